@@ -1,0 +1,114 @@
+/**
+ * The objects as the rest of redpilot sees them: parsed, with defaults, free of YAML.
+ *
+ * Only what is carried out is here; the parsers refuse or pass over the rest. Host names are as the user wrote them:
+ * which service a name means is decided in `host-name.ts`.
+ */
+import type { FieldPath, Position } from './diagnostic.ts';
+import type { SecretText } from './secret-text.ts';
+
+export type ReadPolicy = 'MASTER' | 'PREFER_MASTER' | 'REPLICA' | 'PREFER_REPLICA' | 'ANY';
+
+export type Mode = 'PROXY' | 'CLUSTER';
+
+/** What every object has. */
+export interface ObjectHeader {
+  readonly namespace: string;
+  readonly name: string;
+  /** metadata.creationTimestamp, milliseconds since 1970; Infinity where it is absent (files): never the older one. */
+  readonly createdMs: number;
+  /** Where a field stands in its file; undefined where the object did not come from a file. */
+  readonly locate: (path: FieldPath) => Position | undefined;
+}
+
+export interface RedisService extends ObjectHeader {
+  readonly kind: 'RedisService';
+  /** spec.host: at least one. */
+  readonly hosts: readonly string[];
+  readonly readPolicy: ReadPolicy;
+  readonly opTimeoutMs: number;
+  /** undefined: on in cluster mode, off in proxy mode. */
+  readonly enableRedirection: boolean | undefined;
+  /** What clients must present; undefined: nothing. */
+  readonly auth: Auth | undefined;
+  /** spec.redis, in its order; empty: everything to the listener's own host and port. */
+  readonly rules: readonly RouteRule[];
+}
+
+export interface RouteRule {
+  /** Empty: the catch-all. */
+  readonly prefix: string;
+  readonly removePrefix: boolean;
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+export type Auth =
+  | { readonly kind: 'plain'; readonly username: string | undefined; readonly password: SecretText }
+  | {
+      readonly kind: 'secret';
+      readonly name: string;
+      readonly passwordField: string | undefined;
+      readonly usernameField: string | undefined;
+    };
+
+export interface RedisDestination extends ObjectHeader {
+  readonly kind: 'RedisDestination';
+  readonly host: string;
+  readonly mode: Mode | undefined;
+  /** What we present to Redis. */
+  readonly auth: Auth | undefined;
+  readonly discoveryEndpoints: readonly HostPort[];
+  readonly connectTimeoutMs: number | undefined;
+}
+
+/** `host`, `host:port`, `ip:port` or `[v6]:port`, taken apart; an IPv6 address without its brackets. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+export interface Service extends ObjectHeader {
+  readonly kind: 'Service';
+  readonly hasSelector: boolean;
+  /** clusterIP "None": its name resolves to the pods themselves. */
+  readonly isHeadless: boolean;
+  readonly externalName: string | undefined;
+  readonly ports: readonly ServicePort[];
+}
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  /** Only where it is a number. */
+  readonly targetPort: number | undefined;
+  readonly appProtocol: string | undefined;
+}
+
+export interface EndpointSlice extends ObjectHeader {
+  readonly kind: 'EndpointSlice';
+  /** Label kubernetes.io/service-name. */
+  readonly serviceName: string | undefined;
+  readonly addressType: 'IPv4' | 'IPv6' | 'FQDN';
+  readonly ports: readonly { readonly name: string; readonly port: number }[];
+  readonly endpoints: readonly Endpoint[];
+}
+
+export interface Endpoint {
+  readonly addresses: readonly string[];
+  /** targetRef.name: stays the same when a pod of a StatefulSet comes back with another address. */
+  readonly targetName: string | undefined;
+  readonly zone: string | undefined;
+}
+
+export interface Secret extends ObjectHeader {
+  readonly kind: 'Secret';
+  /** `Opaque` where it is absent. */
+  readonly type: string;
+  /** `data`, decoded, overlaid with `stringData`; as they are, not trimmed. */
+  readonly data: ReadonlyMap<string, SecretText>;
+}
+
+export type ApiObject = RedisService | RedisDestination | Service | EndpointSlice | Secret;
+
+export type Kind = ApiObject['kind'];
