@@ -1,5 +1,5 @@
 /**
- * What the xDS server moves: opaque encoded resources, and the snapshot of them that one kind of node may see.
+ * Resources: encoded Envoy messages, and the snapshot of them that one kind of node may see.
  */
 export const CLUSTER_TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 export const ENDPOINTS_TYPE = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
@@ -28,35 +28,3 @@ export interface Resource {
 
 /** All resources of one view: by type, then by name. */
 export type Snapshot = ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
-
-/** A connected xDS client, as it names itself in the first request of its stream. */
-export interface XdsNode {
-  readonly id: string;
-  readonly cluster: string;
-  /** node.metadata as plain JSON. */
-  readonly metadata: Readonly<Record<string, unknown>>;
-  /** `1.40.0`; undefined where the client does not say. */
-  readonly version: string | undefined;
-}
-
-/** Where the server takes its snapshots from. */
-export interface SnapshotSource {
-  /**
-   * The newest snapshot for that node; undefined while the sources are not complete (nothing is sent then).
-   * The same object as before means: nothing changed for that node.
-   */
-  snapshotFor(node: XdsNode): Snapshot | undefined;
-  /** Calls back after each change of any snapshot; returns what ends it. */
-  onChange(callback: () => void): () => void;
-}
-
-/** What a node said of what it was sent. */
-export interface Acknowledgement {
-  readonly node: XdsNode;
-  readonly typeUrl: TypeUrl;
-  readonly outcome: 'accepted' | 'rejected';
-  /** Names (with versions) of the resources in the response that is answered. */
-  readonly resources: readonly { readonly name: string; readonly version: string }[];
-  /** The node's own words; empty where it accepted. */
-  readonly message: string;
-}
