@@ -8,6 +8,9 @@ import type { ObjectRef } from '../api/diagnostic.ts';
 import type { ReadPolicy } from '../api/objects.ts';
 import type { SecretText } from '../api/secret-text.ts';
 
+/** Where nothing else says which port Redis has. */
+export const REDIS_PORT = 6379;
+
 /** `redis-cluster.redis.svc.cluster.local:6379`. */
 export type ListenerId = string;
 

@@ -1,0 +1,38 @@
+/**
+ * What a host name in an object means: a Service of the World, or a DNS name.
+ */
+import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
+import type { Service } from '../api/objects.ts';
+import type { WorldReader } from '../world/world-reader.ts';
+
+export interface Host {
+  /** The normal form that the World's indexes use. */
+  readonly key: string;
+  /** What listeners and upstreams are named by: the Service's full name, else the DNS name. */
+  readonly id: string;
+  readonly service: Service | undefined;
+  /** The name to resolve where no endpoints are known. */
+  readonly dnsName: string;
+  /** Set where the name looks like one of the cluster's but has no Service: `NAMESPACE/NAME` of the missing one. */
+  readonly missingService: string | undefined;
+  /** undefined: not a name of the cluster, so every namespace governs it for itself only. */
+  readonly namespace: string | undefined;
+}
+
+/** Reads a host as an object of that namespace writes it. */
+export function resolveHost(world: WorldReader, text: string, namespace: string): Host {
+  const key = hostKey(text, namespace, world.clusterDomain);
+  const dnsName = text.toLowerCase().replace(/\.$/, '');
+  const dns: Host = { key, id: dnsName, service: undefined, dnsName, missingService: undefined, namespace: undefined };
+  const named = serviceOfHostKey(key, world.clusterDomain);
+  if (named === undefined) return dns;
+  const service = world.service(named.namespace, named.name);
+  if (service !== undefined) {
+    const externalName = service.externalName;
+    return { key, id: key, service, dnsName: externalName ?? key, missingService: undefined, namespace: named.namespace };
+  }
+  const labels = dnsName.split('.');
+  // `redis.example` is `name.namespace` only where there is such a namespace; else it is somebody's domain.
+  if (dnsName === 'localhost' || (labels.length === 2 && !world.hasNamespace(labels[1] ?? ''))) return dns;
+  return { ...dns, missingService: `${named.namespace}/${named.name}`, namespace: named.namespace };
+}

@@ -1,0 +1,140 @@
+/**
+ * Keeps the plans of all RedisServices up to date with the World, planning again only what a change concerns.
+ *
+ * Every plan records what it asked the World for. A change names the lookup keys that it touched; whatever asked for one
+ * of them is planned again, and all else stays the same object.
+ */
+import type { Diagnostic } from '../api/diagnostic.ts';
+import { WorldReader } from '../world/world-reader.ts';
+import { objectKey, type LookupKey, type World } from '../world/world.ts';
+import { reuse } from './same-content.ts';
+import { planService, type ServicePlan } from './service-plan.ts';
+import { planUpstream, type PlannedUpstream, type UpstreamSource } from './upstream.ts';
+
+interface ServiceCell {
+  readonly plan: ServicePlan;
+  readonly asked: ReadonlySet<LookupKey>;
+  readonly upstreamIds: ReadonlySet<string>;
+}
+
+interface UpstreamCell {
+  readonly source: UpstreamSource;
+  readonly planned: PlannedUpstream;
+  readonly asked: ReadonlySet<LookupKey>;
+  isStale: boolean;
+}
+
+export class Planner {
+  readonly #services = new Map<LookupKey, ServiceCell>();
+  readonly #upstreams = new Map<string, UpstreamCell>();
+  /** Which RedisServices asked for a key, and which use an upstream. */
+  readonly #askers = new Map<LookupKey, Set<LookupKey>>();
+  readonly #users = new Map<string, Set<LookupKey>>();
+
+  /** The plans in force, by RedisService. */
+  plans(): readonly ServicePlan[] {
+    return [...this.#services.values()].map(({ plan }) => plan);
+  }
+
+  /** What is to say about all of them; what several plans share is said once. */
+  diagnostics(): readonly Diagnostic[] {
+    const all = new Set<Diagnostic>();
+    for (const { plan } of this.#services.values()) {
+      for (const diagnostic of plan.diagnostics) all.add(diagnostic);
+    }
+    return [...all];
+  }
+
+  /** Follows the World by one change; returns the keys of the RedisServices whose plan was made again. */
+  update(world: World, changed: ReadonlySet<LookupKey>): ReadonlySet<LookupKey> {
+    const affected = new Set<LookupKey>();
+    for (const key of changed) {
+      if (key.startsWith('RedisService/')) affected.add(key);
+      for (const asker of this.#askers.get(key) ?? []) affected.add(asker);
+    }
+    for (const cell of this.#upstreams.values()) {
+      if (!cell.isStale) cell.isStale = intersects(changed, cell.asked);
+    }
+    for (const key of affected) this.#updateService(world, key);
+    return affected;
+  }
+
+  #updateService(world: World, key: LookupKey): void {
+    const before = this.#services.get(key);
+    const object = world.object(key);
+    if (object?.kind !== 'RedisService') {
+      this.#services.delete(key);
+      this.#reindex(key, before, undefined);
+      return;
+    }
+    const asked = new Set<LookupKey>([objectKey('RedisService', object.namespace, object.name)]);
+    const upstreamIds = new Set<string>();
+    const plan = planService(
+      new WorldReader(world, asked),
+      object,
+      (source) => {
+        const cell = this.#upstream(world, source);
+        upstreamIds.add(source.id);
+        for (const question of cell.asked) asked.add(question);
+        return cell.planned;
+      },
+      before?.plan,
+    );
+    const cell: ServiceCell = { plan, asked, upstreamIds };
+    this.#services.set(key, cell);
+    this.#reindex(key, before, cell);
+  }
+
+  #upstream(world: World, source: UpstreamSource): UpstreamCell {
+    const before = this.#upstreams.get(source.id);
+    if (before !== undefined && !before.isStale && sameSource(before.source, source)) return before;
+    const asked = new Set<LookupKey>();
+    const planned = planUpstream(new WorldReader(world, asked), source, before?.planned);
+    const upstream = reuse(before?.planned.upstream, planned.upstream);
+    const cell: UpstreamCell = { source, planned: { ...planned, upstream }, asked, isStale: false };
+    this.#upstreams.set(source.id, cell);
+    return cell;
+  }
+
+  #reindex(key: LookupKey, before: ServiceCell | undefined, after: ServiceCell | undefined): void {
+    moveMember(this.#askers, key, before?.asked, after?.asked);
+    moveMember(this.#users, key, before?.upstreamIds, after?.upstreamIds);
+    for (const id of before?.upstreamIds ?? []) {
+      if (!this.#users.has(id)) this.#upstreams.delete(id);
+    }
+  }
+}
+
+function sameSource(a: UpstreamSource, b: UpstreamSource): boolean {
+  return (
+    a.destination === b.destination &&
+    a.host.service === b.host.service &&
+    a.host.key === b.host.key &&
+    a.host.dnsName === b.host.dnsName
+  );
+}
+
+function intersects(small: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  for (const key of small) if (other.has(key)) return true;
+  return false;
+}
+
+/** Takes a member out of the sets it was in, and puts it into those it belongs to now. */
+function moveMember(
+  index: Map<string, Set<LookupKey>>,
+  member: LookupKey,
+  before: ReadonlySet<string> | undefined,
+  after: ReadonlySet<string> | undefined,
+): void {
+  for (const key of before ?? []) {
+    if (after?.has(key)) continue;
+    const members = index.get(key);
+    members?.delete(member);
+    if (members?.size === 0) index.delete(key);
+  }
+  for (const key of after ?? []) {
+    const members = index.get(key);
+    if (members === undefined) index.set(key, new Set([member]));
+    else members.add(member);
+  }
+}

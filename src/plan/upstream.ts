@@ -1,0 +1,179 @@
+/**
+ * One upstream: how a (host, port) is reached, in which mode, with which credentials.
+ */
+import type { Diagnostic } from '../api/diagnostic.ts';
+import type { EndpointSlice, Mode, RedisDestination, Service } from '../api/objects.ts';
+import type { WorldReader } from '../world/world-reader.ts';
+import { compareAge, oldest } from './age.ts';
+import { readCredentials, type KnownCredentials } from './credentials.ts';
+import type { Host } from './hosts.ts';
+import { Problems } from './problems.ts';
+import type { ProxyServers, SocketAddress, Upstream, UpstreamId } from './routing-plan.ts';
+
+/** A silent primary costs as much as this. */
+const CLUSTER_CONNECT_TIMEOUT_MS = 500;
+const PROXY_CONNECT_TIMEOUT_MS = 2_000;
+
+/** What an upstream is made of, beside what it looks up. */
+export interface UpstreamSource {
+  readonly id: UpstreamId;
+  readonly host: Host;
+  readonly port: number;
+  readonly destination: RedisDestination | undefined;
+}
+
+export interface PlannedUpstream {
+  readonly upstream: Upstream;
+  readonly mode: Mode;
+  /** Nobody said the mode: it follows from the policies of those who route here. */
+  readonly modeAssumed: boolean;
+  /** For the next time that the Secret can't be read. */
+  readonly known: KnownCredentials | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Which RedisDestination shapes the upstreams of a host for the RedisServices of that namespace. */
+export function destinationFor(world: WorldReader, host: Host, namespace: string): RedisDestination | undefined {
+  const all = world.destinations(host.key);
+  return (
+    oldest(all.filter((destination) => destination.namespace === namespace)) ??
+    oldest(all.filter((destination) => destination.namespace === host.namespace))
+  );
+}
+
+/** `HOST:PORT`, and `@NAMESPACE` where a RedisDestination outside the host's own namespace shapes it. */
+export function upstreamId(host: Host, port: number, destination: RedisDestination | undefined): UpstreamId {
+  const place = host.id.includes(':') ? `[${host.id}]:${port}` : `${host.id}:${port}`;
+  const shapedFrom = destination?.namespace;
+  return shapedFrom === undefined || shapedFrom === host.namespace ? place : `${place}@${shapedFrom}`;
+}
+
+export function planUpstream(
+  world: WorldReader,
+  source: UpstreamSource,
+  previous: PlannedUpstream | undefined,
+): PlannedUpstream {
+  const { id, host, port, destination } = source;
+  const problems = new Problems();
+  if (destination !== undefined) tellYoungerDestinations(world, host, destination, problems);
+
+  const stated = destination?.mode ?? (destination?.discoveryEndpoints.length ? 'CLUSTER' : undefined);
+  const mode = stated ?? previous?.mode ?? assumedMode(world, host);
+
+  let known: KnownCredentials | undefined;
+  let upstream: Upstream | undefined;
+  if (destination?.auth !== undefined) {
+    const path = ['spec', 'trafficPolicy', 'connectionPool', 'redis', 'auth'];
+    const outcome = readCredentials(world, destination, destination.auth, path, previous?.known, problems);
+    if (outcome.kind === 'known') known = outcome.credentials;
+    else upstream = { id, mode: 'unavailable', why: outcome.why };
+  }
+  if (upstream === undefined) {
+    const credentials = known && { username: known.username, password: known.password };
+    const timeout = destination?.connectTimeoutMs;
+    upstream =
+      mode === 'CLUSTER'
+        ? {
+            id,
+            mode: 'cluster',
+            connectTimeoutMs: timeout ?? CLUSTER_CONNECT_TIMEOUT_MS,
+            credentials,
+            seeds: seeds(world, host, port, destination),
+          }
+        : {
+            id,
+            mode: 'proxy',
+            connectTimeoutMs: timeout ?? PROXY_CONNECT_TIMEOUT_MS,
+            credentials,
+            servers: servers(world, host, port),
+          };
+  }
+  return { upstream, mode, modeAssumed: stated === undefined, known, diagnostics: problems.found };
+}
+
+/**
+ * Only a wish for replicas tells that there are some. Decided once: an edit of the policy must not turn a Redis Cluster
+ * into sharded single servers.
+ */
+function assumedMode(world: WorldReader, host: Host): Mode {
+  return world.routers(host.key).some(({ readPolicy }) => readPolicy !== 'MASTER') ? 'CLUSTER' : 'PROXY';
+}
+
+/** One stable name where there is one: seeds that follow pods would rebuild the cluster at each restart. */
+function seeds(
+  world: WorldReader,
+  host: Host,
+  port: number,
+  destination: RedisDestination | undefined,
+): readonly SocketAddress[] {
+  if (destination !== undefined && destination.discoveryEndpoints.length > 0) {
+    return destination.discoveryEndpoints.map((seed) => ({ address: seed.host, port: seed.port ?? port }));
+  }
+  const { service } = host;
+  if (service === undefined || service.hasSelector || service.externalName !== undefined) {
+    return [{ address: host.dnsName, port: service === undefined ? port : dnsPort(service, port) }];
+  }
+  return endpointAddresses(world, service, port).map(({ address, port }) => ({ address, port }));
+}
+
+/** A headless Service's name resolves to the pods, which listen on the target port. */
+function dnsPort(service: Service, port: number): number {
+  if (!service.isHeadless) return port;
+  return service.ports.find((candidate) => candidate.port === port)?.targetPort ?? port;
+}
+
+function servers(world: WorldReader, host: Host, port: number): ProxyServers {
+  const { service } = host;
+  if (service === undefined || service.externalName !== undefined) return { kind: 'dns', name: host.dnsName, port };
+  // Ready or not: a pod that is unready for a moment would move its keys to the others.
+  const endpoints = endpointAddresses(world, service, port).map(({ address, port, targetName }) => ({
+    address,
+    port,
+    hashKey: targetName ?? (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`),
+  }));
+  return { kind: 'endpoints', endpoints };
+}
+
+interface FoundEndpoint extends SocketAddress {
+  readonly targetName: string | undefined;
+}
+
+/** What a Service's EndpointSlices list for one of its ports: one address family, in a fixed order, none twice. */
+export function endpointAddresses(world: WorldReader, service: Service, port: number): readonly FoundEndpoint[] {
+  const portName = service.ports.find((candidate) => candidate.port === port)?.name ?? '';
+  const slices = world.slices(service.namespace, service.name);
+  const families: readonly EndpointSlice['addressType'][] = ['IPv4', 'IPv6', 'FQDN'];
+  const family = families.find((type) => slices.some((slice) => slice.addressType === type));
+
+  const found = new Map<string, FoundEndpoint>();
+  for (const slice of slices) {
+    if (slice.addressType !== family) continue;
+    const target = slice.ports.find((candidate) => candidate.name === portName);
+    if (target === undefined) continue;
+    for (const { addresses, targetName } of slice.endpoints) {
+      // Kubernetes' own rule: the addresses of one endpoint are interchangeable, the first is enough.
+      const [address] = addresses;
+      if (address === undefined) continue;
+      found.set(`${address} ${target.port}`, { address, port: target.port, targetName });
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}
+
+function tellYoungerDestinations(
+  world: WorldReader,
+  host: Host,
+  winner: RedisDestination,
+  problems: Problems,
+): void {
+  for (const other of world.destinations(host.key)) {
+    if (other.namespace !== winner.namespace || compareAge(other, winner) <= 0) continue;
+    problems.add(
+      'error',
+      'HostConflict',
+      other,
+      ['spec', 'host'],
+      `RedisDestination ${winner.namespace}/${winner.name} is older and already describes ${host.id}; remove one of the two`,
+    );
+  }
+}

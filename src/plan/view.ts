@@ -1,0 +1,110 @@
+/**
+ * What one kind of node carries out: the listeners that govern its clients, each on an address of its own.
+ */
+import type { Diagnostic } from '../api/diagnostic.ts';
+import { compareAge, type Aged } from './age.ts';
+import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from './routing-plan.ts';
+import type { ServicePlan } from './service-plan.ts';
+
+export interface View {
+  /** undefined: clients of every namespace. */
+  readonly namespace: string | undefined;
+  /** Full host names (listener hosts); undefined: all that govern the namespace. */
+  readonly hosts: readonly string[] | undefined;
+  /** Where listeners listen. */
+  readonly bindAddress: string;
+}
+
+export interface ViewPlan {
+  readonly plan: RoutingPlan;
+  /** Address conflicts: they exist only among what one node gets. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export function planForView(services: readonly ServicePlan[], view: View): ViewPlan {
+  const governing = chooseGoverning(services, view);
+  const byAddress = new Map<string, Listener>();
+  const diagnostics: Diagnostic[] = [];
+  const listeners: BoundListener[] = [];
+  for (const listener of governing) {
+    const address = `${view.bindAddress}:${listener.port}`;
+    const holder = byAddress.get(address);
+    if (holder !== undefined) {
+      diagnostics.push(addressConflict(listener, holder, address));
+      continue;
+    }
+    byAddress.set(address, listener);
+    listeners.push({ listener, bind: { address: view.bindAddress, port: listener.port } });
+  }
+  return { plan: { listeners, upstreams: collectUpstreams(services, listeners) }, diagnostics };
+}
+
+/** One listener for each host and port, the oldest object's first. */
+function chooseGoverning(services: readonly ServicePlan[], view: View): readonly Listener[] {
+  const chosen = new Map<string, Listener>();
+  for (const { listeners } of services) {
+    for (const listener of listeners) {
+      if (!isSeen(listener, view)) continue;
+      const rival = chosen.get(listener.id);
+      if (rival === undefined || governs(listener, rival, view)) chosen.set(listener.id, listener);
+    }
+  }
+  return [...chosen.values()].sort((a, b) => compareAge(age(a), age(b)) || (a.id < b.id ? -1 : 1));
+}
+
+function isSeen(listener: Listener, view: View): boolean {
+  if (view.hosts !== undefined && !view.hosts.includes(listener.host)) return false;
+  return (
+    listener.onlyNamespace === undefined ||
+    view.namespace === undefined ||
+    listener.onlyNamespace === view.namespace
+  );
+}
+
+/** An object of the clients' own namespace wins over the host's; for nodes without a namespace the host's own wins. */
+function governs(listener: Listener, rival: Listener, view: View): boolean {
+  const isOwn = listener.onlyNamespace !== undefined;
+  if (isOwn !== (rival.onlyNamespace !== undefined)) return isOwn === (view.namespace !== undefined);
+  return compareAge(age(listener), age(rival)) < 0;
+}
+
+function age(listener: Listener): Aged {
+  const { namespace, name } = listener.origin;
+  return { createdMs: listener.originCreatedMs, namespace, name };
+}
+
+function collectUpstreams(
+  services: readonly ServicePlan[],
+  bound: readonly BoundListener[],
+): ReadonlyMap<UpstreamId, Upstream> {
+  const wanted = new Set<UpstreamId>();
+  for (const { listener } of bound) {
+    const { prefixes, catchAll } = listener.routes;
+    for (const route of prefixes) wanted.add(route.upstream);
+    if (catchAll !== undefined) wanted.add(catchAll.upstream);
+  }
+  const found = new Map<UpstreamId, Upstream>();
+  // What a kept plan remembers of an upstream is older than what a current one says.
+  for (const lastGood of [false, true]) {
+    for (const { upstreams, isLastGood } of services) {
+      if (isLastGood !== lastGood) continue;
+      for (const upstream of upstreams) {
+        if (wanted.has(upstream.id) && !found.has(upstream.id)) found.set(upstream.id, upstream);
+      }
+    }
+  }
+  return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function addressConflict(loser: Listener, holder: Listener, address: string): Diagnostic {
+  const { namespace, name } = holder.origin;
+  return {
+    severity: 'error',
+    reason: 'AddressConflict',
+    object: loser.origin,
+    path: ['spec', 'host'],
+    message:
+      `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
+      'give one of the Services another port, or narrow what the node gets with bootstrap --hosts',
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Typed questions to a World, each of which notes its lookup key.
+ *
+ * Planning asks only through a reader; the noted keys say which changes concern what was planned.
+ */
+import type {
+  ApiObject,
+  EndpointSlice,
+  RedisDestination,
+  RedisService,
+  Secret,
+  Service,
+} from '../api/objects.ts';
+import {
+  claimsKey,
+  destinationsKey,
+  namespaceKey,
+  objectKey,
+  routersKey,
+  slicesKey,
+  type LookupKey,
+  type World,
+} from './world.ts';
+
+export class WorldReader {
+  readonly #world: World;
+  readonly #asked: Set<LookupKey>;
+
+  /** Adds every key it asks for to `asked`. */
+  constructor(world: World, asked: Set<LookupKey>) {
+    this.#world = world;
+    this.#asked = asked;
+  }
+
+  get clusterDomain(): string {
+    return this.#world.options.clusterDomain;
+  }
+
+  redisService(namespace: string, name: string): RedisService | undefined {
+    return this.#object('RedisService', namespace, name);
+  }
+
+  service(namespace: string, name: string): Service | undefined {
+    return this.#object('Service', namespace, name);
+  }
+
+  secret(namespace: string, name: string): Secret | undefined {
+    return this.#object('Secret', namespace, name);
+  }
+
+  /** RedisServices that name this host in spec.host. */
+  claims(host: string): readonly RedisService[] {
+    return this.#list<RedisService>(claimsKey(host));
+  }
+
+  /** RedisServices that route to this host. */
+  routers(host: string): readonly RedisService[] {
+    return this.#list<RedisService>(routersKey(host));
+  }
+
+  destinations(host: string): readonly RedisDestination[] {
+    return this.#list<RedisDestination>(destinationsKey(host));
+  }
+
+  slices(namespace: string, serviceName: string): readonly EndpointSlice[] {
+    return this.#list<EndpointSlice>(slicesKey(namespace, serviceName));
+  }
+
+  hasNamespace(namespace: string): boolean {
+    this.#asked.add(namespaceKey(namespace));
+    return this.#world.hasNamespace(namespace);
+  }
+
+  #object<K extends ApiObject['kind']>(
+    kind: K,
+    namespace: string,
+    name: string,
+  ): Extract<ApiObject, { kind: K }> | undefined {
+    const key = objectKey(kind, namespace, name);
+    this.#asked.add(key);
+    // The kind is part of the key, so what lies under it has that kind.
+    return this.#world.object(key) as Extract<ApiObject, { kind: K }> | undefined;
+  }
+
+  #list<T extends ApiObject>(key: LookupKey): readonly T[] {
+    this.#asked.add(key);
+    return this.#world.list(key) as readonly ApiObject[] as readonly T[];
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The World: all objects known at a moment, with the indexes that planning asks for.
+ *
+ * Immutable. A change makes a new World that shares the rest and names every lookup key whose answer may have changed;
+ * planning records the keys that it asked for, so the two sets together say what has to be planned again.
+ */
+import { hostKey } from '../api/host-name.ts';
+import type { ApiObject, EndpointSlice, Kind, RedisDestination, RedisService } from '../api/objects.ts';
+import { PersistentMap } from './persistent-map.ts';
+
+/** What planning can ask for: one object, or the objects that an index lists under a name. */
+export type LookupKey = string;
+
+/** Objects that came or changed, and objects that went, since the last report of a source. */
+export interface ObjectChanges {
+  readonly set: readonly ApiObject[];
+  readonly deleted: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[];
+}
+
+export interface WorldOptions {
+  /** `cluster.local` */
+  readonly clusterDomain: string;
+}
+
+type Listed = RedisService | RedisDestination | EndpointSlice;
+
+export class World {
+  readonly options: WorldOptions;
+  readonly #objects: PersistentMap<ApiObject>;
+  readonly #lists: PersistentMap<readonly Listed[]>;
+  /** How many objects each namespace has. */
+  readonly #namespaces: PersistentMap<number>;
+
+  private constructor(
+    options: WorldOptions,
+    objects: PersistentMap<ApiObject>,
+    lists: PersistentMap<readonly Listed[]>,
+    namespaces: PersistentMap<number>,
+  ) {
+    this.options = options;
+    this.#objects = objects;
+    this.#lists = lists;
+    this.#namespaces = namespaces;
+  }
+
+  static empty(options: WorldOptions): World {
+    return new World(options, PersistentMap.empty(), PersistentMap.empty(), PersistentMap.empty());
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  object(key: LookupKey): ApiObject | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(key: LookupKey): readonly Listed[] {
+    return this.#lists.get(key) ?? [];
+  }
+
+  hasNamespace(namespace: string): boolean {
+    return (this.#namespaces.get(namespaceKey(namespace)) ?? 0) > 0;
+  }
+
+  /** All objects, in no particular order. */
+  objects(): Iterable<ApiObject> {
+    return this.#objects.values();
+  }
+
+  apply(changes: ObjectChanges): { readonly world: World; readonly changed: ReadonlySet<LookupKey> } {
+    const objects = new Map<string, ApiObject | undefined>();
+    const lists = new Map<string, Listed[]>();
+    const namespaces = new Map<string, number>();
+    const changed = new Set<LookupKey>();
+
+    const replace = (key: LookupKey, next: ApiObject | undefined): void => {
+      const before = objects.has(key) ? objects.get(key) : this.#objects.get(key);
+      if (before === next) return;
+      objects.set(key, next);
+      changed.add(key);
+      if (before !== undefined) unlist(before);
+      if (next !== undefined) enlist(next);
+      const namespace = namespaceKey((next ?? before)?.namespace ?? '');
+      const count = namespaces.get(namespace) ?? this.#namespaces.get(namespace) ?? 0;
+      namespaces.set(namespace, count + (next === undefined ? 0 : 1) - (before === undefined ? 0 : 1));
+    };
+    const listAt = (key: LookupKey): Listed[] => {
+      let list = lists.get(key);
+      if (list === undefined) {
+        list = [...this.list(key)];
+        lists.set(key, list);
+      }
+      changed.add(key);
+      return list;
+    };
+    const unlist = (object: ApiObject): void => {
+      for (const key of this.#listKeys(object)) {
+        const list = listAt(key);
+        const at = list.findIndex((listed) => listed === object);
+        if (at >= 0) list.splice(at, 1);
+      }
+    };
+    const enlist = (object: ApiObject): void => {
+      for (const key of this.#listKeys(object)) insertByName(listAt(key), object as Listed);
+    };
+
+    for (const { kind, namespace, name } of changes.deleted) replace(objectKey(kind, namespace, name), undefined);
+    for (const object of changes.set) replace(objectKey(object.kind, object.namespace, object.name), object);
+    for (const [key, count] of namespaces) {
+      if (count > 0 !== (this.#namespaces.get(key) ?? 0) > 0) changed.add(key);
+    }
+
+    const world = new World(
+      this.options,
+      this.#objects.with(objects),
+      this.#lists.with(new Map([...lists].map(([key, list]) => [key, list.length > 0 ? list : undefined]))),
+      this.#namespaces.with(namespaces),
+    );
+    return { world, changed };
+  }
+
+  #listKeys(object: ApiObject): ReadonlySet<LookupKey> {
+    const keyOf = (host: string): string => hostKey(host, object.namespace, this.options.clusterDomain);
+    const keys = new Set<LookupKey>();
+    switch (object.kind) {
+      case 'RedisService':
+        for (const host of object.hosts) keys.add(claimsKey(keyOf(host)));
+        for (const rule of object.rules) keys.add(routersKey(keyOf(rule.host)));
+        if (object.rules.length === 0) {
+          for (const host of object.hosts) keys.add(routersKey(keyOf(host)));
+        }
+        break;
+      case 'RedisDestination':
+        keys.add(destinationsKey(keyOf(object.host)));
+        break;
+      case 'EndpointSlice':
+        if (object.serviceName !== undefined) keys.add(slicesKey(object.namespace, object.serviceName));
+        break;
+      case 'Service':
+      case 'Secret':
+        break;
+    }
+    return keys;
+  }
+}
+
+export function objectKey(kind: Kind, namespace: string, name: string): LookupKey {
+  return `${kind}/${namespace}/${name}`;
+}
+
+export function namespaceKey(namespace: string): LookupKey {
+  return `namespace/${namespace}`;
+}
+
+/** The RedisServices that name this host in spec.host. */
+export function claimsKey(host: string): LookupKey {
+  return `claims/${host}`;
+}
+
+/** The RedisServices that route to this host. */
+export function routersKey(host: string): LookupKey {
+  return `routers/${host}`;
+}
+
+export function destinationsKey(host: string): LookupKey {
+  return `destinations/${host}`;
+}
+
+export function slicesKey(namespace: string, serviceName: string): LookupKey {
+  return `slices/${namespace}/${serviceName}`;
+}
+
+/** Keeps lists in an order that does not depend on who came first. */
+function insertByName(list: Listed[], object: Listed): void {
+  const at = list.findIndex((listed) => compareNames(listed, object) > 0);
+  list.splice(at < 0 ? list.length : at, 0, object);
+}
+
+function compareNames(a: Listed, b: Listed): number {
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return 0;
+}
