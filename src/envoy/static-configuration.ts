@@ -1,0 +1,42 @@
+/**
+ * A RoutingPlan as a complete static Envoy configuration, which runs without a control plane.
+ *
+ * Built from the same messages as what goes over xDS, so that the two can't differ.
+ */
+import type { RoutingPlan } from '../plan/routing-plan.ts';
+import { clusterMessage, endpointsMessage, type Write } from './cluster.ts';
+import { toJson } from './codec.ts';
+import { listenerMessage } from './listener.ts';
+
+/** Plain JSON that `envoy --config-path` takes (it reads YAML as well). */
+export function staticConfiguration(plan: RoutingPlan, write: Write): unknown {
+  return toJson('envoy.config.bootstrap.v3.Bootstrap', {
+    static_resources: {
+      listeners: plan.listeners.map((bound) => listenerMessage(bound, write)),
+      // A Redis that is down while Envoy starts must not keep the listeners closed.
+      clusters: [...plan.upstreams.values()].map((upstream) =>
+        clusterMessage(upstream, { write, place: 'inline', waitForWarm: false }),
+      ),
+    },
+  });
+}
+
+/** The resources as they go over xDS: clusters, endpoints, listeners. */
+export function resourcesAsJson(plan: RoutingPlan, write: Write): unknown {
+  const upstreams = [...plan.upstreams.values()];
+  return {
+    clusters: upstreams.map((upstream) =>
+      toJson(
+        'envoy.config.cluster.v3.Cluster',
+        clusterMessage(upstream, { write, place: 'eds', waitForWarm: true }),
+      ),
+    ),
+    endpoints: upstreams
+      .map(endpointsMessage)
+      .filter((message) => message !== undefined)
+      .map((message) => toJson('envoy.config.endpoint.v3.ClusterLoadAssignment', message)),
+    listeners: plan.listeners.map((bound) =>
+      toJson('envoy.config.listener.v3.Listener', listenerMessage(bound, write)),
+    ),
+  };
+}
