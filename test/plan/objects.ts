@@ -1,0 +1,79 @@
+/** Objects for planning tests: complete, with what a test does not care about filled in. */
+import type {
+  EndpointSlice,
+  RedisDestination,
+  RedisService,
+  Secret,
+  Service,
+} from '../../src/api/objects.ts';
+import { SecretText } from '../../src/api/secret-text.ts';
+
+const header = { namespace: 'redis', createdMs: Number.POSITIVE_INFINITY, locate: () => undefined };
+
+export function redisService(fields: Partial<RedisService> = {}): RedisService {
+  const hosts = fields.hosts ?? ['redis-cluster'];
+  return {
+    ...header,
+    kind: 'RedisService',
+    name: 'redis-cluster',
+    hosts,
+    readPolicy: 'MASTER',
+    opTimeoutMs: 5_000,
+    enableRedirection: undefined,
+    auth: undefined,
+    rules: [{ prefix: '', removePrefix: false, host: hosts[0] ?? '', port: undefined }],
+    ...fields,
+  };
+}
+
+export function redisDestination(fields: Partial<RedisDestination> = {}): RedisDestination {
+  return {
+    ...header,
+    kind: 'RedisDestination',
+    name: 'redis-cluster',
+    host: 'redis-cluster',
+    mode: undefined,
+    auth: undefined,
+    discoveryEndpoints: [],
+    connectTimeoutMs: undefined,
+    ...fields,
+  };
+}
+
+export function service(fields: Partial<Service> = {}): Service {
+  return {
+    ...header,
+    kind: 'Service',
+    name: 'redis-cluster',
+    hasSelector: false,
+    isHeadless: false,
+    externalName: undefined,
+    ports: [{ name: 'redis', port: 6379, targetPort: undefined, appProtocol: undefined }],
+    ...fields,
+  };
+}
+
+/** The slice of a Service, with these addresses. */
+export function slice(addresses: readonly string[], fields: Partial<EndpointSlice> = {}): EndpointSlice {
+  return {
+    ...header,
+    kind: 'EndpointSlice',
+    name: `${fields.serviceName ?? 'redis-cluster'}-1`,
+    serviceName: 'redis-cluster',
+    addressType: 'IPv4',
+    ports: [{ name: 'redis', port: 6379 }],
+    endpoints: addresses.map((address) => ({ addresses: [address], targetName: undefined, zone: undefined })),
+    ...fields,
+  };
+}
+
+export function secret(values: Readonly<Record<string, string>>, fields: Partial<Secret> = {}): Secret {
+  return {
+    ...header,
+    kind: 'Secret',
+    name: 'password',
+    type: 'Opaque',
+    data: new Map(Object.entries(values).map(([key, value]) => [key, new SecretText(value)])),
+    ...fields,
+  };
+}

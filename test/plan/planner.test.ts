@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { ApiObject } from '../../src/api/objects.ts';
+import { Planner } from '../../src/plan/planner.ts';
+import type { Listener, Upstream } from '../../src/plan/routing-plan.ts';
+import { World, type ObjectChanges } from '../../src/world/world.ts';
+import { redisDestination, redisService, secret, service, slice } from './objects.ts';
+
+/** A World and its plans, changed step by step as a source would. */
+class Desk {
+  readonly planner = new Planner();
+  world = World.empty({ clusterDomain: 'cluster.local' });
+
+  /** Names of the RedisServices that were planned again. */
+  change(changes: Partial<ObjectChanges>): string[] {
+    const { world, changed } = this.world.apply({ set: [], deleted: [], ...changes });
+    this.world = world;
+    return [...this.planner.update(world, changed)].sort();
+  }
+
+  put(...set: ApiObject[]): string[] {
+    return this.change({ set });
+  }
+
+  remove(object: ApiObject): string[] {
+    return this.change({ deleted: [object] });
+  }
+
+  listener(name = 'redis-cluster'): Listener | undefined {
+    return this.planner.plans().find(({ origin }) => origin.name === name)?.listeners[0];
+  }
+
+  upstream(id = 'redis-cluster.redis.svc.cluster.local:6379'): Upstream | undefined {
+    return this.planner
+      .plans()
+      .flatMap(({ upstreams }) => upstreams)
+      .find((upstream) => upstream.id === id);
+  }
+
+  reasons(): string[] {
+    return this.planner.diagnostics().map(({ severity, reason }) => `${severity} ${reason}`);
+  }
+
+  password(): string | undefined {
+    const upstream = this.upstream();
+    return upstream === undefined || upstream.mode === 'unavailable' ? undefined : upstream.credentials?.password.reveal();
+  }
+}
+
+function deskWith(...objects: ApiObject[]): Desk {
+  const desk = new Desk();
+  desk.put(...objects);
+  return desk;
+}
+
+const cluster = redisDestination({ mode: 'CLUSTER' });
+
+test('a change plans again only the objects that it concerns', () => {
+  const other = redisService({ name: 'sessions', hosts: ['sessions'] });
+  const desk = deskWith(
+    redisService(),
+    service(),
+    slice(['10.0.0.1']),
+    other,
+    service({ name: 'sessions' }),
+    slice(['10.0.1.1'], { serviceName: 'sessions' }),
+  );
+  const untouched = desk.listener('sessions');
+  assert.deepEqual(desk.put(slice(['10.0.0.2'])), ['RedisService/redis/redis-cluster']);
+  assert.equal(desk.listener('sessions'), untouched);
+});
+
+test('a plan object whose content did not change stays the same object', () => {
+  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), cluster);
+  const [listener, upstream] = [desk.listener(), desk.upstream()];
+  desk.put(redisService(), service(), slice(['10.0.0.1']), redisDestination({ mode: 'CLUSTER' }));
+  assert.equal(desk.listener(), listener);
+  assert.equal(desk.upstream(), upstream);
+});
+
+test('an edited read policy changes the listener and leaves the upstream the same object', () => {
+  const desk = deskWith(redisService({ readPolicy: 'REPLICA' }), service(), slice(['10.0.0.1']), cluster);
+  const upstream = desk.upstream();
+  desk.put(redisService({ readPolicy: 'ANY' }));
+  assert.equal(desk.listener()?.readPolicy, 'ANY');
+  assert.equal(desk.upstream(), upstream);
+});
+
+test('an assumed mode stays in force when the policy that led to it is edited', () => {
+  const desk = deskWith(redisService({ readPolicy: 'REPLICA' }), service(), slice(['10.0.0.1']));
+  desk.put(redisService({ readPolicy: 'MASTER' }));
+  assert.equal(desk.upstream()?.mode, 'cluster');
+});
+
+test('a RedisDestination that states the mode overrules the assumed one', () => {
+  const desk = deskWith(redisService({ readPolicy: 'REPLICA' }), service(), slice(['10.0.0.1']));
+  desk.put(redisDestination({ mode: 'PROXY' }));
+  assert.equal(desk.upstream()?.mode, 'proxy');
+});
+
+test('a mode that was stated stays in force when its RedisDestination goes', () => {
+  const stated = redisDestination({ mode: 'CLUSTER' });
+  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), stated);
+  desk.remove(stated);
+  assert.equal(desk.upstream()?.mode, 'cluster');
+});
+
+test('an object before its Service is put in force by the Service', () => {
+  const desk = deskWith(redisService({ readPolicy: 'REPLICA' }), slice(['10.0.0.1']));
+  const planned = desk.put(service());
+  assert.deepEqual(planned, ['RedisService/redis/redis-cluster']);
+  assert.deepEqual(desk.upstream(), {
+    id: 'redis-cluster.redis.svc.cluster.local:6379',
+    mode: 'cluster',
+    connectTimeoutMs: 500,
+    credentials: undefined,
+    seeds: [{ address: '10.0.0.1', port: 6379 }],
+  });
+});
+
+test('what a Service without a Redis port would break stays in force as it was, and is told', () => {
+  const desk = deskWith(redisService({ readPolicy: 'REPLICA' }), service(), slice(['10.0.0.1']));
+  const before = desk.listener();
+  const web = [
+    { name: 'http', port: 80, targetPort: undefined, appProtocol: undefined },
+    { name: 'https', port: 443, targetPort: undefined, appProtocol: undefined },
+  ];
+  desk.put(service({ ports: web }));
+  assert.equal(desk.listener(), before);
+  assert.ok(desk.reasons().includes('error PortNotFound'));
+  assert.ok(desk.reasons().includes('warning LastGoodKept'));
+});
+
+test('a Redis Cluster whose last endpoint goes keeps its last seeds', () => {
+  const endpoints = slice(['10.0.0.1']);
+  const desk = deskWith(redisService({ readPolicy: 'REPLICA' }), service(), endpoints);
+  const before = desk.upstream();
+  desk.remove(endpoints);
+  assert.equal(desk.upstream(), before);
+});
+
+test('a deleted object has no plan', () => {
+  const object = redisService();
+  const desk = deskWith(object, service(), slice(['10.0.0.1']));
+  desk.remove(object);
+  assert.deepEqual(desk.planner.plans(), []);
+});
+
+const withSecret = redisDestination({
+  mode: 'CLUSTER',
+  auth: { kind: 'secret', name: 'password', passwordField: undefined, usernameField: undefined },
+});
+
+test('a rotated Secret reaches the upstream', () => {
+  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), withSecret, secret({ password: 'old' }));
+  desk.put(secret({ password: 'new' }));
+  assert.equal(desk.password(), 'new');
+});
+
+const losses: [how: string, lose: (desk: Desk) => void][] = [
+  ['is deleted', (desk) => desk.remove(secret({}))],
+  ['is emptied', (desk) => desk.put(secret({ password: ' \n' }))],
+  ['loses the field', (desk) => desk.put(secret({ other: 'x' }))],
+  ['changes its type', (desk) => desk.put(secret({ password: 'new' }, { type: 'kubernetes.io/service-account-token' }))],
+];
+for (const [how, lose] of losses) {
+  test(`a Secret that ${how} leaves the last good password in force, and says so`, () => {
+    const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), withSecret, secret({ password: 'good' }));
+    lose(desk);
+    assert.equal(desk.password(), 'good');
+    assert.ok(desk.reasons().includes('warning LastGoodKept'));
+  });
+
+  test(`a Secret for clients that ${how} leaves the last good password in force`, () => {
+    const auth = { kind: 'secret', name: 'password', passwordField: undefined, usernameField: undefined } as const;
+    const desk = deskWith(redisService({ auth }), service(), slice(['10.0.0.1']), cluster, secret({ password: 'good' }));
+    lose(desk);
+    const clientAuth = desk.listener()?.clientAuth;
+    assert.equal(clientAuth?.kind === 'password' ? clientAuth.password.reveal() : clientAuth?.kind, 'good');
+  });
+}
+
+test('a last good password does not serve an object that asks for another Secret', () => {
+  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), withSecret, secret({ password: 'good' }));
+  desk.put(
+    redisDestination({
+      mode: 'CLUSTER',
+      auth: { kind: 'secret', name: 'elsewhere', passwordField: undefined, usernameField: undefined },
+    }),
+  );
+  assert.equal(desk.upstream()?.mode, 'unavailable');
+});
+
+test('an upstream that nobody uses any more is forgotten, its last good password with it', () => {
+  const object = redisService();
+  const desk = deskWith(object, service(), slice(['10.0.0.1']), withSecret, secret({ password: 'good' }));
+  desk.change({ deleted: [object, secret({})] });
+  desk.put(redisService());
+  assert.equal(desk.upstream()?.mode, 'unavailable');
+});
+
+test('the older of two objects for one host governs it, and the younger takes over when it goes', () => {
+  const older = redisService({ name: 'older', createdMs: 1, readPolicy: 'ANY' });
+  const younger = redisService({ name: 'younger', createdMs: 2, readPolicy: 'REPLICA' });
+  const desk = deskWith(older, younger, service(), slice(['10.0.0.1']), cluster);
+  assert.equal(desk.listener('younger'), undefined);
+  assert.ok(desk.reasons().includes('error HostConflict'));
+  desk.remove(older);
+  assert.equal(desk.listener('younger')?.readPolicy, 'REPLICA');
+  assert.ok(!desk.reasons().includes('error HostConflict'));
+});
