@@ -1,0 +1,62 @@
+/**
+ * Responses of one type on one stream that the client has not answered yet.
+ *
+ * While the newest of them is younger than the limit nothing more is sent: what changes meanwhile is merged. There must
+ * be a limit, because Envoy 1.40 holds back the acknowledgement of clusters for as long as one of them is warming, and a
+ * Redis that is down warms for ever; the response was applied all the same, and the answers come later in a batch.
+ */
+import type { Resource } from '../envoy/resource.ts';
+
+export interface SentResponse {
+  readonly nonce: string;
+  readonly version: string;
+  readonly sentMs: number;
+  /** Number of the snapshot it was made from. */
+  readonly sequence: number;
+  readonly resources: readonly Resource[];
+  readonly removed: readonly string[];
+}
+
+/** Bounds memory where a client never answers; the answer to an older one is then taken as one to an unknown nonce. */
+const MOST_KEPT = 16;
+
+export class Outstanding {
+  readonly #limitMs: number;
+  #responses: SentResponse[] = [];
+
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs;
+  }
+
+  get isEmpty(): boolean {
+    return this.#responses.length === 0;
+  }
+
+  get newest(): SentResponse | undefined {
+    return this.#responses.at(-1);
+  }
+
+  add(response: SentResponse): void {
+    this.#responses = [...this.#responses, response].slice(-MOST_KEPT);
+  }
+
+  /** The response with that nonce, which is answered now; those before it have been received too. */
+  take(nonce: string): SentResponse | undefined {
+    const at = this.#responses.findIndex((response) => response.nonce === nonce);
+    const answered = this.#responses[at];
+    if (answered !== undefined) this.#responses = this.#responses.slice(at + 1);
+    return answered;
+  }
+
+  clear(): void {
+    this.#responses = [];
+  }
+
+  /** When the next response may leave without an answer to the newest; undefined: now. */
+  blockedUntil(nowMs: number): number | undefined {
+    const newest = this.newest;
+    if (newest === undefined) return undefined;
+    const freeMs = newest.sentMs + this.#limitMs;
+    return nowMs < freeMs ? freeMs : undefined;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Clusters that are gone from the snapshot but stay served on one stream, because its listeners may still use them.
+ *
+ *   gone ──> listeners of that moment acknowledged ──> node has drained ──> released: the next response is without it
+ *
+ * Envoy 1.40 takes the removal of a cluster that is in use without a word and answers its commands with "no upstream
+ * host"; connections of a replaced listener go on using it for the whole drain time. Listeners that are never
+ * acknowledged keep the cluster. Where only its name is known (a client that reconnected to a fresh server) nothing can
+ * be sent, but its removal is withheld; in the state of the world, where absence is removal, it goes at once.
+ *
+ * Endpoints are taken to bear the name of their cluster.
+ */
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  type Resource,
+  type Snapshot,
+  type TypeUrl,
+} from '../envoy/resource.ts';
+import type { Served } from './holdings.ts';
+
+type Resources = ReadonlyMap<string, Resource>;
+
+interface Kept {
+  readonly cluster: Resource | undefined;
+  readonly endpoints: Resource | undefined;
+  /** Number of the snapshot from which on it was gone. */
+  readonly goneSince: number;
+  /** undefined: its listeners are not acknowledged yet. */
+  drainedMs: number | undefined;
+}
+
+const NOTHING: Resources = new Map();
+
+export class Retention {
+  readonly #drainMs: number;
+  readonly #kept = new Map<string, Kept>();
+  /** Released, and possibly still held by the client for as long as a response is on its way. */
+  readonly #released = new Set<string>();
+
+  constructor(drainMs: number) {
+    this.#drainMs = drainMs;
+  }
+
+  /** Keeps what the client holds and the snapshot lacks; `before` is what was served until now. */
+  keep(
+    held: Iterable<string>,
+    snapshot: Snapshot,
+    before: (type: TypeUrl) => Resources,
+    sequence: number,
+  ): void {
+    const clusters = snapshot.get(CLUSTER_TYPE) ?? NOTHING;
+    for (const name of this.#kept.keys()) if (clusters.has(name)) this.#kept.delete(name);
+    const names = new Set(held);
+    for (const name of this.#released)
+      if (clusters.has(name) || !names.has(name)) this.#released.delete(name);
+    for (const name of names) {
+      if (clusters.has(name) || this.#kept.has(name) || this.#released.has(name)) continue;
+      this.#kept.set(name, {
+        cluster: before(CLUSTER_TYPE).get(name),
+        endpoints: before(ENDPOINTS_TYPE).get(name),
+        goneSince: sequence,
+        drainedMs: undefined,
+      });
+    }
+  }
+
+  /** Lets go of what is drained; returns whether it did. `confirmed` is the newest snapshot whose listeners were taken. */
+  release(nowMs: number, confirmed: number): boolean {
+    let isAnyReleased = false;
+    for (const [name, kept] of this.#kept) {
+      if (kept.drainedMs === undefined && confirmed >= kept.goneSince) kept.drainedMs = nowMs + this.#drainMs;
+      if (kept.drainedMs === undefined || nowMs < kept.drainedMs) continue;
+      this.#kept.delete(name);
+      this.#released.add(name);
+      isAnyReleased = true;
+    }
+    return isAnyReleased;
+  }
+
+  served(type: TypeUrl, snapshot: Snapshot, sequence: number): Served {
+    const own = snapshot.get(type) ?? NOTHING;
+    const withheld = new Set<string>();
+    const resources = new Map(own);
+    for (const [name, { cluster, endpoints }] of this.#keptOf(type)) {
+      const resource = type === CLUSTER_TYPE ? cluster : endpoints;
+      if (own.has(name)) continue;
+      if (resource === undefined) withheld.add(name);
+      else resources.set(name, resource);
+    }
+    // The snapshot's own map where it can be: what is remembered of it is shared by all streams.
+    return { resources: resources.size === own.size ? own : resources, withheld, sequence };
+  }
+
+  wakeAt(): number | undefined {
+    const times = [...this.#kept.values()].flatMap(({ drainedMs }) => drainedMs ?? []);
+    return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  #keptOf(type: TypeUrl): Iterable<[string, Kept]> {
+    return type === CLUSTER_TYPE || type === ENDPOINTS_TYPE ? this.#kept : [];
+  }
+}

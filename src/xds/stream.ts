@@ -1,0 +1,181 @@
+/**
+ * One aggregated stream: the subscriptions of a client and the order between them.
+ *
+ * Clusters, then their endpoints, then the listeners that route to them; clusters are removed last (`retention.ts`).
+ * Pure: times are arguments, and responses are handed out one by one for as long as the caller can write.
+ */
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  LISTENER_TYPE,
+  type Resource,
+  type Snapshot,
+  TYPE_URLS,
+  type TypeUrl,
+} from '../envoy/resource.ts';
+import { DeltaSubscription } from './delta.ts';
+import type { Served } from './holdings.ts';
+import type { DeltaRequest, Variant, WorldRequest, XdsRequest } from './requests.ts';
+import { Retention } from './retention.ts';
+import { WorldSubscription } from './state-of-the-world.ts';
+import type { Answer, Response, Subscription, SubscriptionState } from './subscription.ts';
+
+/** How long an unanswered response holds up the next one of its type. */
+export const ANSWER_LIMIT_MS = 1_500;
+
+const NOTHING: ReadonlyMap<string, Resource> = new Map();
+
+export class XdsStream {
+  readonly variant: Variant;
+  readonly #limitMs: number;
+  readonly #world = new Map<TypeUrl, WorldSubscription>();
+  readonly #delta = new Map<TypeUrl, DeltaSubscription>();
+  readonly #retention: Retention;
+  #snapshot: Snapshot | undefined;
+  #sequence = 0;
+  #served = new Map<TypeUrl, Served>();
+  #lastNonce = 0;
+  /** Since when listeners wait for endpoints. */
+  #waitingSinceMs: number | undefined;
+
+  constructor(variant: Variant, drainMs: number, limitMs = ANSWER_LIMIT_MS) {
+    this.variant = variant;
+    this.#limitMs = limitMs;
+    this.#retention = new Retention(drainMs);
+  }
+
+  request(request: XdsRequest, nowMs: number): Answer | undefined {
+    const { typeUrl } = request;
+    const isNew = this.#subscription(typeUrl) === undefined;
+    const answer = request.variant === 'delta' ? this.#changeNames(request) : this.#listNames(request, nowMs);
+    // What a reconnecting client brings along may be gone already.
+    if (isNew && typeUrl === CLUSTER_TYPE && this.#snapshot !== undefined) this.#serve(this.#snapshot);
+    return answer;
+  }
+
+  /** Returns false where nothing changed. */
+  setSnapshot(snapshot: Snapshot): boolean {
+    if (snapshot === this.#snapshot) return false;
+    this.#sequence += 1;
+    this.#serve(snapshot);
+    this.#snapshot = snapshot;
+    return true;
+  }
+
+  /** The next response to write; undefined until something happens or the time of `wakeAt` has come. */
+  next(nowMs: number): Response | undefined {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined) return undefined;
+    for (;;) {
+      for (const type of TYPE_URLS) {
+        if (type === LISTENER_TYPE && this.#mustListenersWait(nowMs)) continue;
+        const response = this.#nextOf(type, nowMs);
+        if (response !== undefined) return response;
+      }
+      if (!this.#retention.release(nowMs, this.#confirmedListeners())) return undefined;
+      this.#refresh(snapshot);
+    }
+  }
+
+  /** When to ask for the next response although nothing else has happened; undefined: not before something does. */
+  wakeAt(nowMs: number): number | undefined {
+    if (this.#snapshot === undefined) return undefined;
+    const times = [...this.#subscriptions()].flatMap((subscription) => subscription.wakeAt(nowMs) ?? []);
+    const drainedMs = this.#retention.wakeAt();
+    if (drainedMs !== undefined) times.push(drainedMs);
+    if (this.#waitingSinceMs !== undefined) times.push(this.#waitingSinceMs + this.#limitMs);
+    const future = times.filter((time) => time > nowMs);
+    return future.length > 0 ? Math.min(...future) : undefined;
+  }
+
+  states(): readonly SubscriptionState[] {
+    return Array.from(this.#subscriptions(), (subscription) => subscription.state());
+  }
+
+  #nextOf(type: TypeUrl, nowMs: number): Response | undefined {
+    const nonce = String(this.#lastNonce + 1);
+    const response = this.#subscription(type)?.next(this.#servedOf(type), nowMs, nonce);
+    if (response === undefined) return undefined;
+    this.#lastNonce += 1;
+    // Envoy warms a changed cluster until its endpoints come, also if they are the same. In delta it does not even ask
+    // for them, and it holds back its answer to the clusters meanwhile: so they follow at once.
+    if (type === CLUSTER_TYPE) this.#subscription(ENDPOINTS_TYPE)?.touch(response.fresh);
+    return response;
+  }
+
+  /**
+   * Listeners leave after the clusters and endpoints of the same snapshot. Clusters are never held up for longer than
+   * the limit; where endpoints are held up by turns with them, listeners wait for that no longer than it either.
+   */
+  #mustListenersWait(nowMs: number): boolean {
+    if (this.#isBehind(CLUSTER_TYPE)) return true;
+    if (!this.#isBehind(LISTENER_TYPE) || !this.#isBehind(ENDPOINTS_TYPE)) {
+      this.#waitingSinceMs = undefined;
+      return false;
+    }
+    this.#waitingSinceMs ??= nowMs;
+    return nowMs < this.#waitingSinceMs + this.#limitMs;
+  }
+
+  #isBehind(type: TypeUrl): boolean {
+    return this.#subscription(type)?.isBehind(this.#servedOf(type)) ?? false;
+  }
+
+  #confirmedListeners(): number {
+    return this.#subscription(LISTENER_TYPE)?.confirmedSequence(this.#servedOf(LISTENER_TYPE)) ?? -1;
+  }
+
+  #serve(snapshot: Snapshot): void {
+    const clusters = this.#subscription(CLUSTER_TYPE);
+    // A client that started without clusters and has not asked for listeners has none: no reason to keep anything, and
+    // a good one not to, since a cluster that never warms keeps it from asking.
+    const hasNoListeners = clusters?.startedEmpty === true && this.#subscription(LISTENER_TYPE) === undefined;
+    const held = hasNoListeners ? [] : (clusters?.heldNames() ?? []);
+    const before = (type: TypeUrl): ReadonlyMap<string, Resource> =>
+      this.#served.get(type)?.resources ?? NOTHING;
+    this.#retention.keep(held, snapshot, before, this.#sequence);
+    this.#refresh(snapshot);
+  }
+
+  #refresh(snapshot: Snapshot): void {
+    for (const type of TYPE_URLS) {
+      const before = this.#served.get(type);
+      const served = this.#retention.served(type, snapshot, this.#sequence);
+      this.#served.set(type, served);
+      const isSame =
+        before?.resources === served.resources && before.withheld.size + served.withheld.size === 0;
+      if (!isSame) this.#subscription(type)?.servedChanged();
+    }
+  }
+
+  #servedOf(type: TypeUrl): Served {
+    return this.#served.get(type) ?? { resources: NOTHING, withheld: new Set(), sequence: this.#sequence };
+  }
+
+  #changeNames(request: DeltaRequest): Answer | undefined {
+    let subscription = this.#delta.get(request.typeUrl);
+    if (subscription === undefined) {
+      subscription = new DeltaSubscription(request.typeUrl, this.#limitMs);
+      this.#delta.set(request.typeUrl, subscription);
+    }
+    return subscription.request(request);
+  }
+
+  #listNames(request: WorldRequest, nowMs: number): Answer | undefined {
+    let subscription = this.#world.get(request.typeUrl);
+    if (subscription === undefined) {
+      subscription = new WorldSubscription(request.typeUrl, this.#limitMs);
+      this.#world.set(request.typeUrl, subscription);
+    }
+    return subscription.request(request, nowMs);
+  }
+
+  #subscription(type: TypeUrl): Subscription | undefined {
+    return this.#world.get(type) ?? this.#delta.get(type);
+  }
+
+  *#subscriptions(): Iterable<Subscription> {
+    yield* this.#world.values();
+    yield* this.#delta.values();
+  }
+}
