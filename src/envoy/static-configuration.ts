@@ -5,7 +5,7 @@
  */
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { clusterMessage, endpointsMessage, type Write } from './cluster.ts';
-import { toJson } from './codec.ts';
+import { toJson } from './json.ts';
 import { listenerMessage } from './listener.ts';
 
 /** Plain JSON that `envoy --config-path` takes (it reads YAML as well). */

@@ -1,0 +1,25 @@
+/**
+ * Arguments that several commands take.
+ */
+import { InvalidArgumentError } from 'commander';
+
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT` or `[V6]:PORT`. */
+export function parseAddress(text: string): HostAndPort {
+  const parts = /^(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<host>[^:[\]]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
+  const host = parts?.['v6'] ?? parts?.['host'];
+  const port = Number(parts?.['port']);
+  if (host === undefined || port > 65_535) {
+    throw new InvalidArgumentError(`write HOST:PORT, for example 127.0.0.1:18000`);
+  }
+  return { host, port };
+}
+
+/** Gathers an option that may be repeated, or may name several values at once. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}

@@ -1,0 +1,145 @@
+/**
+ * The control plane: files → World → plans → snapshots → xDS, and what is said about all of it.
+ */
+import { Registry } from 'prom-client';
+import type { Logger } from 'pino';
+
+import { createAdminServer } from '../admin/admin-server.ts';
+import { formatDiagnostic, formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import { viewOfNode } from '../envoy/node-view.ts';
+import { resourcesAsJson } from '../envoy/static-configuration.ts';
+import { ViewSnapshots } from '../envoy/view-snapshots.ts';
+import { Planner } from '../plan/planner.ts';
+import type { View } from '../plan/view.ts';
+import { watchFiles } from '../sources/files/watch.ts';
+import { World, type ObjectChanges } from '../world/world.ts';
+import { createXdsServer } from '../xds/server.ts';
+import type { XdsNode } from '../xds/snapshot-source.ts';
+import { CLUSTER_DOMAIN } from './translate-objects.ts';
+
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ControlPlaneOptions {
+  readonly configPaths: readonly string[];
+  readonly xdsAddress: HostAndPort;
+  readonly adminAddress: HostAndPort;
+  /** Where listeners listen on the nodes' machines. */
+  readonly bindAddress: string;
+  /** Allows an xDS address beyond loopback without TLS. */
+  readonly insecure: boolean;
+  readonly log: Logger;
+}
+
+export interface ControlPlane {
+  /** `HOST:PORT`, with the ports that were taken where 0 was asked for. */
+  readonly xdsAddress: string;
+  readonly adminAddress: string;
+  /** Everything that is wrong now, or worth knowing. */
+  diagnostics(): readonly Diagnostic[];
+  close(): Promise<void>;
+}
+
+/** Resolves once every source has listed everything and both ports are open; fails with one line. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { log } = options;
+  const planner = new Planner();
+  const views = new ViewSnapshots();
+  const listeners = new Set<() => void>();
+  const said = new Set<string>();
+  let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
+  let ofFiles: readonly Diagnostic[] = [];
+  let complete = false;
+
+  const diagnostics = (): readonly Diagnostic[] => [...ofFiles, ...planner.diagnostics(), ...views.diagnostics()];
+  const tell = (): void => tellNews(diagnostics(), said, log);
+  const viewOf = (node: XdsNode): View =>
+    viewOfNode(node.metadata, { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN });
+
+  const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {
+    ofFiles = found;
+    const next = world.apply(changes);
+    world = next.world;
+    const planned = planner.update(world, next.changed);
+    views.update(planner.plans());
+    log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
+    for (const callback of listeners) callback();
+    tell();
+  };
+
+  const metrics = new Registry();
+  const source = await watchFiles(options.configPaths, { onChange: follow, log });
+  try {
+    await source.ready;
+    complete = true;
+    const xds = await createXdsServer({
+      address: options.xdsAddress,
+      insecure: options.insecure,
+      log,
+      metrics,
+      source: {
+        snapshotFor: (node) => {
+          if (!complete) return undefined;
+          const snapshot = views.snapshotFor(viewOf(node));
+          return snapshot;
+        },
+        onChange: (callback) => {
+          listeners.add(callback);
+          return () => listeners.delete(callback);
+        },
+      },
+    });
+    try {
+      const admin = await createAdminServer({
+        address: options.adminAddress,
+        notReady: () => (complete ? undefined : 'the files have not been read yet'),
+        metrics,
+        configDump: () => ({
+          diagnostics: diagnostics().map(formatDiagnosticLine),
+          views: views.views().map((view) => ({
+            ...view,
+            ...(resourcesAsJson(views.planFor(view).plan, () => '[redacted]') as object),
+          })),
+          nodes: xds.streams(),
+        }),
+      });
+      return {
+        xdsAddress: xds.address,
+        adminAddress: admin.address,
+        diagnostics,
+        close: async () => {
+          await admin.close();
+          await xds.close();
+          await source.close();
+        },
+      };
+    } catch (error) {
+      await xds.close();
+      throw error;
+    }
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** Logs what is new, and what is no longer so; each once. */
+function tellNews(current: readonly Diagnostic[], said: Set<string>, log: Logger): void {
+  const now = new Set<string>();
+  for (const diagnostic of current) {
+    const line = formatDiagnosticLine(diagnostic);
+    now.add(line);
+    if (said.has(line)) continue;
+    const { reason, position } = diagnostic;
+    const place = position && `${position.file}:${position.line}:${position.column}`;
+    const level = { error: 'error', warning: 'warn', note: 'info' } as const;
+    log[level[diagnostic.severity]]({ reason, place }, formatDiagnostic(diagnostic));
+  }
+  for (const line of said) {
+    if (!now.has(line)) log.info(`no longer: ${line}`);
+  }
+  said.clear();
+  for (const line of now) said.add(line);
+}

@@ -1,0 +1,56 @@
+/**
+ * `redpilot serve`: the control plane, until it is told to stop.
+ */
+import { Command } from 'commander';
+
+import { collect, parseAddress, type HostAndPort } from './arguments.ts';
+import { startControlPlane } from './control-plane.ts';
+import { createLog } from './log.ts';
+
+interface ServeOptions {
+  readonly config: readonly string[];
+  readonly xdsAddress: HostAndPort;
+  readonly adminAddress: HostAndPort;
+  readonly bind: string;
+  readonly insecure: boolean;
+}
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('serve the objects in files to Envoys over xDS, and follow every change of the files')
+    .requiredOption('--config <path...>', 'file or folder of objects; may be repeated', collect)
+    .option('--xds-address <host:port>', 'where Envoys connect', parseAddress, { host: '127.0.0.1', port: 18_000 })
+    .option('--admin-address <host:port>', 'health, readiness, metrics, config_dump', parseAddress, {
+      host: '127.0.0.1',
+      port: 19_000,
+    })
+    .option('--bind <address>', "where listeners listen on the Envoys' machines", '127.0.0.1')
+    .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
+    .action(async (options: ServeOptions, command: Command) => {
+      const log = createLog(command.optsWithGlobals()['logLevel'] as string);
+      const controlPlane = await startControlPlane({
+        configPaths: options.config,
+        xdsAddress: options.xdsAddress,
+        adminAddress: options.adminAddress,
+        bindAddress: options.bind,
+        insecure: options.insecure,
+        log,
+      });
+      log.info(`serving xDS on ${controlPlane.xdsAddress}, admin on http://${controlPlane.adminAddress}`);
+      await stopAsked();
+      log.info('stopping');
+      await controlPlane.close();
+    });
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(1));
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,41 @@
+/**
+ * `redpilot validate`: a line for each Diagnostic; connects to nothing.
+ */
+import { Command } from 'commander';
+
+import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import { readFiles } from '../sources/files/read.ts';
+import { translateObjects } from './translate-objects.ts';
+
+export function validateCommand(): Command {
+  return new Command('validate')
+    .description('say what is wrong with the objects in files, or worth knowing; connects to nothing')
+    .argument('<path...>', 'file or folder of objects; - is standard input')
+    .option('--strict', 'warnings count as errors', false)
+    .addHelpText('after', '\nstatus 0: no errors; 1: errors (with --strict warnings too); 2: wrong call')
+    .action(async (paths: readonly string[], options: { readonly strict: boolean }) => {
+      const { objects, diagnostics: ofFiles } = await readFiles(paths);
+      const diagnostics = sortByPlace([...ofFiles, ...translateObjects(objects).diagnostics]);
+      for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
+      const bad = options.strict ? ['error', 'warning'] : ['error'];
+      if (diagnostics.some(({ severity }) => bad.includes(severity))) process.exitCode = 1;
+      process.stderr.write(`${summary(objects.length, diagnostics)}\n`);
+    });
+}
+
+/** In the order of files and lines; what has no place comes last, in the order it was found. */
+export function sortByPlace(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return [...diagnostics].sort(({ position: a }, { position: b }) => {
+    if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+    if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+    return a.line - b.line || a.column - b.column;
+  });
+}
+
+function summary(objects: number, diagnostics: readonly Diagnostic[]): string {
+  const counts = (['error', 'warning', 'note'] as const).map((severity) => {
+    const count = diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
+    return `${count} ${severity}${count === 1 ? '' : 's'}`;
+  });
+  return `${objects} object${objects === 1 ? '' : 's'}: ${counts.join(', ')}`;
+}
