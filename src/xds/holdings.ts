@@ -28,6 +28,8 @@ interface Refusal {
   readonly message: string;
   /** Version by name of what the client blamed. */
   readonly versions: Map<string, string>;
+  /** What the refused response removed: it may all be there still, so it is removed again with the next change. */
+  readonly removed: Set<string>;
   /** Something in it has changed since, which gives the rest another chance. */
   isRetried: boolean;
 }
@@ -87,6 +89,10 @@ export class Holdings {
     const isGone = (name: string): boolean => !served.resources.has(name) && !served.withheld.has(name);
     for (const name of this.#versions.keys()) if (isGone(name)) removed.add(name);
     for (const [name, debt] of this.#owed) if (debt === 'asked' && isGone(name)) removed.add(name);
+    if (changed.length > 0 || removed.size > 0) {
+      for (const refusal of this.#refusals)
+        for (const name of refusal.removed) if (isGone(name)) removed.add(name);
+    }
     return { changed, removed: [...removed] };
   }
 
@@ -110,12 +116,16 @@ export class Holdings {
   }
 
   accept({ resources, removed }: SentResponse): void {
-    for (const { versions } of this.#refusals) {
-      for (const { name } of resources) versions.delete(name);
-      for (const name of removed) versions.delete(name);
-      for (const name of versions.keys()) if (!this.#versions.has(name)) versions.delete(name);
+    const answered = [...resources.map(({ name }) => name), ...removed];
+    for (const refusal of this.#refusals) {
+      for (const name of answered) {
+        refusal.versions.delete(name);
+        refusal.removed.delete(name);
+      }
+      for (const name of refusal.versions.keys())
+        if (!this.#versions.has(name)) refusal.versions.delete(name);
     }
-    this.#refusals = this.#refusals.filter(({ versions }) => versions.size > 0);
+    this.#refusals = this.#refusals.filter(({ versions, removed }) => versions.size + removed.size > 0);
   }
 
   refuse(response: SentResponse, message: string): void {
@@ -123,7 +133,12 @@ export class Holdings {
     const versions = new Map(response.resources.map(({ name, version }) => [name, version]));
     const blamed = new Set(blamedNames(message, [...versions.keys()]));
     for (const name of versions.keys()) if (!blamed.has(name)) versions.delete(name);
-    this.#refusals.push({ message: withoutContents(message), versions, isRetried: false });
+    this.#refusals.push({
+      message: withoutContents(message),
+      versions,
+      removed: new Set(response.removed),
+      isRetried: false,
+    });
   }
 
   /** The client's words for what it refuses now; undefined while it refuses nothing. */

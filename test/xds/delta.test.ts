@@ -145,6 +145,24 @@ test('delta: a name added to the old form leaves the wildcard; "-*" leaves only 
   assert.deepEqual(talk.serve({ CDS: 'a@2 b@3' }), ['CDS a@2']);
 });
 
+test('delta: what "*" brought is forgotten with it: its end is not told, and it is sent again with the next "*"', () => {
+  const talk = delta({ LDS: 'l@1 m@1 n@1' });
+  talk.settle(talk.ask('LDS', { subscribe: ['*', 'l'] }));
+  talk.ask('LDS', { unsubscribe: ['*'] });
+  assert.deepEqual(talk.serve({ LDS: 'l@1 m@1' }), []);
+  assert.deepEqual(talk.ask('LDS', { subscribe: ['*'] }), ['LDS m@1']);
+});
+
+test('delta: a refused removal is sent again with the next change', () => {
+  const talk = delta({ LDS: 'l@1 m@1' });
+  talk.settle(talk.ask('LDS'));
+  assert.deepEqual(talk.serve({ LDS: 'm@1' }), ['LDS -l']);
+  assert.deepEqual(talk.nack('LDS', 'no'), []);
+  assert.deepEqual(talk.settle(talk.serve({ LDS: 'm@2' })), ['LDS m@2 -l']);
+  assert.equal(talk.rejection('LDS'), undefined);
+  assert.deepEqual(talk.serve({ LDS: 'm@3' }), ['LDS m@3']);
+});
+
 test('delta: a new name brings that one only; a name asked for again is sent again', () => {
   const talk = delta({ EDS: 'a@1 b@1' });
   talk.settle(talk.ask('EDS', { subscribe: ['a'] }));

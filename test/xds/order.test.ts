@@ -79,6 +79,17 @@ for (const variant of BOTH) {
       assert.deepEqual(talk.pass(1), ['CDS a@3', 'EDS a@2', 'LDS l@3']);
     });
 
+    test('listeners wait for endpoints no longer than the limit, when those are held up by turns with clusters', () => {
+      const talk = settled(variant, { CDS: 'a@1', EDS: 'a@1', LDS: 'l@1' });
+      assert.deepEqual(talk.serve({ CDS: 'a@1', EDS: 'a@2', LDS: 'l@1' }), ['EDS a@2']);
+      talk.pass(700);
+      assert.deepEqual(talk.serve({ CDS: 'a@2', EDS: 'a@2', LDS: 'l@2' }), ['CDS a@2']);
+      assert.deepEqual(talk.serve({ CDS: 'a@3', EDS: 'a@2', LDS: 'l@2' }), []);
+      assert.deepEqual(talk.pass(800), ['EDS a@2']);
+      assert.deepEqual(talk.pass(700), ['CDS a@3', 'LDS l@2']);
+      assert.deepEqual(talk.pass(800), ['EDS a@2']);
+    });
+
     test('of many changes during one response only the newest state follows it', () => {
       const talk = settled(variant, { LDS: 'l@1' });
       assert.deepEqual(talk.serve({ LDS: 'l@2' }), ['LDS l@2']);
@@ -164,6 +175,16 @@ for (const variant of BOTH) {
       assert.deepEqual(talk.settle(talk.pass(4_000)), lines(variant, ['CDS -b'], ['CDS c@1']));
     });
 
+    test('a drained cluster goes with the next clusters, though the snapshot changes before they can be sent', () => {
+      const talk = settled(variant, { CDS: 'a@1 b@1', LDS: 'l@1' });
+      talk.serve({ CDS: 'b@1', LDS: 'l@1' });
+      talk.pass(9_999);
+      assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@1' }), lines(variant, ['CDS b@2'], ['CDS b@2 a@1']));
+      assert.deepEqual(talk.pass(1), []);
+      assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@2' }), []);
+      assert.deepEqual(talk.ack('CDS'), [...lines(variant, ['CDS -a'], ['CDS b@2']), 'LDS l@2']);
+    });
+
     test('another cluster changes while one is kept: the kept one stays', () => {
       const talk = settled(variant, { CDS: 'a@1 b@1', LDS: 'l@1' });
       talk.serve({ CDS: 'b@1', LDS: 'l@1' });
@@ -190,6 +211,16 @@ for (const variant of BOTH) {
     });
   });
 }
+
+test('delta: listeners that are taken beside a refused one do not start the drain time', () => {
+  const talk = settled('delta', { CDS: 'a@1 b@1', LDS: 'l@1 m@1' });
+  talk.serve({ CDS: 'b@1', LDS: 'l@2 m@1' });
+  talk.nack('LDS', 'l: no');
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'b@1', LDS: 'l@2 m@2' })), ['LDS m@2']);
+  assert.deepEqual(talk.pass(60_000), []);
+  talk.settle(talk.serve({ CDS: 'b@1', LDS: 'l@3 m@2' }));
+  assert.deepEqual(talk.pass(10_000), ['CDS -a']);
+});
 
 test('delta: a reconnecting client loses a cluster only after its listeners are acknowledged and drained', () => {
   const talk = new Talk('delta', { snapshot: { CDS: 'b@1', EDS: 'b@1', LDS: 'm@1' } });

@@ -1,0 +1,69 @@
+/**
+ * Requests from bytes. What cannot be taken is a reason to end the stream, or, for a type that nobody serves, to say
+ * nothing.
+ */
+import { decode } from '../envoy/codec.ts';
+import type { DeltaDiscoveryRequest } from '../envoy/protos/envoy/service/discovery/v3/DeltaDiscoveryRequest.ts';
+import type { DiscoveryRequest } from '../envoy/protos/envoy/service/discovery/v3/DiscoveryRequest.ts';
+import { TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
+import { nodeOf } from './node.ts';
+import type { DeltaRequest, Variant, WorldRequest, XdsRequest } from './requests.ts';
+import type { XdsNode } from './snapshot-source.ts';
+
+export type Decoded =
+  | { readonly kind: 'request'; readonly request: XdsRequest; readonly node: XdsNode | undefined }
+  /** Well-formed, but of a type that is not served. */
+  | { readonly kind: 'unknown type'; readonly typeUrl: string; readonly node: XdsNode | undefined }
+  | { readonly kind: 'malformed'; readonly problem: string };
+
+export function decodeRequest(variant: Variant, bytes: Uint8Array): Decoded {
+  try {
+    if (variant === 'delta') {
+      const message = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
+      return decoded(message, (typeUrl) => deltaRequest(typeUrl, message));
+    }
+    const message = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
+    return decoded(message, (typeUrl) => worldRequest(typeUrl, message));
+  } catch {
+    return { kind: 'malformed', problem: `the bytes are not a request of the ${variant} variant` };
+  }
+}
+
+function decoded(
+  message: DiscoveryRequest | DeltaDiscoveryRequest,
+  requestOf: (typeUrl: TypeUrl) => XdsRequest,
+): Decoded {
+  const named = message.type_url ?? '';
+  if (named === '')
+    return { kind: 'malformed', problem: 'type_url is missing; an aggregated stream needs it' };
+  const node = nodeOf(message.node);
+  const typeUrl = TYPE_URLS.find((known) => known === named);
+  if (typeUrl === undefined) return { kind: 'unknown type', typeUrl: named, node };
+  return { kind: 'request', request: requestOf(typeUrl), node };
+}
+
+function worldRequest(typeUrl: TypeUrl, message: DiscoveryRequest): WorldRequest {
+  return {
+    variant: 'state of the world',
+    ...reply(typeUrl, message),
+    version: message.version_info ?? '',
+    names: message.resource_names ?? [],
+  };
+}
+
+function deltaRequest(typeUrl: TypeUrl, message: DeltaDiscoveryRequest): DeltaRequest {
+  return {
+    variant: 'delta',
+    ...reply(typeUrl, message),
+    subscribe: message.resource_names_subscribe ?? [],
+    unsubscribe: message.resource_names_unsubscribe ?? [],
+    known: new Map(Object.entries(message.initial_resource_versions ?? {})),
+  };
+}
+
+function reply(
+  typeUrl: TypeUrl,
+  { response_nonce: nonce = '', error_detail: error }: DiscoveryRequest | DeltaDiscoveryRequest,
+): Pick<XdsRequest, 'typeUrl' | 'nonce' | 'error'> {
+  return { typeUrl, nonce, error: error ? (error.message ?? '') : undefined };
+}
