@@ -27,7 +27,7 @@ for (const [name, definition] of Object.entries(definitions)) {
   if (isMessage(definition)) register(name, definition.type as MessageDescriptor);
 }
 
-/** Leaves out fields that are not set. */
+/** Leaves out fields that are not set and empty lists. */
 export function toJson<N extends MessageName>(name: N, message: Messages[N]): Json {
   return messageToJson(name, message as Fields);
 }
@@ -38,7 +38,7 @@ function messageToJson(name: string, message: Fields): Json {
   const json: Record<string, Json> = {};
   for (const field of descriptorOf(name).field) {
     const value = message[field.name];
-    if (value === undefined || value === null) continue;
+    if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) continue;
     json[field.name] = fieldToJson(name, field, value);
   }
   return json;

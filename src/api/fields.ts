@@ -1,0 +1,191 @@
+/**
+ * The fields of one map in an object: read by name and type, with every problem reported at its path.
+ *
+ * A reader returns undefined for a field that is absent, null, or wrong; what is wrong has then been reported. `done`
+ * reports the fields that nobody asked for.
+ */
+import type { FieldPath } from './diagnostic.ts';
+import { parseDuration } from './duration.ts';
+import type { Report } from './report.ts';
+import { SecretText } from './secret-text.ts';
+import { nearest } from './suggestion.ts';
+
+/** Where a field belongs that stands somewhere else: `readPolicy` → `spec.settings`. */
+export type Homes = Readonly<Record<string, string>>;
+
+export class Fields {
+  readonly path: FieldPath;
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #report: Report;
+  readonly #asked = new Set<string>();
+
+  private constructor(values: Readonly<Record<string, unknown>>, path: FieldPath, report: Report) {
+    this.#values = values;
+    this.path = path;
+    this.#report = report;
+  }
+
+  /** undefined, and reported, where the value is no map. */
+  static of(value: unknown, path: FieldPath, report: Report): Fields | undefined {
+    if (isMap(value)) return new Fields(value, path, report);
+    report.invalid(path, `${describe(value)} is not a map; write fields below it, each as name: value`);
+    return undefined;
+  }
+
+  get names(): readonly string[] {
+    return Object.keys(this.#values);
+  }
+
+  get isEmpty(): boolean {
+    return this.names.length === 0;
+  }
+
+  at(name: string): FieldPath {
+    return [...this.path, name];
+  }
+
+  has(name: string): boolean {
+    return this.#value(name) !== undefined;
+  }
+
+  invalid(name: string, message: string): void {
+    this.#report.invalid(this.at(name), message);
+  }
+
+  map(name: string): Fields | undefined {
+    const value = this.#value(name);
+    return value === undefined ? undefined : Fields.of(value, this.at(name), this.#report);
+  }
+
+  /** An absent list is empty. */
+  list(name: string): readonly { readonly value: unknown; readonly path: FieldPath }[] {
+    const value = this.#value(name);
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) {
+      this.invalid(name, `${describe(value)} is not a list; write each item on a line of its own that begins with -`);
+      return [];
+    }
+    return value.map((item: unknown, index) => ({ value: item, path: [...this.path, name, index] }));
+  }
+
+  maps(name: string): readonly Fields[] {
+    return this.list(name).flatMap(({ value, path }) => Fields.of(value, path, this.#report) ?? []);
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#value(name);
+    if (value === undefined || typeof value === 'string') return value;
+    this.invalid(name, `${describe(value)} is not a text; write it in quotes`);
+    return undefined;
+  }
+
+  texts(name: string): readonly { readonly text: string; readonly path: FieldPath }[] {
+    return this.list(name).flatMap(({ value, path }) => {
+      if (typeof value === 'string') return { text: value, path };
+      this.#report.invalid(path, `${describe(value)} is not a text; write it in quotes`);
+      return [];
+    });
+  }
+
+  /** A text whose value is never quoted in a message. */
+  secret(name: string): SecretText | undefined {
+    const value = this.#value(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'string') return new SecretText(value);
+    this.invalid(name, `is ${kindOf(value)}, not a text; write it in quotes`);
+    return undefined;
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.#value(name);
+    if (value === undefined || typeof value === 'boolean') return value;
+    this.invalid(name, `${describe(value)} is neither true nor false; write one of them without quotes`);
+    return undefined;
+  }
+
+  port(name: string): number | undefined {
+    const value = this.#value(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+    this.invalid(name, `${describe(value)} is not a port; write a whole number from 1 to 65535`);
+    return undefined;
+  }
+
+  /** A field that may hold a number or a name, where only the number matters. */
+  numberOnly(name: string): number | undefined {
+    const value = this.#value(name);
+    return typeof value === 'number' ? value : undefined;
+  }
+
+  durationMs(name: string): number | undefined {
+    const value = this.#value(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number') {
+      this.invalid(name, `${value} has no unit; write ${value}s or ${value}ms`);
+      return undefined;
+    }
+    if (typeof value !== 'string') {
+      this.invalid(name, `${describe(value)} is not a duration; write a number and a unit, for example 500ms`);
+      return undefined;
+    }
+    const { value: ms, problem } = parseDuration(value);
+    if (problem !== undefined) this.invalid(name, problem);
+    if (ms === 0) this.invalid(name, `"${value}" is no time at all; write a duration above zero, for example 500ms`);
+    return ms === 0 ? undefined : ms;
+  }
+
+  /** One of several names, or its number as protobuf's writers may give it. */
+  choice<T extends string>(name: string, noun: string, choices: readonly T[]): T | undefined {
+    const value = this.#value(name);
+    if (value === undefined) return undefined;
+    const found = typeof value === 'number' ? choices[value] : choices.find((choice) => choice === value);
+    if (found !== undefined) return found;
+    const meant = typeof value === 'string' ? nearest(value, choices) : undefined;
+    const all = choices.join(', ');
+    this.invalid(name, `${describe(value)} is not ${noun}; write ${meant === undefined ? `one of ${all}` : `${meant} (${all})`}`);
+    return undefined;
+  }
+
+  /** A field of the API that is not carried out yet: an error, unless its value is the default. */
+  refuse(name: string, isDefault: (value: unknown) => boolean = () => false): void {
+    const value = this.#value(name);
+    if (value === undefined || isDefault(value)) return;
+    this.invalid(name, 'is not carried out by this version of redpilot; remove it');
+  }
+
+  /** Warns of every field that was not asked for, with the one that was probably meant. */
+  done(homes: Homes = {}): void {
+    for (const name of this.names) {
+      if (this.#asked.has(name)) continue;
+      const meant = nearest(name, [...this.#asked]);
+      const home = homes[name] ?? (meant === undefined ? homes[nearest(name, Object.keys(homes)) ?? ''] : undefined);
+      let remedy = 'remove it';
+      if (home !== undefined) remedy = `move it into ${home}`;
+      else if (meant !== undefined) remedy = `write ${meant}`;
+      this.#report.add('warning', 'UnknownField', this.at(name), `is not a field here and has no effect; ${remedy}`);
+    }
+  }
+
+  #value(name: string): unknown {
+    this.#asked.add(name);
+    return (Object.hasOwn(this.#values, name) ? this.#values[name] : undefined) ?? undefined;
+  }
+}
+
+export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value as a message quotes it. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return `"${value.length > 100 ? `${value.slice(0, 100)}…` : value}"`;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return kindOf(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+}

@@ -1,0 +1,91 @@
+/**
+ * Service, EndpointSlice and Secret: the little that is read of them. What else they hold is Kubernetes' business.
+ */
+import type { Fields } from './fields.ts';
+import type { Endpoint, EndpointSlice, ObjectHeader, Secret, Service, ServicePort } from './objects.ts';
+import type { Report } from './report.ts';
+import { SecretText } from './secret-text.ts';
+
+export function parseService(root: Fields, header: ObjectHeader, report: Report): Service | undefined {
+  const spec = root.map('spec');
+  const selector = spec?.map('selector');
+  const ports = (spec?.maps('ports') ?? []).flatMap((fields) => parseServicePort(fields) ?? []);
+  const externalName = spec?.text('type') === 'ExternalName' ? spec.text('externalName') : undefined;
+  const isHeadless = spec?.text('clusterIP') === 'None';
+  if (report.hasErrors) return undefined;
+  return {
+    kind: 'Service',
+    ...header,
+    hasSelector: selector !== undefined && !selector.isEmpty,
+    isHeadless,
+    externalName,
+    ports,
+  };
+}
+
+function parseServicePort(fields: Fields): ServicePort | undefined {
+  const port = fields.port('port');
+  if (port === undefined) {
+    if (!fields.has('port')) fields.invalid('port', 'is missing; write the number of the port');
+    return undefined;
+  }
+  return {
+    name: fields.text('name') ?? '',
+    port,
+    targetPort: fields.numberOnly('targetPort'),
+    appProtocol: fields.text('appProtocol'),
+  };
+}
+
+const ADDRESS_TYPES: readonly EndpointSlice['addressType'][] = ['IPv4', 'IPv6', 'FQDN'];
+
+export function parseEndpointSlice(
+  root: Fields,
+  header: ObjectHeader,
+  labels: ReadonlyMap<string, string>,
+  report: Report,
+): EndpointSlice | undefined {
+  const addressType = root.choice('addressType', 'an address type', ADDRESS_TYPES);
+  if (!root.has('addressType')) root.invalid('addressType', `is missing; write one of ${ADDRESS_TYPES.join(', ')}`);
+  const ports = root.maps('ports').flatMap((fields) => {
+    const port = fields.port('port');
+    return port === undefined ? [] : [{ name: fields.text('name') ?? '', port }];
+  });
+  const endpoints = root.maps('endpoints').map(
+    (fields): Endpoint => ({
+      addresses: fields.texts('addresses').map(({ text }) => text),
+      targetName: fields.map('targetRef')?.text('name'),
+      zone: fields.text('zone'),
+    }),
+  );
+  if (report.hasErrors || addressType === undefined) return undefined;
+  return {
+    kind: 'EndpointSlice',
+    ...header,
+    serviceName: labels.get('kubernetes.io/service-name'),
+    addressType,
+    ports,
+    endpoints,
+  };
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+export function parseSecret(root: Fields, header: ObjectHeader, report: Report): Secret | undefined {
+  const type = root.text('type') ?? 'Opaque';
+  const data = new Map<string, SecretText>();
+  const encoded = root.map('data');
+  for (const key of encoded?.names ?? []) {
+    const text = encoded?.secret(key)?.reveal().replaceAll(/\s/g, '');
+    if (text === undefined) continue;
+    if (BASE64.test(text)) data.set(key, new SecretText(Buffer.from(text, 'base64').toString('utf8')));
+    else encoded?.invalid(key, 'is not base64; encode the value, or write it as it is under stringData');
+  }
+  const plain = root.map('stringData');
+  for (const key of plain?.names ?? []) {
+    const text = plain?.secret(key);
+    if (text !== undefined) data.set(key, text);
+  }
+  if (report.hasErrors) return undefined;
+  return { kind: 'Secret', ...header, type, data };
+}

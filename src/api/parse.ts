@@ -1,0 +1,153 @@
+/**
+ * One document → one object, or what is wrong with it.
+ */
+import type { Diagnostic, ObjectRef } from './diagnostic.ts';
+import { Fields, describe, isMap } from './fields.ts';
+import { parseEndpointSlice, parseSecret, parseService } from './kubernetes-objects.ts';
+import type { ApiObject, ObjectHeader } from './objects.ts';
+import { parseRedisDestination } from './redis-destination.ts';
+import { parseRedisService } from './redis-service.ts';
+import { Report, type Locate } from './report.ts';
+import { nearest } from './suggestion.ts';
+
+export type ParseOutcome =
+  /** A kind that is not read here. */
+  | { readonly kind: 'passed-over' }
+  | { readonly kind: 'object'; readonly object: ApiObject; readonly diagnostics: readonly Diagnostic[] }
+  /** `object` is known as far as kind, namespace and name could be read. */
+  | { readonly kind: 'refused'; readonly object: ObjectRef | undefined; readonly diagnostics: readonly Diagnostic[] };
+
+const GROUP = 'redis.aeraki.io';
+const API_VERSION = `${GROUP}/v1alpha1`;
+const OUR_KINDS = ['RedisService', 'RedisDestination'] as const;
+
+/** What is read of other groups, exactly so. */
+const OTHER_KINDS: Readonly<Record<string, string>> = {
+  Service: 'v1',
+  Secret: 'v1',
+  EndpointSlice: 'discovery.k8s.io/v1',
+};
+
+const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+const ANNOTATIONS = 'redpilot.dev/';
+
+/** `locate` says where a field stands, for the Diagnostics now and later. */
+export function parseObject(value: unknown, locate: Locate): ParseOutcome {
+  const refuse = (report: Report, object?: ObjectRef): ParseOutcome => ({
+    kind: 'refused',
+    object,
+    diagnostics: report.diagnostics,
+  });
+  const early = new Report(undefined, locate);
+  if (!isMap(value)) {
+    early.add('error', 'SyntaxError', [], `${describe(value)} is no object; write apiVersion, kind, metadata and spec`);
+    return refuse(early);
+  }
+  const kind = readKind(value, early);
+  if (kind === undefined) return early.hasErrors ? refuse(early) : { kind: 'passed-over' };
+
+  const { namespace, name } = isMap(value['metadata']) ? value['metadata'] : {};
+  const ref: ObjectRef = {
+    kind,
+    namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
+    name: typeof name === 'string' ? name : '',
+  };
+  const report = new Report(ref, locate);
+  // readKind has seen that it is a map.
+  const root = Fields.of(value, [], report) as Fields;
+  const metadata = parseMetadata(root, ref, locate);
+  const object = metadata && parseKind(kind, root, metadata, report);
+  if (object === undefined || report.hasErrors) return refuse(report, ref.name === '' ? undefined : ref);
+  return { kind: 'object', object, diagnostics: report.diagnostics };
+}
+
+type ReadKind = ApiObject['kind'];
+
+/** undefined: a kind that is not read, or a mistake that has been reported. */
+function readKind(value: Readonly<Record<string, unknown>>, report: Report): ReadKind | undefined {
+  const { apiVersion, kind } = value;
+  for (const [field, found] of Object.entries({ apiVersion, kind })) {
+    if (typeof found === 'string' && found !== '') continue;
+    const what = found === undefined || found === null || found === '' ? `has no ${field}` : `has ${describe(found)} as its ${field}`;
+    const example = field === 'kind' ? 'kind: RedisService' : `apiVersion: ${API_VERSION}`;
+    report.add('error', 'SyntaxError', [field], `the document ${what}; write it, for example ${example}`);
+  }
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || report.hasErrors) return undefined;
+
+  const ours = OUR_KINDS.find((known) => known === kind);
+  if (apiVersion === API_VERSION) {
+    if (ours !== undefined) return ours;
+    const meant = nearest(kind, OUR_KINDS) ?? OUR_KINDS.join(' or ');
+    report.invalid(['kind'], `"${kind}" is not a kind of ${API_VERSION}; write ${meant}`);
+    return undefined;
+  }
+  if (ours !== undefined || apiVersion === GROUP || apiVersion.startsWith(`${GROUP}/`)) {
+    report.invalid(['apiVersion'], `"${apiVersion}" is not read; write ${API_VERSION}`);
+    return undefined;
+  }
+  return Object.hasOwn(OTHER_KINDS, kind) && OTHER_KINDS[kind] === apiVersion ? (kind as ReadKind) : undefined;
+}
+
+interface Metadata {
+  readonly header: ObjectHeader;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata | undefined {
+  // Asked for here so that they don't count as unknown fields.
+  root.text('apiVersion');
+  root.text('kind');
+  root.has('status');
+  const metadata = root.map('metadata');
+  if (metadata === undefined) {
+    if (!root.has('metadata')) root.invalid('metadata', 'is missing; write metadata with a name');
+    return undefined;
+  }
+  for (const field of ['name', 'namespace'] as const) {
+    const text = metadata.text(field);
+    if (text === undefined && metadata.has(field)) continue;
+    if (field === 'name' && (text === undefined || text === '')) metadata.invalid('name', 'is missing; write a name');
+    else if (text !== undefined && text !== '' && (text.length > 253 || !NAME.test(text))) {
+      metadata.invalid(field, `"${text}" is not a ${field}; write lower-case letters, digits, - and .`);
+    }
+  }
+  const created = metadata.text('creationTimestamp');
+  const createdMs = created === undefined ? Number.POSITIVE_INFINITY : Date.parse(created);
+  if (Number.isNaN(createdMs)) {
+    metadata.invalid('creationTimestamp', `"${created}" is not a time; write it as 2026-01-31T12:00:00Z, or remove it`);
+  }
+  const labels = metadata.map('labels');
+  refuseAnnotations(metadata);
+  return {
+    header: { namespace: ref.namespace, name: ref.name, createdMs, locate },
+    labels: new Map(
+      (labels?.names ?? []).flatMap((name) => {
+        const text = labels?.text(name);
+        return text === undefined ? [] : [[name, text] as const];
+      }),
+    ),
+  };
+}
+
+function refuseAnnotations(metadata: Fields): void {
+  const annotations = metadata.map('annotations');
+  for (const name of annotations?.names ?? []) {
+    if (name.startsWith(ANNOTATIONS)) annotations?.refuse(name);
+  }
+}
+
+function parseKind(kind: ReadKind, root: Fields, metadata: Metadata, report: Report): ApiObject | undefined {
+  const { header, labels } = metadata;
+  switch (kind) {
+    case 'RedisService':
+      return parseRedisService(root, header, report);
+    case 'RedisDestination':
+      return parseRedisDestination(root, header, report);
+    case 'Service':
+      return parseService(root, header, report);
+    case 'EndpointSlice':
+      return parseEndpointSlice(root, header, labels, report);
+    case 'Secret':
+      return parseSecret(root, header, report);
+  }
+}

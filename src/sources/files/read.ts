@@ -1,0 +1,45 @@
+/**
+ * Reads files of objects once.
+ */
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+
+import type { Diagnostic } from '../../api/diagnostic.ts';
+import type { ApiObject } from '../../api/objects.ts';
+import { parseFile, type ParsedFile } from './documents.ts';
+import { gather, type FileState } from './gather.ts';
+import { listFiles } from './tree.ts';
+
+export interface FilesContent {
+  readonly objects: readonly ApiObject[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** `-` is standard input. Fails with one line where a path is not there. */
+export async function readFiles(paths: readonly string[]): Promise<FilesContent> {
+  const files = new Map<string, FileState>();
+  if (paths.includes('-')) files.set('-', parseFile('-', await text(process.stdin), undefined));
+  for (const [path] of await listFiles(paths.filter((path) => path !== '-'))) {
+    files.set(path, await readAndParse(path, undefined));
+  }
+  const { held, diagnostics } = gather(files, new Map());
+  return { objects: [...held.values()].map(({ object }) => object), diagnostics };
+}
+
+/** A file that can't be read is a Diagnostic, not an exception: the others must not suffer. */
+export async function readAndParse(path: string, before: ParsedFile | undefined): Promise<FileState> {
+  try {
+    return parseFile(path, await readFile(path, 'utf8'), before);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
+    const unreadable: Diagnostic = {
+      severity: 'error',
+      reason: 'SyntaxError',
+      path: [],
+      position: { file: path, line: 1, column: 1 },
+      message: `the file can't be read (${code}); check its permissions`,
+    };
+    return { documents: [], syntaxErrors: [], unreadable };
+  }
+}
