@@ -3,10 +3,7 @@
  */
 import { InvalidArgumentError } from 'commander';
 
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
-}
+import type { HostAndPort } from '../xds/index.ts';
 
 /** `HOST:PORT` or `[V6]:PORT`. */
 export function parseAddress(text: string): HostAndPort {

@@ -10,17 +10,10 @@ import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
-import type { View } from '../plan/view.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
-import { createXdsServer } from '../xds/server.ts';
-import type { XdsNode } from '../xds/snapshot-source.ts';
+import { createXdsServer, type HostAndPort, type SnapshotSource, type StreamState } from '../xds/index.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
-
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ControlPlaneOptions {
   readonly configPaths: readonly string[];
@@ -45,19 +38,18 @@ export interface ControlPlane {
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { log } = options;
+  const defaults = { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN };
   const planner = new Planner();
   const views = new ViewSnapshots();
   const listeners = new Set<() => void>();
   const said = new Set<string>();
+  const metrics = new Registry();
   let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
   let ofFiles: readonly Diagnostic[] = [];
-  let complete = false;
+  let streams: () => readonly StreamState[] = () => [];
+  let isReady = false;
 
   const diagnostics = (): readonly Diagnostic[] => [...ofFiles, ...planner.diagnostics(), ...views.diagnostics()];
-  const tell = (): void => tellNews(diagnostics(), said, log);
-  const viewOf = (node: XdsNode): View =>
-    viewOfNode(node.metadata, { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN });
-
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {
     ofFiles = found;
     const next = world.apply(changes);
@@ -66,61 +58,46 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     views.update(planner.plans());
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
-    tell();
+    tellNews(diagnostics(), said, log);
+  };
+  const source: SnapshotSource = {
+    snapshotFor: (node) => {
+      const snapshot = views.snapshotFor(viewOfNode(node.metadata, defaults));
+      tellNews(diagnostics(), said, log);
+      return snapshot;
+    },
+    onChange: (callback) => {
+      listeners.add(callback);
+      return () => listeners.delete(callback);
+    },
   };
 
-  const metrics = new Registry();
-  const source = await watchFiles(options.configPaths, { onChange: follow, log });
+  const opened: { close(): Promise<void> }[] = [];
+  const close = async (): Promise<void> => {
+    for (const part of opened.reverse()) await part.close();
+  };
   try {
-    await source.ready;
-    complete = true;
-    const xds = await createXdsServer({
-      address: options.xdsAddress,
-      insecure: options.insecure,
-      log,
+    const admin = await createAdminServer({
+      address: options.adminAddress,
+      notReady: () => (isReady ? undefined : 'the files have not been read yet'),
       metrics,
-      source: {
-        snapshotFor: (node) => {
-          if (!complete) return undefined;
-          const snapshot = views.snapshotFor(viewOf(node));
-          return snapshot;
-        },
-        onChange: (callback) => {
-          listeners.add(callback);
-          return () => listeners.delete(callback);
-        },
-      },
+      configDump: () => ({
+        diagnostics: diagnostics().map(formatDiagnosticLine),
+        nodes: streams(),
+        views: views.views().map((view) => ({ view, resources: resourcesAsJson(views.planFor(view).plan, String) })),
+      }),
     });
-    try {
-      const admin = await createAdminServer({
-        address: options.adminAddress,
-        notReady: () => (complete ? undefined : 'the files have not been read yet'),
-        metrics,
-        configDump: () => ({
-          diagnostics: diagnostics().map(formatDiagnosticLine),
-          views: views.views().map((view) => ({
-            ...view,
-            ...(resourcesAsJson(views.planFor(view).plan, () => '[redacted]') as object),
-          })),
-          nodes: xds.streams(),
-        }),
-      });
-      return {
-        xdsAddress: xds.address,
-        adminAddress: admin.address,
-        diagnostics,
-        close: async () => {
-          await admin.close();
-          await xds.close();
-          await source.close();
-        },
-      };
-    } catch (error) {
-      await xds.close();
-      throw error;
-    }
+    opened.push(admin);
+    // Everything is read before the port opens: nothing can be sent before the World is complete.
+    opened.push(await watchFiles(options.configPaths, { onChange: follow, log }));
+    const { xdsAddress: address, insecure } = options;
+    const xds = await createXdsServer({ address, insecure, log, metrics, source });
+    opened.push(xds);
+    streams = () => xds.streams();
+    isReady = true;
+    return { xdsAddress: xds.address, adminAddress: admin.address, diagnostics, close };
   } catch (error) {
-    await source.close();
+    await close();
     throw error;
   }
 }

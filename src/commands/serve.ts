@@ -3,7 +3,8 @@
  */
 import { Command } from 'commander';
 
-import { collect, parseAddress, type HostAndPort } from './arguments.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { collect, parseAddress } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 import { createLog } from './log.ts';
 

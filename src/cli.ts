@@ -1,0 +1,70 @@
+/**
+ * The command line: one file per command in commands/, and what is common to all.
+ *
+ * Exit statuses: 0 fine, 1 the work failed, 2 the call was wrong.
+ */
+import { readFileSync } from 'node:fs';
+
+import { Command, CommanderError, Option } from 'commander';
+
+import { bootstrapCommand } from './commands/bootstrap.ts';
+import { demoCommand } from './commands/demo.ts';
+import { LOG_LEVELS } from './commands/log.ts';
+import { serveCommand } from './commands/serve.ts';
+import { translateCommand } from './commands/translate.ts';
+import { validateCommand } from './commands/validate.ts';
+
+const COMMANDS = [serveCommand, translateCommand, validateCommand, bootstrapCommand, demoCommand];
+
+/** The whole command line, for `run` and for those who want to check a call without making it. */
+export function createProgram(): Command {
+  const program = new Command('redpilot')
+    .description('Control plane that turns RedisService objects into Envoy configuration')
+    .version(version())
+    .showHelpAfterError(false);
+  for (const create of COMMANDS) {
+    const command = create();
+    command.addOption(
+      new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).default('info'),
+    );
+    program.addCommand(command);
+  }
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride();
+    command.configureOutput({
+      outputError: (text, write) => write(`redpilot: ${text.replace(/^error: /, '').trim()}; see redpilot ${
+        command === program ? '' : `${command.name()} `
+      }--help\n`),
+    });
+  }
+  return program;
+}
+
+/** Sets process.exitCode; never throws. */
+export async function run(args: readonly string[]): Promise<void> {
+  process.on('unhandledRejection', (error) => {
+    process.stderr.write(`redpilot: ${messageOf(error)}\n`);
+    process.exit(1);
+  });
+  try {
+    await createProgram().parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    process.stderr.write(`redpilot: ${messageOf(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { readonly version: string }).version;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (import.meta.main) await run(process.argv.slice(2));

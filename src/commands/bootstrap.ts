@@ -1,0 +1,68 @@
+/**
+ * `redpilot bootstrap`: what an Envoy needs to start as a sidecar of this control plane.
+ */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Command, InvalidArgumentError } from 'commander';
+
+import { bootstrap } from '../envoy/bootstrap.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { parseAddress } from './arguments.ts';
+
+interface Options {
+  readonly xdsAddress: HostAndPort;
+  readonly nodeId: string;
+  readonly namespace?: string;
+  readonly hosts?: readonly string[];
+  readonly drainSeconds: number;
+  readonly delta: boolean;
+  readonly envoyAdmin?: HostAndPort;
+}
+
+export function bootstrapCommand(): Command {
+  return new Command('bootstrap')
+    .description('write an Envoy bootstrap (JSON) that connects to the control plane')
+    .requiredOption('--xds-address <host:port>', 'the control plane, as this Envoy reaches it', parseAddress)
+    .requiredOption('--node-id <id>', 'the name of this Envoy', parseNodeId)
+    .option('--namespace <namespace>', 'whose clients this Envoy serves; without it everything is served from files')
+    .option('--hosts <host,...>', 'only these hosts', (text) => text.split(',').map((host) => host.trim()))
+    .option('--drain-seconds <n>', 'how long old connections are drained after a change', parseSeconds, 30)
+    .option('--delta', 'delta xDS instead of the state of the world', false)
+    .option('--envoy-admin <host:port>', "Envoy's own admin; without it a Unix socket, out of the applications' reach", parseAddress)
+    .action((options: Options) => {
+      const { envoyAdmin, ...rest } = options;
+      const admin = envoyAdmin ?? { socketPath: adminSocketPath(options.nodeId) };
+      const document = bootstrap({ ...rest, admin });
+      process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+      const where = 'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
+      process.stderr.write(
+        `run it with: envoy --config-path FILE ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
+          `Envoy's admin: ${where}\n`,
+      );
+    });
+}
+
+/**
+ * Gradual: an immediate drain reconnects every client at once. `--use-dynamic-base-id` lets several Envoys run on one
+ * machine.
+ */
+function drainFlags(seconds: number): readonly string[] {
+  return ['--drain-time-s', String(seconds), '--drain-strategy', 'gradual'];
+}
+
+/** A Unix socket's path may have 107 bytes (Linux); one name for one node, several nodes on one machine. */
+function adminSocketPath(nodeId: string): string {
+  const name = nodeId.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 64);
+  return join(tmpdir(), `redpilot-${name}.sock`);
+}
+
+function parseNodeId(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('write a name, for example the name of the pod');
+  return text;
+}
+
+function parseSeconds(text: string): number {
+  if (!/^\d{1,6}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('write a whole number of seconds above 0');
+  return Number(text);
+}
