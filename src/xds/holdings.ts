@@ -24,6 +24,13 @@ export interface Difference {
   readonly removed: readonly string[];
 }
 
+export interface Recorded {
+  /** Names whose content is new to the client. */
+  readonly fresh: readonly string[];
+  /** Names that are sent in the form for a starting client. */
+  readonly initial: ReadonlySet<string>;
+}
+
 interface Refusal {
   readonly message: string;
   /** Version by name of what the client blamed. */
@@ -40,7 +47,11 @@ type Debt = 'asked' | 'touched';
 export class Holdings {
   readonly #versions = new Map<string, string>();
   readonly #owed = new Map<string, Debt>();
-  /** Held in the form for a starting client, which the next response may replace under the same version. */
+  /**
+   * Held in the form for a starting client. A full set repeats it in that form until the version changes: to Envoy the
+   * other form would be another cluster, which it warms, and one whose Redis is down then holds up its answers for ever
+   * and, after a reconnect, even its request for clusters (measured, Envoy 1.40, state of the world).
+   */
   readonly #inInitialForm = new Set<string>();
   #refusals: Refusal[] = [];
 
@@ -96,18 +107,23 @@ export class Holdings {
     return { changed, removed: [...removed] };
   }
 
-  /** Takes note of a response; returns the names whose content is new to the client. */
-  record(resources: readonly Resource[], removed: readonly string[], isInitial: boolean): readonly string[] {
+  /** Takes note of a response. */
+  record(resources: readonly Resource[], removed: readonly string[], isFirst: boolean): Recorded {
     const fresh: string[] = [];
+    const initial = new Set<string>();
     for (const { name, version, initialBytes } of resources) {
-      const changesForm = !isInitial && this.#inInitialForm.delete(name);
-      if (this.#versions.get(name) !== version || changesForm) fresh.push(name);
+      const isKnown = this.#versions.get(name) === version;
+      if (!isKnown) fresh.push(name);
+      const isInitial = initialBytes !== undefined && (isFirst || (isKnown && this.#inInitialForm.has(name)));
+      if (isInitial) {
+        initial.add(name);
+        this.#inInitialForm.add(name);
+      } else this.#inInitialForm.delete(name);
       this.#versions.set(name, version);
       this.#owed.delete(name);
-      if (isInitial && initialBytes !== undefined) this.#inInitialForm.add(name);
     }
     for (const name of removed) this.forget(name);
-    return fresh;
+    return { fresh, initial };
   }
 
   /** Ends the debts that nothing came of: the resource is not there, or it is refused content. */

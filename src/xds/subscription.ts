@@ -8,7 +8,7 @@
  * costs nothing: it is given the newest state when it can take it, and none of the states in between.
  */
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
-import { Holdings, type Served } from './holdings.ts';
+import { Holdings, type Recorded, type Served } from './holdings.ts';
 import { Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';
 import { withoutContents } from './rejection.ts';
@@ -20,13 +20,9 @@ export interface Content {
   readonly removed: readonly string[];
 }
 
-export interface Response extends Content {
+export interface Response extends Content, Recorded {
   readonly typeUrl: TypeUrl;
   readonly nonce: string;
-  /** Resources are sent in the form for a client that starts. */
-  readonly isInitial: boolean;
-  /** Names whose content is new to the client. */
-  readonly fresh: readonly string[];
 }
 
 /** The client's answer to a response. */
@@ -82,14 +78,13 @@ export abstract class Subscription {
       return undefined;
     }
     const { resources, removed, version } = content;
-    const isInitial = this.#isInitialDue;
+    const recorded = this.holdings.record(resources, removed, this.#isInitialDue);
     this.#isInitialDue = false;
-    const fresh = this.holdings.record(resources, removed, isInitial);
     this.holdings.settleDebts(served);
     this.outstanding.add({ nonce, version, sentMs: nowMs, sequence: served.sequence, resources, removed });
     this.#sentVersion = version;
     this.afterSending();
-    return { typeUrl: this.typeUrl, nonce, version, resources, removed, isInitial, fresh };
+    return { typeUrl: this.typeUrl, nonce, version, resources, removed, ...recorded };
   }
 
   /** There is something to send, which only an unanswered response can be holding up. */

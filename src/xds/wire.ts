@@ -16,9 +16,9 @@ type Form = 'world' | 'world, initial' | 'delta' | 'delta, initial';
 const encoded = new WeakMap<Resource, Map<Form, Buffer>>();
 
 export function encodeResponse(variant: Variant, response: Response): Buffer {
-  const { typeUrl, nonce, version, resources, removed, isInitial } = response;
+  const { typeUrl, nonce, version, resources, removed, initial } = response;
   const parts = [field(1, text(version)), field(4, text(typeUrl)), field(5, text(nonce))];
-  for (const resource of resources) parts.push(encodeResource(resource, variant, isInitial));
+  for (const resource of resources) parts.push(encodeResource(resource, variant, initial.has(resource.name)));
   if (variant === 'delta') for (const name of removed) parts.push(field(6, text(name)));
   return Buffer.concat(parts);
 }

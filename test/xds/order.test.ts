@@ -59,13 +59,6 @@ for (const variant of BOTH) {
       assert.deepEqual(talk.serve({ ...before, CDS: 'a@2 b@1', EDS: 'a@3 b@1' }), ['EDS a@3']);
     });
 
-    test('the form for starting clients gives way with the next answer, and endpoints follow where it does', () => {
-      const start = { CDS: 'a@1! b@1!', EDS: 'a@1 b@1' };
-      const talk = settled(variant, start);
-      const expected = lines(variant, ['CDS b@2', 'EDS b@1'], ['CDS a@1 b@2', 'EDS a@1 b@1']);
-      assert.deepEqual(talk.serve({ ...start, CDS: 'a@1! b@2!' }), expected);
-    });
-
     test('clusters whose answer is withheld hold up neither endpoints nor listeners, nor clusters beyond the limit', () => {
       const talk = settled(variant, { CDS: 'a@1', EDS: 'a@1', LDS: 'l@1' });
       assert.deepEqual(talk.serve({ CDS: 'a@2', EDS: 'a@1', LDS: 'l@1' }), ['CDS a@2', 'EDS a@1']);

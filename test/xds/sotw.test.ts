@@ -220,11 +220,12 @@ test('state of the world: deleted endpoints are not spoken of, and sent when the
   assert.deepEqual(talk.serve({ EDS: 'a@1 b@1' }), ['EDS a@1']);
 });
 
-test('state of the world: only the first answer to a starting client has its own form', () => {
+test('state of the world: what a starting client gets has its own form, and keeps it until it changes', () => {
   const talk = world({ CDS: 'a@1! b@1!' });
   assert.deepEqual(talk.settle(talk.ask('CDS')), ['CDS a@1! b@1!']);
   assert.deepEqual(talk.serve({ CDS: 'b@1! a@1!' }), []);
-  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@1! b@2!' })), ['CDS a@1 b@2']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@1! b@2!' })), ['CDS a@1! b@2']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@2! b@2!' })), ['CDS a@2 b@2']);
 });
 
 test('state of the world: a client that knows a version gets no form for starting clients', () => {

@@ -170,10 +170,8 @@ export class Talk {
       assert.equal(new Set(names).size, names.length, `a name twice in ${names.join()}`);
   }
 
-  #line({ typeUrl, resources, removed, isInitial }: Response): string {
-    const words = resources.map(({ name, version, initialBytes }) => {
-      return `${name}@${version}${isInitial && initialBytes !== undefined ? '!' : ''}`;
-    });
+  #line({ typeUrl, resources, removed, initial }: Response): string {
+    const words = resources.map(({ name, version }) => `${name}@${version}${initial.has(name) ? '!' : ''}`);
     const gone = this.#variant === 'delta' ? removed.map((name) => `-${name}`) : [];
     return [shortTypes.get(typeUrl), ...words, ...gone].join(' ');
   }

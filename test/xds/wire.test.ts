@@ -18,13 +18,14 @@ function cluster(name: string): Resource {
 const LONG = 'x'.repeat(20_000);
 
 function response(isInitial: boolean, resources: readonly Resource[]): Response {
+  const initial = new Set(isInitial ? resources.map(({ name }) => name) : []);
   return {
     typeUrl: CLUSTER_TYPE,
     nonce: '3',
     version: 'v7',
     resources,
     removed: ['c', 'd'],
-    isInitial,
+    initial,
     fresh: [],
   };
 }
