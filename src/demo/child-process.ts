@@ -1,0 +1,104 @@
+/**
+ * A process of our own, in a temporary folder of its own: neither outlives us.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const running = new Set<ChildProcess>();
+const folders = new Set<string>();
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Removed by `removeFolder`, else when this process ends. */
+export async function temporaryFolder(name: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), `redpilot-${name}-`));
+  folders.add(folder);
+  return folder;
+}
+
+export async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  folders.delete(folder);
+}
+
+export interface Running {
+  readonly pid: number;
+  /** Resolves when it has ended, however that came. */
+  readonly ended: Promise<void>;
+  readonly isRunning: () => boolean;
+  /** Its last lines on both outputs. */
+  readonly lastLines: () => string;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGTERM, and SIGKILL where that does not help. */
+  stop(): Promise<void>;
+}
+
+const STOP_LIMIT_MS = 3_000;
+const KEPT_CHARACTERS = 8_000;
+
+/** Fails where the binary can't be started at all. */
+export async function startProcess(binary: string, args: readonly string[]): Promise<Running> {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-KEPT_CHARACTERS);
+    });
+  }
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      running.delete(child);
+      resolve();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', () => resolve());
+    child.once('error', (error) => reject(new Error(`${binary} can't be started: ${error.message}`)));
+  });
+  running.add(child);
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    isRunning: () => running.has(child),
+    lastLines: () => said.trim().split('\n').slice(-8).join('\n'),
+    signal: (signal) => {
+      if (running.has(child)) child.kill(signal);
+    },
+    stop: async () => {
+      if (!running.has(child)) return;
+      child.kill('SIGTERM');
+      // A stopped process does not hear SIGTERM.
+      child.kill('SIGCONT');
+      const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+      await ended;
+      clearTimeout(limit);
+    },
+  };
+}
+
+/** Ports of 127.0.0.1 that nobody listens on, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(0, '127.0.0.1', () => resolve());
+      });
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

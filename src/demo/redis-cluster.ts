@@ -1,0 +1,220 @@
+/**
+ * A Redis Cluster of our own on loopback.
+ */
+import type { RedisBinary } from './binaries.ts';
+import { freePorts, removeFolder, temporaryFolder } from './child-process.ts';
+import { eventually } from './eventually.ts';
+import { startRedis, stopRedis, type RedisConfig, type RedisNode } from './redis-node.ts';
+
+const SLOTS = 16_384;
+
+export interface ClusterNode extends RedisNode {
+  readonly id: string;
+  /** Which shard it was started for; roles within it change with failovers. */
+  readonly shard: number;
+}
+
+export interface ClusterOptions {
+  readonly redis: RedisBinary;
+  readonly shards?: number;
+  readonly replicas?: number;
+  readonly nodeTimeoutMs?: number;
+  readonly config?: RedisConfig;
+}
+
+/** A shard as a node lists it in CLUSTER SLOTS. */
+export interface Shard {
+  readonly slots: readonly (readonly [first: number, last: number])[];
+  readonly primary: number;
+  readonly replicas: readonly number[];
+}
+
+export class RedisCluster {
+  readonly #options: Required<ClusterOptions>;
+  readonly #folder: string;
+  #nodes: ClusterNode[] = [];
+
+  private constructor(options: Required<ClusterOptions>, folder: string) {
+    this.#options = options;
+    this.#folder = folder;
+  }
+
+  /** Ready when it resolves: every node knows all slots, roles and replicas, and every replica follows its primary. */
+  static async start(options: ClusterOptions): Promise<RedisCluster> {
+    const complete = { shards: 3, replicas: 2, nodeTimeoutMs: 3_000, config: {}, ...options };
+    const cluster = new RedisCluster(complete, await temporaryFolder('cluster'));
+    try {
+      await cluster.#form();
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  get nodes(): readonly ClusterNode[] {
+    return this.#nodes;
+  }
+
+  node(port: number): ClusterNode {
+    const found = this.#nodes.find((node) => node.port === port);
+    if (found === undefined) throw new Error(`the cluster has no node on port ${port}`);
+    return found;
+  }
+
+  /** As the first node that answers sees it, by the first slot. */
+  async shards(): Promise<readonly Shard[]> {
+    for (const node of this.#nodes) {
+      if (!node.process.isRunning()) continue;
+      const seen = await node.client.cluster('SLOTS').then(parseSlots, () => undefined);
+      if (seen !== undefined) return seen;
+    }
+    throw new Error('no node of the cluster answers');
+  }
+
+  /** A further replica of the shard; resolves once it follows its primary. */
+  async addReplica(shard: number): Promise<ClusterNode> {
+    const { primary } = await this.#shardOf(shard);
+    const node = await this.#startNode(shard);
+    this.#nodes.push(node);
+    await this.#meet(node, this.node(primary));
+    await this.#follow(node, this.node(primary));
+    await this.#linkUp(node);
+    return node;
+  }
+
+  /** Takes a replica out of the cluster: forgotten by all others, then stopped. */
+  async removeReplica(node: ClusterNode, beforeStop: () => Promise<void> = async () => {}): Promise<void> {
+    this.#nodes = this.#nodes.filter((other) => other !== node);
+    await Promise.all(this.#nodes.map(({ client }) => client.cluster('FORGET', node.id)));
+    await beforeStop();
+    await stopRedis(node);
+  }
+
+  /** Kills it at once; it stays in `nodes`, and `restart` brings it back. */
+  async kill(node: ClusterNode): Promise<void> {
+    node.process.signal('SIGKILL');
+    await node.process.ended;
+  }
+
+  async restart(node: ClusterNode): Promise<ClusterNode> {
+    node.client.disconnect();
+    const again = await this.#startNode(node.shard, node.port);
+    this.#nodes = this.#nodes.map((other) => (other === node ? again : other));
+    return again;
+  }
+
+  /** Waits until every running node says that all slots are served and every replica follows a primary. */
+  async settled(): Promise<void> {
+    const running = this.#nodes.filter((node) => node.process.isRunning());
+    const expected = running.length;
+    await Promise.all(
+      running.map(async (node) => {
+        await eventually(
+          `port ${node.port} seeing the whole cluster`,
+          async () => {
+            const info = String(await node.client.cluster('INFO'));
+            const listed = (await node.client.cluster('SLOTS').then(parseSlots)).flatMap(({ primary, replicas }) => [
+              primary,
+              ...replicas,
+            ]);
+            return info.includes('cluster_state:ok') && listed.length === expected ? true : undefined;
+          },
+          { deadlineMs: 20_000, everyMs: 50 },
+        );
+        await this.#linkUp(node);
+      }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#nodes.map(stopRedis));
+    await removeFolder(this.#folder);
+  }
+
+  async #form(): Promise<void> {
+    const { shards, replicas } = this.#options;
+    const starting = Array.from({ length: shards * (replicas + 1) }, (_, index) => this.#startNode(index % shards));
+    this.#nodes = await Promise.all(starting);
+    const [first] = this.#nodes;
+    if (first === undefined) return;
+    const primaries = this.#nodes.slice(0, shards);
+    await Promise.all(
+      primaries.map(async ({ client }, shard) => {
+        const from = Math.floor((shard * SLOTS) / shards);
+        const to = Math.floor(((shard + 1) * SLOTS) / shards) - 1;
+        await client.cluster('ADDSLOTSRANGE', from, to);
+        // Distinct epochs, or the primaries would have to settle a collision first.
+        await client.cluster('SET-CONFIG-EPOCH', shard + 1);
+      }),
+    );
+    for (const node of this.#nodes.slice(1)) await this.#meet(node, first);
+    await Promise.all(
+      this.#nodes.slice(shards).map(async (node) => {
+        const primary = primaries[node.shard];
+        if (primary !== undefined) await this.#follow(node, primary);
+      }),
+    );
+    await this.settled();
+  }
+
+  async #startNode(shard: number, port?: number): Promise<ClusterNode> {
+    const { redis, nodeTimeoutMs, config } = this.#options;
+    const [free = 0, busPort = 0] = await freePorts(2);
+    const node = await startRedis({
+      server: redis.server,
+      folder: this.#folder,
+      port: port ?? free,
+      busPort,
+      config: { 'cluster-node-timeout': String(nodeTimeoutMs), ...config },
+    });
+    return { ...node, shard, id: String(await node.client.cluster('MYID')) };
+  }
+
+  async #meet(node: ClusterNode, known: ClusterNode): Promise<void> {
+    const busPort = String(await busPortOf(known));
+    await node.client.call('CLUSTER', 'MEET', '127.0.0.1', String(known.port), busPort);
+  }
+
+  async #follow(node: ClusterNode, primary: ClusterNode): Promise<void> {
+    await eventually(`port ${node.port} following port ${primary.port}`, async () => {
+      // Refused until gossip has told it of the primary.
+      await node.client.cluster('REPLICATE', primary.id);
+      return true;
+    });
+  }
+
+  async #linkUp(node: ClusterNode): Promise<void> {
+    await eventually(`replication of port ${node.port}`, async () => {
+      const info = await node.client.info('replication');
+      return info.includes('role:master') || info.includes('master_link_status:up') ? true : undefined;
+    });
+  }
+
+  async #shardOf(shard: number): Promise<Shard> {
+    const found = (await this.shards())[shard];
+    if (found === undefined) throw new Error(`the cluster has no shard ${shard}`);
+    return found;
+  }
+}
+
+async function busPortOf(node: ClusterNode): Promise<number> {
+  const [, value] = (await node.client.config('GET', 'cluster-port')) as [string, string];
+  return Number(value);
+}
+
+type SlotsReply = readonly (readonly [number, number, ...(readonly [string, number])[]])[];
+
+function parseSlots(reply: unknown): readonly Shard[] {
+  const byPrimary = new Map<number, Shard>();
+  for (const [first, last, primary, ...replicas] of reply as SlotsReply) {
+    if (primary === undefined) continue;
+    const known = byPrimary.get(primary[1]);
+    byPrimary.set(primary[1], {
+      slots: [...(known?.slots ?? []), [first, last]],
+      primary: primary[1],
+      replicas: replicas.map(([, port]) => port),
+    });
+  }
+  return [...byPrimary.values()].sort((a, b) => (a.slots[0]?.[0] ?? 0) - (b.slots[0]?.[0] ?? 0));
+}
