@@ -12,7 +12,7 @@ export function formatAddress({ host, port }: HostAndPort): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 

@@ -81,23 +81,19 @@ export class Retention {
   served(type: TypeUrl, snapshot: Snapshot, sequence: number): Served {
     const own = snapshot.get(type) ?? NOTHING;
     const withheld = new Set<string>();
-    const resources = new Map(own);
-    for (const [name, { cluster, endpoints }] of this.#keptOf(type)) {
+    const added: [string, Resource][] = [];
+    for (const [name, { cluster, endpoints }] of type === LISTENER_TYPE ? [] : this.#kept) {
       const resource = type === CLUSTER_TYPE ? cluster : endpoints;
       if (own.has(name)) continue;
       if (resource === undefined) withheld.add(name);
-      else resources.set(name, resource);
+      else added.push([name, resource]);
     }
     // The snapshot's own map where it can be: what is remembered of it is shared by all streams.
-    return { resources: resources.size === own.size ? own : resources, withheld, sequence };
+    return { resources: added.length > 0 ? new Map([...own, ...added]) : own, withheld, sequence };
   }
 
   wakeAt(): number | undefined {
     const times = [...this.#kept.values()].flatMap(({ drainedMs }) => drainedMs ?? []);
     return times.length > 0 ? Math.min(...times) : undefined;
-  }
-
-  #keptOf(type: TypeUrl): Iterable<[string, Kept]> {
-    return type === CLUSTER_TYPE || type === ENDPOINTS_TYPE ? this.#kept : [];
   }
 }

@@ -80,7 +80,6 @@ export abstract class Subscription {
     const { resources, removed, version } = content;
     const recorded = this.holdings.record(resources, removed, this.#isInitialDue);
     this.#isInitialDue = false;
-    this.holdings.settleDebts(served);
     this.outstanding.add({ nonce, version, sentMs: nowMs, sequence: served.sequence, resources, removed });
     this.#sentVersion = version;
     this.afterSending();

@@ -46,6 +46,19 @@ for (const variant of ['state of the world', 'delta'] as const) {
       await assertSilent(stream, variant);
     });
 
+    test('what follows a malformed request is not looked at', async () => {
+      await using here = await stage(SERVED);
+      const stream = here.client().stream(variant);
+      stream.sendFields(NODE);
+      stream.send('CDS', NODE);
+      assert.equal((await stream.status()).code, status.INVALID_ARGUMENT);
+      assert.deepEqual(
+        here.log.map(({ message }) => message),
+        ['request refused'],
+      );
+      assert.deepEqual(here.server.streams(), []);
+    });
+
     test('a message over 4 MiB ends its stream with RESOURCE_EXHAUSTED', async () => {
       await using here = await stage(SERVED);
       const stream = here.client().stream(variant);
