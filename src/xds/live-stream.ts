@@ -31,6 +31,8 @@ export interface Transport {
   refuse(problem: string): void;
   /** Ends the stream because the server goes. */
   leave(): void;
+  /** Ends the stream because of a fault of the server. */
+  fail(): void;
 }
 
 export interface Surroundings {
@@ -73,39 +75,21 @@ export class LiveStream {
   }
 
   receive(bytes: Uint8Array): void {
-    if (this.#isOver) return;
-    const { metrics, log } = this.#around;
-    const decoded = decodeRequest(this.#variant, bytes);
-    if (decoded.kind === 'malformed') {
-      this.#refuse(decoded.problem);
-      return;
-    }
-    // Only the first request says who it is; what later ones say of it is not looked at.
-    const client = this.#client ?? (decoded.node && this.#connect(decoded.node));
-    if (client === undefined) {
-      this.#refuse('the first request of the stream has no node.id');
-      return;
-    }
-    if (decoded.kind === 'unknown type') {
-      metrics?.request(undefined, 'unknown type');
-      log.debug({ node: client.node.id, typeUrl: decoded.typeUrl }, 'asked for a type that is not served');
-      return;
-    }
-    this.#take(client, decoded.request);
-    this.#flush();
+    if (!this.#isOver) this.#guard(() => this.#receive(bytes));
   }
 
   /** The transport can take more again. */
   writable(): void {
     this.#canWrite = true;
-    this.#flush();
+    this.#guard(() => this.#flush());
   }
 
   /** Sends what has changed. */
   push(): void {
-    if (this.#client === undefined) return;
-    this.#updateSnapshot(this.#client);
-    this.#flush();
+    this.#guard(() => {
+      if (this.#client !== undefined) this.#updateSnapshot(this.#client);
+      this.#flush();
+    });
   }
 
   /** The stream has ended, from whichever side; frees everything. May be called more than once. */
@@ -128,6 +112,39 @@ export class LiveStream {
     if (this.#client === undefined) return [];
     const { node, stream } = this.#client;
     return stream.states().map((state) => ({ node: node.id, variant: this.#variant, ...state }));
+  }
+
+  #receive(bytes: Uint8Array): void {
+    const { metrics, log } = this.#around;
+    const decoded = decodeRequest(this.#variant, bytes);
+    if (decoded.kind === 'malformed') {
+      this.#refuse(decoded.problem);
+      return;
+    }
+    // Only the first request says who it is; what later ones say of it is not looked at.
+    const client = this.#client ?? (decoded.node && this.#connect(decoded.node));
+    if (client === undefined) {
+      this.#refuse('the first request of the stream has no node.id');
+      return;
+    }
+    if (decoded.kind === 'unknown type') {
+      metrics?.request(undefined, 'unknown type');
+      log.debug({ node: client.node.id, typeUrl: decoded.typeUrl }, 'asked for a type that is not served');
+      return;
+    }
+    this.#take(client, decoded.request);
+    this.#flush();
+  }
+
+  /** A fault of ours ends this stream, not the others: the node connects again and starts anew. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#around.log.error({ node: this.#client?.node.id, err: error }, 'stream failed');
+      this.over('failed');
+      this.#transport.fail();
+    }
   }
 
   #connect(node: XdsNode): Client {
@@ -194,7 +211,7 @@ export class LiveStream {
     this.#callOffTimer();
     const wakeAt = this.#canWrite ? stream.wakeAt(nowMs) : undefined;
     if (wakeAt !== undefined) {
-      this.#callOffTimer = clock.setTimeout(() => this.#flush(), wakeAt - nowMs);
+      this.#callOffTimer = clock.setTimeout(() => this.#guard(() => this.#flush()), wakeAt - nowMs);
     }
   }
 }

@@ -13,6 +13,7 @@
 import {
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
+  LISTENER_TYPE,
   type Resource,
   type Snapshot,
   type TypeUrl,

@@ -47,6 +47,7 @@ export function transportOf(call: XdsCall): Transport {
   return {
     write: (bytes) => call.write(bytes),
     refuse: (problem) => end(status.INVALID_ARGUMENT, problem),
+    fail: () => end(status.INTERNAL, 'the control plane has a fault, which its log tells'),
     leave: () => end(status.UNAVAILABLE, 'the control plane is closing'),
   };
 }

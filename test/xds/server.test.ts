@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 
 import { status } from '@grpc/grpc-js';
 
-import { assertSilent, held, NODE, SERVED, stage, until } from './surroundings.ts';
+import { assertSilent, FAULTY, held, NODE, SERVED, stage, until } from './surroundings.ts';
 import { typeOf } from './talk.ts';
 
 for (const variant of ['state of the world', 'delta'] as const) {
@@ -199,6 +199,20 @@ for (const variant of ['state of the world', 'delta'] as const) {
       );
       here.source.set({ LDS: 'l@2' });
       assert.deepEqual((await stream.next()).resources, [held(variant, 'l', 'LDS l@2')]);
+    });
+
+    test('a fault of the server ends the stream that it concerns, and is logged', async () => {
+      await using here = await stage(SERVED);
+      const client = here.client();
+      const other = client.stream(variant);
+      other.send('CDS', NODE);
+      await other.next();
+      const stream = client.stream(variant);
+      stream.send('CDS', { node: { id: FAULTY } });
+      stream.ack(await stream.next());
+      assert.equal((await stream.status()).code, status.INTERNAL);
+      assert.equal(here.log.find(({ level }) => level === 'error')?.fields['node'], FAULTY);
+      await assertSilent(other, variant);
     });
 
     test('closing ends the streams and frees the port', async () => {

@@ -17,6 +17,9 @@ import { snapshotOf, type Spec, typeOf } from './talk.ts';
 export const SERVED = { CDS: 'a@1!', EDS: 'a@1 probe@1', LDS: 'l@1' };
 export const NODE = { node: { id: 'sidecar-1', cluster: 'apps' } };
 
+/** A node whose answers the server cannot digest. */
+export const FAULTY = 'faulty';
+
 export class HandSource implements SnapshotSource {
   readonly nodes: XdsNode[] = [];
   #snapshot: Snapshot | undefined;
@@ -118,7 +121,10 @@ export async function stage(spec?: Spec): Promise<Stage> {
     clock,
     metrics,
     log: { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
-    onAcknowledgement: (acknowledgement) => answers.push(acknowledgement),
+    onAcknowledgement: (acknowledgement) => {
+      if (acknowledgement.node.id === FAULTY) throw new Error('out of order');
+      answers.push(acknowledgement);
+    },
   });
   return {
     server,
