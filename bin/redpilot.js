@@ -16,7 +16,7 @@ const sources = `${root}src/cli.ts`;
 
 if (isCurrent) {
   const program = existsSync(sources) ? '../src/cli.ts' : '../dist/cli.js';
-  import(program).then(({ run }) => run(process.argv.slice(2)));
+  void import(program).then(({ run }) => run(process.argv.slice(2)));
 } else if (existsSync(sources) && existsSync(ownNode)) {
   const child = spawn(ownNode, [sources, ...process.argv.slice(2)], { stdio: 'inherit' });
   // A terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
@@ -26,6 +26,8 @@ if (isCurrent) {
     process.exitCode = code === null ? (signal === 'SIGINT' ? 130 : 143) : code;
   });
 } else {
-  process.stderr.write(`redpilot needs Node >= 22.19, this is ${process.versions.node}; install a newer one\n`);
+  process.stderr.write(
+    `redpilot needs Node >= 22.19, this is ${process.versions.node}; install a newer one\n`,
+  );
   process.exitCode = 1;
 }

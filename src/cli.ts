@@ -32,9 +32,12 @@ export function createProgram(): Command {
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
     command.configureOutput({
-      outputError: (text, write) => write(`redpilot: ${text.replace(/^error: /, '').trim()}; see redpilot ${
-        command === program ? '' : `${command.name()} `
-      }--help\n`),
+      outputError: (text, write) =>
+        write(
+          `redpilot: ${text.replace(/^error: /, '').trim()}; see redpilot ${
+            command === program ? '' : `${command.name()} `
+          }--help\n`,
+        ),
     });
   }
   return program;

@@ -58,14 +58,18 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const server = createServer((request, response) => {
     answer(request).then(
       (made) => send(response, made, request.method === 'HEAD'),
-      (error: unknown) => send(response, text(500, error instanceof Error ? error.message : String(error)), false),
+      (error: unknown) =>
+        send(response, text(500, error instanceof Error ? error.message : String(error)), false),
     );
   });
   await listen(server, options.address.host, options.address.port);
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : options.address.port;
   return {
-    address: isIP(options.address.host) === 6 ? `[${options.address.host}]:${port}` : `${options.address.host}:${port}`,
+    address:
+      isIP(options.address.host) === 6
+        ? `[${options.address.host}]:${port}`
+        : `${options.address.host}:${port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -86,7 +90,8 @@ function send(response: ServerResponse, { status, type, body }: Answer, headOnly
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'is in use by another process' : `can't be listened on (${error.code})`;
+      const why =
+        error.code === 'EADDRINUSE' ? 'is in use by another process' : `can't be listened on (${error.code})`;
       reject(new Error(`admin address ${host}:${port} ${why}; give another with --admin-address`));
     });
     server.listen(port, host, () => resolve());

@@ -19,7 +19,10 @@ export function parseAuth(parent: Fields): Auth | undefined {
   if (plain !== undefined) return parsePlain(plain);
   if (secret !== undefined) return parseSecretReference(secret);
   if (!auth.has('plain') && !auth.has('secret')) {
-    parent.invalid('auth', 'has neither plain nor secret; write plain with a password, or secret with the name of a Secret');
+    parent.invalid(
+      'auth',
+      'has neither plain nor secret; write plain with a password, or secret with the name of a Secret',
+    );
   }
   return undefined;
 }
@@ -43,7 +46,8 @@ function parseSecretReference(secret: Fields): Auth | undefined {
   const usernameField = secret.text('usernameField');
   secret.done();
   if (name === undefined || name === '') {
-    if (name === '' || !secret.has('name')) secret.invalid('name', 'is empty; write the name of a Secret of this namespace');
+    if (name === '' || !secret.has('name'))
+      secret.invalid('name', 'is empty; write the name of a Secret of this namespace');
     return undefined;
   }
   return {

@@ -62,7 +62,10 @@ export class Fields {
     const value = this.#value(name);
     if (value === undefined) return [];
     if (!Array.isArray(value)) {
-      this.invalid(name, `${describe(value)} is not a list; write each item on a line of its own that begins with -`);
+      this.invalid(
+        name,
+        `${describe(value)} is not a list; write each item on a line of its own that begins with -`,
+      );
       return [];
     }
     return value.map((item: unknown, index) => ({ value: item, path: [...this.path, name, index] }));
@@ -125,12 +128,16 @@ export class Fields {
       return undefined;
     }
     if (typeof value !== 'string') {
-      this.invalid(name, `${describe(value)} is not a duration; write a number and a unit, for example 500ms`);
+      this.invalid(
+        name,
+        `${describe(value)} is not a duration; write a number and a unit, for example 500ms`,
+      );
       return undefined;
     }
     const { value: ms, problem } = parseDuration(value);
     if (problem !== undefined) this.invalid(name, problem);
-    if (ms === 0) this.invalid(name, `"${value}" is no time at all; write a duration above zero, for example 500ms`);
+    if (ms === 0)
+      this.invalid(name, `"${value}" is no time at all; write a duration above zero, for example 500ms`);
     return ms === 0 ? undefined : ms;
   }
 
@@ -142,7 +149,10 @@ export class Fields {
     if (found !== undefined) return found;
     const meant = typeof value === 'string' ? nearest(value, choices) : undefined;
     const all = choices.join(', ');
-    this.invalid(name, `${describe(value)} is not ${noun}; write ${meant === undefined ? `one of ${all}` : `${meant} (${all})`}`);
+    this.invalid(
+      name,
+      `${describe(value)} is not ${noun}; write ${meant === undefined ? `one of ${all}` : `${meant} (${all})`}`,
+    );
     return undefined;
   }
 
@@ -158,11 +168,17 @@ export class Fields {
     for (const name of this.names) {
       if (this.#asked.has(name)) continue;
       const meant = nearest(name, [...this.#asked]);
-      const home = homes[name] ?? (meant === undefined ? homes[nearest(name, Object.keys(homes)) ?? ''] : undefined);
+      const home =
+        homes[name] ?? (meant === undefined ? homes[nearest(name, Object.keys(homes)) ?? ''] : undefined);
       let remedy = 'remove it';
       if (home !== undefined) remedy = `move it into ${home}`;
       else if (meant !== undefined) remedy = `write ${meant}`;
-      this.#report.add('warning', 'UnknownField', this.at(name), `is not a field here and has no effect; ${remedy}`);
+      this.#report.add(
+        'warning',
+        'UnknownField',
+        this.at(name),
+        `is not a field here and has no effect; ${remedy}`,
+      );
     }
   }
 

@@ -17,7 +17,8 @@ export function hostProblem(text: string): string | undefined {
   if (text.includes('*')) return `"${text}" has a wildcard; write one host`;
   const labels = text.replace(/\.$/, '').split('.');
   const legal = text.length <= 253 && labels.every((label) => LABEL.test(label));
-  if (!legal) return `"${text}" is not a host name; write letters, digits and - in labels of at most 63, joined by dots`;
+  if (!legal)
+    return `"${text}" is not a host name; write letters, digits and - in labels of at most 63, joined by dots`;
   return undefined;
 }
 

@@ -46,18 +46,17 @@ export function parseEndpointSlice(
   report: Report,
 ): EndpointSlice | undefined {
   const addressType = root.choice('addressType', 'an address type', ADDRESS_TYPES);
-  if (!root.has('addressType')) root.invalid('addressType', `is missing; write one of ${ADDRESS_TYPES.join(', ')}`);
+  if (!root.has('addressType'))
+    root.invalid('addressType', `is missing; write one of ${ADDRESS_TYPES.join(', ')}`);
   const ports = root.maps('ports').flatMap((fields) => {
     const port = fields.port('port');
     return port === undefined ? [] : [{ name: fields.text('name') ?? '', port }];
   });
-  const endpoints = root.maps('endpoints').map(
-    (fields): Endpoint => ({
-      addresses: fields.texts('addresses').map(({ text }) => text),
-      targetName: fields.map('targetRef')?.text('name'),
-      zone: fields.text('zone'),
-    }),
-  );
+  const endpoints = root.maps('endpoints').map((fields): Endpoint => ({
+    addresses: fields.texts('addresses').map(({ text }) => text),
+    targetName: fields.map('targetRef')?.text('name'),
+    zone: fields.text('zone'),
+  }));
   if (report.hasErrors || addressType === undefined) return undefined;
   return {
     kind: 'EndpointSlice',

@@ -15,7 +15,11 @@ export type ParseOutcome =
   | { readonly kind: 'passed-over' }
   | { readonly kind: 'object'; readonly object: ApiObject; readonly diagnostics: readonly Diagnostic[] }
   /** `object` is known as far as kind, namespace and name could be read. */
-  | { readonly kind: 'refused'; readonly object: ObjectRef | undefined; readonly diagnostics: readonly Diagnostic[] };
+  | {
+      readonly kind: 'refused';
+      readonly object: ObjectRef | undefined;
+      readonly diagnostics: readonly Diagnostic[];
+    };
 
 const GROUP = 'redis.aeraki.io';
 const API_VERSION = `${GROUP}/v1alpha1`;
@@ -40,7 +44,12 @@ export function parseObject(value: unknown, locate: Locate): ParseOutcome {
   });
   const early = new Report(undefined, locate);
   if (!isMap(value)) {
-    early.add('error', 'SyntaxError', [], `${describe(value)} is no object; write apiVersion, kind, metadata and spec`);
+    early.add(
+      'error',
+      'SyntaxError',
+      [],
+      `${describe(value)} is no object; write apiVersion, kind, metadata and spec`,
+    );
     return refuse(early);
   }
   const kind = readKind(value, early);
@@ -68,7 +77,10 @@ function readKind(value: Readonly<Record<string, unknown>>, report: Report): Rea
   const { apiVersion, kind } = value;
   for (const [field, found] of Object.entries({ apiVersion, kind })) {
     if (typeof found === 'string' && found !== '') continue;
-    const what = found === undefined || found === null || found === '' ? `has no ${field}` : `has ${describe(found)} as its ${field}`;
+    const what =
+      found === undefined || found === null || found === ''
+        ? `has no ${field}`
+        : `has ${describe(found)} as its ${field}`;
     const example = field === 'kind' ? 'kind: RedisService' : `apiVersion: ${API_VERSION}`;
     report.add('error', 'SyntaxError', [field], `the document ${what}; write it, for example ${example}`);
   }
@@ -85,7 +97,9 @@ function readKind(value: Readonly<Record<string, unknown>>, report: Report): Rea
     report.invalid(['apiVersion'], `"${apiVersion}" is not read; write ${API_VERSION}`);
     return undefined;
   }
-  return Object.hasOwn(OTHER_KINDS, kind) && OTHER_KINDS[kind] === apiVersion ? (kind as ReadKind) : undefined;
+  return Object.hasOwn(OTHER_KINDS, kind) && OTHER_KINDS[kind] === apiVersion
+    ? (kind as ReadKind)
+    : undefined;
 }
 
 interface Metadata {
@@ -106,7 +120,8 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata |
   for (const field of ['name', 'namespace'] as const) {
     const text = metadata.text(field);
     if (text === undefined && metadata.has(field)) continue;
-    if (field === 'name' && (text === undefined || text === '')) metadata.invalid('name', 'is missing; write a name');
+    if (field === 'name' && (text === undefined || text === ''))
+      metadata.invalid('name', 'is missing; write a name');
     else if (text !== undefined && text !== '' && (text.length > 253 || !NAME.test(text))) {
       metadata.invalid(field, `"${text}" is not a ${field}; write lower-case letters, digits, - and .`);
     }
@@ -114,7 +129,10 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata |
   const created = metadata.text('creationTimestamp');
   const createdMs = created === undefined ? Number.POSITIVE_INFINITY : Date.parse(created);
   if (Number.isNaN(createdMs)) {
-    metadata.invalid('creationTimestamp', `"${created}" is not a time; write it as 2026-01-31T12:00:00Z, or remove it`);
+    metadata.invalid(
+      'creationTimestamp',
+      `"${created}" is not a time; write it as 2026-01-31T12:00:00Z, or remove it`,
+    );
   }
   const labels = metadata.map('labels');
   refuseAnnotations(metadata);

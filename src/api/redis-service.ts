@@ -17,14 +17,21 @@ const DEFAULT_OP_TIMEOUT_MS = 5_000;
 const MAX_PREFIX_BYTES = 1_000;
 
 const IN_SETTINGS = Object.fromEntries(
-  ['readPolicy', 'opTimeout', 'enableRedirection', 'auth', 'caseInsensitive'].map((name) => [name, 'spec.settings']),
+  ['readPolicy', 'opTimeout', 'enableRedirection', 'auth', 'caseInsensitive'].map((name) => [
+    name,
+    'spec.settings',
+  ]),
 );
 
 const isFalse = (value: unknown): boolean => value === false;
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
 /** Reports every problem; undefined where the object can't be used. */
-export function parseRedisService(root: Fields, header: ObjectHeader, report: Report): RedisService | undefined {
+export function parseRedisService(
+  root: Fields,
+  header: ObjectHeader,
+  report: Report,
+): RedisService | undefined {
   const spec = root.map('spec');
   if (spec === undefined) {
     if (!root.has('spec')) root.invalid('spec', 'is missing; write spec with a list host');
@@ -60,7 +67,8 @@ function parseHosts(spec: Fields, report: Report): readonly string[] {
     if (problem !== undefined) report.invalid(path, problem);
     const before = first.get(text.toLowerCase());
     if (before === undefined) first.set(text.toLowerCase(), index);
-    else report.add('error', 'Duplicate', path, `"${text}" is already spec.host[${before}]; remove one of them`);
+    else
+      report.add('error', 'Duplicate', path, `"${text}" is already spec.host[${before}]; remove one of them`);
   }
   return hosts.map(({ text }) => text);
 }
@@ -73,7 +81,8 @@ function parseSettings(settings: Fields | undefined, report: Report): Settings {
   const enableRedirection = settings?.flag('enableRedirection');
   const auth = settings === undefined ? undefined : parseAuth(settings);
   if (settings !== undefined) {
-    for (const name of ['caseInsensitive', 'enableHashtagging', 'enableCommandStats']) settings.refuse(name, isFalse);
+    for (const name of ['caseInsensitive', 'enableHashtagging', 'enableCommandStats'])
+      settings.refuse(name, isFalse);
     for (const name of ['maxBufferSizeBeforeFlush', 'bufferFlushTimeout', 'maxUpstreamUnknownConnections']) {
       settings.refuse(name);
     }
@@ -107,7 +116,10 @@ function parseRule(fields: Fields): ParsedRule {
     key.invalid('prefix', `has ${Buffer.byteLength(prefix)} bytes; write at most ${MAX_PREFIX_BYTES}`);
   }
   if (key !== undefined && removePrefix && prefix === '' && !(stated === undefined && key.has('prefix'))) {
-    key.invalid('removePrefix', 'has nothing to remove, since there is no prefix; remove it, or write a prefix beside it');
+    key.invalid(
+      'removePrefix',
+      'has nothing to remove, since there is no prefix; remove it, or write a prefix beside it',
+    );
   }
   key?.done();
   match?.done({ prefix: 'match.key', removePrefix: 'match.key' });

@@ -25,17 +25,25 @@ export function bootstrapCommand(): Command {
     .description('write an Envoy bootstrap (JSON) that connects to the control plane')
     .requiredOption('--xds-address <host:port>', 'the control plane, as this Envoy reaches it', parseAddress)
     .requiredOption('--node-id <id>', 'the name of this Envoy', parseNodeId)
-    .option('--namespace <namespace>', 'whose clients this Envoy serves; without it everything is served from files')
+    .option(
+      '--namespace <namespace>',
+      'whose clients this Envoy serves; without it everything is served from files',
+    )
     .option('--hosts <host,...>', 'only these hosts', (text) => text.split(',').map((host) => host.trim()))
     .option('--drain-seconds <n>', 'how long old connections are drained after a change', parseSeconds, 30)
     .option('--delta', 'delta xDS instead of the state of the world', false)
-    .option('--envoy-admin <host:port>', "Envoy's own admin; without it a Unix socket, out of the applications' reach", parseAddress)
+    .option(
+      '--envoy-admin <host:port>',
+      "Envoy's own admin; without it a Unix socket, out of the applications' reach",
+      parseAddress,
+    )
     .action((options: Options) => {
       const { envoyAdmin, ...rest } = options;
       const admin = envoyAdmin ?? { socketPath: adminSocketPath(options.nodeId) };
       const document = bootstrap({ ...rest, admin });
       process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
-      const where = 'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
+      const where =
+        'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
       process.stderr.write(
         `run it with: envoy --config-path FILE ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
           `Envoy's admin: ${where}\n`,
@@ -63,6 +71,7 @@ function parseNodeId(text: string): string {
 }
 
 function parseSeconds(text: string): number {
-  if (!/^\d{1,6}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('write a whole number of seconds above 0');
+  if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('write a whole number of seconds above 0');
   return Number(text);
 }

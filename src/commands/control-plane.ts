@@ -49,7 +49,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   let streams: () => readonly StreamState[] = () => [];
   let isReady = false;
 
-  const diagnostics = (): readonly Diagnostic[] => [...ofFiles, ...planner.diagnostics(), ...views.diagnostics()];
+  const diagnostics = (): readonly Diagnostic[] => [
+    ...ofFiles,
+    ...planner.diagnostics(),
+    ...views.diagnostics(),
+  ];
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {
     ofFiles = found;
     const next = world.apply(changes);
@@ -84,7 +88,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       configDump: () => ({
         diagnostics: diagnostics().map(formatDiagnosticLine),
         nodes: streams(),
-        views: views.views().map((view) => ({ view, resources: resourcesAsJson(views.planFor(view).plan, String) })),
+        views: views
+          .views()
+          .map((view) => ({ view, resources: resourcesAsJson(views.planFor(view).plan, String) })),
       }),
     });
     opened.push(admin);

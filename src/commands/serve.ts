@@ -20,7 +20,10 @@ export function serveCommand(): Command {
   return new Command('serve')
     .description('serve the objects in files to Envoys over xDS, and follow every change of the files')
     .requiredOption('--config <path...>', 'file or folder of objects; may be repeated', collect)
-    .option('--xds-address <host:port>', 'where Envoys connect', parseAddress, { host: '127.0.0.1', port: 18_000 })
+    .option('--xds-address <host:port>', 'where Envoys connect', parseAddress, {
+      host: '127.0.0.1',
+      port: 18_000,
+    })
     .option('--admin-address <host:port>', 'health, readiness, metrics, config_dump', parseAddress, {
       host: '127.0.0.1',
       port: 19_000,

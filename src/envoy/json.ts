@@ -67,8 +67,11 @@ const SPECIAL: Readonly<Record<string, ((message: Fields) => Json) | undefined>>
     const name = String(url).replace(/^type\.googleapis\.com\//, '');
     return { '@type': url, ...(messageToJson(name, rest) as object) };
   },
-  'google.protobuf.Duration': ({ seconds, nanos }) => {
-    const fraction = String(nanos ?? 0).padStart(9, '0').replace(/0+$/, '');
+  'google.protobuf.Duration': (message) => {
+    const { seconds, nanos } = message as { readonly seconds?: number; readonly nanos?: number };
+    const fraction = String(nanos ?? 0)
+      .padStart(9, '0')
+      .replace(/0+$/, '');
     return `${String(seconds ?? 0)}${fraction === '' ? '' : `.${fraction}`}s`;
   },
   'google.protobuf.BoolValue': ({ value }) => value ?? false,

@@ -67,7 +67,9 @@ function downstreamAuth(
       return { downstream_auth_username: { inline_string: 'nobody' } };
     case 'password':
       return {
-        ...(auth.username === undefined ? {} : { downstream_auth_username: { inline_string: auth.username } }),
+        ...(auth.username === undefined
+          ? {}
+          : { downstream_auth_username: { inline_string: auth.username } }),
         downstream_auth_passwords: [{ inline_string: write(auth.password) }],
       };
   }

@@ -10,7 +10,14 @@ import type { BoundListener, Listener, RoutingPlan, Upstream } from '../plan/rou
 import { clusterMessage, endpointsMessage } from './cluster.ts';
 import { encode } from './codec.ts';
 import { listenerMessage } from './listener.ts';
-import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type Resource, type Snapshot, type TypeUrl } from './resource.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  LISTENER_TYPE,
+  type Resource,
+  type Snapshot,
+  type TypeUrl,
+} from './resource.ts';
 
 interface UpstreamResources {
   readonly cluster: Resource;

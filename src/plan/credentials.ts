@@ -57,7 +57,11 @@ type SecretRead =
   | { readonly credentials: Credentials }
   | { readonly reason: Reason; readonly field: FieldPath; readonly message: string };
 
-function readSecret(secret: Secret | undefined, auth: Auth & { kind: 'secret' }, namespace: string): SecretRead {
+function readSecret(
+  secret: Secret | undefined,
+  auth: Auth & { kind: 'secret' },
+  namespace: string,
+): SecretRead {
   const { name, passwordField, usernameField } = auth;
   if (secret === undefined) {
     const message = `there is no Secret ${name} in namespace ${namespace}; create it there, or correct the name`;
@@ -70,14 +74,18 @@ function readSecret(secret: Secret | undefined, auth: Auth & { kind: 'secret' },
   const missing = (field: FieldPath, key: string): SecretRead => {
     const keys = [...secret.data.keys()].sort();
     const has = keys.length === 0 ? 'no fields' : keys.join(', ');
-    const state = secret.data.has(key) ? `field ${key} of Secret ${name} is empty; give it a value` : undefined;
+    const state = secret.data.has(key)
+      ? `field ${key} of Secret ${name} is empty; give it a value`
+      : undefined;
     const message = state ?? `Secret ${name} has no field ${key}; it has ${has}`;
     return { reason: 'SecretFieldMissing', field, message };
   };
 
-  const passwordKey = passwordField ?? (secret.data.has('password') || !secret.data.has('token') ? 'password' : 'token');
+  const passwordKey =
+    passwordField ?? (secret.data.has('password') || !secret.data.has('token') ? 'password' : 'token');
   const password = trimmed(secret.data.get(passwordKey));
-  if (password === undefined) return missing(passwordField === undefined ? ['name'] : ['passwordField'], passwordKey);
+  if (password === undefined)
+    return missing(passwordField === undefined ? ['name'] : ['passwordField'], passwordKey);
   const username = trimmed(secret.data.get(usernameField ?? 'username'))?.reveal();
   if (username === undefined && usernameField !== undefined) return missing(['usernameField'], usernameField);
   return { credentials: { username, password } };

@@ -23,13 +23,27 @@ export interface Host {
 export function resolveHost(world: WorldReader, text: string, namespace: string): Host {
   const key = hostKey(text, namespace, world.clusterDomain);
   const dnsName = text.toLowerCase().replace(/\.$/, '');
-  const dns: Host = { key, id: dnsName, service: undefined, dnsName, missingService: undefined, namespace: undefined };
+  const dns: Host = {
+    key,
+    id: dnsName,
+    service: undefined,
+    dnsName,
+    missingService: undefined,
+    namespace: undefined,
+  };
   const named = serviceOfHostKey(key, world.clusterDomain);
   if (named === undefined) return dns;
   const service = world.service(named.namespace, named.name);
   if (service !== undefined) {
     const externalName = service.externalName;
-    return { key, id: key, service, dnsName: externalName ?? key, missingService: undefined, namespace: named.namespace };
+    return {
+      key,
+      id: key,
+      service,
+      dnsName: externalName ?? key,
+      missingService: undefined,
+      namespace: named.namespace,
+    };
   }
   const labels = dnsName.split('.');
   // `redis.example` is `name.namespace` only where there is such a namespace; else it is somebody's domain.

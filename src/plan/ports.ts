@@ -47,7 +47,9 @@ export function routePort(
   const has = (port: number): boolean => service.ports.some((candidate) => candidate.port === port);
   if (stated !== undefined) {
     if (has(stated)) return { port: stated };
-    return { problem: `Service ${service.namespace}/${service.name} has no port ${stated}; it has ${listPorts(service)}` };
+    return {
+      problem: `Service ${service.namespace}/${service.name} has no port ${stated}; it has ${listPorts(service)}`,
+    };
   }
   if (has(listener.port)) return { port: listener.port };
   const [only, ...others] = redisPorts(service);

@@ -12,12 +12,7 @@ import { listenerPorts, routePort } from './ports.ts';
 import { Problems } from './problems.ts';
 import type { ClientAuth, Listener, PrefixRoute, Route, Upstream } from './routing-plan.ts';
 import { reuse } from './same-content.ts';
-import {
-  destinationFor,
-  upstreamId,
-  type PlannedUpstream,
-  type UpstreamSource,
-} from './upstream.ts';
+import { destinationFor, upstreamId, type PlannedUpstream, type UpstreamSource } from './upstream.ts';
 
 export interface ServicePlan {
   readonly origin: ObjectRef;
@@ -130,12 +125,19 @@ class ServicePlanning {
       const host = resolveHost(this.#world, text, service.namespace);
       const first = seen.get(host.key);
       if (first !== undefined) {
-        this.#problems.block('Duplicate', service, path, `"${text}" is the same host as spec.host[${first}]; remove one`);
+        this.#problems.block(
+          'Duplicate',
+          service,
+          path,
+          `"${text}" is the same host as spec.host[${first}]; remove one`,
+        );
         continue;
       }
       seen.set(host.key, index);
       this.#tellMissingService(host, path);
-      const found = listenerPorts(host, service, (name) => hostKey(name, service.namespace, this.#world.clusterDomain));
+      const found = listenerPorts(host, service, (name) =>
+        hostKey(name, service.namespace, this.#world.clusterDomain),
+      );
       if ('problem' in found) {
         this.#problems.block('PortNotFound', service, path, found.problem);
         continue;
@@ -180,7 +182,8 @@ class ServicePlanning {
       used.push(planned);
       return { upstream: planned.upstream.id };
     };
-    if (service.rules.length === 0) catchAll = routeTo(service.hosts[Number(path.at(-1))] ?? host.id, port, path);
+    if (service.rules.length === 0)
+      catchAll = routeTo(service.hosts[Number(path.at(-1))] ?? host.id, port, path);
     for (const [index, rule] of service.rules.entries()) {
       const route = routeTo(rule.host, rule.port, ['spec', 'redis', index, 'route', 'host']);
       if (route === undefined) continue;
@@ -236,6 +239,14 @@ class ServicePlanning {
       const message = `Redis at ${id} wants a password that was never known; commands for it are answered with an error`;
       this.#problems.add('error', 'CredentialsUnavailable', service, path, message);
     }
+    if (
+      upstream.mode === 'proxy' &&
+      upstream.servers.kind === 'endpoints' &&
+      upstream.servers.endpoints.length === 0
+    ) {
+      const message = `no EndpointSlice lists an address for ${id}; commands for it are answered with an error until one does`;
+      this.#problems.add('warning', 'HostNotFound', service, path, message);
+    }
     if (planned.modeAssumed) this.#tellModeAssumed(planned, id, path);
     return planned;
   }
@@ -273,6 +284,12 @@ class ServicePlanning {
     const message =
       `${readPolicy} has no effect, since none of the routes leads to a Redis Cluster; write MASTER, ` +
       'or say mode CLUSTER in a RedisDestination of the host';
-    this.#problems.add('warning', 'PolicyWithoutReplicas', this.#service, ['spec', 'settings', 'readPolicy'], message);
+    this.#problems.add(
+      'warning',
+      'PolicyWithoutReplicas',
+      this.#service,
+      ['spec', 'settings', 'readPolicy'],
+      message,
+    );
   }
 }

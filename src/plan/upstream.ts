@@ -33,7 +33,11 @@ export interface PlannedUpstream {
 }
 
 /** Which RedisDestination shapes the upstreams of a host for the RedisServices of that namespace. */
-export function destinationFor(world: WorldReader, host: Host, namespace: string): RedisDestination | undefined {
+export function destinationFor(
+  world: WorldReader,
+  host: Host,
+  namespace: string,
+): RedisDestination | undefined {
   const all = world.destinations(host.key);
   return (
     oldest(all.filter((destination) => destination.namespace === namespace)) ??
@@ -124,7 +128,8 @@ function dnsPort(service: Service, port: number): number {
 
 function servers(world: WorldReader, host: Host, port: number): ProxyServers {
   const { service } = host;
-  if (service === undefined || service.externalName !== undefined) return { kind: 'dns', name: host.dnsName, port };
+  if (service === undefined || service.externalName !== undefined)
+    return { kind: 'dns', name: host.dnsName, port };
   // Ready or not: a pod that is unready for a moment would move its keys to the others.
   const endpoints = endpointAddresses(world, service, port).map(({ address, port, targetName }) => ({
     address,
@@ -139,7 +144,11 @@ interface FoundEndpoint extends SocketAddress {
 }
 
 /** What a Service's EndpointSlices list for one of its ports: one address family, in a fixed order, none twice. */
-export function endpointAddresses(world: WorldReader, service: Service, port: number): readonly FoundEndpoint[] {
+export function endpointAddresses(
+  world: WorldReader,
+  service: Service,
+  port: number,
+): readonly FoundEndpoint[] {
   const portName = service.ports.find((candidate) => candidate.port === port)?.name ?? '';
   const slices = world.slices(service.namespace, service.name);
   const families: readonly EndpointSlice['addressType'][] = ['IPv4', 'IPv6', 'FQDN'];

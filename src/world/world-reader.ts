@@ -50,20 +50,20 @@ export class WorldReader {
 
   /** RedisServices that name this host in spec.host. */
   claims(host: string): readonly RedisService[] {
-    return this.#list<RedisService>(claimsKey(host));
+    return this.#list('RedisService', claimsKey(host));
   }
 
   /** RedisServices that route to this host. */
   routers(host: string): readonly RedisService[] {
-    return this.#list<RedisService>(routersKey(host));
+    return this.#list('RedisService', routersKey(host));
   }
 
   destinations(host: string): readonly RedisDestination[] {
-    return this.#list<RedisDestination>(destinationsKey(host));
+    return this.#list('RedisDestination', destinationsKey(host));
   }
 
   slices(namespace: string, serviceName: string): readonly EndpointSlice[] {
-    return this.#list<EndpointSlice>(slicesKey(namespace, serviceName));
+    return this.#list('EndpointSlice', slicesKey(namespace, serviceName));
   }
 
   hasNamespace(namespace: string): boolean {
@@ -82,8 +82,9 @@ export class WorldReader {
     return this.#world.object(key) as Extract<ApiObject, { kind: K }> | undefined;
   }
 
-  #list<T extends ApiObject>(key: LookupKey): readonly T[] {
+  #list<K extends ApiObject['kind']>(_kind: K, key: LookupKey): readonly Extract<ApiObject, { kind: K }>[] {
     this.#asked.add(key);
-    return this.#world.list(key) as readonly ApiObject[] as readonly T[];
+    // Each index lists objects of one kind only.
+    return this.#world.list(key) as readonly ApiObject[] as readonly Extract<ApiObject, { kind: K }>[];
   }
 }

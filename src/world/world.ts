@@ -105,7 +105,8 @@ export class World {
       for (const key of this.#listKeys(object)) insertByName(listAt(key), object as Listed);
     };
 
-    for (const { kind, namespace, name } of changes.deleted) replace(objectKey(kind, namespace, name), undefined);
+    for (const { kind, namespace, name } of changes.deleted)
+      replace(objectKey(kind, namespace, name), undefined);
     for (const object of changes.set) replace(objectKey(object.kind, object.namespace, object.name), object);
     for (const [key, count] of namespaces) {
       if (count > 0 !== (this.#namespaces.get(key) ?? 0) > 0) changed.add(key);

@@ -44,7 +44,9 @@ class Desk {
 
   password(): string | undefined {
     const upstream = this.upstream();
-    return upstream === undefined || upstream.mode === 'unavailable' ? undefined : upstream.credentials?.password.reveal();
+    return upstream === undefined || upstream.mode === 'unavailable'
+      ? undefined
+      : upstream.credentials?.password.reveal();
   }
 }
 
@@ -153,7 +155,13 @@ const withSecret = redisDestination({
 });
 
 test('a rotated Secret reaches the upstream', () => {
-  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), withSecret, secret({ password: 'old' }));
+  const desk = deskWith(
+    redisService(),
+    service(),
+    slice(['10.0.0.1']),
+    withSecret,
+    secret({ password: 'old' }),
+  );
   desk.put(secret({ password: 'new' }));
   assert.equal(desk.password(), 'new');
 });
@@ -162,19 +170,39 @@ const losses: [how: string, lose: (desk: Desk) => void][] = [
   ['is deleted', (desk) => desk.remove(secret({}))],
   ['is emptied', (desk) => desk.put(secret({ password: ' \n' }))],
   ['loses the field', (desk) => desk.put(secret({ other: 'x' }))],
-  ['changes its type', (desk) => desk.put(secret({ password: 'new' }, { type: 'kubernetes.io/service-account-token' }))],
+  [
+    'changes its type',
+    (desk) => desk.put(secret({ password: 'new' }, { type: 'kubernetes.io/service-account-token' })),
+  ],
 ];
 for (const [how, lose] of losses) {
   test(`a Secret that ${how} leaves the last good password in force, and says so`, () => {
-    const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), withSecret, secret({ password: 'good' }));
+    const desk = deskWith(
+      redisService(),
+      service(),
+      slice(['10.0.0.1']),
+      withSecret,
+      secret({ password: 'good' }),
+    );
     lose(desk);
     assert.equal(desk.password(), 'good');
     assert.ok(desk.reasons().includes('warning LastGoodKept'));
   });
 
   test(`a Secret for clients that ${how} leaves the last good password in force`, () => {
-    const auth = { kind: 'secret', name: 'password', passwordField: undefined, usernameField: undefined } as const;
-    const desk = deskWith(redisService({ auth }), service(), slice(['10.0.0.1']), cluster, secret({ password: 'good' }));
+    const auth = {
+      kind: 'secret',
+      name: 'password',
+      passwordField: undefined,
+      usernameField: undefined,
+    } as const;
+    const desk = deskWith(
+      redisService({ auth }),
+      service(),
+      slice(['10.0.0.1']),
+      cluster,
+      secret({ password: 'good' }),
+    );
     lose(desk);
     const clientAuth = desk.listener()?.clientAuth;
     assert.equal(clientAuth?.kind === 'password' ? clientAuth.password.reveal() : clientAuth?.kind, 'good');
@@ -182,7 +210,13 @@ for (const [how, lose] of losses) {
 }
 
 test('a last good password does not serve an object that asks for another Secret', () => {
-  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), withSecret, secret({ password: 'good' }));
+  const desk = deskWith(
+    redisService(),
+    service(),
+    slice(['10.0.0.1']),
+    withSecret,
+    secret({ password: 'good' }),
+  );
   desk.put(
     redisDestination({
       mode: 'CLUSTER',

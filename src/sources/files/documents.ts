@@ -1,7 +1,16 @@
 /**
  * The text of one file → its documents, each parsed into an object or refused.
  */
-import { LineCounter, isMap, isPair, isScalar, isSeq, parseAllDocuments, type Document, type Node } from 'yaml';
+import {
+  LineCounter,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  parseAllDocuments,
+  type Document,
+  type Node,
+} from 'yaml';
 
 import type { Diagnostic, FieldPath, Position } from '../../api/diagnostic.ts';
 import { parseObject, type ParseOutcome } from '../../api/parse.ts';
@@ -54,7 +63,8 @@ function parseDocument(document: Document, place: Place): readonly ParseOutcome[
 }
 
 function listItems(value: unknown): readonly unknown[] | undefined {
-  if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'List') return undefined;
+  if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'List')
+    return undefined;
   return 'items' in value && Array.isArray(value.items) ? value.items : [];
 }
 

@@ -56,7 +56,14 @@ export function gather(files: ReadonlyMap<string, FileState>, before: ReadonlyMa
     const last = before.get(key);
     if (last === undefined || held.has(key)) return;
     held.set(key, last);
-    diagnostics.push(about(last.object, 'warning', 'LastGoodKept', 'its last good version stays in force until this is mended'));
+    diagnostics.push(
+      about(
+        last.object,
+        'warning',
+        'LastGoodKept',
+        'its last good version stays in force until this is mended',
+      ),
+    );
   }
 }
 
@@ -67,7 +74,12 @@ export function keyOf({ kind, namespace, name }: ObjectRef): string {
 function duplicate(object: ApiObject, first: ApiObject): Diagnostic {
   const place = first.locate([]);
   const where = place === undefined ? 'elsewhere' : `in ${place.file}:${place.line}`;
-  const diagnostic = about(object, 'error', 'Duplicate', `is already there ${where}; remove or rename one of them`);
+  const diagnostic = about(
+    object,
+    'error',
+    'Duplicate',
+    `is already there ${where}; remove or rename one of them`,
+  );
   const position = object.locate([]);
   return position === undefined ? diagnostic : { ...diagnostic, position };
 }

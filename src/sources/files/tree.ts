@@ -18,7 +18,8 @@ export async function listFiles(paths: readonly string[]): Promise<ReadonlyMap<s
   const found = new Map<string, Stamp>();
   for (const path of paths) {
     const state = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      const why = error.code === 'ENOENT' ? 'there is no such file or folder' : `it can't be read (${error.code})`;
+      const why =
+        error.code === 'ENOENT' ? 'there is no such file or folder' : `it can't be read (${error.code})`;
       throw new Error(`${path}: ${why}; give the path of a YAML or JSON file, or of a folder of them`);
     });
     if (state.isDirectory()) await listFolder(path, found, new Set());
@@ -27,19 +28,19 @@ export async function listFiles(paths: readonly string[]): Promise<ReadonlyMap<s
   return found;
 }
 
-/** undefined where the file is not there (any more). */
-export async function stampFile(path: string): Promise<Stamp | undefined> {
-  const state = await stat(path).catch(() => undefined);
-  return state && stampOf(state);
-}
-
 export function sameStamp(a: Stamp | undefined, b: Stamp | undefined): boolean {
   return a?.size === b?.size && a?.mtimeMs === b?.mtimeMs && a?.inode === b?.inode;
 }
 
 /** Symbolic links are followed; `..data` and its like are what a mounted ConfigMap's links point into. */
-async function listFolder(folder: string, found: Map<string, Stamp>, above: ReadonlySet<string>): Promise<void> {
-  const names = (await readdir(folder).catch((): string[] => [])).filter((name) => !name.startsWith('..')).sort();
+async function listFolder(
+  folder: string,
+  found: Map<string, Stamp>,
+  above: ReadonlySet<string>,
+): Promise<void> {
+  const names = (await readdir(folder).catch((): string[] => []))
+    .filter((name) => !name.startsWith('..'))
+    .sort();
   for (const name of names) {
     const path = join(folder, name);
     const state = await stat(path).catch(() => undefined);

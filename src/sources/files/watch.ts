@@ -42,7 +42,9 @@ export async function watchFiles(paths: readonly string[], options: WatchOptions
   await new Promise<void>((resolve) => watcher.once('ready', () => resolve()));
   watcher.on('all', () => follower.wake());
   watcher.on('raw', () => follower.wake());
-  watcher.on('error', (error) => options.log.error(`watching files: ${error instanceof Error ? error.message : String(error)}`));
+  watcher.on('error', (error) =>
+    options.log.error(`watching files: ${error instanceof Error ? error.message : String(error)}`),
+  );
   try {
     await follower.readAll();
   } catch (error) {
@@ -82,7 +84,9 @@ class Follower {
     if (this.#isAwake || this.#isStopped) return;
     this.#isAwake = true;
     this.#follow()
-      .catch((error: unknown) => this.#options.log.error(error instanceof Error ? error.message : String(error)))
+      .catch((error: unknown) =>
+        this.#options.log.error(error instanceof Error ? error.message : String(error)),
+      )
       .finally(() => {
         this.#isAwake = false;
       });
@@ -111,7 +115,9 @@ class Follower {
       const now = await listFiles(this.#paths);
       if (!sameStamps(before, now)) since = Date.now();
       before = now;
-      const restMs = this.#changed(now).some((path) => (now.get(path)?.size ?? 0) === 0) ? EMPTY_REST_MS : REST_MS;
+      const restMs = this.#changed(now).some((path) => (now.get(path)?.size ?? 0) === 0)
+        ? EMPTY_REST_MS
+        : REST_MS;
       if (Date.now() - since >= restMs || Date.now() > deadline) return now;
     }
   }

@@ -1,0 +1,14 @@
+/** Rewrites what the golden cases expect (`npm run golden`); the difference is what gets reviewed. */
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+
+import { CASES, OUTPUTS, caseNames, translateCase } from './case.ts';
+
+for (const name of caseNames()) {
+  for (const file of readdirSync(`${CASES}/${name}`)) {
+    if (file !== 'input.yaml') rmSync(`${CASES}/${name}/${file}`);
+  }
+  const outputs = await translateCase(name);
+  for (const file of OUTPUTS) {
+    if (outputs[file] !== '') writeFileSync(`${CASES}/${name}/${file}`, outputs[file]);
+  }
+}

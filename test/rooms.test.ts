@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+
+/** From the outermost to the innermost: a room imports only from rooms after it. */
+const ROOMS = ['cli', 'commands', 'demo', 'admin', 'xds', 'envoy', 'sources', 'plan', 'world', 'api'];
+
+/** Rooms of pure functions, and what they may take of Node nevertheless. */
+const PURE = ['plan', 'world', 'api'];
+const PURE_IMPORTS = new Set(['node:net:isIP']);
+
+interface Import {
+  readonly file: string;
+  readonly room: string;
+  readonly from: string;
+  readonly names: string;
+}
+
+function roomOf(file: string): string {
+  return (relative(src, file).split('/')[0] ?? '').replace(/\.ts$/, '');
+}
+
+const imports: Import[] = globSync('**/*.ts', { cwd: src, exclude: ['envoy/protos/**'] }).flatMap((name) => {
+  const file = join(src, name);
+  const statements = readFileSync(file, 'utf8').matchAll(
+    /^(?:import|export) (?:type )?([^;]*?) from '([^']+)';/gms,
+  );
+  return [...statements].map(([, names = '', from = '']) => ({ file, room: roomOf(file), from, names }));
+});
+
+test('every file of src is in a room of the list', () => {
+  const rooms = new Set(imports.map(({ room }) => room));
+  assert.deepEqual(
+    [...rooms].filter((room) => !ROOMS.includes(room)),
+    [],
+  );
+});
+
+test('rooms import only from rooms below them', () => {
+  const wrong = imports.filter(({ file, room, from }) => {
+    if (!from.startsWith('.')) return false;
+    return ROOMS.indexOf(roomOf(join(dirname(file), from))) < ROOMS.indexOf(room);
+  });
+  assert.deepEqual(
+    wrong.map(({ file, from }) => `${relative(src, file)} imports ${from}`),
+    [],
+  );
+});
+
+test('pure rooms import nothing of Node that acts', () => {
+  const wrong = imports.filter(({ room, from, names }) => {
+    if (!PURE.includes(room) || !from.startsWith('node:')) return false;
+    return !PURE_IMPORTS.has(`${from}:${names.replaceAll(/[{}\s]/g, '')}`);
+  });
+  assert.deepEqual(
+    wrong.map(({ file, from }) => `${relative(src, file)} imports ${from}`),
+    [],
+  );
+});

