@@ -11,7 +11,13 @@ export function parseAuth(parent: Fields): Auth | undefined {
   if (auth === undefined) return undefined;
   const plain = auth.map('plain');
   const secret = auth.map('secret');
-  auth.done();
+  auth.done({
+    password: 'plain',
+    username: 'plain',
+    name: 'secret',
+    passwordField: 'secret',
+    usernameField: 'secret',
+  });
   if (plain !== undefined && secret !== undefined) {
     parent.invalid('auth', 'has both plain and secret; remove one of them');
     return undefined;

@@ -78,14 +78,14 @@ export class Fields {
   text(name: string): string | undefined {
     const value = this.#value(name);
     if (value === undefined || typeof value === 'string') return value;
-    this.invalid(name, `${describe(value)} is not a text; write it in quotes`);
+    this.invalid(name, `${describe(value)} is not a text; ${asText(value)}`);
     return undefined;
   }
 
   texts(name: string): readonly { readonly text: string; readonly path: FieldPath }[] {
     return this.list(name).flatMap(({ value, path }) => {
       if (typeof value === 'string') return { text: value, path };
-      this.#report.invalid(path, `${describe(value)} is not a text; write it in quotes`);
+      this.#report.invalid(path, `${describe(value)} is not a text; ${asText(value)}`);
       return [];
     });
   }
@@ -197,6 +197,10 @@ export function describe(value: unknown): string {
   if (typeof value === 'string') return `"${value.length > 100 ? `${value.slice(0, 100)}…` : value}"`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return kindOf(value);
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'object' ? 'write a single text' : 'write it in quotes';
 }
 
 function kindOf(value: unknown): string {

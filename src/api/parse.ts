@@ -61,7 +61,7 @@ export function parseObject(value: unknown, locate: Locate): ParseOutcome {
     namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
     name: typeof name === 'string' ? name : '',
   };
-  const report = new Report(ref, locate);
+  const report = new Report(ref.name === '' ? undefined : ref, locate);
   // readKind has seen that it is a map.
   const root = Fields.of(value, [], report) as Fields;
   const metadata = parseMetadata(root, ref, locate);

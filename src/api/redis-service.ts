@@ -57,7 +57,7 @@ export function parseRedisService(
 
 function parseHosts(spec: Fields, report: Report): readonly string[] {
   const hosts = spec.texts('host');
-  if (spec.list('host').length === 0 && !(spec.has('host') && report.hasErrors)) {
+  if (hosts.length === 0 && !report.hasErrors) {
     spec.invalid('host', 'is empty; write the names of the services whose clients this object governs');
   }
   const first = new Map<string, number>();
@@ -162,7 +162,7 @@ function checkPrefixes(rules: readonly ParsedRule[], report: Report): void {
       report.add('error', 'Duplicate', [...fields.path, 'match', 'key', 'prefix'], message);
     }
   }
-  if (rules.length > 0 && !first.has('')) {
+  if (rules.length > 0 && !first.has('') && !report.hasErrors) {
     const message =
       'has no rule without match, so keys that begin with none of the prefixes are answered with an error; ' +
       'add a rule with only a route if they should go somewhere';

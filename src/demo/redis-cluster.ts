@@ -149,7 +149,12 @@ export class RedisCluster {
         await client.cluster('SET-CONFIG-EPOCH', shard + 1);
       }),
     );
-    for (const node of this.#nodes.slice(1)) await this.#meet(node, first);
+    // Everybody with everybody: gossip would take seconds to spread the news.
+    for (const node of this.#nodes) {
+      await Promise.all(
+        this.#nodes.filter((other) => other !== node).map((other) => this.#meet(node, other)),
+      );
+    }
     await Promise.all(
       this.#nodes.slice(shards).map(async (node) => {
         const primary = primaries[node.shard];

@@ -49,6 +49,8 @@ export async function startRedis(options: StartOptions): Promise<RedisNode> {
     dbfilename: `dump-${port}.rdb`,
     'repl-diskless-sync': 'yes',
     'repl-diskless-sync-delay': '0',
+    // Redis 7.0 lists a replica in CLUSTER SLOTS only once it has copied something: at the first ping of its primary.
+    'repl-ping-replica-period': '1',
     'enable-debug-command': 'yes',
     ...cluster,
     ...options.config,

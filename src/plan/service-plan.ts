@@ -192,7 +192,8 @@ class ServicePlanning {
     }
 
     const hasShards = used.some(({ mode }) => mode === 'CLUSTER');
-    if (!hasShards && service.readPolicy !== 'MASTER') this.#tellPolicyWithoutReplicas();
+    if (!hasShards && service.readPolicy !== 'MASTER' && !this.#problems.blocking)
+      this.#tellPolicyWithoutReplicas();
     return {
       id: upstreamId(host, port, undefined),
       host: host.id,

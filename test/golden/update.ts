@@ -1,6 +1,7 @@
 /** Rewrites what the golden cases expect (`npm run golden`); the difference is what gets reviewed. */
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 
+import { EXPECTED, linesFor, wrongInputs } from '../wrong-inputs/case.ts';
 import { CASES, OUTPUTS, caseNames, translateCase } from './case.ts';
 
 for (const name of caseNames()) {
@@ -12,3 +13,7 @@ for (const name of caseNames()) {
     if (outputs[file] !== '') writeFileSync(`${CASES}/${name}/${file}`, outputs[file]);
   }
 }
+
+const blocks = [];
+for (const file of wrongInputs()) blocks.push([`# ${file}`, ...(await linesFor(file))].join('\n'));
+writeFileSync(EXPECTED, `${blocks.join('\n\n')}\n`);
