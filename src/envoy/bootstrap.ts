@@ -30,7 +30,7 @@ export interface BootstrapOptions {
 }
 
 /** As JSON that `envoy --config-path` takes. */
-export function bootstrap(options: BootstrapOptions): unknown {
+export function bootstrap(options: BootstrapOptions): object {
   const { xdsAddress, nodeId, delta, admin } = options;
   const overAds: ConfigSource = { ads: {}, resource_api_version: 'V3' };
   const message: Bootstrap = {

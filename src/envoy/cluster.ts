@@ -90,6 +90,8 @@ function redisCluster(upstream: ClusterUpstream, write: Write, waitForWarm: bool
       max_ejection_time: duration(EJECTION.maxMs),
       max_ejection_percent: { value: EJECTION.maxPercent },
     },
+    // Each health change takes effect at once: within the default second, only the first of several would.
+    common_lb_config: { update_merge_window: duration(0) },
     // With health checks Envoy would keep a forgotten node as long as it answers them.
     ignore_health_on_host_removal: true,
     wait_for_warm_on_init: { value: waitForWarm },

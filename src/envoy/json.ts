@@ -28,8 +28,8 @@ for (const [name, definition] of Object.entries(definitions)) {
 }
 
 /** Leaves out fields that are not set and empty lists. */
-export function toJson<N extends MessageName>(name: N, message: Messages[N]): Json {
-  return messageToJson(name, message as Fields);
+export function toJson<N extends MessageName>(name: N, message: Messages[N]): object {
+  return messageToJson(name, message as Fields) as object;
 }
 
 function messageToJson(name: string, message: Fields): Json {

@@ -24,7 +24,9 @@ export function caseNames(): readonly string[] {
   return readdirSync(CASES).sort();
 }
 
-export async function planOfCase(name: string): Promise<{ readonly plan: RoutingPlan; readonly diagnostics: string }> {
+export async function planOfCase(
+  name: string,
+): Promise<{ readonly plan: RoutingPlan; readonly diagnostics: string }> {
   const input = `${CASES}/${name}/input.yaml`;
   const { objects, diagnostics: ofFiles } = await readFiles([input]);
   const { plan, diagnostics } = translateObjects(objects);

@@ -6,6 +6,7 @@ import { OUTPUTS, caseNames, expectedOutputs, translateCase } from './case.ts';
 for (const name of caseNames()) {
   test(`golden case ${name}`, async () => {
     const [actual, expected] = [await translateCase(name), expectedOutputs(name)];
-    for (const file of OUTPUTS) assert.equal(actual[file], expected[file], `${name}/${file}; npm run golden rewrites it`);
+    for (const file of OUTPUTS)
+      assert.equal(actual[file], expected[file], `${name}/${file}; npm run golden rewrites it`);
   });
 }

@@ -15,10 +15,12 @@ import type { Percent as _envoy_type_v3_Percent, Percent__Output as _envoy_type_
 
 export interface _envoy_config_cluster_v3_Cluster_CommonLbConfig {
   'healthy_panic_threshold'?: (_envoy_type_v3_Percent | null);
+  'update_merge_window'?: (_google_protobuf_Duration | null);
 }
 
 export interface _envoy_config_cluster_v3_Cluster_CommonLbConfig__Output {
   'healthy_panic_threshold'?: (_envoy_type_v3_Percent__Output);
+  'update_merge_window'?: (_google_protobuf_Duration__Output);
 }
 
 export interface _envoy_config_cluster_v3_Cluster_CustomClusterType {

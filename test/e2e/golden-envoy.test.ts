@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { staticConfiguration } from '../../src/envoy/static-configuration.ts';
+import { CASES, caseNames, planOfCase } from '../golden/case.ts';
+import { needEnvoy } from './environment.ts';
+import { startSidecar } from './sidecar.ts';
+
+test('envoy --mode validate takes the static form of every golden case', async (t) => {
+  const envoy = await needEnvoy(t);
+  if (envoy === undefined) return;
+  const folder = await temporaryFolder('golden');
+  t.after(() => removeFolder(folder));
+  for (const name of caseNames()) {
+    await t.test(name, async () => {
+      const { plan } = await planOfCase(name);
+      const file = join(folder, `${name}.json`);
+      await writeFile(file, JSON.stringify(staticConfiguration(plan, (secret) => secret.reveal())));
+      const { stdout } = await promisify(execFile)(envoy, [
+        '--mode',
+        'validate',
+        '-c',
+        file,
+        '--log-level',
+        'error',
+      ]);
+      assert.match(stdout, /OK/);
+    });
+  }
+});
+
+for (const delta of [true, false]) {
+  test(`Envoy takes every golden case over xDS, one after the other (${delta ? 'delta' : 'state of the world'})`, async (t) => {
+    const envoy = await needEnvoy(t);
+    if (envoy === undefined) return;
+    const names = caseNames();
+    const sidecar = await startSidecar(t, {
+      envoy,
+      delta,
+      files: { 'case.yaml': await inputOf(names[0] ?? '') },
+    });
+    for (const name of names) {
+      await t.test(name, async (st) => {
+        await sidecar.write('case.yaml', await inputOf(name));
+        const { plan } = await planOfCase(name);
+        const expected = plan.listeners.map(({ listener }) => listener.id).toSorted();
+        await listenersBecome(st, expected, () => sidecar.envoy.admin('/listeners?format=json'));
+        const stats = await sidecar.envoy.stats('update_rejected');
+        assert.deepEqual(
+          [...stats].filter(([, count]) => count > 0),
+          [],
+        );
+      });
+    }
+  });
+}
+
+async function inputOf(name: string): Promise<string> {
+  const text = await readFile(`${CASES}/${name}/input.yaml`, 'utf8');
+  // Ports that nobody else has: 6379 may be taken on this machine.
+  return text;
+}
+
+async function listenersBecome(
+  _t: TestContext,
+  expected: readonly string[],
+  listeners: () => Promise<string>,
+): Promise<void> {
+  let seen = '';
+  await eventually(
+    `listeners ${expected.join(', ')}`,
+    async () => {
+      const { listener_statuses: statuses = [] } = JSON.parse(await listeners()) as {
+        listener_statuses?: { name: string }[];
+      };
+      seen = statuses
+        .map(({ name }) => name)
+        .toSorted()
+        .join(', ');
+      return seen === expected.join(', ') ? true : undefined;
+    },
+    { seen: () => seen },
+  );
+}

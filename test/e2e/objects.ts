@@ -1,0 +1,92 @@
+/** Objects as YAML, for end-to-end tests. */
+import { stringify } from 'yaml';
+
+const NAMESPACE = 'redis';
+
+export interface HostObjects {
+  readonly name: string;
+  /** The listener's. */
+  readonly port: number;
+  /** Where Redis listens, each on 127.0.0.1. */
+  readonly endpoints: readonly number[];
+  readonly mode?: 'CLUSTER' | 'PROXY';
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly rules?: readonly unknown[];
+  readonly upstreamAuth?: unknown;
+}
+
+/** A RedisService and all that it refers to. */
+export function hostObjects(host: HostObjects): string {
+  const { name } = host;
+  return documents(
+    redisService(host),
+    ...serviceObjects(host),
+    ...(host.mode === undefined ? [] : [destination(host, name)]),
+  );
+}
+
+export function redisService({
+  name,
+  settings,
+  rules,
+}: Pick<HostObjects, 'name' | 'settings' | 'rules'>): object {
+  return {
+    apiVersion: 'redis.aeraki.io/v1alpha1',
+    kind: 'RedisService',
+    metadata: { name, namespace: NAMESPACE },
+    spec: {
+      host: [name],
+      ...(settings === undefined ? {} : { settings }),
+      redis: rules ?? [{ route: { host: name } }],
+    },
+  };
+}
+
+/** The Service, and an EndpointSlice for each port that an endpoint has. */
+export function serviceObjects({
+  name,
+  port,
+  endpoints,
+}: Pick<HostObjects, 'name' | 'port' | 'endpoints'>): object[] {
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: NAMESPACE },
+      spec: { ports: [{ name: 'redis', port }] },
+    },
+    ...endpoints.map((endpoint, index) => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        name: `${name}-${index}`,
+        namespace: NAMESPACE,
+        labels: { 'kubernetes.io/service-name': name },
+      },
+      addressType: 'IPv4',
+      ports: [{ name: 'redis', port: endpoint }],
+      endpoints: [{ addresses: ['127.0.0.1'], targetRef: { kind: 'Pod', name: `${name}-${index}` } }],
+    })),
+  ];
+}
+
+function destination(
+  { mode, upstreamAuth }: Pick<HostObjects, 'mode' | 'upstreamAuth'>,
+  host: string,
+): object {
+  const redis = { mode, ...(upstreamAuth === undefined ? {} : { auth: upstreamAuth }) };
+  return {
+    apiVersion: 'redis.aeraki.io/v1alpha1',
+    kind: 'RedisDestination',
+    metadata: { name: host, namespace: NAMESPACE },
+    spec: { host, trafficPolicy: { connectionPool: { redis } } },
+  };
+}
+
+export function secret(name: string, values: Readonly<Record<string, string>>): object {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: NAMESPACE }, stringData: values };
+}
+
+export function documents(...objects: readonly object[]): string {
+  return objects.map((object) => stringify(object)).join('---\n');
+}

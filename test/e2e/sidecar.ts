@@ -1,0 +1,119 @@
+/**
+ * A control plane on a folder of its own, and an Envoy connected to it.
+ */
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+import { Redis } from 'ioredis';
+import { pino } from 'pino';
+
+import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { startEnvoy, type EnvoyProcess } from '../../src/demo/envoy-process.ts';
+import { bootstrap } from '../../src/envoy/bootstrap.ts';
+
+export interface SidecarOptions {
+  readonly envoy: string;
+  /** File names and what stands in them at the start. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly delta?: boolean;
+  readonly drainSeconds?: number;
+  readonly drainStrategy?: 'immediate' | 'gradual';
+  readonly nodeId?: string;
+}
+
+export interface Sidecar {
+  readonly controlPlane: ControlPlane;
+  readonly envoy: EnvoyProcess;
+  /** Writes a file as an editor does: to a new one, then over the old one. */
+  write(file: string, text: string): Promise<void>;
+  remove(file: string): Promise<void>;
+}
+
+const LOCAL = { host: '127.0.0.1', port: 0 };
+
+/** Stopped when the test ends. */
+export async function startSidecar(t: TestContext, options: SidecarOptions): Promise<Sidecar> {
+  const { envoy: binary, files, delta = true, drainSeconds = 3, drainStrategy = 'immediate' } = options;
+  const folder = await temporaryFolder('objects');
+  t.after(() => removeFolder(folder));
+  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
+  const controlPlane = await startControlPlane({
+    configPaths: [folder],
+    xdsAddress: LOCAL,
+    adminAddress: LOCAL,
+    bindAddress: '127.0.0.1',
+    insecure: false,
+    log: pino({ level: 'silent' }),
+  });
+  t.after(() => controlPlane.close());
+  const envoy = await startEnvoy({
+    binary,
+    args: ['--drain-time-s', String(drainSeconds), '--drain-strategy', drainStrategy],
+    configuration: (socketPath) => ({
+      ...withoutDns(),
+      ...bootstrap({
+        xdsAddress: { host: '127.0.0.1', port: Number(controlPlane.xdsAddress.split(':')[1]) },
+        nodeId: options.nodeId ?? 'test',
+        drainSeconds,
+        delta,
+        admin: { socketPath },
+      }),
+    }),
+  });
+  t.after(() => envoy.stop());
+  return {
+    controlPlane,
+    envoy,
+    write: async (file, text) => {
+      const path = join(folder, file);
+      // A name that is not read, until it is complete.
+      await writeFile(`${path}.new`, text);
+      await rename(`${path}.new`, path);
+    },
+    remove: (file) => rm(join(folder, file)),
+  };
+}
+
+/** Names resolve to nothing: an Envoy under test asks nobody beyond this machine. */
+function withoutDns(): object {
+  return {
+    typed_dns_resolver_config: {
+      name: 'envoy.network.dns_resolver.cares',
+      typed_config: {
+        '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
+        resolvers: [{ socket_address: { address: '127.0.0.1', port_value: 1 } }],
+        dns_resolver_options: { no_default_search_domain: true },
+      },
+    },
+  };
+}
+
+/** RESP2, no retries: a test wants to see each failure. Closed when the test ends. */
+export function connect(
+  t: TestContext,
+  port: number,
+  options: {
+    readonly maxRetriesPerRequest?: number;
+    readonly username?: string;
+    readonly password?: string;
+  } = {},
+): Redis {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    protocol: 2,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => 50,
+    ...options,
+  });
+  client.on('error', () => {});
+  t.after(() => client.disconnect());
+  return client;
+}
+
+/** What a command answers, or the text of its error. */
+export async function answerOf(command: Promise<unknown>): Promise<unknown> {
+  return await command.catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+}
