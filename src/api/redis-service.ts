@@ -164,7 +164,8 @@ function checkPrefixes(rules: readonly ParsedRule[], report: Report): void {
   }
   if (rules.length > 0 && !first.has('') && !report.hasErrors) {
     const message =
-      'has no rule without match, so keys that begin with none of the prefixes are answered with an error; ' +
+      'has no rule without match, so keys that begin with none of the prefixes, and commands without a key ' +
+      '(ioredis sends INFO when it connects), are answered with an error; ' +
       'add a rule with only a route if they should go somewhere';
     report.add('warning', 'NoCatchAll', ['spec', 'redis'], message);
   }

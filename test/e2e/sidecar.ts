@@ -98,6 +98,7 @@ export function connect(
     readonly maxRetriesPerRequest?: number;
     readonly username?: string;
     readonly password?: string;
+    readonly enableReadyCheck?: boolean;
   } = {},
 ): Redis {
   const client = new Redis({
