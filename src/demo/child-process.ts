@@ -1,5 +1,5 @@
 /**
- * A process of our own, in a temporary folder of its own: neither outlives us.
+ * A process of our own, in a temporary folder of its own: neither outlives us, however we end (but by SIGKILL).
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -11,13 +11,35 @@ import { join } from 'node:path';
 const running = new Set<ChildProcess>();
 const folders = new Set<string>();
 
-process.on('exit', () => {
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+let isGuarded = false;
+
+/** From the first process or folder on: a program that starts none keeps its signals as they are. */
+function guard(): void {
+  if (isGuarded) return;
+  isGuarded = true;
+  process.on('exit', cleanUp);
+  for (const signal of ENDING) process.on(signal, endBy);
+}
+
+/** A signal ends a process without 'exit'. Who else listens to it decides when to end, and 'exit' comes then. */
+function endBy(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return;
+  cleanUp();
+  process.removeListener(signal, endBy);
+  process.kill(process.pid, signal);
+}
+
+function cleanUp(): void {
   for (const child of running) child.kill('SIGKILL');
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+  // Retried: a process that is just being killed may still be writing there.
+  for (const folder of folders)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+}
 
 /** Removed by `removeFolder`, else when this process ends. */
 export async function temporaryFolder(name: string): Promise<string> {
+  guard();
   const folder = await mkdtemp(join(tmpdir(), `redpilot-${name}-`));
   folders.add(folder);
   return folder;
@@ -45,7 +67,9 @@ const KEPT_CHARACTERS = 8_000;
 
 /** Fails where the binary can't be started at all. */
 export async function startProcess(binary: string, args: readonly string[]): Promise<Running> {
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  guard();
+  // A process group of its own: a terminal's Ctrl-C is for us alone, who stop it when its last counters are read.
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -97,9 +97,10 @@ export class RedisCluster {
     await node.process.ended;
   }
 
+  /** Under its old ports and its old id; resolves once it answers, which is before it has its data again. */
   async restart(node: ClusterNode): Promise<ClusterNode> {
     node.client.disconnect();
-    const again = await this.#startNode(node.shard, node.port);
+    const again = await this.#startNode(node.shard, node);
     this.#nodes = this.#nodes.map((other) => (other === node ? again : other));
     return again;
   }
@@ -164,13 +165,13 @@ export class RedisCluster {
     await this.settled();
   }
 
-  async #startNode(shard: number, port?: number): Promise<ClusterNode> {
+  async #startNode(shard: number, before?: ClusterNode): Promise<ClusterNode> {
     const { redis, nodeTimeoutMs, config } = this.#options;
-    const [free = 0, busPort = 0] = await freePorts(2);
+    const [port = 0, busPort = 0] = before === undefined ? await freePorts(2) : [before.port, before.busPort];
     const node = await startRedis({
       server: redis.server,
       folder: this.#folder,
-      port: port ?? free,
+      port,
       busPort,
       config: { 'cluster-node-timeout': String(nodeTimeoutMs), ...config },
     });
@@ -178,8 +179,7 @@ export class RedisCluster {
   }
 
   async #meet(node: ClusterNode, known: ClusterNode): Promise<void> {
-    const busPort = String(await busPortOf(known));
-    await node.client.call('CLUSTER', 'MEET', '127.0.0.1', String(known.port), busPort);
+    await node.client.call('CLUSTER', 'MEET', '127.0.0.1', String(known.port), String(known.busPort));
   }
 
   async #follow(node: ClusterNode, primary: ClusterNode): Promise<void> {
@@ -202,11 +202,6 @@ export class RedisCluster {
     if (found === undefined) throw new Error(`the cluster has no shard ${shard}`);
     return found;
   }
-}
-
-async function busPortOf(node: ClusterNode): Promise<number> {
-  const [, value] = (await node.client.config('GET', 'cluster-port')) as [string, string];
-  return Number(value);
 }
 
 type SlotsReply = readonly (readonly [number, number, ...(readonly [string, number])[]])[];

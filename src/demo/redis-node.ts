@@ -11,6 +11,8 @@ export type RedisConfig = Readonly<Record<string, string>>;
 
 export interface RedisNode {
   readonly port: number;
+  /** Of the cluster bus; undefined: not a cluster node. */
+  readonly busPort: number | undefined;
   readonly process: Running;
   /** A connection for questions about the node; reconnects by itself. */
   readonly client: Redis;
@@ -83,7 +85,7 @@ export async function startRedis(options: StartOptions): Promise<RedisNode> {
     await process.stop();
     throw error;
   }
-  return { port, process, client };
+  return { port, busPort, process, client };
 }
 
 export async function stopRedis({ client, process }: RedisNode): Promise<void> {
