@@ -54,7 +54,10 @@ export function demoCommand(): Command {
             insecure: false,
             log: createLog(level),
           });
-          return { xdsPort: Number(controlPlane.xdsAddress.split(':')[1]), close: controlPlane.close };
+          return {
+            xdsPort: Number(controlPlane.xdsAddress.split(':')[1]),
+            close: () => controlPlane.close(),
+          };
         },
         bootstrap: (xdsPort, drainSeconds, socketPath) =>
           bootstrap({

@@ -7,11 +7,13 @@ export interface Load {
   /** Commands answered, and commands that failed, so far. */
   readonly totals: () => { readonly reads: number; readonly writes: number; readonly errors: number };
   readonly lastError: () => string;
-  stop(): void;
+  /** Sends no more, and closes once what was sent is answered. */
+  stop(): Promise<void>;
 }
 
 const TICK_MS = 10;
 const KEYS = 10_000;
+const LAST_ANSWERS_MS = 1_000;
 
 /** Reads every tick and a write every other one, each to a random key, over two connections. */
 export function startLoad(port: number, readsPerTick = 4): Load {
@@ -21,28 +23,40 @@ export function startLoad(port: number, readsPerTick = 4): Load {
     client.on('error', () => {});
     return client;
   });
+  const inFlight = new Set<Promise<void>>();
   let [reads, writes, errors, tick] = [0, 0, 0, 0];
   let lastError = '';
-  const failed = (error: unknown): void => {
-    errors += 1;
-    lastError = error instanceof Error ? error.message : String(error);
+  const follow = (command: Promise<unknown>, answered: () => void): void => {
+    const done = command
+      .then(answered, (error: unknown) => {
+        errors += 1;
+        lastError = error instanceof Error ? error.message : String(error);
+      })
+      .finally(() => inFlight.delete(done));
+    inFlight.add(done);
   };
   const key = (): string => `demo:${Math.floor(Math.random() * KEYS)}`;
   const timer = setInterval(() => {
     tick += 1;
     const client = clients[tick % clients.length];
     if (client?.status !== 'ready') return;
-    for (let sent = 0; sent < readsPerTick; sent++) {
-      client.get(key()).then(() => (reads += 1), failed);
-    }
-    if (tick % 2 === 0) client.set(key(), String(tick)).then(() => (writes += 1), failed);
+    for (let sent = 0; sent < readsPerTick; sent++) follow(client.get(key()), () => (reads += 1));
+    if (tick % 2 === 0) follow(client.set(key(), String(tick)), () => (writes += 1));
   }, TICK_MS);
   return {
     totals: () => ({ reads, writes, errors }),
     lastError: () => lastError,
-    stop: () => {
+    stop: async () => {
       clearInterval(timer);
-      for (const client of clients) client.disconnect();
+      // What is not answered by then fails, and counts as such.
+      const limit = setTimeout(() => disconnect(clients), LAST_ANSWERS_MS);
+      await Promise.all(inFlight);
+      clearTimeout(limit);
+      disconnect(clients);
     },
   };
+}
+
+function disconnect(clients: readonly Redis[]): void {
+  for (const client of clients) client.disconnect();
 }

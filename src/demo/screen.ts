@@ -1,23 +1,35 @@
 /**
- * Where the demo shows itself: a table that is drawn anew on a terminal, a line a second elsewhere.
+ * Where the demo shows itself: a table that is redrawn on a terminal, a line a second elsewhere.
  */
 import { tableText, type TableOptions } from './table.ts';
 import { splitByRole } from './traffic.ts';
 
-export type Shown = Omit<TableOptions, 'colour'> & { readonly elapsed: number };
+export type Shown = Omit<TableOptions, 'colour' | 'events'> & { readonly elapsed: number };
+
+/** What is said to: process.stdout, or a test's own. */
+export interface Output {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
 
 const CLEAR_BELOW = '\x1b[J';
+/** A line longer than the terminal is cut: wrapped, it would be more lines than are counted. */
+const WRAP = { off: '\x1b[?7l', on: '\x1b[?7h' };
+const KEPT_EVENTS = 5;
 
 export class Screen {
-  readonly #out: NodeJS.WriteStream;
+  readonly #out: Output;
   readonly #isTerminal: boolean;
   readonly #colour: boolean;
+  readonly #now: () => Date;
+  readonly #events: string[] = [];
   #drawnLines = 0;
 
-  constructor(out: NodeJS.WriteStream) {
+  constructor(out: Output, now: () => Date = () => new Date()) {
     this.#out = out;
-    this.#isTerminal = out.isTTY;
-    this.#colour = out.isTTY && (process.env['NO_COLOR'] ?? '') === '';
+    this.#isTerminal = out.isTTY === true;
+    this.#colour = this.#isTerminal && (process.env['NO_COLOR'] ?? '') === '';
+    this.#now = now;
   }
 
   say(line: string): void {
@@ -28,23 +40,32 @@ export class Screen {
   async step<T>(what: string, work: () => Promise<T>): Promise<T> {
     const started = Date.now();
     if (this.#isTerminal) this.#out.write(`  ${what} ...`);
-    const result = await work();
-    this.#out.write(
-      `${this.#isTerminal ? '\r\x1b[K' : ''}  ${what}: ${((Date.now() - started) / 1_000).toFixed(1)} s\n`,
-    );
-    return result;
+    try {
+      const result = await work();
+      const seconds = ((Date.now() - started) / 1_000).toFixed(1);
+      this.#out.write(`${this.#isTerminal ? '\r\x1b[K' : ''}  ${what}: ${seconds} s\n`);
+      return result;
+    } catch (error) {
+      if (this.#isTerminal) this.#out.write('\n');
+      throw error;
+    }
   }
 
-  event(line: string): void {
+  /** Something that happened, with its time: below the table where there is one. */
+  event(text: string): void {
+    const line = `${this.#now().toTimeString().slice(0, 8)} ${text}`;
+    this.#events.push(line);
+    if (this.#events.length > KEPT_EVENTS) this.#events.shift();
     if (!this.#isTerminal) this.say(line);
+    else if (this.#drawnLines === 0) this.say(`\r\x1b[K  ${line}`);
   }
 
   show(shown: Shown): void {
     if (this.#isTerminal) {
-      const text = tableText({ ...shown, colour: this.#colour });
+      const text = tableText({ ...shown, events: this.#events, colour: this.#colour });
       // Up to where the last table began, then over it: no flicker, and what was said before stays.
       const up = this.#drawnLines > 0 ? `\x1b[${this.#drawnLines}A\r` : '\n';
-      this.#out.write(`${up}${CLEAR_BELOW}${text}\n`);
+      this.#out.write(`${up}${CLEAR_BELOW}${WRAP.off}${text}${WRAP.on}\n`);
       this.#drawnLines = text.split('\n').length;
       return;
     }
@@ -56,12 +77,10 @@ export class Screen {
     );
   }
 
-  /** What is said from now on stands below the table. */
-  release(): void {
-    this.#drawnLines = 0;
-  }
-
+  /** Of the whole time, below all that was said. */
   summary(shown: Shown): void {
-    this.say(`\n${tableText({ ...shown, colour: this.#colour })}`);
+    const events = this.#isTerminal ? this.#events : [];
+    this.say(`\n${tableText({ ...shown, events, colour: this.#colour })}`);
+    this.#drawnLines = 0;
   }
 }

@@ -72,18 +72,3 @@ export function splitByRole(counts: Iterable<Counts>): Split {
   }
   return { readsOnPrimaries, readsOnReplicas, writesOnPrimaries, writesOnReplicas };
 }
-
-/** Whether reads go where the policy wants them while every node is up; undefined where there are too few to tell. */
-export function obeys(policy: string, { readsOnPrimaries, readsOnReplicas }: Split): boolean | undefined {
-  if (readsOnPrimaries + readsOnReplicas < 20) return undefined;
-  switch (policy) {
-    case 'MASTER':
-    case 'PREFER_MASTER':
-      return readsOnReplicas === 0;
-    case 'REPLICA':
-    case 'PREFER_REPLICA':
-      return readsOnPrimaries === 0;
-    default:
-      return readsOnPrimaries > 0 && readsOnReplicas > 0;
-  }
-}

@@ -30,23 +30,23 @@ const ofListener = new WeakMap<Listener, Map<string, Resource>>();
 
 /** `previous` itself where nothing changed. */
 export function snapshotOf(plan: RoutingPlan, previous: Snapshot | undefined): Snapshot {
-  const clusters = new Map<string, Resource>();
-  const endpoints = new Map<string, Resource>();
-  const listeners = new Map<string, Resource>();
-  for (const upstream of plan.upstreams.values()) {
-    const resources = upstreamResources(upstream);
-    clusters.set(resources.cluster.name, resources.cluster);
-    if (resources.endpoints !== undefined) endpoints.set(resources.endpoints.name, resources.endpoints);
-  }
-  for (const bound of plan.listeners) {
-    const resource = listenerResource(bound);
-    listeners.set(resource.name, resource);
-  }
-  const next: Snapshot = new Map<TypeUrl, ReadonlyMap<string, Resource>>([
-    [CLUSTER_TYPE, clusters],
-    [ENDPOINTS_TYPE, endpoints],
-    [LISTENER_TYPE, listeners],
+  const next = new Map<TypeUrl, Map<string, Resource>>([
+    [CLUSTER_TYPE, new Map()],
+    [ENDPOINTS_TYPE, new Map()],
+    [LISTENER_TYPE, new Map()],
   ]);
+  const add = (made: Resource | undefined): void => {
+    if (made === undefined) return;
+    // A changed plan object need not change every resource made of it: new endpoints leave their cluster as it was.
+    const before = previous?.get(made.typeUrl)?.get(made.name);
+    next.get(made.typeUrl)?.set(made.name, before?.version === made.version ? before : made);
+  };
+  for (const upstream of plan.upstreams.values()) {
+    const { cluster, endpoints } = upstreamResources(upstream);
+    add(cluster);
+    add(endpoints);
+  }
+  for (const bound of plan.listeners) add(listenerResource(bound));
   return previous !== undefined && sameResources(previous, next) ? previous : next;
 }
 

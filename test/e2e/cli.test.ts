@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { documents, redisService } from './objects.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function redpilot(args: readonly string[], input = ''): Promise<Ended> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: 'pipe' });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdin.end(input);
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stdout, stderr };
+}
+
+const wrong = documents(redisService({ name: 'a', settings: { readPolicy: 'REPLICAS' } }));
+const usage: [what: string, args: string[], stderr: RegExp][] = [
+  ['no command', [], /Usage: redpilot/],
+  ['an unknown command', ['serv'], /^redpilot: unknown command 'serv'.*\n/],
+  [
+    'an unknown option',
+    ['serve', '--config', SAMPLE, '--colour'],
+    /^redpilot: unknown option '--colour'.*see redpilot serve --help\n$/s,
+  ],
+  [
+    'serve without --config',
+    ['serve'],
+    /^redpilot: required option '--config <path...>' not specified; see redpilot serve --help\n$/,
+  ],
+  [
+    'an address without a port',
+    ['serve', '--config', SAMPLE, '--xds-address', 'localhost'],
+    /write HOST:PORT, for example/,
+  ],
+  [
+    'a drain time that is no number',
+    ['bootstrap', '--xds-address', '127.0.0.1:1', '--node-id', 'a', '--drain-seconds', 'long'],
+    /whole number of seconds/,
+  ],
+  [
+    'an unknown form',
+    ['translate', '--config', SAMPLE, '--to', 'json'],
+    /Allowed choices are plan, xds, envoy/,
+  ],
+  ['an unknown log level', ['serve', '--config', SAMPLE, '--log-level', 'loud'], /Allowed choices are/],
+];
+for (const [what, args, stderr] of usage) {
+  test(`${what} is a usage error: status 2`, async () => {
+    const ended = await redpilot(args);
+    assert.equal(ended.status, 2);
+    assert.match(ended.stderr, stderr);
+    assert.equal(ended.stdout, '');
+  });
+}
+
+test('--version and --help are fine', async () => {
+  assert.match((await redpilot(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  const help = await redpilot(['--help']);
+  assert.equal(help.status, 0);
+  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'demo']) {
+    assert.ok(help.stdout.includes(command));
+    assert.match((await redpilot([command, '--help'])).stdout, /--log-level/);
+  }
+});
+
+test('validate: status 0 and a note for the sample', async () => {
+  const { status, stdout, stderr } = await redpilot(['validate', SAMPLE]);
+  assert.equal(status, 0);
+  assert.match(stdout, /note ModeAssumed/);
+  assert.match(stderr, /1 object: 0 errors, 1 warning, 1 note/);
+});
+
+test('validate --strict: status 1 where there is a warning', async () => {
+  assert.equal((await redpilot(['validate', '--strict', SAMPLE])).status, 1);
+});
+
+test('validate: status 1 and a line with place and remedy for an error, from standard input too', async () => {
+  const { status, stdout } = await redpilot(['validate', '-'], wrong);
+  assert.equal(status, 1);
+  assert.match(
+    stdout,
+    /^-:\d+:\d+: error InvalidValue: RedisService redis\/a: spec\.settings\.readPolicy: "REPLICAS" is not/,
+  );
+});
+
+test('a path that is not there is one line and status 1', async () => {
+  const { status, stderr } = await redpilot(['validate', 'nowhere']);
+  assert.equal(status, 1);
+  assert.equal(
+    stderr,
+    'redpilot: nowhere: there is no such file or folder; give the path of a YAML or JSON file, or of a folder of them\n',
+  );
+});
+
+const forms: [form: string, first: RegExp][] = [
+  ['plan', /^listeners:\n {2}- id: redis-cluster/],
+  ['xds', /^clusters:\n/],
+  ['envoy', /^static_resources:\n/],
+];
+for (const [form, first] of forms) {
+  test(`translate --to ${form} writes YAML, and JSON where asked`, async () => {
+    assert.match((await redpilot(['translate', '--config', SAMPLE, '--to', form])).stdout, first);
+    const json = await redpilot(['translate', '--config', SAMPLE, '--to', form, '-o', 'json']);
+    assert.equal(typeof JSON.parse(json.stdout), 'object');
+  });
+}
+
+const SECRET = 'a-very-secret-word';
+const withPassword = documents(
+  redisService({ name: 'a.localhost', settings: { auth: { plain: { password: SECRET } } } }),
+).replace('name: a.localhost', 'name: a');
+for (const form of ['plan', 'xds', 'envoy']) {
+  test(`translate --to ${form} shows passwords only under --show-secrets`, async () => {
+    const hidden = await redpilot(['translate', '--config', '-', '--to', form], withPassword);
+    assert.ok(!`${hidden.stdout}${hidden.stderr}`.includes(SECRET));
+    assert.match(hidden.stdout, /\[redacted\]/);
+    const shown = await redpilot(
+      ['translate', '--config', '-', '--to', form, '--show-secrets'],
+      withPassword,
+    );
+    assert.ok(shown.stdout.includes(SECRET));
+  });
+}
+
+test('bootstrap writes JSON on stdout, and how to run it on stderr', async () => {
+  const { status, stdout, stderr } = await redpilot([
+    'bootstrap',
+    '--xds-address',
+    '127.0.0.1:18000',
+    '--node-id',
+    'a/b',
+    '--hosts',
+    'x, y',
+  ]);
+  assert.equal(status, 0);
+  const { node, admin } = JSON.parse(stdout) as {
+    node: { id: string; metadata: unknown };
+    admin: { address: { pipe: { path: string } } };
+  };
+  assert.deepEqual(node.metadata, { 'redpilot.drain': 30, 'redpilot.hosts': ['x', 'y'] });
+  assert.match(admin.address.pipe.path, /redpilot-a_b\.sock$/);
+  assert.match(stderr, /envoy --config-path FILE --drain-time-s 30 --drain-strategy gradual/);
+});
+
+interface Serving {
+  readonly admin: string;
+  readonly output: () => string;
+  readonly ended: Promise<number | null>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+async function serve(t: TestContext, folder: string, extra: readonly string[] = []): Promise<Serving> {
+  const [xds = 0, adminPort = 0] = await freePorts(2);
+  const args = [
+    'serve',
+    '--config',
+    folder,
+    '--xds-address',
+    `127.0.0.1:${xds}`,
+    '--admin-address',
+    `127.0.0.1:${adminPort}`,
+    ...extra,
+  ];
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const admin = `http://127.0.0.1:${adminPort}`;
+  await eventually(
+    'ready',
+    async () => ((await fetch(`${admin}/readyz`)).status === 200 ? true : undefined),
+    { seen: () => output },
+  );
+  return { admin, output: () => output, ended, kill: (signal) => child.kill(signal) };
+}
+
+test('serve: ready, follows an edit, shows no secret anywhere, and ends at SIGTERM with status 0', async (t) => {
+  const folder = await temporaryFolder('serve');
+  t.after(() => removeFolder(folder));
+  writeFileSync(join(folder, 'a.yaml'), withPassword);
+  const serving = await serve(t, folder, ['--log-level', 'debug']);
+  writeFileSync(
+    join(folder, 'a.yaml'),
+    withPassword.replace('settings:', 'settings:\n    readPolicy: NOWHERE'),
+  );
+  await eventually(
+    'the mistake in the log',
+    () => (serving.output().includes('is not a read policy') ? true : undefined),
+    {
+      seen: serving.output,
+    },
+  );
+  writeFileSync(join(folder, 'a.yaml'), withPassword);
+  await eventually('the mend in the log', () => (serving.output().includes('no longer:') ? true : undefined));
+  for (const path of ['/config_dump', '/metrics'])
+    assert.ok(!(await (await fetch(`${serving.admin}${path}`)).text()).includes(SECRET));
+  serving.kill('SIGTERM');
+  assert.equal(await serving.ended, 0);
+  assert.ok(!serving.output().includes(SECRET));
+});
+
+test('serve: a taken xDS port is one line with the address, and status 1', async (t) => {
+  const taken = createServer();
+  taken.listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const { status, stderr } = await redpilot([
+    'serve',
+    '--config',
+    SAMPLE,
+    '--xds-address',
+    `127.0.0.1:${port}`,
+    '--admin-address',
+    '127.0.0.1:0',
+    '--log-level',
+    'silent',
+  ]);
+  assert.equal(status, 1);
+  assert.match(
+    stderr,
+    new RegExp(`^redpilot: cannot listen on xDS address "127.0.0.1:${port}": .*in use.*\\n$`),
+  );
+});
+
+test('serve: an xDS address beyond loopback is refused without --insecure', async () => {
+  const { status, stderr } = await redpilot([
+    'serve',
+    '--config',
+    SAMPLE,
+    '--xds-address',
+    '0.0.0.0:0',
+    '--admin-address',
+    '127.0.0.1:0',
+    '--log-level',
+    'silent',
+  ]);
+  assert.equal(status, 1);
+  assert.match(stderr, /--insecure/);
+});

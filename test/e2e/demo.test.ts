@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { needBinaries } from './environment.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Demo {
+  readonly output: () => string;
+  readonly ended: Promise<number | null>;
+  readonly sample: string;
+  readonly temporary: string;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** The demo with a sample and a temporary folder of its own, so that what it leaves behind can be seen. */
+async function startDemo(t: TestContext, args: readonly string[]): Promise<Demo> {
+  const temporary = await temporaryFolder('demo-test');
+  t.after(() => removeFolder(temporary));
+  const sample = join(temporary, 'sample.yaml');
+  copyFileSync(join(root, 'manifests/samples/read-policy.yaml'), sample);
+  const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'demo', '--sample', sample, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  return { output: () => output, ended, sample, temporary, signal: (signal) => child.kill(signal) };
+}
+
+function assertNothingLeft({ temporary, sample }: Demo): void {
+  assert.deepEqual(
+    readdirSync(temporary).map((name) => join(temporary, name)),
+    [sample],
+  );
+  // Processes of the demo name its temporary folder on their command line.
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const path = `/proc/${pid}/cmdline`;
+    const line = existsSync(path) ? readIfThere(path) : '';
+    assert.ok(!line.includes(temporary), `process ${pid} is still there: ${line.replaceAll('\0', ' ')}`);
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+test('the demo ends by itself with a table in which no read reached a primary and every write did', async (t) => {
+  if ((await needBinaries(t)) === undefined) return;
+  const demo = await startDemo(t, ['--seconds', '4']);
+  assert.equal(await demo.ended, 0, demo.output());
+  assert.match(demo.output(), /readPolicy REPLICA/);
+  const totals =
+    /reads: (\d+) on primaries, (\d+) on replicas; writes: (\d+) on primaries, (\d+) on replicas/.exec(
+      demo.output(),
+    );
+  const [, readsOnPrimaries, readsOnReplicas, writesOnPrimaries, writesOnReplicas] = (totals ?? []).map(
+    Number,
+  );
+  assert.equal(readsOnPrimaries, 0);
+  assert.equal(writesOnReplicas, 0);
+  assert.ok((readsOnReplicas ?? 0) > 500 && (writesOnPrimaries ?? 0) > 50, demo.output());
+  assertNothingLeft(demo);
+});
+
+test('an edit of the sample moves the reads and the screen says so; Ctrl-C leaves no process and no file', async (t) => {
+  if ((await needBinaries(t)) === undefined) return;
+  const demo = await startDemo(t, []);
+  await eventually(
+    'the first line of counts',
+    () => (/^2 s REPLICA/m.test(demo.output()) ? true : undefined),
+    {
+      deadlineMs: 40_000,
+      seen: demo.output,
+    },
+  );
+  writeFileSync(
+    demo.sample,
+    readFileSync(demo.sample, 'utf8').replace('readPolicy: REPLICA', 'readPolicy: MASTER'),
+  );
+  await eventually(
+    'the move',
+    () => (/reads follow MASTER [\d.]+ s after/.test(demo.output()) ? true : undefined),
+    { seen: demo.output },
+  );
+  const seconds = Number(/reads follow MASTER ([\d.]+) s after/.exec(demo.output())?.[1]);
+  assert.ok(seconds <= 1, `${seconds} s`);
+  assert.match(demo.output(), /readPolicy REPLICA -> MASTER, in Envoy/);
+  demo.signal('SIGINT');
+  assert.equal(await demo.ended, 0, demo.output());
+  assertNothingLeft(demo);
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { ApiObject } from '../../src/api/objects.ts';
+import { Planner } from '../../src/plan/planner.ts';
+import { planForView, type View, type ViewPlan } from '../../src/plan/view.ts';
+import { World } from '../../src/world/world.ts';
+import { redisService, service, slice } from './objects.ts';
+
+const everything: View = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
+
+function viewOf(view: Partial<View>, ...set: ApiObject[]): ViewPlan {
+  const { world, changed } = World.empty({ clusterDomain: 'cluster.local' }).apply({ set, deleted: [] });
+  const planner = new Planner();
+  planner.update(world, changed);
+  return planForView(planner.plans(), { ...everything, ...view });
+}
+
+function governing({ plan }: ViewPlan): string[] {
+  return plan.listeners.map(({ listener }) => `${listener.origin.namespace}/${listener.origin.name}`);
+}
+
+const ofHost = redisService();
+const ofShop = redisService({ namespace: 'shop', hosts: ['redis-cluster.redis'] });
+const host = [service(), slice(['127.0.0.1'])];
+
+const cases: [who: string, view: Partial<View>, expected: string[]][] = [
+  ["a node of another namespace gets the host's own object", { namespace: 'bank' }, ['redis/redis-cluster']],
+  ["a node of the object's namespace gets that one", { namespace: 'shop' }, ['shop/redis-cluster']],
+  ["a node without a namespace gets the host's own object", {}, ['redis/redis-cluster']],
+  ['a node that asks for another host gets nothing', { hosts: ['other.redis.svc.cluster.local'] }, []],
+  [
+    'a node that asks for the host gets it',
+    { hosts: ['redis-cluster.redis.svc.cluster.local'] },
+    ['redis/redis-cluster'],
+  ],
+];
+for (const [who, view, expected] of cases) {
+  test(who, () => assert.deepEqual(governing(viewOf(view, ofHost, ofShop, ...host)), expected));
+}
+
+test('an object of one namespace does not govern the clients of another', () => {
+  assert.deepEqual(governing(viewOf({ namespace: 'bank' }, ofShop, ...host)), []);
+});
+
+test('listeners listen where the view says', () => {
+  const { plan } = viewOf({ bindAddress: '127.0.0.9' }, ofHost, ...host);
+  assert.deepEqual(plan.listeners[0]?.bind, { address: '127.0.0.9', port: 6379 });
+});
+
+test('of two hosts on one port the older object has the address, and the other is told who', () => {
+  const older = redisService({ name: 'older', hosts: ['older.localhost'], createdMs: 1 });
+  const younger = redisService({ name: 'younger', hosts: ['younger.localhost'], createdMs: 2 });
+  const made = viewOf({}, younger, older);
+  assert.deepEqual(governing(made), ['redis/older']);
+  assert.match(
+    made.diagnostics[0]?.message ?? '',
+    /which RedisService redis\/older has for older\.localhost:6379/,
+  );
+});
+
+test('a view holds only the upstreams that its listeners route to', () => {
+  const other = redisService({ name: 'other', hosts: ['other.localhost'] });
+  const { plan } = viewOf({ hosts: ['other.localhost'] }, ofHost, other, ...host);
+  assert.deepEqual([...plan.upstreams.keys()], ['other.localhost:6379']);
+});
