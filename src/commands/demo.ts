@@ -6,12 +6,12 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { Command, InvalidArgumentError } from 'commander';
+import { pino, type Logger } from 'pino';
 
-import { runDemo } from '../demo/demo.ts';
+import { runDemo, type Outcome } from '../demo/demo.ts';
 import { Screen } from '../demo/screen.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import { startControlPlane } from './control-plane.ts';
-import { createLog } from './log.ts';
 
 interface Options {
   readonly seconds?: number;
@@ -20,6 +20,9 @@ interface Options {
 }
 
 const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
+
+/** Stopped before it could tell: as the shell reports what Ctrl-C ended. */
+const STATUS: Readonly<Record<Outcome, number>> = { fine: 0, wrong: 1, stopped: 130 };
 
 export function demoCommand(): Command {
   return new Command('demo')
@@ -35,14 +38,14 @@ export function demoCommand(): Command {
         throw new Error(`${sample}: there is no such file; give another with --sample`);
       const asked = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => asked.abort());
-      // The table has the terminal; what the control plane finds wrong is said all the same.
+      const screen = new Screen(process.stdout);
       const level =
         command.getOptionValueSource('logLevel') === 'default' ? 'warn' : String(command.opts()['logLevel']);
-      const ok = await runDemo({
+      const outcome = await runDemo({
         sample,
         port: options.port,
         seconds: options.seconds,
-        screen: new Screen(process.stdout),
+        screen,
         stop: asked.signal,
         startControlPlane: async (configPaths) => {
           const local = { host: '127.0.0.1', port: 0 };
@@ -52,7 +55,7 @@ export function demoCommand(): Command {
             adminAddress: local,
             bindAddress: '127.0.0.1',
             insecure: false,
-            log: createLog(level),
+            log: logOn(screen, level),
           });
           return {
             xdsPort: Number(controlPlane.xdsAddress.split(':')[1]),
@@ -68,8 +71,21 @@ export function demoCommand(): Command {
             admin: { socketPath },
           }),
       });
-      if (!ok) process.exitCode = 1;
+      process.exitCode = STATUS[outcome];
     });
+}
+
+/** The table has the terminal: what the control plane finds wrong with the file is an event below it. */
+function logOn(screen: Screen, level: string): Logger {
+  return pino(
+    { level },
+    {
+      write: (json) => {
+        const { msg, place } = JSON.parse(json) as { readonly msg: string; readonly place?: string };
+        screen.event(place === undefined ? msg : `${place}: ${msg}`);
+      },
+    },
+  );
 }
 
 function parseCount(text: string): number {

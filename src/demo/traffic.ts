@@ -72,3 +72,29 @@ export function splitByRole(counts: Iterable<Counts>): Split {
   }
   return { readsOnPrimaries, readsOnReplicas, writesOnPrimaries, writesOnReplicas };
 }
+
+/** Fewer reads than this say nothing about where reads go. */
+const TELLING_READS = 20;
+
+/** Whether reads go where the policy wants them while every node is up; undefined where there are too few to tell. */
+export function obeys(policy: string, split: Split): boolean | undefined {
+  const reads = split.readsOnPrimaries + split.readsOnReplicas;
+  return reads < TELLING_READS ? undefined : misplacedReads(policy, split) === 0;
+}
+
+/** Reads in a place where the policy sends none while every node is up. */
+export function misplacedReads(policy: string, { readsOnPrimaries, readsOnReplicas }: Split): number {
+  switch (policy) {
+    case 'MASTER':
+    case 'PREFER_MASTER':
+      return readsOnReplicas;
+    case 'REPLICA':
+    case 'PREFER_REPLICA':
+      return readsOnPrimaries;
+    default: {
+      // ANY: no read is in a wrong place, but all of them in one half is no chance.
+      const reads = readsOnPrimaries + readsOnReplicas;
+      return reads >= TELLING_READS && (readsOnPrimaries === 0 || readsOnReplicas === 0) ? reads : 0;
+    }
+  }
+}

@@ -5,7 +5,7 @@
  * not judged while reads are moving (connections of before drain under the old policy), nor while a node is
  * missing (PREFER_ and ANY then rightly read elsewhere).
  */
-import type { Split } from './traffic.ts';
+import { misplacedReads, obeys, type Split } from './traffic.ts';
 
 export interface Look {
   /** Milliseconds. */
@@ -19,9 +19,6 @@ export interface Look {
 export type Happening =
   | { readonly kind: 'changed'; readonly from: string; readonly to: string }
   | { readonly kind: 'followed'; readonly policy: string };
-
-/** Fewer reads than this say nothing about where reads go. */
-const TELLING_READS = 20;
 
 export class Verdict {
   readonly #settleMs: number;
@@ -60,30 +57,12 @@ export class Verdict {
   }
 
   /** Reads that went where the policy does not send them, up to a look at `at`. */
-  conclude(at: number): { readonly misplaced: number; readonly changes: number; readonly neverFollowed: boolean } {
+  conclude(at: number): {
+    readonly misplaced: number;
+    readonly changes: number;
+    readonly neverFollowed: boolean;
+  } {
     const neverFollowed = this.#following !== undefined && at - this.#following.since > this.#settleMs;
     return { misplaced: this.#misplaced + this.#suspected, changes: this.#changes, neverFollowed };
-  }
-}
-
-/** Whether reads go where the policy wants them while every node is up; undefined where there are too few to tell. */
-export function obeys(policy: string, split: Split): boolean | undefined {
-  const reads = split.readsOnPrimaries + split.readsOnReplicas;
-  return reads < TELLING_READS ? undefined : misplacedReads(policy, split) === 0;
-}
-
-function misplacedReads(policy: string, { readsOnPrimaries, readsOnReplicas }: Split): number {
-  switch (policy) {
-    case 'MASTER':
-    case 'PREFER_MASTER':
-      return readsOnReplicas;
-    case 'REPLICA':
-    case 'PREFER_REPLICA':
-      return readsOnPrimaries;
-    default: {
-      // ANY: no read is in a wrong place, but all of them in one half is no chance.
-      const reads = readsOnPrimaries + readsOnReplicas;
-      return reads >= TELLING_READS && (readsOnPrimaries === 0 || readsOnReplicas === 0) ? reads : 0;
-    }
   }
 }

@@ -58,9 +58,12 @@ export class Watch {
       if (reads === 0 && errors > 0) throw new Error(load.lastError());
       return reads > 0 ? Date.now() : undefined;
     });
-    for (let looks = 1; !stop.aborted && (seconds === undefined || Date.now() - start < seconds * 1_000); looks++) {
+    const end = seconds === undefined ? Number.POSITIVE_INFINITY : start + seconds * 1_000;
+    let looks = 0;
+    while (!stop.aborted && Date.now() < end) {
       await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => {});
       await this.#look();
+      looks += 1;
       if (looks % LOOKS_A_SECOND === 0 && !stop.aborted) this.#show((Date.now() - start) / 1_000);
     }
     await load.stop();
