@@ -155,8 +155,8 @@ export class Watch {
     if (split.writesOnPrimaries === 0) faults.push('no write reached a primary');
     if (split.writesOnReplicas > 0) faults.push(`${split.writesOnReplicas} writes reached a replica`);
     if (errors > 0) faults.push(`${errors} commands failed (${load.lastError()})`);
-    const changed = changes === 0 ? '' : `, which changed ${changes === 1 ? 'once' : `${changes} times`}`;
-    const fine = `every read went where readPolicy sends it${changed}; every write reached a primary; 0 errors`;
+    const changed = changes === 0 ? '' : ` (changed ${changes === 1 ? 'once' : `${changes} times`})`;
+    const fine = `every read went where readPolicy${changed} sends it; every write reached a primary; 0 errors`;
     screen.summary({
       policy: this.#policy,
       rows,
