@@ -7,10 +7,10 @@ import { SecretText } from './secret-text.ts';
 
 /** undefined where there is none, or a wrong one, which has then been reported. */
 export function parseAuth(parent: Fields): Auth | undefined {
-  const auth = parent.map('auth');
+  const auth = parent.secretMap('auth');
   if (auth === undefined) return undefined;
-  const plain = auth.map('plain');
-  const secret = auth.map('secret');
+  const plain = auth.secretMap('plain');
+  const secret = auth.secretMap('secret');
   auth.done({
     password: 'plain',
     username: 'plain',

@@ -75,7 +75,15 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   const parts: string[] = [];
   if (object !== undefined) parts.push(`${object.kind} ${object.namespace}/${object.name}`);
   if (path.length > 0) parts.push(formatPath(path));
-  return [...parts, message].join(': ');
+  return visible([...parts, message].join(': '));
+}
+
+/** Line breaks, control and invisible characters as escapes: one line, and nothing that a terminal would obey. */
+function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u00a0]/gu, (character) => {
+    const code = (character.codePointAt(0) ?? 0).toString(16);
+    return character === '\n' ? '\\n' : character === '\t' ? '\\t' : `\\u{${code}}`;
+  });
 }
 
 /** The line of `redpilot validate`: `FILE:LINE:COLUMN: SEVERITY REASON: …`. */

@@ -71,6 +71,14 @@ export class Fields {
     return value.map((item: unknown, index) => ({ value: item, path: [...this.path, name, index] }));
   }
 
+  /** A map that holds passwords: what stands there in its place may be one, and is never quoted. */
+  secretMap(name: string): Fields | undefined {
+    const value = this.#value(name);
+    if (value === undefined || isMap(value)) return this.map(name);
+    this.invalid(name, `is ${kindOf(value)}, not a map; write fields below it, each as name: value`);
+    return undefined;
+  }
+
   maps(name: string): readonly Fields[] {
     return this.list(name).flatMap(({ value, path }) => Fields.of(value, path, this.#report) ?? []);
   }
@@ -124,7 +132,9 @@ export class Fields {
     const value = this.#value(name);
     if (value === undefined) return undefined;
     if (typeof value === 'number') {
-      this.invalid(name, `${value} has no unit; write ${value}s or ${value}ms`);
+      const remedy =
+        value > 0 ? `write ${value}s or ${value}ms` : 'write a duration above zero, for example 500ms';
+      this.invalid(name, `${value} has no unit; ${remedy}`);
       return undefined;
     }
     if (typeof value !== 'string') {
@@ -168,8 +178,9 @@ export class Fields {
     for (const name of this.names) {
       if (this.#asked.has(name)) continue;
       const meant = nearest(name, [...this.#asked]);
-      const home =
-        homes[name] ?? (meant === undefined ? homes[nearest(name, Object.keys(homes)) ?? ''] : undefined);
+      const known = Object.keys(homes);
+      const moved = known.includes(name) ? name : meant === undefined ? nearest(name, known) : undefined;
+      const home = moved === undefined ? undefined : homes[moved];
       let remedy = 'remove it';
       if (home !== undefined) remedy = `move it into ${home}`;
       else if (meant !== undefined) remedy = `write ${meant}`;
@@ -192,7 +203,7 @@ export function isMap(value: unknown): value is Readonly<Record<string, unknown>
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value as a message quotes it. */
+/** The value as a message quotes it; not for what may be a password. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return `"${value.length > 100 ? `${value.slice(0, 100)}…` : value}"`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
@@ -203,7 +214,7 @@ function asText(value: unknown): string {
   return typeof value === 'object' ? 'write a single text' : 'write it in quotes';
 }
 
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a map';

@@ -8,17 +8,22 @@ import type { Parsed } from './parsed.ts';
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 
+/** As a message quotes it: without the user and password that an address may hold. */
+function quoted(text: string): string {
+  return `"${text.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@')}"`;
+}
+
 /** A clause that says what is wrong with a host; undefined where nothing is. */
 export function hostProblem(text: string): string | undefined {
   if (isIP(text) !== 0) return undefined;
   if (text === '') return 'is empty; write the name of a Service or a DNS name';
-  if (/^[a-z]+:\/\//i.test(text)) return `"${text}" is an address with a scheme; write the host alone`;
-  if (/^[^:]+:\d+$/.test(text)) return `"${text}" has a port in it; write the host alone`;
-  if (text.includes('*')) return `"${text}" has a wildcard; write one host`;
+  if (/^[a-z]+:\/\//i.test(text)) return `${quoted(text)} is an address with a scheme; write the host alone`;
+  if (/^[^:]+:\d+$/.test(text)) return `${quoted(text)} has a port in it; write the host alone`;
+  if (text.includes('*')) return `${quoted(text)} has a wildcard; write one host`;
   const labels = text.replace(/\.$/, '').split('.');
   const legal = text.length <= 253 && labels.every((label) => LABEL.test(label));
   if (!legal)
-    return `"${text}" is not a host name; write letters, digits and - in labels of at most 63, joined by dots`;
+    return `${quoted(text)} is not a host name; write letters, digits and - in labels of at most 63, joined by dots`;
   return undefined;
 }
 
@@ -27,14 +32,21 @@ export function parseHostPort(text: string): Parsed<HostPort> {
   if (isIP(text) === 6) return { value: { host: text, port: undefined } };
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
+  if (/^[a-z]+:\/\//i.test(text)) {
+    return {
+      problem: `${quoted(text)} is an address with a scheme; write host, host:port, ip:port or [v6]:port`,
+    };
+  }
   if (host === undefined || (bracketed !== undefined && isIP(bracketed) !== 6)) {
-    return { problem: `"${text}" is not a place; write host, host:port, ip:port or [v6]:port` };
+    return { problem: `${quoted(text)} is not a place; write host, host:port, ip:port or [v6]:port` };
   }
   const problem = hostProblem(host);
   if (problem !== undefined) return { problem };
   const port = portText === undefined ? undefined : Number(portText);
   if (port !== undefined && !(/^\d+$/.test(portText ?? '') && port >= 1 && port <= 65_535)) {
-    return { problem: `"${text}" has no port after the colon; write a whole number from 1 to 65535 there` };
+    return {
+      problem: `${quoted(text)} has no port after the colon; write a whole number from 1 to 65535 there`,
+    };
   }
   return { value: { host, port } };
 }

@@ -1,6 +1,8 @@
 /**
  * Service, EndpointSlice and Secret: the little that is read of them. What else they hold is Kubernetes' business.
  */
+import { isIP } from 'node:net';
+
 import type { Fields } from './fields.ts';
 import type { Endpoint, EndpointSlice, ObjectHeader, Secret, Service, ServicePort } from './objects.ts';
 import type { Report } from './report.ts';
@@ -53,7 +55,7 @@ export function parseEndpointSlice(
     return port === undefined ? [] : [{ name: fields.text('name') ?? '', port }];
   });
   const endpoints = root.maps('endpoints').map((fields): Endpoint => ({
-    addresses: fields.texts('addresses').map(({ text }) => text),
+    addresses: parseAddresses(fields, addressType, report),
     targetName: fields.map('targetRef')?.text('name'),
     zone: fields.text('zone'),
   }));
@@ -68,19 +70,33 @@ export function parseEndpointSlice(
   };
 }
 
+/** Checked here, since one address that is none would make Envoy refuse all endpoints of the host. */
+function parseAddresses(
+  fields: Fields,
+  addressType: EndpointSlice['addressType'] | undefined,
+  report: Report,
+): readonly string[] {
+  const version = { IPv4: 4, IPv6: 6, FQDN: undefined }[addressType ?? 'FQDN'];
+  return fields.texts('addresses').map(({ text, path }) => {
+    const problem = `"${text}" is not an ${addressType} address; write one, or correct addressType`;
+    if (version !== undefined && isIP(text) !== version) report.invalid(path, problem);
+    return text;
+  });
+}
+
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export function parseSecret(root: Fields, header: ObjectHeader, report: Report): Secret | undefined {
   const type = root.text('type') ?? 'Opaque';
   const data = new Map<string, SecretText>();
-  const encoded = root.map('data');
+  const encoded = root.secretMap('data');
   for (const key of encoded?.names ?? []) {
     const text = encoded?.secret(key)?.reveal().replaceAll(/\s/g, '');
     if (text === undefined) continue;
     if (BASE64.test(text)) data.set(key, new SecretText(Buffer.from(text, 'base64').toString('utf8')));
     else encoded?.invalid(key, 'is not base64; encode the value, or write it as it is under stringData');
   }
-  const plain = root.map('stringData');
+  const plain = root.secretMap('stringData');
   for (const key of plain?.names ?? []) {
     const text = plain?.secret(key);
     if (text !== undefined) data.set(key, text);

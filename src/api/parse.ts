@@ -2,7 +2,7 @@
  * One document → one object, or what is wrong with it.
  */
 import type { Diagnostic, ObjectRef } from './diagnostic.ts';
-import { Fields, describe, isMap } from './fields.ts';
+import { Fields, describe, isMap, kindOf } from './fields.ts';
 import { parseEndpointSlice, parseSecret, parseService } from './kubernetes-objects.ts';
 import type { ApiObject, ObjectHeader } from './objects.ts';
 import { parseRedisDestination } from './redis-destination.ts';
@@ -33,6 +33,7 @@ const OTHER_KINDS: Readonly<Record<string, string>> = {
 };
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const ANNOTATIONS = 'redpilot.dev/';
 
 /** `locate` says where a field stands, for the Diagnostics now and later. */
@@ -48,7 +49,7 @@ export function parseObject(value: unknown, locate: Locate): ParseOutcome {
       'error',
       'SyntaxError',
       [],
-      `${describe(value)} is no object; write apiVersion, kind, metadata and spec`,
+      `${kindOf(value)} is no object; write apiVersion, kind, metadata and spec`,
     );
     return refuse(early);
   }
@@ -122,8 +123,11 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata |
     if (text === undefined && metadata.has(field)) continue;
     if (field === 'name' && (text === undefined || text === ''))
       metadata.invalid('name', 'is missing; write a name');
-    else if (text !== undefined && text !== '' && (text.length > 253 || !NAME.test(text))) {
-      metadata.invalid(field, `"${text}" is not a ${field}; write lower-case letters, digits, - and .`);
+    else if (field === 'name' && text !== undefined && (text.length > 253 || !NAME.test(text))) {
+      metadata.invalid(field, `${describe(text)} is not a name; write lower-case letters, digits, - and .`);
+    } else if (field === 'namespace' && text !== undefined && text !== '' && !NAMESPACE.test(text)) {
+      const remedy = 'write at most 63 lower-case letters, digits and -';
+      metadata.invalid(field, `${describe(text)} is not a namespace; ${remedy}`);
     }
   }
   const created = metadata.text('creationTimestamp');

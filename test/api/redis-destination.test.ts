@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { parsed, said } from './parsing.ts';
+
+const destination = (redis: object = {}, tcp: object = {}, policy: object = {}): object => ({
+  spec: { host: 'a', trafficPolicy: { connectionPool: { redis, tcp }, ...policy } },
+});
+
+test('a host alone is enough', () => {
+  const { host, mode, auth, discoveryEndpoints, connectTimeoutMs } = parsed('RedisDestination', {
+    spec: { host: 'a' },
+  });
+  assert.deepEqual(
+    { host, mode, auth, discoveryEndpoints, connectTimeoutMs },
+    { host: 'a', mode: undefined, auth: undefined, discoveryEndpoints: [], connectTimeoutMs: undefined },
+  );
+});
+
+for (const [index, mode] of ['PROXY', 'CLUSTER'].entries()) {
+  test(`the mode ${mode} may be written as ${index}`, () => {
+    assert.equal(parsed('RedisDestination', destination({ mode })).mode, mode);
+    assert.equal(parsed('RedisDestination', destination({ mode: index })).mode, mode);
+  });
+}
+
+test('seeds may be given with mode CLUSTER and without a mode', () => {
+  const discoveryEndpoints = ['a', 'b:1', '10.0.0.1:2', '[::1]:3'];
+  for (const mode of ['CLUSTER', undefined]) {
+    assert.deepEqual(
+      parsed('RedisDestination', destination({ mode, discoveryEndpoints })).discoveryEndpoints,
+      [
+        { host: 'a', port: undefined },
+        { host: 'b', port: 1 },
+        { host: '10.0.0.1', port: 2 },
+        { host: '::1', port: 3 },
+      ],
+    );
+  }
+  assert.equal(said('RedisDestination', destination({ mode: 'PROXY', discoveryEndpoints })).length, 1);
+});
+
+test('the time to connect is read into milliseconds', () => {
+  assert.equal(
+    parsed('RedisDestination', destination({}, { connectTimeout: '1.5s' })).connectTimeoutMs,
+    1_500,
+  );
+});
+
+test('no TLS may be said aloud', () => {
+  assert.deepEqual(said('RedisDestination', destination({}, {}, { tls: { mode: 'DISABLE' } })), []);
+});
+
+const refused: [where: string, fields: object][] = [
+  ['connectionPool.tcp.maxConnections', destination({}, { maxConnections: 5 })],
+  ['connectionPool.tcp.tcpKeepalive', destination({}, { tcpKeepalive: { probes: 3 } })],
+  ['tls', destination({}, {}, { tls: { mode: 'SIMPLE' } })],
+  ['tls', destination({}, {}, { tls: {} })],
+];
+
+for (const [where, fields] of refused) {
+  test(`${where} is refused and not ignored`, () => {
+    assert.deepEqual(said('RedisDestination', fields), [
+      `error InvalidValue: spec.trafficPolicy.${where}: is not carried out by this version of redpilot; remove it`,
+    ]);
+  });
+}
