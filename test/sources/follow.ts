@@ -20,12 +20,12 @@ export class Followed {
     this.folder = folder;
   }
 
-  /** `prepare` fills the folder before it is watched. */
-  static async start(t: TestContext, prepare: (folder: string) => void): Promise<Followed> {
+  /** `prepare` fills the folder before it is watched, or what is `given` in it. */
+  static async start(t: TestContext, prepare: (folder: string) => void, given = ''): Promise<Followed> {
     const followed = new Followed(mkdtempSync(join(tmpdir(), 'redpilot-files-')));
     t.after(() => rmSync(followed.folder, { recursive: true, force: true }));
     prepare(followed.folder);
-    const source = await watchFiles([followed.folder], {
+    const source = await watchFiles([join(followed.folder, given)], {
       onChange: (changes, diagnostics) => followed.#take(changes, diagnostics),
       log: { error: (message) => t.diagnostic(message) },
     });

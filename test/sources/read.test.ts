@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { parseFile } from '../../src/sources/files/documents.ts';
 import { gather } from '../../src/sources/files/gather.ts';
+import { readFiles } from '../../src/sources/files/read.ts';
 
 function objectsOf(text: string): string[] {
   const { held } = gather(new Map([['x.yaml', parseFile('x.yaml', text, undefined)]]), new Map());
@@ -52,4 +56,54 @@ test('positions count over all documents of a file', () => {
   const text = `${service('a')}---\n${service('b').replace('6379', '99999')}`;
   const { diagnostics } = gather(new Map([['x.yaml', parseFile('x.yaml', text, undefined)]]), new Map());
   assert.deepEqual(diagnostics[0]?.position, { file: 'x.yaml', line: 9, column: 17 });
+});
+
+const spellings: [how: string, text: string][] = [
+  ['JSON', JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'a' } })],
+  [
+    'JSON with tabs',
+    JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'a' } }, null, '\t'),
+  ],
+  ['YAML with a byte order mark', `\ufeff${service('a')}`],
+  ['YAML with line ends of Windows', service('a').replaceAll('\n', '\r\n')],
+  ['YAML among empty documents', `---\n---\n# nothing\n---\n${service('a')}...\n`],
+  ['YAML with merged fields', 'apiVersion: v1\nkind: Service\nmetadata:\n  <<: {name: a}\n'],
+];
+
+for (const [how, text] of spellings) {
+  test(`an object is read from ${how}`, () => assert.deepEqual(objectsOf(text), ['Service/default/a']));
+}
+
+test('a place is the same whether it is asked for at once or later', async () => {
+  const text = `# a comment\n---\n${service('a')}---\n# another\n${service('b')}...\n---\n${service('c')}`;
+  const { documents } = parseFile('x.yaml', text, undefined);
+  const places = (): unknown[] =>
+    documents.flatMap(({ outcomes }) =>
+      outcomes.map(
+        (outcome) => outcome.kind === 'object' && outcome.object.locate(['spec', 'ports', 0, 'port'])?.line,
+      ),
+    );
+  assert.deepEqual(places(), [6, 12, 18]);
+  await new Promise((next) => setImmediate(next));
+  assert.deepEqual(places(), [6, 12, 18]);
+});
+
+test('a document that stays where it was is the same object, whatever is said of those after it', () => {
+  const before = parseFile('x.yaml', `${service('a')}---\n${service('b')}`, undefined);
+  const after = parseFile('x.yaml', `${service('a')}---\n${service('c')}`, before);
+  assert.equal(after.documents[0], before.documents[0]);
+  assert.notEqual(after.documents[1], before.documents[1]);
+});
+
+test('a file that is named twice holds its objects once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(`${folder}/a.yaml`, service('a'));
+  symlinkSync('.', `${folder}/around`);
+  const { objects, diagnostics } = await readFiles([folder, `${folder}/a.yaml`, `${folder}/./a.yaml`]);
+  assert.deepEqual(
+    objects.map(({ name }) => name),
+    ['a'],
+  );
+  assert.deepEqual(diagnostics, []);
 });

@@ -201,3 +201,142 @@ test('a path that is not there is one line that names it', async () => {
     /^Error: \/nowhere\/at\/all: there is no such file or folder; give the path/,
   );
 });
+
+const replaced: [what: string, prepare: (folder: string) => void, replace: (folder: string) => void][] = [
+  [
+    'a link to another folder',
+    (folder) => {
+      for (const [name, policy] of Object.entries({ one: 'MASTER', two: 'ANY' })) {
+        mkdirSync(`${folder}/${name}`);
+        writeFileSync(`${folder}/${name}/a.yaml`, service('a', policy));
+      }
+      symlinkSync('one', `${folder}/given`);
+    },
+    (folder) => {
+      symlinkSync('two', `${folder}/next`);
+      renameSync(`${folder}/next`, `${folder}/given`);
+    },
+  ],
+  [
+    'a folder that is made anew',
+    (folder) => {
+      mkdirSync(`${folder}/given`);
+      writeFileSync(`${folder}/given/a.yaml`, service('a', 'MASTER'));
+    },
+    (folder) => {
+      mkdirSync(`${folder}/next`);
+      writeFileSync(`${folder}/next/a.yaml`, service('a', 'ANY'));
+      rmSync(`${folder}/given`, { recursive: true });
+      renameSync(`${folder}/next`, `${folder}/given`);
+    },
+  ],
+];
+
+for (const [what, prepare, replace] of replaced) {
+  test(`a given path may be replaced by ${what}, and is followed there`, async (t) => {
+    const followed = await Followed.start(t, prepare, 'given');
+    assert.equal(followed.policy('a'), 'MASTER');
+    replace(followed.folder);
+    await followed.becomes('the other policy', () => followed.policy('a') === 'ANY');
+    writeFileSync(followed.path('given/a.yaml'), service('a', 'REPLICA'));
+    await followed.becomes('an edit there', () => followed.policy('a') === 'REPLICA');
+    assert.deepEqual(
+      followed.reports.flatMap(({ deleted }) => deleted),
+      [],
+    );
+    assert.deepEqual(followed.reasons(), []);
+  });
+}
+
+for (const given of ['a.yaml', 'folder']) {
+  test(`a given ${given} that goes keeps what was read of it, says so, and is followed when it is back`, async (t) => {
+    const file = given === 'folder' ? 'folder/a.yaml' : 'a.yaml';
+    const prepare = (folder: string): void => {
+      mkdirSync(`${folder}/folder`, { recursive: true });
+      writeFileSync(`${folder}/${file}`, service('a', 'MASTER'));
+    };
+    const followed = await Followed.start(t, prepare, given);
+    rmSync(followed.path(given), { recursive: true });
+    await followed.becomes('a Diagnostic', () => followed.diagnostics.length > 0);
+    assert.equal(followed.policy('a'), 'MASTER');
+    assert.deepEqual(
+      followed.diagnostics.map(({ severity, position, message }) => [severity, position?.file, message]),
+      [
+        [
+          'error',
+          followed.path(given),
+          'there is no such file or folder; what was last read of it stays in force until it is there',
+        ],
+      ],
+    );
+    prepare(followed.folder);
+    writeFileSync(followed.path(file), service('a', 'ANY'));
+    await followed.becomes('the new policy', () => followed.policy('a') === 'ANY');
+    assert.deepEqual(followed.reasons(), []);
+  });
+}
+
+const mistakes: [what: string, text: string][] = [
+  ['a wrong value', service('a', 'NOWHERE')],
+  ['a text that is no YAML', 'kind: ['],
+  ['an alias without an anchor', service('a', '*policy')],
+];
+
+for (const [what, text] of mistakes) {
+  test(`${what} in the first of two objects of one name does not bring the second into force`, async (t) => {
+    const followed = await Followed.start(t, (folder) => {
+      writeFileSync(`${folder}/1.yaml`, service('a', 'MASTER'));
+      writeFileSync(`${folder}/2.yaml`, service('a', 'ANY'));
+    });
+    writeFileSync(followed.path('1.yaml'), text);
+    await followed.becomes('a Diagnostic', () => followed.reasons().includes('LastGoodKept'));
+    assert.equal(followed.policy('a'), 'MASTER');
+    assert.ok(followed.reasons().includes('Duplicate'));
+    const kept = followed.diagnostics.find(({ reason }) => reason === 'LastGoodKept');
+    assert.equal(kept?.position?.file, followed.path('1.yaml'));
+  });
+
+  test(`${what} in one file does not keep another from being followed`, async (t) => {
+    const followed = await Followed.start(t, (folder) => {
+      writeFileSync(`${folder}/1.yaml`, text);
+      writeFileSync(`${folder}/2.yaml`, service('b', 'MASTER'));
+    });
+    assert.equal(followed.policy('b'), 'MASTER');
+    writeFileSync(followed.path('2.yaml'), service('b', 'ANY'));
+    await followed.becomes('the edit', () => followed.policy('b') === 'ANY');
+  });
+}
+
+test('what is written while the files are first read is not lost, and nothing older comes after it', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    let edits = 0;
+    const followed = await Followed.start(t, (folder) => {
+      for (let file = 0; file < 50; file++)
+        writeFileSync(`${folder}/${file}.yaml`, service(`a${file}`, 'MASTER'));
+      const write = (): void => {
+        writeFileSync(`${folder}/25.yaml`, service('a25', edits === 11 ? 'ANY' : 'REPLICA'));
+        edits++;
+        if (edits < 12) setTimeout(write, 3);
+      };
+      setTimeout(write, round * 2);
+    });
+    await followed.becomes('the last edit', () => edits === 12 && followed.policy('a25') === 'ANY');
+    assert.deepEqual(
+      followed.reports.flatMap(({ deleted }) => deleted),
+      [],
+    );
+  }
+});
+
+test('files beside the objects, as editors make them, are no reason to report anything', async (t) => {
+  const followed = await Followed.start(t, (folder) =>
+    writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER')),
+  );
+  for (const name of ['4913', 'a.yaml~', '.a.yaml.swp', 'notes.txt']) {
+    writeFileSync(followed.path(name), 'x');
+    rmSync(followed.path(name));
+  }
+  writeFileSync(followed.path('a.yaml'), service('a', 'ANY'));
+  await followed.becomes('the edit', () => followed.policy('a') === 'ANY');
+  assert.equal(followed.reports.length, 2);
+});

@@ -12,3 +12,11 @@ for (const file of wrongInputs()) {
     assert.deepEqual(lines, expected.get(file));
   });
 }
+
+test('no line shows what may be a password', () => {
+  for (const line of [...expected.values()].flat()) assert.doesNotMatch(line, /never-to-be|shown/);
+});
+
+test('every line that is expected has its input', () => {
+  assert.deepEqual([...expected.keys()], wrongInputs());
+});

@@ -1,19 +1,12 @@
 /**
- * The text of one file → its documents, each parsed into an object or refused.
+ * The text of one file → its documents, each parsed into objects or refused.
  */
-import {
-  LineCounter,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  parseAllDocuments,
-  type Document,
-  type Node,
-} from 'yaml';
+import type { Document } from 'yaml';
 
-import type { Diagnostic, FieldPath, Position } from '../../api/diagnostic.ts';
+import type { Diagnostic, FieldPath } from '../../api/diagnostic.ts';
 import { parseObject, type ParseOutcome } from '../../api/parse.ts';
+import { aliasErrors, syntaxErrors } from './syntax-error.ts';
+import { locator, parseYaml, type FileText } from './yaml-text.ts';
 
 export interface ParsedDocument {
   /** Text and place: a document that has both as before is not parsed again. */
@@ -22,6 +15,7 @@ export interface ParsedDocument {
 }
 
 export interface ParsedFile {
+  readonly source: FileText;
   readonly documents: readonly ParsedDocument[];
   /** What keeps the file, or a document of it, from being YAML. */
   readonly syntaxErrors: readonly Diagnostic[];
@@ -30,102 +24,69 @@ export interface ParsedFile {
 /** Documents of `before` that are still the same keep their objects. */
 export function parseFile(file: string, text: string, before: ParsedFile | undefined): ParsedFile {
   const known = new Map(before?.documents.map((document) => [document.key, document]));
-  const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  // Objects that stay ask the new text where they stand: else each of them would keep the text it was read from.
+  const source = before?.source ?? { file, text };
+  source.text = text;
+  const yaml = parseYaml(text);
   const documents: ParsedDocument[] = [];
-  const syntaxErrors: Diagnostic[] = [];
+  const errors: Diagnostic[] = [];
   let start = 0;
-  for (const [index, document] of [...parsed].entries()) {
+  for (const [index, document] of yaml.documents.entries()) {
     const end = document.range[2];
-    const key = `${lines.linePos(start).line} ${index} ${text.slice(start, end)}`;
+    const key = `${yaml.lines.linePos(start).line} ${index} ${text.slice(start, end)}`;
     start = end;
     if (document.errors.length > 0) {
-      syntaxErrors.push(...document.errors.map((error) => syntaxError(file, lines, error)));
+      errors.push(...syntaxErrors(file, yaml, document));
       continue;
     }
-    documents.push(known.get(key) ?? { key, outcomes: parseDocument(document, { file, text, index }) });
+    const same = known.get(key);
+    const outcomes = same?.outcomes ?? parseDocument(document, source, index);
+    if (outcomes === undefined) errors.push(...aliasErrors(file, yaml, document));
+    else documents.push(same ?? { key, outcomes });
   }
-  return { documents, syntaxErrors };
+  return { source, documents, syntaxErrors: errors };
 }
 
-interface Place {
-  readonly file: string;
-  readonly text: string;
-  readonly index: number;
-}
-
-function parseDocument(document: Document, place: Place): readonly ParseOutcome[] {
-  const value: unknown = document.toJS();
-  if (value === null || value === undefined) return [];
-  const items = listItems(value);
-  if (items === undefined) return [parseObject(value, locator(place, []))];
-  return items.map((item, index) => parseObject(item, locator(place, ['items', index])));
-}
-
-function listItems(value: unknown): readonly unknown[] | undefined {
-  if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'List')
-    return undefined;
-  return 'items' in value && Array.isArray(value.items) ? value.items : [];
-}
-
-/**
- * Says where a field stands. Parses the text again when it is asked: most objects are never asked, and the parsed trees of
- * thousands of files would stay in memory.
- */
-function locator({ file, text, index }: Place, base: FieldPath): (path: FieldPath) => Position | undefined {
-  return (path) => {
-    const lines = new LineCounter();
-    const document = [...parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })][index];
-    const offset = document && offsetOf(document, [...base, ...path]);
-    return offset === undefined ? undefined : position(file, lines, offset);
-  };
-}
-
-/** Where the key of a field or the item of a list begins; of what is absent, where the nearest thing around it does. */
-function offsetOf(document: Document, path: FieldPath): number | undefined {
-  let node: unknown = document.contents;
-  let offset = startOf(node);
-  for (const part of path) {
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === part);
-      if (pair === undefined) return offset;
-      offset = startOf(pair.key) ?? offset;
-      node = pair.value;
-    } else if (isSeq(node) && typeof part === 'number') {
-      node = node.items[part];
-      if (node === undefined) return offset;
-      offset = startOf(node) ?? offset;
-    } else {
-      return offset;
-    }
+/** undefined where an alias keeps the document from being values. */
+function parseDocument(
+  document: Document,
+  source: FileText,
+  index: number,
+): readonly ParseOutcome[] | undefined {
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // What the library throws for an alias without an anchor, and for aliases that unfold without end.
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
   }
-  return offset;
+  return value === null || value === undefined ? [] : parseValue(value, [], source, index);
 }
 
-function startOf(node: unknown): number | undefined {
-  return (node as Node | null | undefined)?.range?.[0];
-}
-
-function position(file: string, lines: LineCounter, offset: number): Position {
-  const { line, col } = lines.linePos(offset);
-  return { file, line, column: col };
-}
-
-function syntaxError(
-  file: string,
-  lines: LineCounter,
-  error: { readonly code: string; readonly message: string; readonly pos: readonly [number, number] },
-): Diagnostic {
-  const remedies: Readonly<Record<string, string>> = {
-    TAB_AS_INDENT: 'a tab is used for indentation; write spaces',
-    DUPLICATE_KEY: 'the same field is there twice; remove one of them',
-  };
-  const said = error.message.charAt(0).toLowerCase() + error.message.slice(1);
-  return {
+/** A List is the objects in it, which may be Lists again. */
+function parseValue(
+  value: unknown,
+  base: FieldPath,
+  source: FileText,
+  index: number,
+): readonly ParseOutcome[] {
+  const locate = locator(source, index, base);
+  if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'List') {
+    return [parseObject(value, locate)];
+  }
+  const items: unknown = 'items' in value ? value.items : undefined;
+  if (Array.isArray(items)) {
+    return items.flatMap((item: unknown, at) => parseValue(item, [...base, 'items', at], source, index));
+  }
+  const path = [...base, 'items'];
+  const position = locate(['items']);
+  const diagnostic: Diagnostic = {
     severity: 'error',
-    reason: 'SyntaxError',
-    path: [],
-    position: position(file, lines, error.pos[0]),
-    message: remedies[error.code] ?? `this is not YAML: ${said.replace(/[.:]$/, '')}; mend the text here`,
+    reason: 'InvalidValue',
+    path,
+    ...(position === undefined ? {} : { position }),
+    message: 'is not a list; write the objects of the List below it, each with - before its first line',
   };
+  return [{ kind: 'refused', object: undefined, diagnostics: [diagnostic] }];
 }

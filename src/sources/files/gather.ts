@@ -3,8 +3,9 @@
  *
  * One bad object costs itself only: where a new version can't be used, the last good one stays.
  */
-import type { Diagnostic, ObjectRef } from '../../api/diagnostic.ts';
+import type { Diagnostic, ObjectRef, Position } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
+import type { ParseOutcome } from '../../api/parse.ts';
 import type { ParsedFile } from './documents.ts';
 
 export interface Held {
@@ -18,52 +19,70 @@ export interface Gathered {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** A file that could not be read, or is not YAML as a whole: what it held before stays. */
+/** A file that could not be read: what it held before stays. */
 export type FileState = ParsedFile & { readonly unreadable?: Diagnostic };
 
 /** Files in their order; `before` is what was in force until now. */
 export function gather(files: ReadonlyMap<string, FileState>, before: ReadonlyMap<string, Held>): Gathered {
-  const held = new Map<string, Held>();
-  const diagnostics: Diagnostic[] = [];
-  const refused: { readonly ref: ObjectRef; readonly file: string }[] = [];
-  const damaged = new Set<string>();
+  const gathering = new Gathering(before);
+  for (const [file, state] of files) gathering.add(file, state);
+  return gathering.finish();
+}
 
-  for (const [file, { documents, syntaxErrors, unreadable }] of files) {
-    diagnostics.push(...syntaxErrors);
-    if (unreadable !== undefined) diagnostics.push(unreadable);
-    if (syntaxErrors.length > 0 || unreadable !== undefined) damaged.add(file);
-    for (const outcome of documents.flatMap(({ outcomes }) => outcomes)) {
-      if (outcome.kind === 'passed-over') continue;
-      diagnostics.push(...outcome.diagnostics);
-      if (outcome.kind === 'refused') {
-        if (outcome.object !== undefined) refused.push({ ref: outcome.object, file });
-        continue;
-      }
-      const { object } = outcome;
-      const first = held.get(keyOf(object));
-      if (first === undefined) held.set(keyOf(object), { object, file });
-      else diagnostics.push(duplicate(object, first.object));
+class Gathering {
+  readonly #before: ReadonlyMap<string, Held>;
+  readonly #held = new Map<string, Held>();
+  readonly #diagnostics: Diagnostic[] = [];
+  /** Refused where something else was in force: another file's object may be what is meant. */
+  readonly #refused: { readonly ref: ObjectRef; readonly position: Position | undefined }[] = [];
+
+  constructor(before: ReadonlyMap<string, Held>) {
+    this.#before = before;
+  }
+
+  add(file: string, { documents, syntaxErrors, unreadable }: FileState): void {
+    this.#diagnostics.push(...syntaxErrors);
+    if (unreadable !== undefined) this.#diagnostics.push(unreadable);
+    for (const { outcomes } of documents) {
+      for (const outcome of outcomes) this.#addOutcome(file, outcome);
+    }
+    const damage = unreadable ?? syntaxErrors[0];
+    if (damage === undefined) return;
+    // Which of its objects the damaged text would still hold can't be told: all of them stay.
+    for (const { object, file: from } of this.#before.values()) {
+      if (from === file) this.#keep(object, damage.position);
     }
   }
 
-  for (const { ref } of refused) keep(keyOf(ref));
-  for (const [key, { file }] of before) {
-    if (damaged.has(file)) keep(key);
+  finish(): Gathered {
+    for (const { ref, position } of this.#refused) this.#keep(ref, position);
+    return { held: this.#held, diagnostics: this.#diagnostics };
   }
-  return { held, diagnostics };
 
-  function keep(key: string): void {
-    const last = before.get(key);
-    if (last === undefined || held.has(key)) return;
-    held.set(key, last);
-    diagnostics.push(
-      about(
-        last.object,
-        'warning',
-        'LastGoodKept',
-        'its last good version stays in force until this is mended',
-      ),
-    );
+  #addOutcome(file: string, outcome: ParseOutcome): void {
+    if (outcome.kind === 'passed-over') return;
+    this.#diagnostics.push(...outcome.diagnostics);
+    if (outcome.kind === 'refused') {
+      const { object: ref } = outcome;
+      if (ref === undefined) return;
+      const position = outcome.diagnostics.find(({ severity }) => severity === 'error')?.position;
+      // At once where it was in force from here: a second one of its name must not take its place for a mistake in it.
+      if (this.#before.get(keyOf(ref))?.file === file) this.#keep(ref, position);
+      else this.#refused.push({ ref, position });
+      return;
+    }
+    const { object } = outcome;
+    const first = this.#held.get(keyOf(object));
+    if (first === undefined) this.#held.set(keyOf(object), { object, file });
+    else this.#diagnostics.push(duplicate(object, first.object));
+  }
+
+  #keep(ref: ObjectRef, position: Position | undefined): void {
+    const last = this.#before.get(keyOf(ref));
+    if (last === undefined || this.#held.has(keyOf(ref))) return;
+    this.#held.set(keyOf(ref), last);
+    const message = 'its last good version stays in force until this is mended';
+    this.#diagnostics.push(about(last.object, 'warning', 'LastGoodKept', position, message));
   }
 }
 
@@ -74,23 +93,19 @@ export function keyOf({ kind, namespace, name }: ObjectRef): string {
 function duplicate(object: ApiObject, first: ApiObject): Diagnostic {
   const place = first.locate([]);
   const where = place === undefined ? 'elsewhere' : `in ${place.file}:${place.line}`;
-  const diagnostic = about(
-    object,
-    'error',
-    'Duplicate',
-    `is already there ${where}; remove or rename one of them`,
-  );
-  const position = object.locate([]);
-  return position === undefined ? diagnostic : { ...diagnostic, position };
+  const message = `is already there ${where}; remove or rename one of them`;
+  return about(object, 'error', 'Duplicate', object.locate([]), message);
 }
 
 function about(
   { kind, namespace, name }: ObjectRef,
   severity: Diagnostic['severity'],
   reason: Diagnostic['reason'],
+  position: Position | undefined,
   message: string,
 ): Diagnostic {
-  return { severity, reason, object: { kind, namespace, name }, path: [], message };
+  const place = position === undefined ? {} : { position };
+  return { severity, reason, object: { kind, namespace, name }, path: [], ...place, message };
 }
 
 /** What a source reports: objects that came or changed, and those that went. */

@@ -6,9 +6,9 @@ import { text } from 'node:stream/consumers';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
-import { parseFile, type ParsedFile } from './documents.ts';
+import { parseFile } from './documents.ts';
 import { gather, type FileState } from './gather.ts';
-import { listFiles } from './tree.ts';
+import { listFiles, missingPath } from './tree.ts';
 
 export interface FilesContent {
   readonly objects: readonly ApiObject[];
@@ -19,27 +19,30 @@ export interface FilesContent {
 export async function readFiles(paths: readonly string[]): Promise<FilesContent> {
   const files = new Map<string, FileState>();
   if (paths.includes('-')) files.set('-', parseFile('-', await text(process.stdin), undefined));
-  for (const [path] of await listFiles(paths.filter((path) => path !== '-'))) {
-    files.set(path, await readAndParse(path, undefined));
-  }
+  const tree = await listFiles(paths.filter((path) => path !== '-'));
+  for (const path of tree.missing) throw new Error(missingPath(path));
+  for (const path of tree.files.keys()) files.set(path, await readAndParse(path, undefined));
   const { held, diagnostics } = gather(files, new Map());
   return { objects: [...held.values()].map(({ object }) => object), diagnostics };
 }
 
 /** A file that can't be read is a Diagnostic, not an exception: the others must not suffer. */
-export async function readAndParse(path: string, before: ParsedFile | undefined): Promise<FileState> {
+export async function readAndParse(path: string, before: FileState | undefined): Promise<FileState> {
   try {
     return parseFile(path, await readFile(path, 'utf8'), before);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined) throw error;
-    const unreadable: Diagnostic = {
-      severity: 'error',
-      reason: 'SyntaxError',
-      path: [],
-      position: { file: path, line: 1, column: 1 },
-      message: `the file can't be read (${code}); check its permissions`,
-    };
-    return { documents: [], syntaxErrors: [], unreadable };
+    return unreadable(path, `the file can't be read (${code}); check its permissions`, before);
   }
+}
+
+/** What was read of it before stays. */
+export function unreadable(file: string, message: string, before: FileState | undefined): FileState {
+  const known = before ?? { source: { file, text: '' }, documents: [], syntaxErrors: [] };
+  const position = { file, line: 1, column: 1 };
+  return {
+    ...known,
+    unreadable: { severity: 'error', reason: 'SyntaxError', path: [], position, message },
+  };
 }

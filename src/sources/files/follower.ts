@@ -1,0 +1,244 @@
+/**
+ * What the files were when they were last read, and what has changed since.
+ *
+ * The watcher only says that something happened. What happened is read from the files themselves, once they have come to
+ * rest: a half-written file must not remove objects.
+ */
+import { relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Diagnostic } from '../../api/diagnostic.ts';
+import type { ObjectChanges } from '../../world/world.ts';
+import { differences, gather, type FileState, type Held } from './gather.ts';
+import { readAndParse, unreadable } from './read.ts';
+import { isObjectFile, listFiles, look, missingPath, sameStamp, stampOf, type Tree } from './tree.ts';
+
+/** Two looks at the files this far apart must see the same. A write of some kilobytes takes well under it. */
+const REST_MS = 20;
+
+/** An editor that truncates and writes, or removes and renames, leaves a file empty or absent for a moment. */
+const EMPTY_REST_MS = 120;
+
+/** A file that somebody writes to without end is read as it is after this time. */
+const PATIENCE_MS = 2_000;
+
+/** After a look that failed (too many open files, no permission): nothing may ever happen to the files again. */
+const RETRY_MS = 1_000;
+
+export interface WatchOptions {
+  /** First with everything, then with each change; `diagnostics` are all that hold now. */
+  readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
+  readonly log: { error(message: string): void };
+}
+
+/** Where to look: paths that something happened to, or at all there is. */
+type Scope = ReadonlySet<string> | 'everything';
+
+export class Follower {
+  readonly #paths: readonly string[];
+  readonly #options: WatchOptions;
+  readonly #stopped = new AbortController();
+  #tree: Tree = { files: new Map(), missing: [] };
+  #files: ReadonlyMap<string, FileState> = new Map();
+  #held: ReadonlyMap<string, Held> = new Map();
+  #due: Scope = new Set();
+  #isBusy = false;
+
+  constructor(paths: readonly string[], options: WatchOptions) {
+    this.#paths = paths;
+    this.#options = options;
+  }
+
+  /** Reports everything there is; fails with one line where a path that was given is not there. */
+  async readAll(): Promise<void> {
+    this.#isBusy = true;
+    try {
+      for (;;) {
+        const tree = await listFiles(this.#paths);
+        for (const path of tree.missing) throw new Error(missingPath(path));
+        const files = await this.#read(tree);
+        if (await this.#isStill(tree)) {
+          this.#report(tree, files);
+          break;
+        }
+      }
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#follow();
+  }
+
+  /** Something happened to a file, or somewhere: look until everything has come to rest. */
+  wake(path?: string): void {
+    this.#due =
+      path === undefined || this.#due === 'everything' ? 'everything' : new Set([...this.#due, path]);
+    this.#follow();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  #follow(): void {
+    if (this.#isBusy || this.#stopped.signal.aborted) return;
+    this.#isBusy = true;
+    this.#catchUp()
+      .catch((error: unknown) => {
+        if (!this.#stopped.signal.aborted) throw error;
+      })
+      .finally(() => {
+        this.#isBusy = false;
+      });
+  }
+
+  async #catchUp(): Promise<void> {
+    let told: string | undefined;
+    while (this.#isDue && !this.#stopped.signal.aborted) {
+      try {
+        await this.#settle();
+        told = undefined;
+      } catch (error) {
+        if (this.#stopped.signal.aborted) return;
+        const message = error instanceof Error ? error.message : String(error);
+        if (message !== told) this.#options.log.error(message);
+        told = message;
+        this.#due = 'everything';
+        await this.#sleep(RETRY_MS);
+      }
+    }
+  }
+
+  get #isDue(): boolean {
+    return this.#due === 'everything' || this.#due.size > 0;
+  }
+
+  async #settle(): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    let scope = this.#takeDue();
+    let before = await this.#look(scope);
+    if (this.#changed(before).length === 0) return;
+    let since = Date.now();
+    for (;;) {
+      await this.#sleep(REST_MS);
+      scope = together(scope, this.#takeDue());
+      const now = await this.#look(scope);
+      if (!sameTree(before, now)) since = Date.now();
+      before = now;
+      const changed = this.#changed(now);
+      const isEmpty = changed.some((path) => (now.files.get(path)?.size ?? 0) === 0);
+      const isLate = Date.now() > deadline;
+      if (!isLate && Date.now() - since < (isEmpty ? EMPTY_REST_MS : REST_MS)) continue;
+      const files = await this.#read(now);
+      // Somebody may have begun to write between the last look and the reading.
+      if (isLate || (await this.#isStill(now))) {
+        if (!this.#stopped.signal.aborted) this.#report(now, files);
+        return;
+      }
+      since = Date.now();
+    }
+  }
+
+  #takeDue(): Scope {
+    const due = this.#due;
+    this.#due = new Set();
+    return due;
+  }
+
+  /** An edit of one file among ten thousand must not cost a look at all of them. */
+  async #look(scope: Scope): Promise<Tree> {
+    if (scope === 'everything') return listFiles(this.#paths);
+    const files = new Map(this.#tree.files);
+    for (const path of scope) {
+      const state = await look(path);
+      if (files.has(path) && state?.isDirectory() !== true) {
+        if (state === undefined) files.delete(path);
+        else files.set(path, stampOf(state));
+      } else if (this.#mayHoldObjects(path, state?.isDirectory())) {
+        return listFiles(this.#paths);
+      }
+    }
+    const hasAll = this.#paths.every((path) => !this.#tree.files.has(path) || files.has(path));
+    return hasAll ? { files, missing: this.#tree.missing } : listFiles(this.#paths);
+  }
+
+  /** Of a path that is not one of the files. `isFolder`: undefined where there is nothing any more. */
+  #mayHoldObjects(path: string, isFolder: boolean | undefined): boolean {
+    if (isFolder === true || isObjectFile(path) || path.includes('/..')) return true;
+    if (isFolder === false) return false;
+    return [...this.#tree.files.keys(), ...this.#paths].some((file) => file === path || isBelow(file, path));
+  }
+
+  /** Files that came, went or were written to since they were read. */
+  #changed(now: Tree): readonly string[] {
+    const all = new Set([
+      ...this.#tree.files.keys(),
+      ...now.files.keys(),
+      ...this.#tree.missing,
+      ...now.missing,
+    ]);
+    return [...all].filter(
+      (path) =>
+        !sameStamp(this.#tree.files.get(path), now.files.get(path)) ||
+        this.#tree.missing.includes(path) !== now.missing.includes(path),
+    );
+  }
+
+  async #read({ files, missing }: Tree): Promise<ReadonlyMap<string, FileState>> {
+    const read = new Map<string, FileState>();
+    for (const [path, stamp] of files) {
+      const known = this.#files.get(path);
+      const isKnown = known?.unreadable === undefined && sameStamp(stamp, this.#tree.files.get(path));
+      read.set(path, known !== undefined && isKnown ? known : await readAndParse(path, known));
+    }
+    // Redpilot would not start without a path that it was given, so its absence is a mistake, not an order to delete.
+    for (const path of missing) {
+      for (const [file, known] of this.#files) {
+        if (isBelow(file, path)) read.set(file, known);
+      }
+      const message =
+        'there is no such file or folder; what was last read of it stays in force until it is there';
+      read.set(path, unreadable(path, message, this.#files.get(path)));
+    }
+    return read;
+  }
+
+  /** Whether the files that were just read are as they were before. */
+  async #isStill(tree: Tree): Promise<boolean> {
+    const read = this.#changed(tree).filter((path) => tree.files.has(path));
+    const states = await Promise.all(read.map(async (path) => look(path)));
+    return read.every((path, index) => {
+      const state = states[index];
+      return sameStamp(state && stampOf(state), tree.files.get(path));
+    });
+  }
+
+  #report(tree: Tree, files: ReadonlyMap<string, FileState>): void {
+    const gathered = gather(files, this.#held);
+    const changes = differences(this.#held, gathered.held);
+    this.#tree = tree;
+    this.#files = files;
+    this.#held = gathered.held;
+    this.#options.onChange(changes, gathered.diagnostics);
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopped.signal });
+  }
+}
+
+function isBelow(file: string, folder: string): boolean {
+  const way = relative(folder, file);
+  return way !== '' && way.split('/')[0] !== '..';
+}
+
+function together(a: Scope, b: Scope): Scope {
+  return a === 'everything' || b === 'everything' ? 'everything' : new Set([...a, ...b]);
+}
+
+function sameTree(a: Tree, b: Tree): boolean {
+  return (
+    a.files.size === b.files.size &&
+    a.missing.length === b.missing.length &&
+    [...a.files].every(([path, stamp]) => sameStamp(stamp, b.files.get(path)))
+  );
+}

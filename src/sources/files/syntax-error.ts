@@ -1,0 +1,63 @@
+/**
+ * What keeps a document from being YAML, in our words.
+ *
+ * Never quotes the text: what YAML stumbles over may be a password.
+ */
+import { isAlias, visit, type Document } from 'yaml';
+
+import type { Diagnostic } from '../../api/diagnostic.ts';
+import { positionAt, type YamlText } from './yaml-text.ts';
+
+type YamlError = Document['errors'][number];
+
+const MESSAGES: Readonly<Partial<Record<YamlError['code'], string>>> = {
+  TAB_AS_INDENT: 'a tab is used for indentation; write spaces',
+  DUPLICATE_KEY: 'the same field is there twice; remove one of them',
+  BAD_DQ_ESCAPE:
+    'a backslash in double quotes begins nothing that YAML knows; write \\\\, or use single quotes',
+  BAD_SCALAR_START: 'a value can not begin with this character; put the value in quotes',
+  TAG_RESOLVE_FAILED: 'a tag (!) is not known; remove it, or put the value in quotes if it begins with !',
+  ALIAS_PROPS: 'an alias (*) stands beside an anchor or a tag; write the value itself',
+};
+
+const ALIAS = 'an alias (*) has no anchor (&) before it; write the value itself, or put it in quotes';
+const TOO_MANY = 'the aliases (*) of this document unfold to too much; write the values themselves';
+const NEXT = 'mend the text here, or write --- on a line before it if a new document begins';
+
+/** One for each mistake: what follows an unexpected token is unexpected as well, and a line rarely has two. */
+export function syntaxErrors(file: string, yaml: YamlText, document: Document): readonly Diagnostic[] {
+  const found: Diagnostic[] = [];
+  let isLost = false;
+  for (const error of document.errors) {
+    const diagnostic = syntaxError(file, yaml, error.pos[0], messageOf(error));
+    const isSameLine = diagnostic.position?.line === found.at(-1)?.position?.line;
+    if (!isSameLine && !(isLost && error.code === 'UNEXPECTED_TOKEN')) found.push(diagnostic);
+    isLost ||= error.code === 'UNEXPECTED_TOKEN';
+  }
+  return found;
+}
+
+/** Why the document can't be made into values: its aliases. */
+export function aliasErrors(file: string, yaml: YamlText, document: Document): readonly Diagnostic[] {
+  const found: Diagnostic[] = [];
+  visit(document, (_key, node) => {
+    if (!isAlias(node) || node.resolve(document) !== undefined) return;
+    found.push(syntaxError(file, yaml, node.range?.[0] ?? 0, ALIAS));
+  });
+  if (found.length === 0) found.push(syntaxError(file, yaml, document.contents?.range?.[0] ?? 0, TOO_MANY));
+  return found;
+}
+
+function messageOf({ code, message }: YamlError): string {
+  const known = MESSAGES[code];
+  if (known !== undefined) return known;
+  // The library puts what it found after a colon: `Not a YAML token: …`.
+  const said = message.replace(/(?<=\w): .*$/s, '').replace(/[.:]$/, '');
+  const remedy = said.includes('at node end') ? NEXT : 'mend the text here';
+  return `this is not YAML: ${said.charAt(0).toLowerCase()}${said.slice(1)}; ${remedy}`;
+}
+
+function syntaxError(file: string, yaml: YamlText, offset: number, message: string): Diagnostic {
+  const position = positionAt(file, yaml, offset);
+  return { severity: 'error', reason: 'SyntaxError', path: [], position, message };
+}

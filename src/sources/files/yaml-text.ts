@@ -1,0 +1,92 @@
+/**
+ * A text as YAML documents, and where a field stands in it.
+ */
+import {
+  LineCounter,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  parseAllDocuments,
+  type Document,
+  type Node,
+} from 'yaml';
+
+import type { FieldPath, Position } from '../../api/diagnostic.ts';
+
+export interface YamlText {
+  readonly documents: readonly Document.Parsed[];
+  readonly lines: LineCounter;
+}
+
+/** The text of a file as it is now, shared by all that was read of it. */
+export interface FileText {
+  readonly file: string;
+  text: string;
+}
+
+/** What is parsed in one turn of the event loop; enough for Diagnostics that go back and forth between files. */
+const RECENT = 4;
+const recent = new Map<string, YamlText>();
+
+/**
+ * The trees of thousands of files would fill the memory, so they are dropped at the end of the turn and made again when
+ * somebody asks for a place; within the turn a file with thousands of mistakes is parsed once.
+ */
+export function parseYaml(text: string): YamlText {
+  const known = recent.get(text);
+  if (known !== undefined) return known;
+  const lines = new LineCounter();
+  // Merge keys (<<) as kubectl reads them. No log: a library must not print on its own.
+  const options = { lineCounter: lines, prettyErrors: false, merge: true, logLevel: 'error' } as const;
+  const parsed = { documents: [...parseAllDocuments(text, options)], lines };
+  if (recent.size === 0) setImmediate(() => recent.clear()).unref();
+  const [oldest] = recent.keys();
+  if (recent.size >= RECENT && oldest !== undefined) recent.delete(oldest);
+  recent.set(text, parsed);
+  return parsed;
+}
+
+export function positionAt(file: string, { lines }: YamlText, offset: number): Position {
+  const { line, col } = lines.linePos(offset);
+  return { file, line, column: col };
+}
+
+/** Where fields of a document stand, as the file is when it is asked. `base`: where the object is in the document. */
+export function locator(
+  source: FileText,
+  index: number,
+  base: FieldPath,
+): (path: FieldPath) => Position | undefined {
+  return (path) => {
+    const yaml = parseYaml(source.text);
+    const document = yaml.documents[index];
+    const offset = document && offsetOf(document, [...base, ...path]);
+    return offset === undefined ? undefined : positionAt(source.file, yaml, offset);
+  };
+}
+
+/** Where the key of a field or the item of a list begins; of what is absent, where the nearest thing around it does. */
+function offsetOf(document: Document, path: FieldPath): number | undefined {
+  let node: unknown = document.contents;
+  let offset = startOf(node);
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === part);
+      if (pair === undefined) return offset;
+      offset = startOf(pair.key) ?? offset;
+      node = pair.value;
+    } else if (isSeq(node) && typeof part === 'number') {
+      node = node.items[part];
+      if (node === undefined) return offset;
+      offset = startOf(node) ?? offset;
+    } else {
+      return offset;
+    }
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}
