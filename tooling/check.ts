@@ -37,6 +37,7 @@ const CHECKS: readonly (readonly [name: string, command: readonly string[]])[] =
       'node',
       '--test',
       '--test-reporter=dot',
+      '--test-timeout=60000',
       'test/{api,envoy,golden,plan,sources,world,xds}/**/*.test.ts',
       'test/*.test.ts',
     ],
