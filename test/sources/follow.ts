@@ -13,6 +13,8 @@ import type { ObjectChanges } from '../../src/world/world.ts';
 export class Followed {
   readonly folder: string;
   readonly reports: ObjectChanges[] = [];
+  /** Every reason of every report. */
+  readonly everSaid = new Set<string>();
   diagnostics: readonly Diagnostic[] = [];
   readonly #objects = new Map<string, ApiObject>();
 
@@ -61,6 +63,7 @@ export class Followed {
   #take(changes: ObjectChanges, diagnostics: readonly Diagnostic[]): void {
     this.reports.push(changes);
     this.diagnostics = diagnostics;
+    for (const reason of this.reasons()) this.everSaid.add(reason);
     for (const { kind, name } of changes.deleted) this.#objects.delete(`${kind}/${name}`);
     for (const object of changes.set) this.#objects.set(`${object.kind}/${object.name}`, object);
   }

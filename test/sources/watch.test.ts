@@ -13,7 +13,6 @@ import {
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { watchFiles } from '../../src/sources/files/watch.ts';
 import { Followed, service } from './follow.ts';
 
 const edits: [how: string, edit: (path: string, text: string) => Promise<void> | void][] = [
@@ -33,6 +32,22 @@ const edits: [how: string, edit: (path: string, text: string) => Promise<void> |
     },
   ],
   [
+    'removed, and made anew after a while',
+    async (path, text) => {
+      unlinkSync(path);
+      await sleep(60);
+      writeFileSync(path, text);
+    },
+  ],
+  [
+    'truncated, and written after a while',
+    async (path, text) => {
+      writeFileSync(path, '');
+      await sleep(60);
+      writeFileSync(path, text);
+    },
+  ],
+  [
     'truncated and written in pieces',
     async (path, text) => {
       const file = openSync(path, 'w');
@@ -48,15 +63,16 @@ const edits: [how: string, edit: (path: string, text: string) => Promise<void> |
 for (const [how, edit] of edits) {
   test(`a file that is ${how} changes its object, which is never gone in between`, async (t) => {
     const followed = await Followed.start(t, (folder) =>
-      writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER')),
+      writeFileSync(`${folder}/a.yaml`, `${service('a', 'MASTER')}---\n${service('b', 'MASTER')}`),
     );
-    await edit(followed.path('a.yaml'), service('a', 'ANY'));
-    await followed.becomes('the new policy', () => followed.policy('a') === 'ANY');
+    await edit(followed.path('a.yaml'), `${service('a', 'ANY')}---\n${service('b', 'ANY')}`);
+    await followed.becomes('the new policy', () => followed.policy('b') === 'ANY');
+    assert.equal(followed.policy('a'), 'ANY');
     assert.deepEqual(
       followed.reports.flatMap(({ deleted }) => deleted),
       [],
     );
-    assert.deepEqual(followed.reasons(), []);
+    assert.deepEqual([...followed.everSaid], [], 'nothing is said of a half-written file');
   });
 }
 
@@ -91,40 +107,6 @@ test('only what changed is reported, and the rest stays the same object', async 
   );
   assert.equal(followed.object('a'), a);
   assert.equal(followed.object('c'), c);
-});
-
-test('a broken edit keeps the last good object and says where the mistake is', async (t) => {
-  const followed = await Followed.start(t, (folder) =>
-    writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER')),
-  );
-  writeFileSync(followed.path('a.yaml'), service('a', 'REPLICAS'));
-  await followed.becomes('a Diagnostic', () => followed.reasons().includes('LastGoodKept'));
-  assert.equal(followed.policy('a'), 'MASTER');
-  const mistake = followed.diagnostics.find(({ reason }) => reason === 'InvalidValue');
-  assert.deepEqual(mistake?.position, { file: followed.path('a.yaml'), line: 9, column: 5 });
-
-  writeFileSync(followed.path('a.yaml'), service('a', 'ANY'));
-  await followed.becomes('the mended policy', () => followed.policy('a') === 'ANY');
-  assert.deepEqual(followed.reasons(), []);
-});
-
-test('a file that is no YAML any more keeps all that it held; its other documents may still change', async (t) => {
-  const followed = await Followed.start(t, (folder) =>
-    writeFileSync(`${folder}/two.yaml`, `${service('a', 'MASTER')}---\n${service('b', 'MASTER')}`),
-  );
-  writeFileSync(followed.path('two.yaml'), `${service('a', 'ANY')}---\nkind: [`);
-  await followed.becomes('the change of the good one', () => followed.policy('a') === 'ANY');
-  assert.equal(followed.policy('b'), 'MASTER');
-  assert.deepEqual(followed.reasons().toSorted(), ['LastGoodKept', 'SyntaxError']);
-});
-
-test('an object that was never good is not there, and does not keep the others out', async (t) => {
-  const followed = await Followed.start(t, (folder) => {
-    writeFileSync(`${folder}/a.yaml`, service('a', 'NOWHERE'));
-    writeFileSync(`${folder}/b.yaml`, service('b', 'ANY'));
-  });
-  assert.equal(followed.object('a'), undefined);
-  assert.equal(followed.policy('b'), 'ANY');
 });
 
 test('a deleted file deletes its objects', async (t) => {
@@ -182,150 +164,48 @@ test("a mounted ConfigMap's swap of its hidden link is one change, and each file
   assert.deepEqual(followed.reasons(), []);
 });
 
-test('of two objects of one name the later file is told of the first, and takes over when that goes', async (t) => {
-  const followed = await Followed.start(t, (folder) => {
-    writeFileSync(`${folder}/1.yaml`, service('a', 'MASTER'));
-    writeFileSync(`${folder}/2.yaml`, service('a', 'ANY'));
-  });
-  assert.equal(followed.policy('a'), 'MASTER');
-  assert.match(followed.diagnostics[0]?.message ?? '', /already there in .*1\.yaml:1/);
-  rmSync(followed.path('1.yaml'));
-  await followed.becomes('the second', () => followed.policy('a') === 'ANY');
-  assert.deepEqual(followed.reasons(), []);
-});
-
-test('a path that is not there is one line that names it', async () => {
-  const watching = watchFiles(['/nowhere/at/all'], { onChange: () => {}, log: { error: () => {} } });
-  await assert.rejects(
-    watching,
-    /^Error: \/nowhere\/at\/all: there is no such file or folder; give the path/,
-  );
-});
-
-const replaced: [what: string, prepare: (folder: string) => void, replace: (folder: string) => void][] = [
-  [
-    'a link to another folder',
-    (folder) => {
-      for (const [name, policy] of Object.entries({ one: 'MASTER', two: 'ANY' })) {
-        mkdirSync(`${folder}/${name}`);
-        writeFileSync(`${folder}/${name}/a.yaml`, service('a', policy));
-      }
-      symlinkSync('one', `${folder}/given`);
-    },
-    (folder) => {
-      symlinkSync('two', `${folder}/next`);
-      renameSync(`${folder}/next`, `${folder}/given`);
-    },
-  ],
-  [
-    'a folder that is made anew',
-    (folder) => {
-      mkdirSync(`${folder}/given`);
-      writeFileSync(`${folder}/given/a.yaml`, service('a', 'MASTER'));
-    },
-    (folder) => {
-      mkdirSync(`${folder}/next`);
-      writeFileSync(`${folder}/next/a.yaml`, service('a', 'ANY'));
-      rmSync(`${folder}/given`, { recursive: true });
-      renameSync(`${folder}/next`, `${folder}/given`);
-    },
-  ],
-];
-
-for (const [what, prepare, replace] of replaced) {
-  test(`a given path may be replaced by ${what}, and is followed there`, async (t) => {
-    const followed = await Followed.start(t, prepare, 'given');
-    assert.equal(followed.policy('a'), 'MASTER');
-    replace(followed.folder);
-    await followed.becomes('the other policy', () => followed.policy('a') === 'ANY');
-    writeFileSync(followed.path('given/a.yaml'), service('a', 'REPLICA'));
-    await followed.becomes('an edit there', () => followed.policy('a') === 'REPLICA');
-    assert.deepEqual(
-      followed.reports.flatMap(({ deleted }) => deleted),
-      [],
-    );
-    assert.deepEqual(followed.reasons(), []);
-  });
-}
-
-for (const given of ['a.yaml', 'folder']) {
-  test(`a given ${given} that goes keeps what was read of it, says so, and is followed when it is back`, async (t) => {
-    const file = given === 'folder' ? 'folder/a.yaml' : 'a.yaml';
-    const prepare = (folder: string): void => {
-      mkdirSync(`${folder}/folder`, { recursive: true });
-      writeFileSync(`${folder}/${file}`, service('a', 'MASTER'));
-    };
-    const followed = await Followed.start(t, prepare, given);
-    rmSync(followed.path(given), { recursive: true });
-    await followed.becomes('a Diagnostic', () => followed.diagnostics.length > 0);
-    assert.equal(followed.policy('a'), 'MASTER');
-    assert.deepEqual(
-      followed.diagnostics.map(({ severity, position, message }) => [severity, position?.file, message]),
-      [
-        [
-          'error',
-          followed.path(given),
-          'there is no such file or folder; what was last read of it stays in force until it is there',
-        ],
-      ],
-    );
-    prepare(followed.folder);
-    writeFileSync(followed.path(file), service('a', 'ANY'));
-    await followed.becomes('the new policy', () => followed.policy('a') === 'ANY');
-    assert.deepEqual(followed.reasons(), []);
-  });
-}
-
-const mistakes: [what: string, text: string][] = [
-  ['a wrong value', service('a', 'NOWHERE')],
-  ['a text that is no YAML', 'kind: ['],
-  ['an alias without an anchor', service('a', '*policy')],
-];
-
-for (const [what, text] of mistakes) {
-  test(`${what} in the first of two objects of one name does not bring the second into force`, async (t) => {
-    const followed = await Followed.start(t, (folder) => {
-      writeFileSync(`${folder}/1.yaml`, service('a', 'MASTER'));
-      writeFileSync(`${folder}/2.yaml`, service('a', 'ANY'));
-    });
-    writeFileSync(followed.path('1.yaml'), text);
-    await followed.becomes('a Diagnostic', () => followed.reasons().includes('LastGoodKept'));
-    assert.equal(followed.policy('a'), 'MASTER');
-    assert.ok(followed.reasons().includes('Duplicate'));
-    const kept = followed.diagnostics.find(({ reason }) => reason === 'LastGoodKept');
-    assert.equal(kept?.position?.file, followed.path('1.yaml'));
-  });
-
-  test(`${what} in one file does not keep another from being followed`, async (t) => {
-    const followed = await Followed.start(t, (folder) => {
-      writeFileSync(`${folder}/1.yaml`, text);
-      writeFileSync(`${folder}/2.yaml`, service('b', 'MASTER'));
-    });
-    assert.equal(followed.policy('b'), 'MASTER');
-    writeFileSync(followed.path('2.yaml'), service('b', 'ANY'));
-    await followed.becomes('the edit', () => followed.policy('b') === 'ANY');
-  });
-}
-
-test('what is written while the files are first read is not lost, and nothing older comes after it', async (t) => {
-  for (let round = 0; round < 5; round++) {
+test('what is written while the files are first read is not lost, and is no reason to report all again', async (t) => {
+  for (let round = 0; round < 3; round++) {
     let edits = 0;
     const followed = await Followed.start(t, (folder) => {
-      for (let file = 0; file < 50; file++)
+      for (let file = 0; file < 100; file++)
         writeFileSync(`${folder}/${file}.yaml`, service(`a${file}`, 'MASTER'));
       const write = (): void => {
-        writeFileSync(`${folder}/25.yaml`, service('a25', edits === 11 ? 'ANY' : 'REPLICA'));
+        writeFileSync(`${folder}/25.yaml`, service('a25', edits === 39 ? 'ANY' : 'REPLICA'));
         edits++;
-        if (edits < 12) setTimeout(write, 3);
+        if (edits < 40) setTimeout(write, 3);
       };
       setTimeout(write, round * 2);
     });
-    await followed.becomes('the last edit', () => edits === 12 && followed.policy('a25') === 'ANY');
-    assert.deepEqual(
-      followed.reports.flatMap(({ deleted }) => deleted),
-      [],
-    );
+    await followed.becomes('the last edit', () => edits === 40 && followed.policy('a25') === 'ANY');
+    const [first, ...later] = followed.reports;
+    assert.equal(first?.set.length, 100);
+    for (const { set, deleted } of later)
+      assert.deepEqual([set.map(({ name }) => name), deleted], [['a25'], []]);
   }
+});
+
+test('a file that somebody begins to write to while many are read is not taken half-written', async (t) => {
+  const files = 200;
+  const followed = await Followed.start(t, (folder) => {
+    for (let file = 0; file < files; file++)
+      writeFileSync(`${folder}/${1000 + file}.yaml`, service(`a${file}`, 'MASTER'));
+  });
+  const last = followed.path(`${1000 + files - 1}.yaml`);
+  for (const [round, delayMs] of [25, 35, 45, 55, 65].entries()) {
+    const policy = round % 2 === 0 ? 'ANY' : 'REPLICA';
+    for (let file = 0; file < files; file++)
+      writeFileSync(followed.path(`${1000 + file}.yaml`), service(`a${file}`, policy));
+    await sleep(delayMs);
+    writeFileSync(last, '');
+    await sleep(40);
+    writeFileSync(last, service(`a${files - 1}`, 'PREFER_MASTER'));
+    await followed.becomes('the last edit', () => followed.policy(`a${files - 1}`) === 'PREFER_MASTER');
+  }
+  assert.deepEqual(
+    followed.reports.flatMap(({ deleted }) => deleted),
+    [],
+  );
 });
 
 test('files beside the objects, as editors make them, are no reason to report anything', async (t) => {

@@ -11,7 +11,7 @@ import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import { differences, gather, type FileState, type Held } from './gather.ts';
 import { readAndParse, unreadable } from './read.ts';
-import { isObjectFile, listFiles, look, missingPath, sameStamp, stampOf, type Tree } from './tree.ts';
+import { isObjectFile, listFiles, look, sameStamp, stampOf, type Tree } from './tree.ts';
 
 /** Two looks at the files this far apart must see the same. A write of some kilobytes takes well under it. */
 const REST_MS = 20;
@@ -22,7 +22,7 @@ const EMPTY_REST_MS = 120;
 /** A file that somebody writes to without end is read as it is after this time. */
 const PATIENCE_MS = 2_000;
 
-/** After a look that failed (too many open files, no permission): nothing may ever happen to the files again. */
+/** After a look that failed (too many open files), and where a path is hidden: nothing may ever be told of it again. */
 const RETRY_MS = 1_000;
 
 export interface WatchOptions {
@@ -38,26 +38,27 @@ export class Follower {
   readonly #paths: readonly string[];
   readonly #options: WatchOptions;
   readonly #stopped = new AbortController();
-  #tree: Tree = { files: new Map(), missing: [] };
+  #tree: Tree = { files: new Map(), hidden: new Map() };
   #files: ReadonlyMap<string, FileState> = new Map();
   #held: ReadonlyMap<string, Held> = new Map();
   #due: Scope = new Set();
   #isBusy = false;
+  #nextLook: NodeJS.Timeout | undefined;
 
   constructor(paths: readonly string[], options: WatchOptions) {
     this.#paths = paths;
     this.#options = options;
   }
 
-  /** Reports everything there is; fails with one line where a path that was given is not there. */
+  /** Reports everything there is. */
   async readAll(): Promise<void> {
     this.#isBusy = true;
     try {
+      const deadline = Date.now() + PATIENCE_MS;
       for (;;) {
         const tree = await listFiles(this.#paths);
-        for (const path of tree.missing) throw new Error(missingPath(path));
         const files = await this.#read(tree);
-        if (await this.#isStill(tree)) {
+        if (Date.now() > deadline || (await this.#isStill(tree))) {
           this.#report(tree, files);
           break;
         }
@@ -76,6 +77,7 @@ export class Follower {
   }
 
   stop(): void {
+    clearTimeout(this.#nextLook);
     this.#stopped.abort();
   }
 
@@ -88,6 +90,7 @@ export class Follower {
       })
       .finally(() => {
         this.#isBusy = false;
+        this.#lookAgainWhileHidden();
       });
   }
 
@@ -150,40 +153,37 @@ export class Follower {
     const files = new Map(this.#tree.files);
     for (const path of scope) {
       const state = await look(path);
+      if (typeof state === 'string') return listFiles(this.#paths);
       if (files.has(path) && state?.isDirectory() !== true) {
         if (state === undefined) files.delete(path);
         else files.set(path, stampOf(state));
-      } else if (this.#mayHoldObjects(path, state?.isDirectory())) {
+      } else if (this.#tree.hidden.has(path) || this.#mayHoldObjects(path, state?.isDirectory())) {
         return listFiles(this.#paths);
       }
     }
     const hasAll = this.#paths.every((path) => !this.#tree.files.has(path) || files.has(path));
-    return hasAll ? { files, missing: this.#tree.missing } : listFiles(this.#paths);
+    return hasAll ? { files, hidden: this.#tree.hidden } : listFiles(this.#paths);
   }
 
   /** Of a path that is not one of the files. `isFolder`: undefined where there is nothing any more. */
   #mayHoldObjects(path: string, isFolder: boolean | undefined): boolean {
-    if (isFolder === true || isObjectFile(path) || path.includes('/..')) return true;
+    if (isFolder === true || isObjectFile(path)) return true;
     if (isFolder === false) return false;
     return [...this.#tree.files.keys(), ...this.#paths].some((file) => file === path || isBelow(file, path));
   }
 
   /** Files that came, went or were written to since they were read. */
   #changed(now: Tree): readonly string[] {
-    const all = new Set([
-      ...this.#tree.files.keys(),
-      ...now.files.keys(),
-      ...this.#tree.missing,
-      ...now.missing,
-    ]);
-    return [...all].filter(
+    const before = this.#tree;
+    const all = [before, now].flatMap(({ files, hidden }) => [...files.keys(), ...hidden.keys()]);
+    return [...new Set(all)].filter(
       (path) =>
-        !sameStamp(this.#tree.files.get(path), now.files.get(path)) ||
-        this.#tree.missing.includes(path) !== now.missing.includes(path),
+        !sameStamp(before.files.get(path), now.files.get(path)) ||
+        before.hidden.get(path) !== now.hidden.get(path),
     );
   }
 
-  async #read({ files, missing }: Tree): Promise<ReadonlyMap<string, FileState>> {
+  async #read({ files, hidden }: Tree): Promise<ReadonlyMap<string, FileState>> {
     const read = new Map<string, FileState>();
     for (const [path, stamp] of files) {
       const known = this.#files.get(path);
@@ -191,15 +191,16 @@ export class Follower {
       read.set(path, known !== undefined && isKnown ? known : await readAndParse(path, known));
     }
     // Redpilot would not start without a path that it was given, so its absence is a mistake, not an order to delete.
-    for (const path of missing) {
+    for (const [path, problem] of hidden) {
       for (const [file, known] of this.#files) {
         if (isBelow(file, path)) read.set(file, known);
       }
-      const message =
-        'there is no such file or folder; what was last read of it stays in force until it is there';
-      read.set(path, unreadable(path, message, this.#files.get(path)));
+      read.set(path, unreadable(path, problem, this.#files.get(path)));
     }
-    return read;
+    if (hidden.size === 0) return read;
+    // What is hidden keeps its turn: of two objects of one name the first is in force.
+    const order = new Set([...this.#files.keys(), ...read.keys()]);
+    return new Map([...order].flatMap((path) => pairOf(path, read.get(path))));
   }
 
   /** Whether the files that were just read are as they were before. */
@@ -208,7 +209,7 @@ export class Follower {
     const states = await Promise.all(read.map(async (path) => look(path)));
     return read.every((path, index) => {
       const state = states[index];
-      return sameStamp(state && stampOf(state), tree.files.get(path));
+      return typeof state === 'object' && sameStamp(stampOf(state), tree.files.get(path));
     });
   }
 
@@ -221,9 +222,20 @@ export class Follower {
     this.#options.onChange(changes, gathered.diagnostics);
   }
 
+  /** A watcher tells nothing of what it could not look at. */
+  #lookAgainWhileHidden(): void {
+    if (this.#tree.hidden.size === 0 || this.#stopped.signal.aborted) return;
+    clearTimeout(this.#nextLook);
+    this.#nextLook = setTimeout(() => this.wake(), RETRY_MS);
+  }
+
   async #sleep(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#stopped.signal });
   }
+}
+
+function pairOf<T>(path: string, value: T | undefined): [string, T][] {
+  return value === undefined ? [] : [[path, value]];
 }
 
 function isBelow(file: string, folder: string): boolean {
@@ -238,7 +250,7 @@ function together(a: Scope, b: Scope): Scope {
 function sameTree(a: Tree, b: Tree): boolean {
   return (
     a.files.size === b.files.size &&
-    a.missing.length === b.missing.length &&
+    a.hidden.size === b.hidden.size &&
     [...a.files].every(([path, stamp]) => sameStamp(stamp, b.files.get(path)))
   );
 }

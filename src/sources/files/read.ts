@@ -8,7 +8,7 @@ import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
 import { parseFile } from './documents.ts';
 import { gather, type FileState } from './gather.ts';
-import { listFiles, missingPath } from './tree.ts';
+import { MISSING, checkPaths, codeOf, listFiles, unreadableFor } from './tree.ts';
 
 export interface FilesContent {
   readonly objects: readonly ApiObject[];
@@ -19,9 +19,11 @@ export interface FilesContent {
 export async function readFiles(paths: readonly string[]): Promise<FilesContent> {
   const files = new Map<string, FileState>();
   if (paths.includes('-')) files.set('-', parseFile('-', await text(process.stdin), undefined));
-  const tree = await listFiles(paths.filter((path) => path !== '-'));
-  for (const path of tree.missing) throw new Error(missingPath(path));
+  const named = paths.filter((path) => path !== '-');
+  await checkPaths(named);
+  const tree = await listFiles(named);
   for (const path of tree.files.keys()) files.set(path, await readAndParse(path, undefined));
+  for (const [path, problem] of tree.hidden) files.set(path, unreadable(path, problem, undefined));
   const { held, diagnostics } = gather(files, new Map());
   return { objects: [...held.values()].map(({ object }) => object), diagnostics };
 }
@@ -31,14 +33,14 @@ export async function readAndParse(path: string, before: FileState | undefined):
   try {
     return parseFile(path, await readFile(path, 'utf8'), before);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === undefined) throw error;
-    return unreadable(path, `the file can't be read (${code}); check its permissions`, before);
+    return unreadable(path, unreadableFor(codeOf(error)), before);
   }
 }
 
 /** What was read of it before stays. */
-export function unreadable(file: string, message: string, before: FileState | undefined): FileState {
+export function unreadable(file: string, problem: string, before: FileState | undefined): FileState {
+  const remedy = problem === MISSING ? 'put it back' : 'check its permissions';
+  const message = `${problem}; ${remedy}, what was last read of it stays in force until then`;
   const known = before ?? { source: { file, text: '' }, documents: [], syntaxErrors: [] };
   const position = { file, line: 1, column: 1 };
   return {

@@ -18,26 +18,41 @@ export interface Stamp {
 export interface Tree {
   /** By path, in order. */
   readonly files: ReadonlyMap<string, Stamp>;
-  /** Paths that were given and are not there. */
-  readonly missing: readonly string[];
+  /** Paths that were given and are not there, and what can't be looked at: each with a clause that says so. */
+  readonly hidden: ReadonlyMap<string, string>;
 }
 
-/** Fails where something can't be looked at: to take it for absent would delete its objects. */
+/** What may work a moment later (too many open files, a network that stutters); all else stays as it is. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO', 'ESTALE', 'ETIMEDOUT']);
+
+/** Fails where the machine is at its limit: to take the files for absent would delete their objects. */
 export async function listFiles(paths: readonly string[]): Promise<Tree> {
   const files = new Map<string, Stamp>();
-  const missing: string[] = [];
+  const hidden = new Map<string, string>();
   for (const path of paths) {
     const state = await look(path);
-    if (state === undefined) missing.push(path);
-    else if (state.isDirectory()) await listFolder(path, files, new Set([identityOf(state)]));
+    if (state === undefined) hidden.set(path, MISSING);
+    else if (typeof state === 'string') hidden.set(path, state);
+    else if (state.isDirectory()) await listFolder(path, { files, hidden }, new Set([identityOf(state)]));
     else files.set(path, stampOf(state));
   }
-  return { files: onceEach(files), missing };
+  return { files: onceEach(files), hidden };
 }
 
-/** A path that was given: the line that says it is not there. */
-export function missingPath(path: string): string {
-  return `${path}: there is no such file or folder; give the path of a YAML or JSON file, or of a folder of them`;
+export const MISSING = 'there is no such file or folder';
+
+export function unreadableFor(code: string): string {
+  return `it can't be read (${code})`;
+}
+
+/** Fails with one line where a path that was given is not there. */
+export async function checkPaths(paths: readonly string[]): Promise<void> {
+  const { hidden } = await listFiles(paths);
+  for (const path of paths) {
+    const problem = hidden.get(path);
+    if (problem === undefined) continue;
+    throw new Error(`${path}: ${problem}; give the path of a YAML or JSON file, or of a folder of them`);
+  }
 }
 
 export function isObjectFile(path: string): boolean {
@@ -52,30 +67,36 @@ export function stampOf({ size, mtimeMs, ino }: Stats): Stamp {
   return { size, mtimeMs, inode: ino };
 }
 
-/** Follows links; undefined where there is nothing, as behind a link whose target went. */
-export async function look(path: string): Promise<Stats | undefined> {
-  return unlessAbsent(path, stat(path));
+/** Follows links; undefined where there is nothing, as behind a link whose target went; a text: why it is hidden. */
+export async function look(path: string): Promise<Stats | string | undefined> {
+  return orProblem(stat(path));
 }
 
 /** Symbolic links are followed; `..data` and its like are what a mounted ConfigMap's links point into. */
 async function listFolder(
   folder: string,
-  found: Map<string, Stamp>,
+  found: { readonly files: Map<string, Stamp>; readonly hidden: Map<string, string> },
   above: ReadonlySet<string>,
 ): Promise<void> {
-  const listed = (await unlessAbsent(folder, readdir(folder))) ?? [];
+  const listed = (await orProblem(readdir(folder))) ?? [];
+  if (typeof listed === 'string') {
+    found.hidden.set(folder, listed);
+    return;
+  }
   const names = listed.filter((name) => !name.startsWith('..')).sort();
   // All at once: for ten thousand files 0.1 s instead of 0.4 (measured).
   const states = await Promise.all(names.map((name) => look(join(folder, name))));
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
     const state = states[index];
-    if (state?.isDirectory() === true) {
+    if (typeof state === 'string') {
+      found.hidden.set(path, state);
+    } else if (state?.isDirectory() === true) {
       // A link to a folder around itself would go on for ever.
       const identity = identityOf(state);
       if (!above.has(identity)) await listFolder(path, found, new Set([...above, identity]));
     } else if (state !== undefined && isObjectFile(name)) {
-      found.set(path, stampOf(state));
+      found.files.set(path, stampOf(state));
     }
   }
 }
@@ -84,14 +105,21 @@ function identityOf({ dev, ino }: Stats): string {
   return `${dev} ${ino}`;
 }
 
-async function unlessAbsent<T>(path: string, looking: Promise<T>): Promise<T | undefined> {
+async function orProblem<T>(looking: Promise<T>): Promise<T | string | undefined> {
   try {
     return await looking;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = codeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
-    throw new Error(`${path}: it can't be read (${code}); check its permissions`, { cause: error });
+    return unreadableFor(code);
   }
+}
+
+/** The system's word for what went wrong; throws what is not the system's, or may pass. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (typeof code !== 'string' || PASSING.has(code)) throw error;
+  return code;
 }
 
 /** `--config DIR --config DIR/a.yaml` names a file twice; it holds its objects once. */

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { watchFiles } from '../../src/sources/files/watch.ts';
+import { Followed, service } from './follow.ts';
+
+const replaced: [what: string, prepare: (folder: string) => void, replace: (folder: string) => void][] = [
+  [
+    'a link to another folder',
+    (folder) => {
+      for (const [name, policy] of Object.entries({ one: 'MASTER', two: 'ANY' })) {
+        mkdirSync(`${folder}/${name}`);
+        writeFileSync(`${folder}/${name}/a.yaml`, service('a', policy));
+      }
+      symlinkSync('one', `${folder}/given`);
+    },
+    (folder) => {
+      symlinkSync('two', `${folder}/next`);
+      renameSync(`${folder}/next`, `${folder}/given`);
+    },
+  ],
+  [
+    'a folder that is made anew',
+    (folder) => {
+      mkdirSync(`${folder}/given`);
+      writeFileSync(`${folder}/given/a.yaml`, service('a', 'MASTER'));
+    },
+    (folder) => {
+      mkdirSync(`${folder}/next`);
+      writeFileSync(`${folder}/next/a.yaml`, service('a', 'ANY'));
+      rmSync(`${folder}/given`, { recursive: true });
+      renameSync(`${folder}/next`, `${folder}/given`);
+    },
+  ],
+];
+
+for (const [what, prepare, replace] of replaced) {
+  test(`a given path may be replaced by ${what}, and is followed there`, async (t) => {
+    const followed = await Followed.start(t, prepare, 'given');
+    assert.equal(followed.policy('a'), 'MASTER');
+    replace(followed.folder);
+    await followed.becomes('the other policy', () => followed.policy('a') === 'ANY');
+    writeFileSync(followed.path('given/a.yaml'), service('a', 'REPLICA'));
+    await followed.becomes('an edit there', () => followed.policy('a') === 'REPLICA');
+    assert.deepEqual(
+      followed.reports.flatMap(({ deleted }) => deleted),
+      [],
+    );
+    assert.deepEqual(followed.reasons(), []);
+  });
+}
+
+for (const given of ['a.yaml', 'folder']) {
+  test(`a given ${given} that goes keeps what was read of it, says so, and is followed when it is back`, async (t) => {
+    const file = given === 'folder' ? 'folder/a.yaml' : 'a.yaml';
+    const prepare = (folder: string): void => {
+      mkdirSync(`${folder}/folder`, { recursive: true });
+      writeFileSync(`${folder}/${file}`, service('a', 'MASTER'));
+    };
+    const followed = await Followed.start(t, prepare, given);
+    rmSync(followed.path(given), { recursive: true });
+    await followed.becomes('a Diagnostic', () => followed.diagnostics.length > 0);
+    assert.equal(followed.policy('a'), 'MASTER');
+    assert.deepEqual(
+      followed.diagnostics.map(({ severity, position, message }) => [severity, position?.file, message]),
+      [
+        [
+          'error',
+          followed.path(given),
+          'there is no such file or folder; put it back, what was last read of it stays in force until then',
+        ],
+      ],
+    );
+    prepare(followed.folder);
+    writeFileSync(followed.path(file), service('a', 'ANY'));
+    await followed.becomes('the new policy', () => followed.policy('a') === 'ANY');
+    assert.deepEqual(followed.reasons(), []);
+  });
+}
+
+test('a link that the system will not follow is told, and the files beside it are followed', async (t) => {
+  const followed = await Followed.start(t, (folder) => {
+    writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER'));
+    symlinkSync('x'.repeat(300), `${folder}/b.yaml`);
+  });
+  const told = (): readonly string[] => followed.diagnostics.map(({ message }) => message);
+  assert.match(told()[0] ?? '', /^it can't be read \(ENAMETOOLONG\); /);
+  writeFileSync(followed.path('a.yaml'), service('a', 'ANY'));
+  await followed.becomes('the edit', () => followed.policy('a') === 'ANY');
+  assert.equal(told().length, 1);
+  unlinkSync(followed.path('b.yaml'));
+  writeFileSync(followed.path('b.yaml'), service('b', 'ANY'));
+  await followed.becomes('the other', () => followed.policy('b') === 'ANY');
+  assert.deepEqual(told(), []);
+});
+
+test('a path that is not there is one line that names it', async () => {
+  const watching = watchFiles(['/nowhere/at/all'], { onChange: () => {}, log: { error: () => {} } });
+  await assert.rejects(
+    watching,
+    /^Error: \/nowhere\/at\/all: there is no such file or folder; give the path/,
+  );
+});
