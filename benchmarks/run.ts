@@ -1,0 +1,36 @@
+/**
+ * Runs one measurement (`npm run bench -- NAME`); each file here answers one question.
+ */
+const BENCHMARKS: Readonly<
+  Record<
+    string,
+    {
+      readonly what: string;
+      readonly load: () => Promise<{ run: (args: readonly string[]) => Promise<void> }>;
+    }
+  >
+> = {
+  failover: {
+    what: 'what a dead primary costs, with our settings and with the defaults of Envoy',
+    load: () => import('./failover.ts'),
+  },
+  'slow-command': {
+    what: 'what a slow command on a healthy replica costs, by health check',
+    load: () => import('./slow-command.ts'),
+  },
+  'idle-load': {
+    what: 'what idle sidecars cost the Redis nodes, by health check and refresh',
+    load: () => import('./idle-load.ts'),
+  },
+};
+
+const [name, ...args] = process.argv.slice(2);
+const benchmark = name === undefined ? undefined : BENCHMARKS[name];
+if (benchmark === undefined) {
+  const list = Object.entries(BENCHMARKS).map(([known, { what }]) => `  ${known.padEnd(14)}${what}`);
+  process.stderr.write(`npm run bench -- NAME, where NAME is one of\n${list.join('\n')}\n`);
+  process.exit(2);
+}
+const { run } = await benchmark.load();
+await run(args);
+process.exit();
