@@ -8,13 +8,21 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 
 import { bootstrapCommand } from './commands/bootstrap.ts';
+import { certsCommand } from './commands/certs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { LOG_LEVELS } from './commands/log.ts';
 import { serveCommand } from './commands/serve.ts';
 import { translateCommand } from './commands/translate.ts';
 import { validateCommand } from './commands/validate.ts';
 
-const COMMANDS = [serveCommand, translateCommand, validateCommand, bootstrapCommand, demoCommand];
+const COMMANDS = [
+  serveCommand,
+  translateCommand,
+  validateCommand,
+  bootstrapCommand,
+  certsCommand,
+  demoCommand,
+];
 
 /** The whole command line, for `run` and for those who want to check a call without making it. */
 export function createProgram(): Command {

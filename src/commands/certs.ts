@@ -1,0 +1,80 @@
+/**
+ * `redpilot certs`: an authority and certificates for those who have none.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+
+import { validFor } from '../tls/authority.ts';
+import { writeCertificates } from '../tls/certificate-folder.ts';
+import { collect } from './arguments.ts';
+
+interface Options {
+  readonly out: string;
+  readonly namespace?: readonly string[];
+  readonly serverName?: readonly string[];
+  readonly trustDomain: string;
+  readonly days: number;
+  readonly force: boolean;
+}
+
+const HERE = ['localhost', '127.0.0.1', '::1'];
+const CA_DAYS = 3_650;
+
+export function certsCommand(): Command {
+  return new Command('certs')
+    .description('make a certificate authority, and certificates for the control plane and its Envoys')
+    .requiredOption('--out <folder>', 'where to write them; an authority that is there is used again')
+    .option(
+      '--namespace <namespace>',
+      'a namespace whose Envoys get a certificate; may be repeated (default: default)',
+      (text: string, before: readonly string[] | undefined) => collect(parseNamespace(text), before),
+    )
+    .option(
+      '--server-name <name>',
+      `DNS name or address under which Envoys reach the control plane; may be repeated (default: ${HERE.join(', ')})`,
+      (text: string, before: readonly string[] | undefined) => collect(parseHost(text), before),
+    )
+    .option('--trust-domain <domain>', 'the first part of SPIFFE names', parseTrustDomain, 'cluster.local')
+    .option('--days <n>', 'how long the certificates are valid; the authority ten years', parseDays, 90)
+    .option(
+      '--force',
+      'make certificates anew that are there; whoever watches the files takes the new ones',
+      false,
+    )
+    .action(async (options: Options) => {
+      const made = await writeCertificates(options.out, {
+        serverHosts: options.serverName ?? HERE,
+        namespaces: [...new Set(options.namespace ?? ['default'])],
+        trustDomain: options.trustDomain,
+        caValidity: validFor(CA_DAYS),
+        validity: validFor(options.days),
+        force: options.force,
+      });
+      for (const { path, what } of made) process.stdout.write(`${path}: ${what}\n`);
+    });
+}
+
+function parseNamespace(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('write the name of a Kubernetes namespace, for example shop');
+  return text;
+}
+
+function parseHost(text: string): string {
+  if (!/^[A-Za-z0-9:][-A-Za-z0-9.:]{0,252}$/.test(text))
+    throw new InvalidArgumentError('write a DNS name or an address, for example redpilot.redpilot.svc');
+  return text;
+}
+
+function parseTrustDomain(text: string): string {
+  if (!/^[a-z0-9._-]{1,255}$/.test(text))
+    throw new InvalidArgumentError(
+      'write small letters, digits, dots and hyphens, for example cluster.local',
+    );
+  return text;
+}
+
+function parseDays(text: string): number {
+  if (!/^\d{1,4}$/.test(text) || Number(text) === 0)
+    throw new InvalidArgumentError('write a whole number of days, 1 to 9999');
+  return Number(text);
+}

@@ -1,0 +1,66 @@
+/**
+ * The three files that one end of a mutual TLS connection needs, checked when they are read.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+
+export interface CertificateFiles {
+  /** The authorities that the other end's certificate must be from. */
+  readonly ca: string;
+  /** The own certificate, with intermediate ones if any. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface Certificates {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** The names of the own certificate, as Node writes them. */
+  readonly names: string;
+  readonly notAfter: Date;
+}
+
+/** Fails with one line that names the file and the flag that gave it. Never quotes what is in them. */
+export async function readCertificates(files: CertificateFiles): Promise<Certificates> {
+  const [ca, cert, key] = await Promise.all([
+    read('--tls-ca', files.ca),
+    read('--tls-cert', files.cert),
+    read('--tls-key', files.key),
+  ]);
+  parse('--tls-ca', files.ca, 'a certificate (PEM)', () => new X509Certificate(ca));
+  const own = parse('--tls-cert', files.cert, 'a certificate (PEM)', () => new X509Certificate(cert));
+  const privateKey = parse('--tls-key', files.key, 'a private key without a password (PEM)', () =>
+    createPrivateKey(key),
+  );
+  if (!own.checkPrivateKey(privateKey)) {
+    throw new Error(`--tls-key ${files.key} is not the key of the certificate in --tls-cert ${files.cert}`);
+  }
+  const notAfter = new Date(own.validTo);
+  if (notAfter.getTime() < Date.now()) {
+    throw new Error(`--tls-cert ${files.cert} has expired (${notAfter.toISOString()}); renew it`);
+  }
+  // What is left: further certificates of a file that are damaged.
+  parse('--tls-ca', files.ca, 'a list of certificates (PEM)', () => createSecureContext({ ca }));
+  parse('--tls-cert', files.cert, 'a chain of certificates (PEM)', () => createSecureContext({ cert, key }));
+  return { ca, cert, key, names: own.subjectAltName ?? own.subject, notAfter };
+}
+
+async function read(flag: string, file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const why = code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code})`;
+    throw new Error(`${flag} ${file}: ${why}`, { cause: error });
+  }
+}
+
+function parse<T>(flag: string, file: string, what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new Error(`${flag} ${file} is not ${what}`, { cause: error });
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Follows the files of certificates.
+ *
+ * They are compared by content, at intervals: that also sees what a Secret volume of Kubernetes does (a symbolic link of
+ * a folder above is replaced) and what network file systems do, of which no notice comes.
+ */
+import type { CertificateFiles, Certificates } from './certificate-files.ts';
+import { readCertificates } from './certificate-files.ts';
+
+export interface WatchOptions {
+  readonly onChange: (certificates: Certificates) => void;
+  /** The files are not usable as they are, which may be because they are being written; those before stay in force. */
+  readonly onProblem: (problem: string) => void;
+  readonly everyMs?: number;
+}
+
+const EVERY_MS = 1_000;
+
+/** Returns what ends it. `current` is what was read last. */
+export function watchCertificates(
+  files: CertificateFiles,
+  current: Certificates,
+  { onChange, onProblem, everyMs = EVERY_MS }: WatchOptions,
+): () => void {
+  let inForce = current;
+  let seen: string | undefined;
+  let said: string | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let isEnded = false;
+  const look = async (): Promise<void> => {
+    try {
+      const read = await readCertificates(files);
+      if (isEnded) return;
+      seen = undefined;
+      said = undefined;
+      if (isSame(read, inForce)) return;
+      inForce = read;
+      onChange(read);
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      // Seen once, it may be a certificate whose key is just being written.
+      if (!isEnded && problem === seen && problem !== said) {
+        said = problem;
+        onProblem(problem);
+      }
+      seen = problem;
+    }
+  };
+  const next = (): void => {
+    if (isEnded) return;
+    timer = setTimeout(() => void look().finally(next), everyMs);
+    timer.unref();
+  };
+  next();
+  return () => {
+    isEnded = true;
+    clearTimeout(timer);
+  };
+}
+
+function isSame(a: Certificates, b: Certificates): boolean {
+  return a.ca.equals(b.ca) && a.cert.equals(b.cert) && a.key.equals(b.key);
+}

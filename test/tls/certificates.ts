@@ -1,0 +1,36 @@
+/**
+ * Certificates for tests, which may be valid for seconds only.
+ */
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { KeyPair, Validity } from '../../src/tls/authority.ts';
+import type { CertificateFiles } from '../../src/tls/certificate-files.ts';
+
+/** Valid since a minute ago; `seconds` may be negative: expired. */
+export function validForSeconds(seconds: number): Validity {
+  return { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + seconds * 1_000) };
+}
+
+export function spiffe(namespace: string): string {
+  return `spiffe://cluster.local/ns/${namespace}/sa/test`;
+}
+
+/** Replaces what is there, each file at once. */
+export async function writeFiles(
+  folder: string,
+  ca: string,
+  { certificate, key }: KeyPair,
+): Promise<CertificateFiles> {
+  await mkdir(folder, { recursive: true });
+  const files = { ca: join(folder, 'ca.crt'), cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+  for (const [path, text] of [
+    [files.ca, ca],
+    [files.key, key],
+    [files.cert, certificate],
+  ] as const) {
+    await writeFile(`${path}.new`, text, { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  }
+  return files;
+}
