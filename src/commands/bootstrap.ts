@@ -1,6 +1,7 @@
 /**
  * `redpilot bootstrap`: what an Envoy needs to start as a sidecar of this control plane.
  */
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +19,7 @@ interface Options {
   readonly drainSeconds: number;
   readonly delta: boolean;
   readonly envoyAdmin?: HostAndPort;
+  readonly file?: string;
 }
 
 export function bootstrapCommand(): Command {
@@ -37,15 +39,18 @@ export function bootstrapCommand(): Command {
       "Envoy's own admin; without it a Unix socket, out of the applications' reach",
       parseAddress,
     )
+    .option('--file <path>', 'write it there instead of on standard output, where no shell can redirect it')
     .action((options: Options) => {
-      const { envoyAdmin, ...rest } = options;
+      const { envoyAdmin, file, ...rest } = options;
       const admin = envoyAdmin ?? { socketPath: adminSocketPath(options.nodeId) };
       const document = bootstrap({ ...rest, admin });
-      process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+      const text = `${JSON.stringify(document, undefined, 2)}\n`;
+      if (file === undefined) process.stdout.write(text);
+      else writeTo(file, text);
       const where =
         'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
       process.stderr.write(
-        `run it with: envoy --config-path FILE ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
+        `run it with: envoy --config-path ${file ?? 'FILE'} ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
           `Envoy's admin: ${where}\n`,
       );
     });
@@ -57,6 +62,15 @@ export function bootstrapCommand(): Command {
  */
 function drainFlags(seconds: number): readonly string[] {
   return ['--drain-time-s', String(seconds), '--drain-strategy', 'gradual'];
+}
+
+function writeTo(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`${file} can't be written (${code}); give another with --file`, { cause: error });
+  }
 }
 
 /** A Unix socket's path may have 107 bytes (Linux); one name for one node, several nodes on one machine. */

@@ -9,14 +9,21 @@ import { Command, InvalidArgumentError } from 'commander';
 import { pino, type Logger } from 'pino';
 
 import { runDemo, type Outcome } from '../demo/demo.ts';
+import { startLocalServers, type LocalServersOptions } from '../demo/local-servers.ts';
+import { connectToServers } from '../demo/running-servers.ts';
 import { Screen } from '../demo/screen.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { parseAddress } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 
 interface Options {
   readonly seconds?: number;
   readonly sample?: string;
   readonly port?: number;
+  readonly redis?: HostAndPort;
+  readonly envoy?: HostAndPort;
+  readonly envoyAdmin?: HostAndPort;
 }
 
 const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
@@ -32,7 +39,18 @@ export function demoCommand(): Command {
     .option('--seconds <n>', 'end by itself, counted from the first command sent', parseCount)
     .option('--sample <path>', 'the file with the RedisService (default: manifests/samples/read-policy.yaml)')
     .option('--port <port>', 'where Envoy listens (default: a free port)', parseCount)
+    .option(
+      '--redis <host:port>',
+      'a node of a Redis Cluster that runs already: start no servers',
+      parseAddress,
+    )
+    .option('--envoy <host:port>', 'with --redis: where its Envoy listens for applications', parseAddress)
+    .option('--envoy-admin <host:port>', "with --redis: that Envoy's admin", parseAddress)
     .action(async (options: Options, command: Command) => {
+      const { redis, envoy, envoyAdmin } = options;
+      const running = redis && envoy && envoyAdmin && { redis, envoy, envoyAdmin };
+      if (running === undefined && (redis ?? envoy ?? envoyAdmin) !== undefined)
+        command.error('--redis, --envoy and --envoy-admin are given together or not at all');
       const sample = options.sample ?? relative(process.cwd(), SAMPLE);
       if (!existsSync(sample))
         throw new Error(`${sample}: there is no such file; give another with --sample`);
@@ -41,38 +59,49 @@ export function demoCommand(): Command {
       const screen = new Screen(process.stdout);
       const level =
         command.getOptionValueSource('logLevel') === 'default' ? 'warn' : String(command.opts()['logLevel']);
+      const stop = asked.signal;
+      const local = { sample, port: options.port, screen, stop, ...controlPlane(screen, level) };
       const outcome = await runDemo({
         sample,
-        port: options.port,
         seconds: options.seconds,
         screen,
-        stop: asked.signal,
-        startControlPlane: async (configPaths) => {
-          const local = { host: '127.0.0.1', port: 0 };
-          const controlPlane = await startControlPlane({
-            configPaths,
-            xdsAddress: local,
-            adminAddress: local,
-            bindAddress: '127.0.0.1',
-            insecure: false,
-            log: logOn(screen, level),
-          });
-          return {
-            xdsPort: Number(controlPlane.xdsAddress.split(':')[1]),
-            close: () => controlPlane.close(),
-          };
-        },
-        bootstrap: (xdsPort, drainSeconds, socketPath) =>
-          bootstrap({
-            xdsAddress: { host: '127.0.0.1', port: xdsPort },
-            nodeId: 'demo',
-            drainSeconds,
-            delta: true,
-            admin: { socketPath },
-          }),
+        stop,
+        open: (opened) =>
+          running === undefined
+            ? startLocalServers(local, opened)
+            : connectToServers({ ...running, screen, stop }, opened),
       });
       process.exitCode = STATUS[outcome];
     });
+}
+
+/** The demo room knows no control plane: it is handed in. */
+function controlPlane(
+  screen: Screen,
+  level: string,
+): Pick<LocalServersOptions, 'startControlPlane' | 'bootstrap'> {
+  const local = { host: '127.0.0.1', port: 0 };
+  return {
+    startControlPlane: async (configPaths) => {
+      const started = await startControlPlane({
+        configPaths,
+        xdsAddress: local,
+        adminAddress: local,
+        bindAddress: local.host,
+        insecure: false,
+        log: logOn(screen, level),
+      });
+      return { xdsPort: Number(started.xdsAddress.split(':')[1]), close: () => started.close() };
+    },
+    bootstrap: (xdsPort, drainSeconds, socketPath) =>
+      bootstrap({
+        xdsAddress: { ...local, port: xdsPort },
+        nodeId: 'demo',
+        drainSeconds,
+        delta: true,
+        admin: { socketPath },
+      }),
+  };
 }
 
 /** The table has the terminal: what the control plane finds wrong with the file is an event below it. */

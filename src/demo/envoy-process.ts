@@ -2,10 +2,10 @@
  * An Envoy of our own, with its admin on a Unix socket in its temporary folder.
  */
 import { writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
 
 import { removeFolder, startProcess, temporaryFolder, type Running } from './child-process.ts';
+import { envoyAdmin, type AskEnvoy } from './envoy-admin.ts';
 import { Hopeless, eventually } from './eventually.ts';
 
 export interface EnvoyOptions {
@@ -20,7 +20,7 @@ export interface EnvoyOptions {
 export interface EnvoyProcess {
   readonly process: Running;
   /** The body of an answer of its admin. */
-  admin(path: string, method?: 'GET' | 'POST'): Promise<string>;
+  readonly admin: AskEnvoy;
   /** Counters and gauges whose names match. */
   stats(pattern: string): Promise<ReadonlyMap<string, number>>;
   stop(): Promise<void>;
@@ -34,8 +34,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   await writeFile(file, JSON.stringify(options.configuration(socketPath)), { mode: 0o600 });
   const args = ['--config-path', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'];
   const process = await startProcess(options.binary, [...args, ...(options.args ?? [])]);
-  const admin = (path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> =>
-    ask(socketPath, path, method);
+  const admin = envoyAdmin({ socketPath });
   const stop = async (): Promise<void> => {
     await process.stop();
     await removeFolder(folder);
@@ -65,21 +64,4 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
 function parseStats(text: string): ReadonlyMap<string, number> {
   const lines = text.split('\n').map((line) => line.split(': ', 2) as [string, string | undefined]);
   return new Map(lines.flatMap(([name, value]) => (value === undefined ? [] : [[name, Number(value)]])));
-}
-
-function ask(socketPath: string, path: string, method: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, method, agent: false, timeout: 5_000 }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve(body));
-      response.on('error', reject);
-    });
-    asked.on('timeout', () => asked.destroy(new Error(`Envoy's admin did not answer ${path}`)));
-    asked.on('error', reject);
-    asked.end();
-  });
 }

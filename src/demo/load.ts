@@ -12,13 +12,14 @@ export interface Load {
 }
 
 const TICK_MS = 10;
+const READS_PER_TICK = 4;
 const KEYS = 10_000;
 const LAST_ANSWERS_MS = 1_000;
 
 /** Reads every tick and a write every other one, each to a random key, over two connections. */
-export function startLoad(port: number, readsPerTick = 4): Load {
+export function startLoad(port: number, host = '127.0.0.1'): Load {
   const clients = [0, 1].map(() => {
-    const client = new Redis({ host: '127.0.0.1', port, protocol: 2, retryStrategy: () => 50 });
+    const client = new Redis({ host, port, protocol: 2, retryStrategy: () => 50 });
     // Told by the commands that fail.
     client.on('error', () => {});
     return client;
@@ -40,7 +41,7 @@ export function startLoad(port: number, readsPerTick = 4): Load {
     tick += 1;
     const client = clients[tick % clients.length];
     if (client?.status !== 'ready') return;
-    for (let sent = 0; sent < readsPerTick; sent++) follow(client.get(key()), () => (reads += 1));
+    for (let sent = 0; sent < READS_PER_TICK; sent++) follow(client.get(key()), () => (reads += 1));
     if (tick % 2 === 0) follow(client.set(key(), String(tick)), () => (writes += 1));
   }, TICK_MS);
   const end = async (): Promise<void> => {

