@@ -29,26 +29,39 @@ export function createProgram(): Command {
   const program = new Command('redpilot')
     .description('Control plane that turns RedisService objects into Envoy configuration')
     .version(version())
-    .showHelpAfterError(false);
+    .addOption(logLevelOption())
+    .showHelpAfterError(false)
+    // What is said before the command's name holds for the command.
+    .hook('preAction', (outer, command) => {
+      if (outer.getOptionValueSource('logLevel') !== 'cli') return;
+      command.setOptionValueWithSource('logLevel', outer.getOptionValue('logLevel'), 'cli');
+    });
   for (const create of COMMANDS) {
     const command = create();
-    command.addOption(
-      new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).default('info'),
-    );
-    program.addCommand(command);
+    program.addCommand(command.addOption(logLevelOption()));
   }
   for (const command of [program, ...program.commands]) {
     command.exitOverride();
     command.configureOutput({
       outputError: (text, write) =>
         write(
-          `redpilot: ${text.replace(/^error: /, '').trim()}; see redpilot ${
-            command === program ? '' : `${command.name()} `
-          }--help\n`,
+          `redpilot: ${inOneLine(text)}; see redpilot ${command === program ? '' : `${command.name()} `}--help\n`,
         ),
     });
   }
   return program;
+}
+
+function logLevelOption(): Option {
+  return new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).default('info');
+}
+
+function inOneLine(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s+/g, ' ')
+    .replace(/\.$/, '');
 }
 
 /** Sets process.exitCode; never throws. */
@@ -56,6 +69,11 @@ export async function run(args: readonly string[]): Promise<void> {
   process.on('unhandledRejection', (error) => {
     process.stderr.write(`redpilot: ${messageOf(error)}\n`);
     process.exit(1);
+  });
+  // Who read our output has seen enough (`| head`).
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.stderr.write(`redpilot: standard output: ${error.message}\n`);
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   try {
     await createProgram().parseAsync([...args], { from: 'user' });

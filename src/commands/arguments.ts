@@ -1,7 +1,9 @@
 /**
  * Arguments that several commands take.
  */
-import { InvalidArgumentError } from 'commander';
+import { isIP } from 'node:net';
+
+import { InvalidArgumentError, Option } from 'commander';
 
 import type { HostAndPort } from '../xds/index.ts';
 
@@ -14,6 +16,15 @@ export function parseAddress(text: string): HostAndPort {
     throw new InvalidArgumentError(`write HOST:PORT, for example 127.0.0.1:18000`);
   }
   return { host, port };
+}
+
+export function addressOption(flags: string, description: string, byDefault: string): Option {
+  return new Option(flags, description).argParser(parseAddress).default(parseAddress(byDefault), byDefault);
+}
+
+export function parseIp(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('write an IP address, for example 127.0.0.1');
+  return text;
 }
 
 /** Gathers an option that may be repeated, or may name several values at once. */

@@ -30,8 +30,9 @@ export function bootstrapCommand(): Command {
     .option(
       '--namespace <namespace>',
       'whose clients this Envoy serves; without it everything is served from files',
+      parseNamespace,
     )
-    .option('--hosts <host,...>', 'only these hosts', (text) => text.split(',').map((host) => host.trim()))
+    .option('--hosts <host,...>', 'only these hosts', parseHosts)
     .option('--drain-seconds <n>', 'how long old connections are drained after a change', parseSeconds, 30)
     .option('--delta', 'delta xDS instead of the state of the world', false)
     .option(
@@ -82,6 +83,19 @@ function adminSocketPath(nodeId: string): string {
 function parseNodeId(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('write a name, for example the name of the pod');
   return text;
+}
+
+/** As Kubernetes names them (RFC 1123, a label). */
+function parseNamespace(text: string): string {
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('write the name of a namespace: lower case letters, digits and -');
+  return text;
+}
+
+function parseHosts(text: string): readonly string[] {
+  const hosts = text.split(',').map((host) => host.trim());
+  if (hosts.includes('')) throw new InvalidArgumentError('write hosts with a comma between them');
+  return hosts;
 }
 
 function parseSeconds(text: string): number {

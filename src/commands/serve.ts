@@ -4,7 +4,7 @@
 import { Command } from 'commander';
 
 import type { HostAndPort } from '../xds/index.ts';
-import { collect, parseAddress } from './arguments.ts';
+import { addressOption, collect, parseIp } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 import { createLog } from './log.ts';
 
@@ -20,15 +20,15 @@ export function serveCommand(): Command {
   return new Command('serve')
     .description('serve the objects in files to Envoys over xDS, and follow every change of the files')
     .requiredOption('--config <path...>', 'file or folder of objects; may be repeated', collect)
-    .option('--xds-address <host:port>', 'where Envoys connect', parseAddress, {
-      host: '127.0.0.1',
-      port: 18_000,
-    })
-    .option('--admin-address <host:port>', 'health, readiness, metrics, config_dump', parseAddress, {
-      host: '127.0.0.1',
-      port: 19_000,
-    })
-    .option('--bind <address>', "where listeners listen on the Envoys' machines", '127.0.0.1')
+    .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
+    .addOption(
+      addressOption(
+        '--admin-address <host:port>',
+        'health, readiness, metrics, config_dump',
+        '127.0.0.1:19000',
+      ),
+    )
+    .option('--bind <address>', "where listeners listen on the Envoys' machines", parseIp, '127.0.0.1')
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
     .action(async (options: ServeOptions, command: Command) => {
       const log = createLog(command.optsWithGlobals()['logLevel'] as string);

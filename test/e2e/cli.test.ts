@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -33,7 +33,11 @@ async function redpilot(args: readonly string[], input = ''): Promise<Ended> {
 const wrong = documents(redisService({ name: 'a', settings: { readPolicy: 'REPLICAS' } }));
 const usage: [what: string, args: string[], stderr: RegExp][] = [
   ['no command', [], /Usage: redpilot/],
-  ['an unknown command', ['serv'], /^redpilot: unknown command 'serv'.*\n/],
+  [
+    'an unknown command',
+    ['serv'],
+    /^redpilot: unknown command 'serv' \(Did you mean serve\?\); see redpilot --help\n$/,
+  ],
   [
     'an unknown option',
     ['serve', '--config', SAMPLE, '--colour'],
@@ -59,6 +63,26 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     ['translate', '--config', SAMPLE, '--to', 'json'],
     /Allowed choices are plan, xds, envoy/,
   ],
+  [
+    'a bind address that is none',
+    ['serve', '--config', SAMPLE, '--bind', 'localhost'],
+    /write an IP address, for example 127\.0\.0\.1/,
+  ],
+  [
+    'a namespace that can be none',
+    ['bootstrap', '--xds-address', '127.0.0.1:1', '--node-id', 'a', '--namespace', 'Foo_'],
+    /write the name of a namespace/,
+  ],
+  [
+    'an empty host',
+    ['bootstrap', '--xds-address', '127.0.0.1:1', '--node-id', 'a', '--hosts', 'x,'],
+    /write hosts with a comma between them/,
+  ],
+  [
+    'half of the servers that run already',
+    ['demo', '--redis', '127.0.0.1:6379'],
+    /^redpilot: --redis, --envoy and --envoy-admin are given together or not at all; see redpilot demo --help\n$/,
+  ],
   ['an unknown log level', ['serve', '--config', SAMPLE, '--log-level', 'loud'], /Allowed choices are/],
 ];
 for (const [what, args, stderr] of usage) {
@@ -78,6 +102,44 @@ test('--version and --help are fine', async () => {
     assert.ok(help.stdout.includes(command));
     assert.match((await redpilot([command, '--help'])).stdout, /--log-level/);
   }
+});
+
+test('every command says the version too, and its help shows defaults as they are written', async () => {
+  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'demo'])
+    assert.match((await redpilot([command, '--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  const { stdout } = await redpilot(['serve', '--help']);
+  assert.match(stdout, /\(default:\s+127\.0\.0\.1:18000\)/);
+  assert.match(stdout, /\(default:\s+127\.0\.0\.1:19000\)/);
+});
+
+test('--log-level may stand before the command', async () => {
+  const taken = ['serve', '--config', SAMPLE, '--xds-address', '0.0.0.0:0', '--admin-address', '127.0.0.1:0'];
+  const quiet = await redpilot(['--log-level', 'silent', ...taken]);
+  assert.match(quiet.stderr, /^redpilot: [^\n]*--insecure\n$/);
+});
+
+test('a reader that leaves early is no error', async () => {
+  const child = spawn(process.execPath, [CLI, 'translate', '--config', SAMPLE], { stdio: 'pipe' });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [status] = (await once(child, 'close')) as [number | null];
+  assert.equal(status, 0, stderr);
+  assert.doesNotMatch(stderr, /EPIPE/);
+});
+
+test('bootstrap --file writes there, and names it in the command line to use', async (t) => {
+  const folder = await temporaryFolder('bootstrap');
+  t.after(() => removeFolder(folder));
+  const file = join(folder, 'envoy.json');
+  const args = ['bootstrap', '--xds-address', '127.0.0.1:18000', '--node-id', 'a'];
+  const { stdout, stderr } = await redpilot([...args, '--file', file]);
+  assert.equal(stdout, '');
+  assert.equal(readFileSync(file, 'utf8'), (await redpilot(args)).stdout);
+  assert.ok(stderr.includes(`envoy --config-path ${file} `), stderr);
+  const refused = await redpilot([...args, '--file', join(folder, 'nowhere/envoy.json')]);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /^redpilot: \S+ can't be written \(ENOENT\); give another with --file\n$/);
 });
 
 test('validate: status 0 and a note for the sample', async () => {
