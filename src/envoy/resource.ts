@@ -1,6 +1,8 @@
 /**
  * Resources: encoded Envoy messages, and the snapshot of them that one kind of node may see.
  */
+import type { ResourceSet } from './resource-set.ts';
+
 export const CLUSTER_TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 export const ENDPOINTS_TYPE = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
 export const LISTENER_TYPE = 'type.googleapis.com/envoy.config.listener.v3.Listener';
@@ -26,5 +28,5 @@ export interface Resource {
   readonly initialBytes?: Uint8Array;
 }
 
-/** All resources of one view: by type, then by name. */
-export type Snapshot = ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
+/** All resources of one view. */
+export type Snapshot = ReadonlyMap<TypeUrl, ResourceSet>;

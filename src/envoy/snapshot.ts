@@ -16,8 +16,10 @@ import {
   LISTENER_TYPE,
   type Resource,
   type Snapshot,
+  TYPE_URLS,
   type TypeUrl,
 } from './resource.ts';
+import { ResourceSet } from './resource-set.ts';
 
 interface UpstreamResources {
   readonly cluster: Resource;
@@ -30,16 +32,11 @@ const ofListener = new WeakMap<Listener, Map<string, Resource>>();
 
 /** `previous` itself where nothing changed. */
 export function snapshotOf(plan: RoutingPlan, previous: Snapshot | undefined): Snapshot {
-  const next = new Map<TypeUrl, Map<string, Resource>>([
-    [CLUSTER_TYPE, new Map()],
-    [ENDPOINTS_TYPE, new Map()],
-    [LISTENER_TYPE, new Map()],
-  ]);
-  const add = (made: Resource | undefined): void => {
-    if (made === undefined) return;
-    // A changed plan object need not change every resource made of it: new endpoints leave their cluster as it was.
-    const before = previous?.get(made.typeUrl)?.get(made.name);
-    next.get(made.typeUrl)?.set(made.name, before?.version === made.version ? before : made);
+  const made = new Map<TypeUrl, Map<string, Resource | undefined>>(
+    TYPE_URLS.map((type) => [type, new Map()]),
+  );
+  const add = (resource: Resource | undefined): void => {
+    if (resource !== undefined) made.get(resource.typeUrl)?.set(resource.name, resource);
   };
   for (const upstream of plan.upstreams.values()) {
     const { cluster, endpoints } = upstreamResources(upstream);
@@ -47,7 +44,14 @@ export function snapshotOf(plan: RoutingPlan, previous: Snapshot | undefined): S
     add(endpoints);
   }
   for (const bound of plan.listeners) add(listenerResource(bound));
-  return previous !== undefined && sameResources(previous, next) ? previous : next;
+  const sets = TYPE_URLS.map((type): [TypeUrl, ResourceSet] => {
+    const before = previous?.get(type) ?? ResourceSet.empty;
+    const updates = made.get(type) ?? new Map<string, Resource | undefined>();
+    for (const { name } of before.list) if (!updates.has(name)) updates.set(name, undefined);
+    return [type, before.with(updates)];
+  });
+  const isSame = sets.every(([type, set]) => previous?.get(type) === set);
+  return previous !== undefined && isSame ? previous : new Map(sets);
 }
 
 function upstreamResources(upstream: Upstream): UpstreamResources {
@@ -102,13 +106,4 @@ function resource(typeUrl: TypeUrl, name: string, bytes: Buffer): Resource {
 
 function reveal(secret: SecretText): string {
   return secret.reveal();
-}
-
-function sameResources(a: Snapshot, b: Snapshot): boolean {
-  for (const [type, resources] of b) {
-    const before = a.get(type);
-    if (before?.size !== resources.size) return false;
-    for (const [name, made] of resources) if (before.get(name) !== made) return false;
-  }
-  return true;
 }

@@ -7,7 +7,7 @@ import type { DeltaDiscoveryRequest } from '../envoy/protos/envoy/service/discov
 import type { DiscoveryRequest } from '../envoy/protos/envoy/service/discovery/v3/DiscoveryRequest.ts';
 import { TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
 import { nodeOf } from './node.ts';
-import type { DeltaRequest, Variant, WorldRequest, XdsRequest } from './requests.ts';
+import type { DeltaRequest, StreamKind, WorldRequest, XdsRequest } from './requests.ts';
 import type { XdsNode } from './snapshot-source.ts';
 
 export type Decoded =
@@ -16,14 +16,14 @@ export type Decoded =
   | { readonly kind: 'unknown type'; readonly typeUrl: string; readonly node: XdsNode | undefined }
   | { readonly kind: 'malformed'; readonly problem: string };
 
-export function decodeRequest(variant: Variant, bytes: Uint8Array): Decoded {
+export function decodeRequest({ variant, only }: StreamKind, bytes: Uint8Array): Decoded {
   try {
     if (variant === 'delta') {
       const message = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
-      return decoded(message, (typeUrl) => deltaRequest(typeUrl, message));
+      return decoded(message, only, (typeUrl) => deltaRequest(typeUrl, message));
     }
     const message = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
-    return decoded(message, (typeUrl) => worldRequest(typeUrl, message));
+    return decoded(message, only, (typeUrl) => worldRequest(typeUrl, message));
   } catch {
     return { kind: 'malformed', problem: `the bytes are not a request of the ${variant} variant` };
   }
@@ -31,11 +31,14 @@ export function decodeRequest(variant: Variant, bytes: Uint8Array): Decoded {
 
 function decoded(
   message: DiscoveryRequest | DeltaDiscoveryRequest,
+  only: TypeUrl | undefined,
   requestOf: (typeUrl: TypeUrl) => XdsRequest,
 ): Decoded {
-  const named = message.type_url ?? '';
-  if (named === '')
+  const named = message.type_url === undefined || message.type_url === '' ? only : message.type_url;
+  if (named === undefined)
     return { kind: 'malformed', problem: 'type_url is missing; an aggregated stream needs it' };
+  if (only !== undefined && named !== only)
+    return { kind: 'malformed', problem: `type_url is not that of the service; it has only ${only}` };
   const node = nodeOf(message.node);
   const typeUrl = TYPE_URLS.find((known) => known === named);
   if (typeUrl === undefined) return { kind: 'unknown type', typeUrl: named, node };

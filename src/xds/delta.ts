@@ -2,10 +2,10 @@
  * Incremental subscriptions (delta xDS): names come and go, responses hold what changed and what is gone.
  */
 import { ENDPOINTS_TYPE } from '../envoy/resource.ts';
-import type { Served } from './holdings.ts';
+import type { Difference, Served } from './holdings.ts';
+import { covers } from './interest.ts';
 import type { DeltaRequest } from './requests.ts';
-import { type Answer, type Content, Subscription } from './subscription.ts';
-import { versionOfAll } from './versions.ts';
+import { type Answer, Subscription } from './subscription.ts';
 
 export class DeltaSubscription extends Subscription {
   #isFirst = true;
@@ -13,9 +13,9 @@ export class DeltaSubscription extends Subscription {
   #isAnswerDue = false;
 
   /** Takes a request in; says what it answers, if it answers a response. */
-  request({ subscribe, unsubscribe, known, nonce, error }: DeltaRequest): Answer | undefined {
+  request({ subscribe, unsubscribe, known, nonce, error }: DeltaRequest, nowMs: number): Answer | undefined {
     const answeredResponse = nonce === '' ? undefined : this.outstanding.take(nonce);
-    const answer = answeredResponse === undefined ? undefined : this.answered(answeredResponse, error);
+    const answer = answeredResponse === undefined ? undefined : this.answered(answeredResponse, error, nowMs);
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     if (isFirst) {
@@ -24,20 +24,21 @@ export class DeltaSubscription extends Subscription {
     }
 
     const change = this.interest.change(subscribe, unsubscribe);
+    const { scope } = this.interest;
     if (isFirst) {
       // What the client knows but did not subscribe to is nothing to us.
-      this.holdings.forgetAllBut((name) => this.interest.covers(name));
-      this.#isAnswerDue = this.startedEmpty && this.interest.isWildcard;
+      this.holdings.forgetAllBut((name) => covers(scope, name));
+      this.#isAnswerDue = this.startedEmpty && scope.isWildcard;
     }
     for (const name of change.asked) {
       // Known names are not answered with what is known, except endpoints: their cluster may be waiting for them.
       if (isFirst && known.has(name) && this.typeUrl !== ENDPOINTS_TYPE) continue;
       this.holdings.ask(name);
     }
-    if (change.wildcard === 'lost') this.holdings.forgetAllBut((name) => this.interest.covers(name));
+    if (change.wildcard === 'lost') this.holdings.forgetAllBut((name) => covers(scope, name));
     for (const name of change.dropped) {
       // Under a wildcard the client can't tell whether the name is still covered, so it has to be told.
-      if (this.interest.isWildcard) this.holdings.ask(name);
+      if (scope.isWildcard) this.holdings.ask(name);
       else this.holdings.forget(name);
     }
     if (isFirst || change.asked.length > 0 || change.dropped.length > 0 || change.wildcard !== 'unchanged') {
@@ -46,10 +47,10 @@ export class DeltaSubscription extends Subscription {
     return answer;
   }
 
-  protected compose(served: Served): Content | undefined {
-    const { changed, removed } = this.holdings.difference(served, this.interest);
-    if (changed.length === 0 && removed.length === 0 && !this.#isAnswerDue) return undefined;
-    return { version: versionOfAll(served.resources), resources: changed, removed };
+  protected compose(served: Served): Difference | undefined {
+    const difference = this.holdings.difference(served, this.interest.scope);
+    const { resources, removed } = difference.content;
+    return resources.length + removed.length > 0 || this.#isAnswerDue ? difference : undefined;
   }
 
   protected override afterSending(): void {

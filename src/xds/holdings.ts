@@ -1,17 +1,21 @@
 /**
- * What a client holds of one type on one stream, as far as its server can know: the versions it was sent, the names it
- * is owed an answer for, and what it refused.
+ * What a client holds of one type on one stream, as far as its server can know: what it was sent, the names it is owed an
+ * answer for, and what it refused.
  *
- * A version that was refused counts as sent: so it is not sent again before it changes.
+ * A version that was refused counts as sent: so it is not sent again before it changes or a retry is due.
+ *
+ * A client that has been sent everything holds what the set that it was sent from has, and nothing else is remembered of
+ * it: a stream costs no list of its own, and what it lacks of a later set is a transition that all streams share.
  */
 import type { Resource } from '../envoy/resource.ts';
-import type { Interest } from './interest.ts';
+import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
+import { covers, NO_SCOPE, type Scope } from './interest.ts';
 import type { SentResponse } from './outstanding.ts';
-import { blamedNames, withoutContents } from './rejection.ts';
+import { Refusals } from './refusals.ts';
 
 /** The resources of one type that one stream is served. */
 export interface Served {
-  readonly resources: ReadonlyMap<string, Resource>;
+  readonly resources: ResourceSet;
   /** Gone, but not to be reported as removed yet, and their content is unknown. */
   readonly withheld: ReadonlySet<string>;
   /** Number of the snapshot. */
@@ -19,53 +23,49 @@ export interface Served {
 }
 
 export interface Difference {
-  readonly changed: readonly Resource[];
-  /** Gone since they were sent, or asked for and not there. */
-  readonly removed: readonly string[];
-}
-
-export interface Recorded {
-  /** Names whose content is new to the client. */
-  readonly fresh: readonly string[];
-  /** Names that are sent in the form for a starting client. */
-  readonly initial: ReadonlySet<string>;
-}
-
-interface Refusal {
-  readonly message: string;
-  /** Version by name of what the client blamed. */
-  readonly versions: Map<string, string>;
-  /** What the refused response removed: it may all be there still, so it is removed again with the next change. */
-  readonly removed: Set<string>;
-  /** Something in it has changed since, which gives the rest another chance. */
-  isRetried: boolean;
+  readonly content: Transition;
+  /** Resources of the content that are new to the client; the others are repeated. */
+  readonly fresh: readonly Resource[];
 }
 
 /** `asked`: answered in any case. `touched`: sent again because its cluster changed, but not if it was refused. */
 type Debt = 'asked' | 'touched';
 
 export class Holdings {
-  readonly #versions = new Map<string, string>();
+  readonly #refusals = new Refusals();
+  /** The client holds what this set has of that scope … */
+  #base = ResourceSet.empty;
+  #scope = NO_SCOPE;
+  /** … but for these: the version it holds instead, or undefined where it lacks the name. */
+  readonly #apart = new Map<string, string | undefined>();
   readonly #owed = new Map<string, Debt>();
-  /**
-   * Held in the form for a starting client. A full set repeats it in that form until the version changes: to Envoy the
-   * other form would be another cluster, which it warms, and one whose Redis is down then holds up its answers for ever
-   * and, after a reconnect, even its request for clusters (measured, Envoy 1.40, state of the world).
-   */
-  readonly #inInitialForm = new Set<string>();
-  #refusals: Refusal[] = [];
-
-  names(): Iterable<string> {
-    return this.#versions.keys();
-  }
-
-  has(name: string): boolean {
-    return this.#versions.has(name);
-  }
 
   /** The client's own account of what it has. */
   adopt(known: Iterable<readonly [name: string, version: string]>): void {
-    for (const [name, version] of known) this.#versions.set(name, version);
+    for (const [name, version] of known) this.#apart.set(name, version);
+  }
+
+  /** The client holds all of it. */
+  assume({ resources, withheld }: Served, scope: Scope): void {
+    const kept = [...withheld].flatMap((name): [string, string][] => {
+      const version = this.#held(name);
+      return version === undefined ? [] : [[name, version]];
+    });
+    this.#base = resources;
+    this.#scope = scope;
+    this.#apart.clear();
+    this.adopt(kept);
+  }
+
+  has(name: string): boolean {
+    return this.#held(name) !== undefined;
+  }
+
+  /** What the client holds and the set lacks. */
+  goneFrom(set: ResourceSet): readonly string[] {
+    const gone = set.since(this.#base).removed.filter((name) => !this.#apart.has(name) && this.has(name));
+    for (const [name, version] of this.#apart) if (version !== undefined && !set.has(name)) gone.push(name);
+    return gone;
   }
 
   ask(name: string): void {
@@ -77,114 +77,123 @@ export class Holdings {
   }
 
   forget(name: string): void {
-    this.#versions.delete(name);
     this.#owed.delete(name);
-    this.#inInitialForm.delete(name);
+    if (covers(this.#scope, name) && this.#base.has(name)) this.#apart.set(name, undefined);
+    else this.#apart.delete(name);
   }
 
+  /** Rare: it goes through everything. */
   forgetAllBut(isKept: (name: string) => boolean): void {
-    for (const name of [...this.#versions.keys(), ...this.#owed.keys()]) if (!isKept(name)) this.forget(name);
+    const held = this.#base.list.filter(({ name }) => covers(this.#scope, name) && !this.#apart.has(name));
+    this.adopt(held.map(({ name, version }) => [name, version]));
+    this.#base = ResourceSet.empty;
+    this.#scope = NO_SCOPE;
+    for (const [name, version] of this.#apart)
+      if (version === undefined || !isKept(name)) this.#apart.delete(name);
+    for (const name of this.#owed.keys()) if (!isKept(name)) this.#owed.delete(name);
   }
 
   /** What the client lacks; changes nothing that a second call would see. */
-  difference(served: Served, interest: Interest): Difference {
-    this.#retryRefused(served);
-    const changed: Resource[] = [];
-    const consider = (resource: Resource | undefined): void => {
-      if (resource !== undefined && this.#lacks(resource)) changed.push(resource);
-    };
-    if (interest.isWildcard) for (const resource of served.resources.values()) consider(resource);
-    else for (const name of interest.names) consider(served.resources.get(name));
-    // Debts count without regard to the interest: a name given up under a wildcard is answered although it is not there.
+  difference(served: Served, scope: Scope): Difference {
+    for (const [name, version] of this.#refusals.takeChanged(served)) this.#retry(name, version);
+    const step = served.resources.since(this.#base);
+    const isSameScope = scope === this.#scope || this.#base.size === 0;
+    if (isSameScope && this.#apart.size + this.#owed.size === 0 && this.#refusals.isEmpty) {
+      const content = scope.isWildcard ? step : within(step, scope);
+      return { content, fresh: content.resources };
+    }
+    const resources = new Map<string, Resource>();
+    for (const resource of this.#candidates(served, scope, step)) {
+      if (covers(scope, resource.name) && this.#lacks(resource)) resources.set(resource.name, resource);
+    }
+    // Debts count without regard to the scope: a name given up under a wildcard is answered although it is not there.
     const removed = new Set<string>();
     const isGone = (name: string): boolean => !served.resources.has(name) && !served.withheld.has(name);
-    for (const name of this.#versions.keys()) if (isGone(name)) removed.add(name);
+    for (const name of step.removed) if (this.has(name) && isGone(name)) removed.add(name);
+    for (const [name, version] of this.#apart) if (version !== undefined && isGone(name)) removed.add(name);
     for (const [name, debt] of this.#owed) if (debt === 'asked' && isGone(name)) removed.add(name);
-    if (changed.length > 0 || removed.size > 0) {
-      for (const refusal of this.#refusals)
-        for (const name of refusal.removed) if (isGone(name)) removed.add(name);
+    if (resources.size > 0 || removed.size > 0) {
+      for (const name of this.#refusals.removed()) if (isGone(name)) removed.add(name);
     }
-    return { changed, removed: [...removed] };
+    const changed = [...resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return {
+      content: { version: step.version, resources: changed, removed: [...removed].sort() },
+      fresh: changed.filter(({ name, version }) => this.#held(name) !== version),
+    };
   }
 
-  /** Takes note of a response. */
-  record(resources: readonly Resource[], removed: readonly string[], isFirst: boolean): Recorded {
-    const fresh: string[] = [];
-    const initial = new Set<string>();
-    for (const { name, version, initialBytes } of resources) {
-      const isKnown = this.#versions.get(name) === version;
-      if (!isKnown) fresh.push(name);
-      const isInitial = initialBytes !== undefined && (isFirst || (isKnown && this.#inInitialForm.has(name)));
-      if (isInitial) {
-        initial.add(name);
-        this.#inInitialForm.add(name);
-      } else this.#inInitialForm.delete(name);
-      this.#versions.set(name, version);
-      this.#owed.delete(name);
-    }
-    for (const name of removed) this.forget(name);
-    return { fresh, initial };
-  }
-
-  /** Ends the debts that nothing came of: the resource is not there, or it is refused content. */
-  settleDebts(served: Served): void {
+  /** Everything that the client lacked has been sent, or it lacked nothing. */
+  sent(content: Transition | undefined, served: Served, scope: Scope): void {
+    if (this.#owed.size > 0) for (const { name } of content?.resources ?? []) this.#owed.delete(name);
+    for (const name of content?.removed ?? []) this.forget(name);
+    this.assume(served, scope);
+    // Nothing came of the other debts: the resource is not there, or it is refused content.
     for (const name of this.#owed.keys()) if (!served.withheld.has(name)) this.#owed.delete(name);
   }
 
-  accept({ resources, removed }: SentResponse): void {
-    const answered = [...resources.map(({ name }) => name), ...removed];
-    for (const refusal of this.#refusals) {
-      for (const name of answered) {
-        refusal.versions.delete(name);
-        refusal.removed.delete(name);
-      }
-      for (const name of refusal.versions.keys())
-        if (!this.#versions.has(name)) refusal.versions.delete(name);
-    }
-    this.#refusals = this.#refusals.filter(({ versions, removed }) => versions.size + removed.size > 0);
+  accept(response: SentResponse): void {
+    this.#refusals.settle(response, (name) => this.has(name));
   }
 
-  refuse(response: SentResponse, message: string): void {
-    this.accept(response);
-    const versions = new Map(response.resources.map(({ name, version }) => [name, version]));
-    const blamed = new Set(blamedNames(message, [...versions.keys()]));
-    for (const name of versions.keys()) if (!blamed.has(name)) versions.delete(name);
-    this.#refusals.push({
-      message: withoutContents(message),
-      versions,
-      removed: new Set(response.removed),
-      isRetried: false,
-    });
+  refuse(response: SentResponse, message: string, nowMs: number): void {
+    this.#refusals.add(response, message, nowMs, (name) => this.has(name));
+  }
+
+  /** Gives what was refused long enough ago another chance; returns whether there was any. */
+  retryDue(nowMs: number): boolean {
+    if (this.#refusals.isEmpty) return false;
+    const { versions, removed } = this.#refusals.takeDue(nowMs);
+    for (const [name, version] of versions) this.#retry(name, version);
+    for (const name of removed) this.ask(name);
+    return versions.length + removed.length > 0;
+  }
+
+  /** When `retryDue` has something to do. */
+  retryAt(): number | undefined {
+    return this.#refusals.retryAt();
   }
 
   /** The client's words for what it refuses now; undefined while it refuses nothing. */
   get rejection(): string | undefined {
-    return this.#refusals.at(-1)?.message;
+    return this.#refusals.message;
+  }
+
+  #held(name: string): string | undefined {
+    if (this.#apart.has(name)) return this.#apart.get(name);
+    return covers(this.#scope, name) ? this.#base.get(name)?.version : undefined;
+  }
+
+  #retry(name: string, version: string): void {
+    if (this.#held(name) === version) this.ask(name);
+  }
+
+  /** All that the client may lack, and perhaps more. */
+  *#candidates({ resources }: Served, scope: Scope, step: Transition): Iterable<Resource> {
+    if (scope.isWildcard && !this.#scope.isWildcard) {
+      yield* resources.list;
+      return;
+    }
+    const names = [...this.#apart.keys(), ...this.#owed.keys()];
+    if (scope.isWildcard || step.resources.length < scope.names.size) yield* step.resources;
+    else names.push(...scope.names);
+    for (const name of names) {
+      const resource = resources.get(name);
+      if (resource !== undefined) yield resource;
+    }
   }
 
   #lacks(resource: Resource): boolean {
-    if (this.#versions.get(resource.name) !== resource.version) return true;
-    const debt = this.#owed.get(resource.name);
-    return debt === 'asked' || (debt === 'touched' && !this.#isRefused(resource));
+    const { name, version } = resource;
+    if (this.#held(name) !== version) return true;
+    const debt = this.#owed.get(name);
+    return debt === 'asked' || (debt === 'touched' && !this.#refusals.isParked(name, version));
   }
+}
 
-  #isRefused({ name, version }: Resource): boolean {
-    return this.#refusals.some(({ versions, isRetried }) => !isRetried && versions.get(name) === version);
-  }
-
-  /**
-   * One bad cluster can keep Envoy from applying anything of a response, so what was refused together is sent again as
-   * soon as one of them is another. Each such try costs a change of content: no circle.
-   */
-  #retryRefused({ resources, withheld }: Served): void {
-    for (const refusal of this.#refusals) {
-      if (refusal.isRetried) continue;
-      const entries = [...refusal.versions];
-      refusal.isRetried = entries.some(
-        ([name, version]) => !withheld.has(name) && resources.get(name)?.version !== version,
-      );
-      if (!refusal.isRetried) continue;
-      for (const [name, version] of entries) if (this.#versions.get(name) === version) this.ask(name);
-    }
-  }
+/** The transition itself where all of it is in scope: then it is shared. */
+function within(step: Transition, { names }: Scope): Transition {
+  const resources = step.resources.filter(({ name }) => names.has(name));
+  const removed = step.removed.filter((name) => names.has(name));
+  const isWhole = resources.length === step.resources.length && removed.length === step.removed.length;
+  return isWhole ? step : { version: step.version, resources, removed };
 }

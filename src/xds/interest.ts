@@ -9,6 +9,18 @@ import { CLUSTER_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts'
 
 const WILDCARD = '*';
 
+/** What is subscribed at a moment; the same object as long as nothing changes. */
+export interface Scope {
+  readonly isWildcard: boolean;
+  readonly names: ReadonlySet<string>;
+}
+
+export const NO_SCOPE: Scope = { isWildcard: false, names: new Set() };
+
+export function covers({ isWildcard, names }: Scope, name: string): boolean {
+  return isWildcard || names.has(name);
+}
+
 export interface InterestChange {
   /** Named now; may have been named before (delta: the client asks again because it may have forgotten). */
   readonly asked: readonly string[];
@@ -19,8 +31,7 @@ export interface InterestChange {
 
 export class Interest {
   readonly #mayBeWildcard: boolean;
-  #names: ReadonlySet<string> = new Set();
-  #wildcard = false;
+  #scope = NO_SCOPE;
   /** False until the first name: as long as it is, an empty list means everything. */
   #hasNamed = false;
   #isFirst = true;
@@ -29,29 +40,19 @@ export class Interest {
     this.#mayBeWildcard = typeUrl === CLUSTER_TYPE || typeUrl === LISTENER_TYPE;
   }
 
-  get isWildcard(): boolean {
-    return this.#wildcard;
-  }
-
-  get names(): ReadonlySet<string> {
-    return this.#names;
-  }
-
-  covers(name: string): boolean {
-    return this.#wildcard || this.#names.has(name);
+  get scope(): Scope {
+    return this.#scope;
   }
 
   /** State of the world: each request lists everything. `[]` after any name means nothing. */
   replace(list: readonly string[]): InterestChange {
     this.#hasNamed ||= list.length > 0;
-    const before = this.#names;
-    const names = new Set(list.filter((name) => name !== WILDCARD));
-    this.#names = names;
-    return {
-      asked: [...names].filter((name) => !before.has(name)),
-      dropped: [...before].filter((name) => !names.has(name)),
-      wildcard: this.#setWildcard(!this.#hasNamed || list.includes(WILDCARD)),
-    };
+    const before = this.#scope.names;
+    const names = new Set(list);
+    const isWildcard = names.delete(WILDCARD) || !this.#hasNamed;
+    const asked = [...names].filter((name) => !before.has(name));
+    const dropped = [...before].filter((name) => !names.has(name));
+    return this.#become(isWildcard, asked.length + dropped.length > 0 ? names : before, asked, dropped);
   }
 
   /**
@@ -61,7 +62,11 @@ export class Interest {
   change(subscribe: readonly string[], unsubscribe: readonly string[]): InterestChange {
     const isOldForm = this.#isFirst && subscribe.length === 0;
     this.#isFirst = false;
-    const names = new Set(this.#names);
+    const { names: before, isWildcard: wasWildcard } = this.#scope;
+    const isAskedFor = wasWildcard || isOldForm || subscribe.includes(WILDCARD);
+    const isWildcard = isAskedFor && !unsubscribe.includes(WILDCARD);
+    if (subscribe.length + unsubscribe.length === 0) return this.#become(isWildcard, before, [], []);
+    const names = new Set(before);
     const asked = new Set<string>();
     const dropped = new Set<string>();
     for (const name of subscribe) {
@@ -74,16 +79,19 @@ export class Interest {
       asked.delete(name);
       dropped.add(name);
     }
-    this.#names = names;
-    const isAskedFor = this.#wildcard || isOldForm || subscribe.includes(WILDCARD);
-    const wildcard = this.#setWildcard(isAskedFor && !unsubscribe.includes(WILDCARD));
-    return { asked: [...asked], dropped: [...dropped], wildcard };
+    return this.#become(isWildcard, names, [...asked], [...dropped]);
   }
 
-  #setWildcard(wanted: boolean): InterestChange['wildcard'] {
-    const before = this.#wildcard;
-    this.#wildcard = wanted && this.#mayBeWildcard;
-    if (before === this.#wildcard) return 'unchanged';
-    return this.#wildcard ? 'gained' : 'lost';
+  #become(
+    wantsAll: boolean,
+    names: ReadonlySet<string>,
+    asked: readonly string[],
+    dropped: readonly string[],
+  ): InterestChange {
+    const before = this.#scope;
+    const isWildcard = wantsAll && this.#mayBeWildcard;
+    if (isWildcard !== before.isWildcard || names !== before.names) this.#scope = { isWildcard, names };
+    if (isWildcard === before.isWildcard) return { asked, dropped, wildcard: 'unchanged' };
+    return { asked, dropped, wildcard: isWildcard ? 'gained' : 'lost' };
   }
 }

@@ -10,7 +10,7 @@ import { decodeRequest } from './decoding.ts';
 import { type RequestOutcome, typeWord, type XdsMetrics } from './metrics.ts';
 import { drainMsOf } from './node.ts';
 import { blamedNames } from './rejection.ts';
-import type { Variant, XdsRequest } from './requests.ts';
+import type { StreamKind, Variant, XdsRequest } from './requests.ts';
 import type { Acknowledgement, SnapshotSource, XdsNode } from './snapshot-source.ts';
 import { XdsStream } from './stream.ts';
 import type { Answer, SubscriptionState } from './subscription.ts';
@@ -58,7 +58,7 @@ interface Client {
 const MOST_NAMES = 20;
 
 export class LiveStream {
-  readonly #variant: Variant;
+  readonly #kind: StreamKind;
   readonly #transport: Transport;
   readonly #around: Surroundings;
   /** undefined until the first request says who it is. */
@@ -67,8 +67,8 @@ export class LiveStream {
   #canWrite = true;
   #callOffTimer: () => void = () => {};
 
-  constructor(variant: Variant, transport: Transport, around: Surroundings) {
-    this.#variant = variant;
+  constructor(kind: StreamKind, transport: Transport, around: Surroundings) {
+    this.#kind = kind;
     this.#transport = transport;
     this.#around = around;
     around.metrics?.streamOpened();
@@ -111,12 +111,16 @@ export class LiveStream {
   states(): readonly StreamState[] {
     if (this.#client === undefined) return [];
     const { node, stream } = this.#client;
-    return stream.states().map((state) => ({ node: node.id, variant: this.#variant, ...state }));
+    return stream.states().map((state) => ({
+      node: node.id,
+      variant: this.#kind.variant,
+      ...state,
+    }));
   }
 
   #receive(bytes: Uint8Array): void {
     const { metrics, log } = this.#around;
-    const decoded = decodeRequest(this.#variant, bytes);
+    const decoded = decodeRequest(this.#kind, bytes);
     if (decoded.kind === 'malformed') {
       this.#refuse(decoded.problem);
       return;
@@ -149,8 +153,8 @@ export class LiveStream {
 
   #connect(node: XdsNode): Client {
     const { id, cluster, version } = node;
-    this.#around.log.info({ node: id, cluster, version, variant: this.#variant }, 'node connected');
-    const client = { node, stream: new XdsStream(this.#variant, drainMsOf(node)) };
+    this.#around.log.info({ node: id, cluster, version, variant: this.#kind.variant }, 'node connected');
+    const client = { node, stream: new XdsStream(this.#kind, drainMsOf(node)) };
     this.#client = client;
     this.#updateSnapshot(client);
     return client;
@@ -171,14 +175,19 @@ export class LiveStream {
     metrics?.request(typeUrl, outcome);
     if (answer === undefined) return;
     if (answer.outcome === 'rejected') this.#warn(node, request, answer);
-    const resources = answer.resources.map(({ name, version }) => ({ name, version }));
-    onAcknowledgement?.({ node, typeUrl, outcome: answer.outcome, resources, message: answer.message });
+    onAcknowledgement?.({
+      node,
+      typeUrl,
+      outcome: answer.outcome,
+      resources: answer.content.resources.map(({ name, version }) => ({ name, version })),
+      message: answer.message,
+    });
   }
 
-  #warn(node: XdsNode, { typeUrl }: XdsRequest, { resources, message }: Answer): void {
+  #warn(node: XdsNode, { typeUrl }: XdsRequest, { content, message }: Answer): void {
     const names = blamedNames(
       message,
-      resources.map(({ name }) => name),
+      content.resources.map(({ name }) => name),
     ).slice(0, MOST_NAMES);
     this.#around.log.warn(
       { node: node.id, type: typeWord(typeUrl), names, message },
@@ -206,7 +215,7 @@ export class LiveStream {
       const response = stream.next(nowMs);
       if (response === undefined) break;
       metrics?.response(response.typeUrl);
-      this.#canWrite = this.#transport.write(encodeResponse(this.#variant, response));
+      this.#canWrite = this.#transport.write(encodeResponse(this.#kind.variant, response));
     }
     this.#callOffTimer();
     const wakeAt = this.#canWrite ? stream.wakeAt(nowMs) : undefined;

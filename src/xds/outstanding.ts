@@ -5,16 +5,14 @@
  * be a limit, because Envoy 1.40 holds back the acknowledgement of clusters for as long as one of them is warming, and a
  * Redis that is down warms for ever; the response was applied all the same, and the answers come later in a batch.
  */
-import type { Resource } from '../envoy/resource.ts';
+import type { Transition } from '../envoy/resource-set.ts';
 
 export interface SentResponse {
   readonly nonce: string;
-  readonly version: string;
+  readonly content: Transition;
   readonly sentMs: number;
   /** Number of the snapshot it was made from. */
   readonly sequence: number;
-  readonly resources: readonly Resource[];
-  readonly removed: readonly string[];
 }
 
 /** Bounds memory where a client never answers; the answer to an older one is then taken as one to an unknown nonce. */

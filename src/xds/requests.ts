@@ -5,6 +5,13 @@ import type { TypeUrl } from '../envoy/resource.ts';
 
 export type Variant = 'state of the world' | 'delta';
 
+/** What the method says of a stream before its first request. */
+export interface StreamKind {
+  readonly variant: Variant;
+  /** The only type on the stream; undefined: an aggregated stream, with all of them. */
+  readonly only: TypeUrl | undefined;
+}
+
 interface Reply {
   readonly typeUrl: TypeUrl;
   /** Of the response that is answered; empty where the client speaks of its own accord. */

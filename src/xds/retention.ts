@@ -18,9 +18,8 @@ import {
   type Snapshot,
   type TypeUrl,
 } from '../envoy/resource.ts';
+import { ResourceSet } from '../envoy/resource-set.ts';
 import type { Served } from './holdings.ts';
-
-type Resources = ReadonlyMap<string, Resource>;
 
 interface Kept {
   readonly cluster: Resource | undefined;
@@ -31,7 +30,10 @@ interface Kept {
   drainedMs: number | undefined;
 }
 
-const NOTHING: Resources = new Map();
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** Sets with what is kept beside them, by names and versions of the latter: the same object for all streams. */
+const enlarged = new WeakMap<ResourceSet, Map<string, ResourceSet>>();
 
 export class Retention {
   readonly #drainMs: number;
@@ -43,20 +45,22 @@ export class Retention {
     this.#drainMs = drainMs;
   }
 
+  get isEmpty(): boolean {
+    return this.#kept.size + this.#released.size === 0;
+  }
+
   /** Keeps what the client holds and the snapshot lacks; `before` is what was served until now. */
   keep(
-    held: Iterable<string>,
+    gone: readonly string[],
     snapshot: Snapshot,
-    before: (type: TypeUrl) => Resources,
+    before: (type: TypeUrl) => ResourceSet,
     sequence: number,
   ): void {
-    const clusters = snapshot.get(CLUSTER_TYPE) ?? NOTHING;
+    const clusters = snapshot.get(CLUSTER_TYPE) ?? ResourceSet.empty;
     for (const name of this.#kept.keys()) if (clusters.has(name)) this.#kept.delete(name);
-    const names = new Set(held);
-    for (const name of this.#released)
-      if (clusters.has(name) || !names.has(name)) this.#released.delete(name);
-    for (const name of names) {
-      if (clusters.has(name) || this.#kept.has(name) || this.#released.has(name)) continue;
+    for (const name of this.#released) if (!gone.includes(name)) this.#released.delete(name);
+    for (const name of gone) {
+      if (this.#kept.has(name) || this.#released.has(name)) continue;
       this.#kept.set(name, {
         cluster: before(CLUSTER_TYPE).get(name),
         endpoints: before(ENDPOINTS_TYPE).get(name),
@@ -80,21 +84,35 @@ export class Retention {
   }
 
   served(type: TypeUrl, snapshot: Snapshot, sequence: number): Served {
-    const own = snapshot.get(type) ?? NOTHING;
+    const own = snapshot.get(type) ?? ResourceSet.empty;
+    if (type === LISTENER_TYPE || this.#kept.size === 0)
+      return { resources: own, withheld: NOTHING, sequence };
     const withheld = new Set<string>();
-    const added: [string, Resource][] = [];
-    for (const [name, { cluster, endpoints }] of type === LISTENER_TYPE ? [] : this.#kept) {
+    const added = new Map<string, Resource>();
+    for (const [name, { cluster, endpoints }] of this.#kept) {
       const resource = type === CLUSTER_TYPE ? cluster : endpoints;
       if (own.has(name)) continue;
       if (resource === undefined) withheld.add(name);
-      else added.push([name, resource]);
+      else added.set(name, resource);
     }
-    // The snapshot's own map where it can be: what is remembered of it is shared by all streams.
-    return { resources: added.length > 0 ? new Map([...own, ...added]) : own, withheld, sequence };
+    return { resources: enlarge(own, added), withheld, sequence };
   }
 
   wakeAt(): number | undefined {
     const times = [...this.#kept.values()].flatMap(({ drainedMs }) => drainedMs ?? []);
     return times.length > 0 ? Math.min(...times) : undefined;
   }
+}
+
+function enlarge(set: ResourceSet, added: ReadonlyMap<string, Resource>): ResourceSet {
+  if (added.size === 0) return set;
+  const known = enlarged.get(set) ?? new Map<string, ResourceSet>();
+  enlarged.set(set, known);
+  const key = Array.from(added.values(), ({ name, version }) => `${name}\0${version}`).join();
+  let larger = known.get(key);
+  if (larger === undefined) {
+    larger = set.with(added);
+    known.set(key, larger);
+  }
+  return larger;
 }

@@ -1,5 +1,5 @@
 /**
- * The xDS server: aggregated streams over gRPC, in both variants.
+ * The xDS server: streams over gRPC, aggregated or of one type, in both variants.
  *
  * Changes are gathered for one turn of the event loop and then pushed to all streams.
  */
@@ -16,8 +16,8 @@ import { type Clock, systemClock } from './clock.ts';
 import { formatAddress, type HostAndPort, refusalToListen } from './listen-address.ts';
 import { LiveStream, type StreamState, type Surroundings, type XdsLog } from './live-stream.ts';
 import { createXdsMetrics } from './metrics.ts';
-import type { Variant } from './requests.ts';
-import { AGGREGATED_METHODS, aggregatedService, transportOf, type XdsCall } from './service.ts';
+import type { StreamKind } from './requests.ts';
+import { SERVICES, transportOf, type XdsCall } from './service.ts';
 import type { Acknowledgement, SnapshotSource } from './snapshot-source.ts';
 
 export interface XdsServerOptions {
@@ -67,11 +67,13 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
   };
   const live = new Set<LiveStream>();
   const server = new Server(CHANNEL_OPTIONS);
-  const handlers = AGGREGATED_METHODS.map(([method, variant]) => {
-    return [method, (call: XdsCall) => serve(call, variant, around, live)] as const;
-  });
-  const implementation: UntypedServiceImplementation = Object.fromEntries(handlers);
-  server.addService(aggregatedService, implementation);
+  for (const { definition, methods, only } of SERVICES) {
+    const handlers = methods.map(({ name, variant }) => {
+      return [name, (call: XdsCall) => serve(call, { variant, only }, around, live)] as const;
+    });
+    const implementation: UntypedServiceImplementation = Object.fromEntries(handlers);
+    server.addService(definition, implementation);
+  }
   const port = await listen(server, address);
 
   let scheduled: NodeJS.Immediate | undefined;
@@ -96,8 +98,8 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
   };
 }
 
-function serve(call: XdsCall, variant: Variant, around: Surroundings, live: Set<LiveStream>): void {
-  const stream = new LiveStream(variant, transportOf(call), around);
+function serve(call: XdsCall, kind: StreamKind, around: Surroundings, live: Set<LiveStream>): void {
+  const stream = new LiveStream(kind, transportOf(call), around);
   live.add(stream);
   // `end` alone is not sent when the connection breaks (grpc-js 1.14), so whichever comes first counts.
   const over = (why: string): void => {

@@ -6,6 +6,7 @@
  */
 import { type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
 import type { Transport } from './live-stream.ts';
 import type { Variant } from './requests.ts';
 
@@ -13,22 +14,34 @@ export type XdsCall = ServerDuplexStream<Buffer, Buffer>;
 
 const same = (bytes: Buffer): Buffer => bytes;
 
-/** Methods of one service, each in one variant. */
-export const AGGREGATED_METHODS: readonly (readonly [method: string, variant: Variant])[] = [
-  ['StreamAggregatedResources', 'state of the world'],
-  ['DeltaAggregatedResources', 'delta'],
+export interface XdsMethod {
+  readonly name: string;
+  readonly variant: Variant;
+}
+
+export interface XdsService {
+  /** The only type of the service; undefined: all of them on one stream (ADS). */
+  readonly only: TypeUrl | undefined;
+  readonly methods: readonly XdsMethod[];
+  readonly definition: ServiceDefinition;
+}
+
+export const SERVICES: readonly XdsService[] = [
+  service('envoy.service.discovery.v3.AggregatedDiscoveryService', 'AggregatedResources', undefined),
+  service('envoy.service.cluster.v3.ClusterDiscoveryService', 'Clusters', CLUSTER_TYPE),
+  service('envoy.service.endpoint.v3.EndpointDiscoveryService', 'Endpoints', ENDPOINTS_TYPE),
+  service('envoy.service.listener.v3.ListenerDiscoveryService', 'Listeners', LISTENER_TYPE),
 ];
 
-export const aggregatedService: ServiceDefinition = serviceDefinition(
-  'envoy.service.discovery.v3.AggregatedDiscoveryService',
-  AGGREGATED_METHODS.map(([method]) => method),
-);
-
-function serviceDefinition(service: string, methods: readonly string[]): ServiceDefinition {
+function service(name: string, what: string, only: TypeUrl | undefined): XdsService {
+  const methods: readonly XdsMethod[] = [
+    { name: `Stream${what}`, variant: 'state of the world' },
+    { name: `Delta${what}`, variant: 'delta' },
+  ];
   const definitions = methods.map((method) => [
-    method,
+    method.name,
     {
-      path: `/${service}/${method}`,
+      path: `/${name}/${method.name}`,
       requestStream: true,
       responseStream: true,
       requestSerialize: same,
@@ -37,7 +50,7 @@ function serviceDefinition(service: string, methods: readonly string[]): Service
       responseDeserialize: same,
     },
   ]);
-  return Object.fromEntries(definitions);
+  return { only, methods, definition: Object.fromEntries(definitions) as ServiceDefinition };
 }
 
 export function transportOf(call: XdsCall): Transport {

@@ -2,11 +2,14 @@
  * State-of-the-world subscriptions: each request lists all names. Clusters and listeners are answered with the full set,
  * in which absence means removal; endpoints with those that changed, and their absence means nothing.
  */
-import { ENDPOINTS_TYPE, type Resource } from '../envoy/resource.ts';
-import type { Served } from './holdings.ts';
+import { ENDPOINTS_TYPE } from '../envoy/resource.ts';
+import type { ResourceSet, Transition } from '../envoy/resource-set.ts';
+import type { Difference, Served } from './holdings.ts';
+import { covers, type Scope } from './interest.ts';
 import type { WorldRequest } from './requests.ts';
-import { type Answer, type Content, Subscription } from './subscription.ts';
-import { versionOf, versionOfAll } from './versions.ts';
+import { type Answer, Subscription } from './subscription.ts';
+
+const fullSets = new WeakMap<ResourceSet, Transition>();
 
 export class WorldSubscription extends Subscription {
   #isFirst = true;
@@ -29,7 +32,7 @@ export class WorldSubscription extends Subscription {
       this.#subscribe(names);
       return undefined;
     }
-    if (nonce === this.#lastNonce) return this.#answer(names, error);
+    if (nonce === this.#lastNonce) return this.#answer(names, error, nowMs);
     if (nonce === '') {
       // Before the first answer it has merely crossed our response; else the client starts this type anew.
       if (this.#hasAnswered || this.outstanding.isEmpty) this.#startAnew(version);
@@ -50,16 +53,14 @@ export class WorldSubscription extends Subscription {
     this.#subscribe(this.#lateNames);
   }
 
-  protected compose(served: Served): Content | undefined {
+  protected compose(served: Served): Difference | undefined {
     this.#compareBroughtVersion(served);
-    const { changed, removed } = this.holdings.difference(served, this.interest);
-    if (this.#isFullSet) {
-      if (changed.length === 0 && removed.length === 0 && !this.#isAnswerDue) return undefined;
-      return { version: this.#version(served), resources: this.#covered(served), removed };
-    }
-    for (const name of removed) this.holdings.forget(name);
-    if (changed.length === 0) return undefined;
-    return { version: this.#version(served), resources: changed, removed: [] };
+    const { scope } = this.interest;
+    const difference = this.holdings.difference(served, scope);
+    const { resources, removed } = difference.content;
+    if (!this.#isFullSet) return resources.length > 0 ? difference : undefined;
+    if (resources.length + removed.length === 0 && !this.#isAnswerDue) return undefined;
+    return { content: fullSet(served.resources, scope), fresh: difference.fresh };
   }
 
   protected override afterSending(): void {
@@ -71,9 +72,9 @@ export class WorldSubscription extends Subscription {
     return this.typeUrl !== ENDPOINTS_TYPE;
   }
 
-  #answer(names: readonly string[], error: string | undefined): Answer | undefined {
+  #answer(names: readonly string[], error: string | undefined, nowMs: number): Answer | undefined {
     const response = this.#lastNonce === undefined ? undefined : this.outstanding.take(this.#lastNonce);
-    const answer = response === undefined ? undefined : this.answered(response, error);
+    const answer = response === undefined ? undefined : this.answered(response, error, nowMs);
     this.#hasAnswered = true;
     this.#subscribe(names);
     return answer;
@@ -82,8 +83,9 @@ export class WorldSubscription extends Subscription {
   #startAnew(version: string): void {
     this.outstanding.clear();
     this.holdings.forgetAllBut(() => false);
-    for (const name of this.interest.names) this.holdings.ask(name);
-    this.#isAnswerDue = this.interest.isWildcard;
+    const { isWildcard, names } = this.interest.scope;
+    for (const name of names) this.holdings.ask(name);
+    this.#isAnswerDue = isWildcard;
     this.#broughtVersion = version;
     this.#hasAnswered = false;
     this.mayLack = true;
@@ -92,10 +94,11 @@ export class WorldSubscription extends Subscription {
   #subscribe(names: readonly string[]): void {
     this.#lateNames = undefined;
     const { asked, dropped, wildcard } = this.interest.replace(names);
+    const { scope } = this.interest;
     for (const name of asked) this.holdings.ask(name);
     if (wildcard === 'gained') this.#isAnswerDue = true;
-    if (wildcard === 'lost') this.holdings.forgetAllBut((name) => this.interest.covers(name));
-    for (const name of dropped) if (!this.interest.covers(name)) this.holdings.forget(name);
+    if (wildcard === 'lost') this.holdings.forgetAllBut((name) => covers(scope, name));
+    for (const name of dropped) if (!covers(scope, name)) this.holdings.forget(name);
     if (asked.length > 0 || wildcard !== 'unchanged') this.mayLack = true;
   }
 
@@ -103,17 +106,21 @@ export class WorldSubscription extends Subscription {
   #compareBroughtVersion(served: Served): void {
     const version = this.#broughtVersion;
     this.#broughtVersion = '';
-    if (version === '' || !this.interest.isWildcard || version !== this.#version(served)) return;
-    this.holdings.adopt(this.#covered(served).map((resource) => [resource.name, resource.version]));
+    const { scope } = this.interest;
+    if (version === '' || !scope.isWildcard || version !== served.resources.version) return;
+    this.holdings.assume(served, scope);
     this.#isAnswerDue = false;
   }
+}
 
-  #version(served: Served): string {
-    return this.interest.isWildcard ? versionOfAll(served.resources) : versionOf(this.#covered(served));
+/** Everything in scope: what is absent is removed. Shared where it is all there is. */
+function fullSet(set: ResourceSet, { isWildcard, names }: Scope): Transition {
+  const { version, list } = set;
+  if (!isWildcard) return { version, resources: list.filter(({ name }) => names.has(name)), removed: [] };
+  let content = fullSets.get(set);
+  if (content === undefined) {
+    content = { version, resources: list, removed: [] };
+    fullSets.set(set, content);
   }
-
-  #covered({ resources }: Served): readonly Resource[] {
-    if (this.interest.isWildcard) return [...resources.values()];
-    return [...this.interest.names].flatMap((name) => resources.get(name) ?? []);
-  }
+  return content;
 }

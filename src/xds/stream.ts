@@ -1,21 +1,22 @@
 /**
- * One aggregated stream: the subscriptions of a client and the order between them.
+ * One stream: the subscriptions of a client and the order between them.
  *
- * Clusters, then their endpoints, then the listeners that route to them; clusters are removed last (`retention.ts`).
+ * Clusters, then their endpoints, then the listeners that route to them; clusters are removed last (`retention.ts`). On a
+ * stream of one type nothing is known of the others, so clusters there are removed a drain time after they are gone.
  * Pure: times are arguments, and responses are handed out one by one for as long as the caller can write.
  */
 import {
   CLUSTER_TYPE,
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
-  type Resource,
   type Snapshot,
   TYPE_URLS,
   type TypeUrl,
 } from '../envoy/resource.ts';
+import { ResourceSet } from '../envoy/resource-set.ts';
 import { DeltaSubscription } from './delta.ts';
 import type { Served } from './holdings.ts';
-import type { DeltaRequest, Variant, WorldRequest, XdsRequest } from './requests.ts';
+import type { DeltaRequest, StreamKind, WorldRequest, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
 import { WorldSubscription } from './state-of-the-world.ts';
 import type { Answer, Response, Subscription, SubscriptionState } from './subscription.ts';
@@ -23,10 +24,10 @@ import type { Answer, Response, Subscription, SubscriptionState } from './subscr
 /** How long an unanswered response holds up the next one of its type. */
 export const ANSWER_LIMIT_MS = 1_500;
 
-const NOTHING: ReadonlyMap<string, Resource> = new Map();
+const NOTHING: ReadonlySet<string> = new Set();
 
 export class XdsStream {
-  readonly variant: Variant;
+  readonly #kind: StreamKind;
   readonly #limitMs: number;
   readonly #world = new Map<TypeUrl, WorldSubscription>();
   readonly #delta = new Map<TypeUrl, DeltaSubscription>();
@@ -38,8 +39,8 @@ export class XdsStream {
   /** Since when listeners wait for endpoints. */
   #waitingSinceMs: number | undefined;
 
-  constructor(variant: Variant, drainMs: number, limitMs = ANSWER_LIMIT_MS) {
-    this.variant = variant;
+  constructor(kind: StreamKind, drainMs: number, limitMs = ANSWER_LIMIT_MS) {
+    this.#kind = kind;
     this.#limitMs = limitMs;
     this.#retention = new Retention(drainMs);
   }
@@ -47,7 +48,8 @@ export class XdsStream {
   request(request: XdsRequest, nowMs: number): Answer | undefined {
     const { typeUrl } = request;
     const isNew = this.#subscription(typeUrl) === undefined;
-    const answer = request.variant === 'delta' ? this.#changeNames(request) : this.#listNames(request, nowMs);
+    const answer =
+      request.variant === 'delta' ? this.#changeNames(request, nowMs) : this.#listNames(request, nowMs);
     // What a reconnecting client brings along may be gone already.
     if (isNew && typeUrl === CLUSTER_TYPE && this.#snapshot !== undefined) this.#serve(this.#snapshot);
     return answer;
@@ -122,6 +124,7 @@ export class XdsStream {
   }
 
   #confirmedListeners(): number {
+    if (this.#kind.only === CLUSTER_TYPE) return this.#sequence;
     return this.#subscription(LISTENER_TYPE)?.confirmedSequence(this.#servedOf(LISTENER_TYPE)) ?? -1;
   }
 
@@ -129,11 +132,16 @@ export class XdsStream {
     const clusters = this.#subscription(CLUSTER_TYPE);
     // A client that started without clusters and has not asked for listeners has none: no reason to keep anything, and
     // a good one not to, since a cluster that never warms keeps it from asking.
-    const hasNoListeners = clusters?.startedEmpty === true && this.#subscription(LISTENER_TYPE) === undefined;
-    const held = hasNoListeners ? [] : (clusters?.heldNames() ?? []);
-    const before = (type: TypeUrl): ReadonlyMap<string, Resource> =>
-      this.#served.get(type)?.resources ?? NOTHING;
-    this.#retention.keep(held, snapshot, before, this.#sequence);
+    const hasNoListeners =
+      this.#kind.only === undefined &&
+      clusters?.startedEmpty === true &&
+      this.#subscription(LISTENER_TYPE) === undefined;
+    const next = snapshot.get(CLUSTER_TYPE) ?? ResourceSet.empty;
+    const gone = hasNoListeners ? [] : (clusters?.goneFrom(next) ?? []);
+    if (gone.length > 0 || !this.#retention.isEmpty) {
+      const before = (type: TypeUrl): ResourceSet => this.#servedOf(type).resources;
+      this.#retention.keep(gone, snapshot, before, this.#sequence);
+    }
     this.#refresh(snapshot);
   }
 
@@ -149,16 +157,18 @@ export class XdsStream {
   }
 
   #servedOf(type: TypeUrl): Served {
-    return this.#served.get(type) ?? { resources: NOTHING, withheld: new Set(), sequence: this.#sequence };
+    return (
+      this.#served.get(type) ?? { resources: ResourceSet.empty, withheld: NOTHING, sequence: this.#sequence }
+    );
   }
 
-  #changeNames(request: DeltaRequest): Answer | undefined {
+  #changeNames(request: DeltaRequest, nowMs: number): Answer | undefined {
     let subscription = this.#delta.get(request.typeUrl);
     if (subscription === undefined) {
       subscription = new DeltaSubscription(request.typeUrl, this.#limitMs);
       this.#delta.set(request.typeUrl, subscription);
     }
-    return subscription.request(request);
+    return subscription.request(request, nowMs);
   }
 
   #listNames(request: WorldRequest, nowMs: number): Answer | undefined {

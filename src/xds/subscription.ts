@@ -8,27 +8,25 @@
  * costs nothing: it is given the newest state when it can take it, and none of the states in between.
  */
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
-import { Holdings, type Recorded, type Served } from './holdings.ts';
-import { Interest } from './interest.ts';
+import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
+import { type Difference, Holdings, type Served } from './holdings.ts';
+import { InitialForm } from './initial-form.ts';
+import { covers, Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';
 import { withoutContents } from './rejection.ts';
 
-/** What a response says; the nonce is the stream's. */
-export interface Content {
-  readonly version: string;
-  readonly resources: readonly Resource[];
-  readonly removed: readonly string[];
-}
-
-export interface Response extends Content, Recorded {
+export interface Response extends Difference {
   readonly typeUrl: TypeUrl;
+  /** The stream's; the content may be shared by many. */
   readonly nonce: string;
+  /** Says which resources are sent in the form for a starting client; undefined: none. */
+  readonly initialForm: InitialForm | undefined;
 }
 
 /** The client's answer to a response. */
 export interface Answer {
   readonly outcome: 'accepted' | 'rejected';
-  readonly resources: readonly Resource[];
+  readonly content: Transition;
   /** Without the contents of resources; empty where it accepted. */
   readonly message: string;
 }
@@ -50,6 +48,7 @@ export abstract class Subscription {
   /** Something may have to be sent; false: certainly nothing. */
   protected mayLack = true;
   #isInitialDue = false;
+  #initialForm: InitialForm | undefined;
   #sentVersion: string | undefined;
   #acknowledgedVersion: string | undefined;
   #confirmedSequence = -1;
@@ -61,7 +60,7 @@ export abstract class Subscription {
   }
 
   /** What there is to send, without sending it. */
-  protected abstract compose(served: Served): Content | undefined;
+  protected abstract compose(served: Served): Difference | undefined;
 
   /** Runs before anything is composed, with what has become due by then. */
   protected beforeNext(_nowMs: number): void {}
@@ -70,20 +69,20 @@ export abstract class Subscription {
 
   next(served: Served, nowMs: number, nonce: string): Response | undefined {
     this.beforeNext(nowMs);
+    if (this.holdings.retryDue(nowMs)) this.mayLack = true;
     if (!this.mayLack || this.outstanding.blockedUntil(nowMs) !== undefined) return undefined;
-    const content = this.compose(served);
+    const difference = this.compose(served);
     this.mayLack = false;
-    if (content === undefined) {
-      this.holdings.settleDebts(served);
-      return undefined;
-    }
-    const { resources, removed, version } = content;
-    const recorded = this.holdings.record(resources, removed, this.#isInitialDue);
-    this.#isInitialDue = false;
-    this.outstanding.add({ nonce, version, sentMs: nowMs, sequence: served.sequence, resources, removed });
-    this.#sentVersion = version;
+    this.holdings.sent(difference?.content, served, this.interest.scope);
+    if (difference === undefined) return undefined;
+    const { content, fresh } = difference;
+    const mayRepeat = this.#isInitialDue || fresh.length < content.resources.length;
+    this.#initialForm = this.#nextInitialForm(difference, served);
+    const initialForm = mayRepeat ? this.#initialForm : undefined;
+    this.outstanding.add({ nonce, content, sentMs: nowMs, sequence: served.sequence });
+    this.#sentVersion = content.version;
     this.afterSending();
-    return { typeUrl: this.typeUrl, nonce, version, resources, removed, ...recorded };
+    return { typeUrl: this.typeUrl, nonce, content, fresh, initialForm };
   }
 
   /** There is something to send, which only an unanswered response can be holding up. */
@@ -97,25 +96,22 @@ export abstract class Subscription {
   }
 
   /** Sends these again, though they are unchanged, if the client has subscribed to them. */
-  touch(names: readonly string[]): void {
-    for (const name of names) {
-      if (!this.interest.covers(name)) continue;
+  touch(resources: readonly Resource[]): void {
+    for (const { name } of resources) {
+      if (!covers(this.interest.scope, name)) continue;
       this.holdings.touch(name);
       this.mayLack = true;
     }
   }
 
-  holds(name: string): boolean {
-    return this.holdings.has(name);
-  }
-
-  heldNames(): Iterable<string> {
-    return this.holdings.names();
+  /** What the client holds and the set lacks. */
+  goneFrom(set: ResourceSet): readonly string[] {
+    return this.holdings.goneFrom(set);
   }
 
   /** When `next` may have something to say again without any other event; undefined: never. */
   wakeAt(nowMs: number): number | undefined {
-    return this.mayLack ? this.outstanding.blockedUntil(nowMs) : undefined;
+    return this.mayLack ? this.outstanding.blockedUntil(nowMs) : this.holdings.retryAt();
   }
 
   /** Number of the newest snapshot that the client is known to have taken, whole. */
@@ -140,18 +136,25 @@ export abstract class Subscription {
     this.#isInitialDue = true;
   }
 
-  protected answered(response: SentResponse, error: string | undefined): Answer {
-    const { resources } = response;
+  protected answered(response: SentResponse, error: string | undefined, nowMs: number): Answer {
+    const { content, sequence } = response;
     if (error !== undefined) {
-      this.holdings.refuse(response, error);
+      this.holdings.refuse(response, error, nowMs);
       this.mayLack = true;
-      return { outcome: 'rejected', resources, message: withoutContents(error) };
+      return { outcome: 'rejected', content, message: withoutContents(error) };
     }
     this.holdings.accept(response);
-    this.#acknowledgedVersion = response.version;
+    this.#acknowledgedVersion = content.version;
     if (this.holdings.rejection === undefined) {
-      this.#confirmedSequence = Math.max(this.#confirmedSequence, response.sequence);
+      this.#confirmedSequence = Math.max(this.#confirmedSequence, sequence);
     }
-    return { outcome: 'accepted', resources, message: '' };
+    return { outcome: 'accepted', content, message: '' };
+  }
+
+  #nextInitialForm(difference: Difference, { resources }: Served): InitialForm | undefined {
+    if (!this.#isInitialDue) return this.#initialForm?.after(difference);
+    this.#isInitialDue = false;
+    const { isWildcard } = this.interest.scope;
+    return InitialForm.of(isWildcard ? resources : ResourceSet.of(difference.content.resources));
   }
 }

@@ -1,31 +1,75 @@
 /**
- * Discovery responses as bytes. Each resource is encoded once, in the form in which a response holds it, and shared by
- * all streams: the fields of a Protobuf message are runs of bytes in any order, so a response is put together from them.
+ * Discovery responses as bytes. The fields of a Protobuf message are runs of bytes in any order, so a response is put
+ * together from what is encoded already: each resource once, the content of a response once for all streams that are sent
+ * it, and the nonce, which is the stream's.
  *
  *   DiscoveryResponse       1 version_info, 2 resources (Any), 4 type_url, 5 nonce
  *   DeltaDiscoveryResponse  1 system_version_info, 2 resources (Resource), 4 type_url, 5 nonce, 6 removed_resources
  *   Resource                1 version, 2 resource (Any), 3 name
  *   Any                     1 type_url, 2 value
  */
-import type { Resource } from '../envoy/resource.ts';
+import type { Resource, TypeUrl } from '../envoy/resource.ts';
+import type { Transition } from '../envoy/resource-set.ts';
+import type { InitialForm } from './initial-form.ts';
 import type { Variant } from './requests.ts';
 import type { Response } from './subscription.ts';
 
 type Form = 'world' | 'world, initial' | 'delta' | 'delta, initial';
 
-const encoded = new WeakMap<Resource, Map<Form, Buffer>>();
+/** Everything of a response but its nonce; and the last whole one, since streams mostly count alike. */
+interface Encoded {
+  readonly body: Buffer;
+  nonce: string;
+  bytes: Buffer;
+}
 
-export function encodeResponse(variant: Variant, response: Response): Buffer {
-  const { typeUrl, nonce, version, resources, removed, initial } = response;
-  const parts = [field(1, text(version)), field(4, text(typeUrl)), field(5, text(nonce))];
-  for (const resource of resources) parts.push(encodeResource(resource, variant, initial.has(resource.name)));
-  if (variant === 'delta') for (const name of removed) parts.push(field(6, text(name)));
+const resources = new WeakMap<Resource, Map<Form, Buffer>>();
+
+/** By variant and type, since types without resources have their contents in common; then by initial form. */
+const contents = new Map<string, WeakMap<Transition, WeakMap<object, Encoded>>>();
+/** Stands for no initial form. */
+const NO_FORM = {};
+
+/** The bytes may be shared: they are not to be written to. */
+export function encodeResponse(variant: Variant, { content, initialForm, typeUrl, nonce }: Response): Buffer {
+  const forms = formsOf(`${variant} ${typeUrl}`, content);
+  let encoded = forms.get(initialForm ?? NO_FORM);
+  if (encoded === undefined) {
+    const body = encodeContent(variant, typeUrl, content, initialForm);
+    encoded = { body, nonce: '', bytes: body };
+    forms.set(initialForm ?? NO_FORM, encoded);
+  }
+  if (encoded.nonce !== nonce) {
+    encoded.nonce = nonce;
+    encoded.bytes = Buffer.concat([encoded.body, field(5, text(nonce))]);
+  }
+  return encoded.bytes;
+}
+
+function formsOf(kind: string, content: Transition): WeakMap<object, Encoded> {
+  const ofKind = contents.get(kind) ?? new WeakMap<Transition, WeakMap<object, Encoded>>();
+  contents.set(kind, ofKind);
+  const forms = ofKind.get(content) ?? new WeakMap<object, Encoded>();
+  ofKind.set(content, forms);
+  return forms;
+}
+
+function encodeContent(
+  variant: Variant,
+  typeUrl: TypeUrl,
+  content: Transition,
+  initialForm: InitialForm | undefined,
+): Buffer {
+  const parts = [field(1, text(content.version)), field(4, text(typeUrl))];
+  for (const resource of content.resources)
+    parts.push(encodeResource(resource, variant, initialForm?.has(resource) ?? false));
+  if (variant === 'delta') for (const name of content.removed) parts.push(field(6, text(name)));
   return Buffer.concat(parts);
 }
 
 function encodeResource(resource: Resource, variant: Variant, isInitial: boolean): Buffer {
-  const forms = encoded.get(resource) ?? new Map<Form, Buffer>();
-  encoded.set(resource, forms);
+  const forms = resources.get(resource) ?? new Map<Form, Buffer>();
+  resources.set(resource, forms);
   const initialBytes = isInitial ? resource.initialBytes : undefined;
   const form: Form = `${variant === 'delta' ? 'delta' : 'world'}${initialBytes === undefined ? '' : ', initial'}`;
   const known = forms.get(form);

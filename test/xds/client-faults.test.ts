@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 
 import type { Resource, Snapshot } from '../../src/envoy/resource.ts';
+import { ResourceSet } from '../../src/envoy/resource-set.ts';
 import type { TestStream } from './client.ts';
 import { assertSilent, NODE, SERVED, stage, until } from './surroundings.ts';
 import { snapshotOf, typeOf } from './talk.ts';
@@ -121,7 +122,7 @@ for (const variant of ['state of the world', 'delta'] as const) {
 
 test('server: a method that does not exist is UNIMPLEMENTED', async () => {
   await using here = await stage(SERVED);
-  const stream = here.client().otherMethod('delta', 'AggregatedDiscoveryService/Other');
+  const stream = here.client().otherMethod('delta', 'discovery.v3.AggregatedDiscoveryService/Other');
   assert.equal((await stream.status()).code, status.UNIMPLEMENTED);
 });
 
@@ -133,7 +134,7 @@ function bigListener(version: number): Snapshot {
   return new Map(
     [...snapshotOf({})].map(([type, resources]) => [
       type,
-      type === typeUrl ? new Map([['l', listener]]) : resources,
+      type === typeUrl ? ResourceSet.of([listener]) : resources,
     ]),
   );
 }

@@ -10,6 +10,13 @@ import { type ShortType, typeOf } from './talk.ts';
 
 const DEADLINE_MS = 10_000;
 
+const METHODS: Readonly<Record<ShortType | 'all', readonly [service: string, what: string]>> = {
+  all: ['discovery.v3.AggregatedDiscoveryService', 'AggregatedResources'],
+  CDS: ['cluster.v3.ClusterDiscoveryService', 'Clusters'],
+  EDS: ['endpoint.v3.EndpointDiscoveryService', 'Endpoints'],
+  LDS: ['listener.v3.ListenerDiscoveryService', 'Listeners'],
+};
+
 const same = (bytes: Buffer): Buffer => bytes;
 
 export interface Message {
@@ -77,6 +84,11 @@ export class TestStream {
     });
   }
 
+  /** Arrived and not taken yet. */
+  get waiting(): number {
+    return this.#messages.length;
+  }
+
   async next(): Promise<Message> {
     await this.#until(() => this.#messages.length > 0, 'a message');
     const message = this.#messages.shift();
@@ -121,11 +133,13 @@ export class TestClient {
     this.#client = new Client(address, credentials.createInsecure());
   }
 
-  stream(variant: Variant): TestStream {
-    const method = variant === 'delta' ? 'DeltaAggregatedResources' : 'StreamAggregatedResources';
-    return this.otherMethod(variant, `AggregatedDiscoveryService/${method}`);
+  /** An aggregated stream, or one of a service that has only that type. */
+  stream(variant: Variant, only?: ShortType): TestStream {
+    const [service, what] = METHODS[only ?? 'all'];
+    return this.otherMethod(variant, `${service}/${variant === 'delta' ? 'Delta' : 'Stream'}${what}`);
   }
 
+  /** `discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources` */
   otherMethod(variant: Variant, method: string): TestStream {
     return new TestStream(variant, this.#call(method));
   }
@@ -135,7 +149,7 @@ export class TestClient {
   }
 
   #call(method: string): ClientDuplexStream<Buffer, Buffer> {
-    return this.#client.makeBidiStreamRequest(`/envoy.service.discovery.v3.${method}`, same, same);
+    return this.#client.makeBidiStreamRequest(`/envoy.service.${method}`, same, same);
   }
 }
 

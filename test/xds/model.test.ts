@@ -55,12 +55,12 @@ class Scene {
   constructor(variant: Variant, random: (below: number) => number) {
     this.#variant = variant;
     this.#random = random;
-    this.#stream = new XdsStream(variant, DRAIN_MS);
+    this.#stream = new XdsStream({ variant, only: undefined }, DRAIN_MS);
     this.connect();
   }
 
   connect(): void {
-    this.#stream = new XdsStream(this.#variant, DRAIN_MS);
+    this.#stream = new XdsStream({ variant: this.#variant, only: undefined }, DRAIN_MS);
     this.#stream.setSnapshot(snapshotOf(this.#spec));
     this.#toClient = [];
     this.#toServer = [];
@@ -107,7 +107,7 @@ class Scene {
       return true;
     }
     this.#apply(type, response);
-    this.#lastVersion[type] = response.version;
+    this.#lastVersion[type] = response.content.version;
     if (type === 'CDS') this.#withheld.push(response);
     else this.#toServer.push(this.#request(type));
     if (type === 'CDS') this.#followClusters();
@@ -130,7 +130,11 @@ class Scene {
     for (;;) {
       const response = this.#stream.next(this.now);
       if (response === undefined) return;
-      const { typeUrl, nonce, resources, removed } = response;
+      const {
+        typeUrl,
+        nonce,
+        content: { resources, removed },
+      } = response;
       const inFlight = this.#inFlight.get(typeUrl);
       const isFree = inFlight === undefined || this.now >= inFlight.sentMs + ANSWER_LIMIT_MS;
       assert.ok(isFree, `${typeUrl} ${nonce} sent while ${inFlight?.nonce} was in flight`);
@@ -142,7 +146,7 @@ class Scene {
     }
   }
 
-  #apply(type: ShortType, { resources, removed }: Response): void {
+  #apply(type: ShortType, { content: { resources, removed } }: Response): void {
     const held = this.held[type];
     const before = new Map(held);
     if (this.#variant === 'delta') for (const name of type === 'EDS' ? [] : removed) held.delete(name);

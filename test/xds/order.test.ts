@@ -124,7 +124,7 @@ for (const variant of BOTH) {
       const talk = settled(variant, before);
       talk.serve({ ...without, LDS: 'm@2' });
       talk.nack('LDS', 'no');
-      assert.deepEqual(talk.pass(60_000), []);
+      assert.deepEqual(talk.pass(4_999), []);
       talk.settle(talk.serve({ ...without, LDS: 'm@3' }));
       assert.deepEqual(talk.pass(9_999), []);
       assert.deepEqual(talk.pass(1), cdsGone);
@@ -164,7 +164,7 @@ for (const variant of BOTH) {
       talk.serve({ CDS: 'b@1 c@1', LDS: 'l@1' });
       talk.pass(4_000);
       talk.serve({ CDS: 'c@1', LDS: 'l@1' });
-      assert.deepEqual(talk.settle(talk.pass(6_000)), lines(variant, ['CDS -a'], ['CDS c@1 b@1']));
+      assert.deepEqual(talk.settle(talk.pass(6_000)), lines(variant, ['CDS -a'], ['CDS b@1 c@1']));
       assert.deepEqual(talk.settle(talk.pass(4_000)), lines(variant, ['CDS -b'], ['CDS c@1']));
     });
 
@@ -172,7 +172,7 @@ for (const variant of BOTH) {
       const talk = settled(variant, { CDS: 'a@1 b@1', LDS: 'l@1' });
       talk.serve({ CDS: 'b@1', LDS: 'l@1' });
       talk.pass(9_999);
-      assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@1' }), lines(variant, ['CDS b@2'], ['CDS b@2 a@1']));
+      assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@1' }), lines(variant, ['CDS b@2'], ['CDS a@1 b@2']));
       assert.deepEqual(talk.pass(1), []);
       assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@2' }), []);
       assert.deepEqual(talk.ack('CDS'), [...lines(variant, ['CDS -a'], ['CDS b@2']), 'LDS l@2']);
@@ -181,7 +181,7 @@ for (const variant of BOTH) {
     test('another cluster changes while one is kept: the kept one stays', () => {
       const talk = settled(variant, { CDS: 'a@1 b@1', LDS: 'l@1' });
       talk.serve({ CDS: 'b@1', LDS: 'l@1' });
-      assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@1' }), lines(variant, ['CDS b@2'], ['CDS b@2 a@1']));
+      assert.deepEqual(talk.serve({ CDS: 'b@2', LDS: 'l@1' }), lines(variant, ['CDS b@2'], ['CDS a@1 b@2']));
     });
 
     test('endpoints of a kept cluster are still answered', () => {
@@ -210,7 +210,7 @@ test('delta: listeners that are taken beside a refused one do not start the drai
   talk.serve({ CDS: 'b@1', LDS: 'l@2 m@1' });
   talk.nack('LDS', 'l: no');
   assert.deepEqual(talk.settle(talk.serve({ CDS: 'b@1', LDS: 'l@2 m@2' })), ['LDS m@2']);
-  assert.deepEqual(talk.pass(60_000), []);
+  assert.deepEqual(talk.pass(4_999), []);
   talk.settle(talk.serve({ CDS: 'b@1', LDS: 'l@3 m@2' }));
   assert.deepEqual(talk.pass(10_000), ['CDS -a']);
 });

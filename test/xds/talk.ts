@@ -13,6 +13,7 @@ import {
   type Snapshot,
   type TypeUrl,
 } from '../../src/envoy/resource.ts';
+import { ResourceSet } from '../../src/envoy/resource-set.ts';
 import type { Variant } from '../../src/xds/requests.ts';
 import { XdsStream } from '../../src/xds/stream.ts';
 import type { Answer, Response } from '../../src/xds/subscription.ts';
@@ -40,17 +41,17 @@ export function snapshotOf(spec: Spec): Snapshot {
   return new Map(SHORT_TYPES.map((type) => [typeOf(type), resourcesOf(type, spec[type] ?? '')]));
 }
 
-function resourcesOf(type: ShortType, list: string): ReadonlyMap<string, Resource> {
+function resourcesOf(type: ShortType, list: string): ResourceSet {
   const resources = list
     .split(' ')
     .filter((word) => word !== '')
-    .map((word): [string, Resource] => {
+    .map((word): Resource => {
       const [name = '', version = ''] = word.replace('!', '').split('@');
       const bytes = Buffer.from(`${type} ${name}@${version}`);
       const initial = word.endsWith('!') ? { initialBytes: Buffer.from(`${type} ${name}@${version}!`) } : {};
-      return [name, { typeUrl: typeOf(type), name, version, bytes, ...initial }];
+      return { typeUrl: typeOf(type), name, version, bytes, ...initial };
     });
-  return new Map(resources);
+  return ResourceSet.of(resources);
 }
 
 export interface Words {
@@ -75,7 +76,7 @@ export class Talk {
 
   constructor(variant: Variant, { drainMs = 10_000, snapshot }: { drainMs?: number; snapshot?: Spec } = {}) {
     this.#variant = variant;
-    this.stream = new XdsStream(variant, drainMs);
+    this.stream = new XdsStream({ variant, only: undefined }, drainMs);
     if (snapshot !== undefined) this.stream.setSnapshot(snapshotOf(snapshot));
   }
 
@@ -105,7 +106,11 @@ export class Talk {
   }
 
   ack(type: ShortType, words: Words = {}): readonly string[] {
-    return this.ask(type, { nonce: this.last(type).nonce, version: this.last(type).version, ...words });
+    return this.ask(type, {
+      nonce: this.last(type).nonce,
+      version: this.last(type).content.version,
+      ...words,
+    });
   }
 
   nack(type: ShortType, error: string, words: Words = {}): readonly string[] {
@@ -163,15 +168,17 @@ export class Talk {
   }
 
   /** What holds for every response, whatever the case. */
-  #check({ nonce, resources, removed }: Response): void {
+  #check({ nonce, content: { resources, removed } }: Response): void {
     assert.ok(!this.responses.some((earlier) => earlier.nonce === nonce), `nonce ${nonce} used twice`);
     const names = [...resources.map(({ name }) => name), ...removed];
     if (this.#variant === 'delta')
       assert.equal(new Set(names).size, names.length, `a name twice in ${names.join()}`);
   }
 
-  #line({ typeUrl, resources, removed, initial }: Response): string {
-    const words = resources.map(({ name, version }) => `${name}@${version}${initial.has(name) ? '!' : ''}`);
+  #line({ typeUrl, content: { resources, removed }, initialForm }: Response): string {
+    const words = resources.map(
+      (resource) => `${resource.name}@${resource.version}${initialForm?.has(resource) === true ? '!' : ''}`,
+    );
     const gone = this.#variant === 'delta' ? removed.map((name) => `-${name}`) : [];
     return [shortTypes.get(typeUrl), ...words, ...gone].join(' ');
   }

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 
 import { decode, encode } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, type Resource } from '../../src/envoy/resource.ts';
+import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import { InitialForm } from '../../src/xds/initial-form.ts';
 import type { Response } from '../../src/xds/subscription.ts';
 import { encodeResponse } from '../../src/xds/wire.ts';
 
@@ -18,16 +20,9 @@ function cluster(name: string): Resource {
 const LONG = 'x'.repeat(20_000);
 
 function response(isInitial: boolean, resources: readonly Resource[]): Response {
-  const initial = new Set(isInitial ? resources.map(({ name }) => name) : []);
-  return {
-    typeUrl: CLUSTER_TYPE,
-    nonce: '3',
-    version: 'v7',
-    resources,
-    removed: ['c', 'd'],
-    initial,
-    fresh: [],
-  };
+  const content = { version: 'v7', resources, removed: ['c', 'd'] };
+  const initialForm = isInitial ? InitialForm.of(ResourceSet.of(resources)) : undefined;
+  return { typeUrl: CLUSTER_TYPE, nonce: '3', content, fresh: [], initialForm };
 }
 
 const resources = [cluster('a'), cluster(LONG)];
