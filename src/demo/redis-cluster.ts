@@ -85,10 +85,21 @@ export class RedisCluster {
 
   /** Takes a replica out of the cluster: forgotten by all others, then stopped. */
   async removeReplica(node: ClusterNode, beforeStop: () => Promise<void> = async () => {}): Promise<void> {
-    this.#nodes = this.#nodes.filter((other) => other !== node);
-    await Promise.all(this.#nodes.map(({ client }) => client.cluster('FORGET', node.id)));
+    const others = this.#nodes.filter((other) => other !== node && other.process.isRunning());
+    // A node that has not heard of it yet can't forget it, and would hear of it later.
+    await Promise.all(
+      others.map(({ client, port }) =>
+        eventually(
+          `port ${port} knowing the node that leaves`,
+          async () => (String(await client.cluster('NODES')).includes(node.id) ? true : undefined),
+          { deadlineMs: 20_000 },
+        ),
+      ),
+    );
+    await Promise.all(others.map(({ client }) => client.cluster('FORGET', node.id)));
     await beforeStop();
     await stopRedis(node);
+    this.#nodes = this.#nodes.filter((other) => other !== node);
   }
 
   /** Kills it at once; it stays in `nodes`, and `restart` brings it back. */
