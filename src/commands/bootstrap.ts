@@ -22,6 +22,8 @@ interface Options {
   readonly file?: string;
 }
 
+const ADVISED_DRAIN_SECONDS = 30;
+
 export function bootstrapCommand(): Command {
   return new Command('bootstrap')
     .description('write an Envoy bootstrap (JSON) that connects to the control plane')
@@ -33,7 +35,12 @@ export function bootstrapCommand(): Command {
       parseNamespace,
     )
     .option('--hosts <host,...>', 'only these hosts', parseHosts)
-    .option('--drain-seconds <n>', 'how long old connections are drained after a change', parseSeconds, 30)
+    .option(
+      '--drain-seconds <n>',
+      'how long old connections are drained after a change',
+      parseSeconds,
+      ADVISED_DRAIN_SECONDS,
+    )
     .option('--delta', 'delta xDS instead of the state of the world', false)
     .option(
       '--envoy-admin <host:port>',
@@ -52,9 +59,15 @@ export function bootstrapCommand(): Command {
         'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
       process.stderr.write(
         `run it with: envoy --config-path ${file ?? 'FILE'} ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
-          `Envoy's admin: ${where}\n`,
+          `Envoy's admin: ${where}\n${drainAdvice(options.drainSeconds)}`,
       );
     });
+}
+
+/** A gradual drain picks a connection at a reply, by chance: in a short time few are picked, and the rest is cut. */
+function drainAdvice(seconds: number): string {
+  if (seconds >= ADVISED_DRAIN_SECONDS) return '';
+  return `note: a drain of ${seconds} s reconnects all clients within that time, and cuts those in use; ${ADVISED_DRAIN_SECONDS} s or more spreads it\n`;
 }
 
 /**

@@ -219,6 +219,22 @@ test('bootstrap writes JSON on stdout, and how to run it on stderr', async () =>
   assert.deepEqual(node.metadata, { 'redpilot.drain': 30, 'redpilot.hosts': ['x', 'y'] });
   assert.match(admin.address.pipe.path, /redpilot-a_b\.sock$/);
   assert.match(stderr, /envoy --config-path FILE --drain-time-s 30 --drain-strategy gradual/);
+  assert.doesNotMatch(stderr, /note:/);
+});
+
+test('bootstrap advises against a short drain', async () => {
+  const { status, stderr } = await redpilot([
+    'bootstrap',
+    '--xds-address',
+    '127.0.0.1:18000',
+    '--node-id',
+    'a',
+    '--drain-seconds',
+    '5',
+  ]);
+  assert.equal(status, 0);
+  assert.match(stderr, /--drain-time-s 5 --drain-strategy gradual/);
+  assert.match(stderr, /note: a drain of 5 s reconnects all clients within that time.*; 30 s or more/);
 });
 
 interface Serving {
