@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { MissingBinary, findEnvoy, findRedis, type RedisBinary } from '../../src/demo/binaries.ts';
+import { findRedisPy } from './redis-py.ts';
 
 /** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
 export const REQUIREMENTS = ['envoy', 'redis', 'redis-py', 'node'] as const;
@@ -55,11 +56,8 @@ export async function needRedisTools(t: TestContext): Promise<string | undefined
 
 /** The command that starts a Python with the client library redis-py. */
 export async function needRedisPy(t: TestContext): Promise<string | undefined> {
-  const works = await promisify(execFile)('python3', ['-c', 'import redis']).then(
-    () => true,
-    () => false,
-  );
-  if (works) return 'python3';
+  const python = await findRedisPy();
+  if (python !== undefined) return python;
   skip(t, 'redis-py', 'redis-py is missing: python3 -m pip install redis');
   return undefined;
 }

@@ -1,7 +1,17 @@
 /** Objects as YAML, for end-to-end tests. */
 import { stringify } from 'yaml';
 
+import type { ReadPolicy } from '../../src/api/objects.ts';
+
 const NAMESPACE = 'redis';
+
+export const POLICIES: readonly ReadPolicy[] = [
+  'MASTER',
+  'PREFER_MASTER',
+  'REPLICA',
+  'PREFER_REPLICA',
+  'ANY',
+];
 
 export interface HostObjects {
   readonly name: string;
@@ -17,11 +27,10 @@ export interface HostObjects {
 
 /** A RedisService and all that it refers to. */
 export function hostObjects(host: HostObjects): string {
-  const { name } = host;
   return documents(
     redisService(host),
     ...serviceObjects(host),
-    ...(host.mode === undefined ? [] : [destination(host, name)]),
+    ...(host.mode === undefined ? [] : [redisDestination(host)]),
   );
 }
 
@@ -70,16 +79,19 @@ export function serviceObjects({
   ];
 }
 
-function destination(
-  { mode, upstreamAuth }: Pick<HostObjects, 'mode' | 'upstreamAuth'>,
-  host: string,
-): object {
+export function redisDestination({
+  name: host,
+  mode,
+  upstreamAuth,
+  connectTimeout,
+}: Pick<HostObjects, 'name' | 'mode' | 'upstreamAuth'> & { readonly connectTimeout?: string }): object {
   const redis = { mode, ...(upstreamAuth === undefined ? {} : { auth: upstreamAuth }) };
+  const tcp = connectTimeout === undefined ? {} : { tcp: { connectTimeout } };
   return {
     apiVersion: 'redis.aeraki.io/v1alpha1',
     kind: 'RedisDestination',
     metadata: { name: host, namespace: NAMESPACE },
-    spec: { host, trafficPolicy: { connectionPool: { redis } } },
+    spec: { host, trafficPolicy: { connectionPool: { redis, ...tcp } } },
   };
 }
 

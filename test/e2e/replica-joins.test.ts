@@ -56,6 +56,7 @@ test('a replica that joins gets its share of the reads, and one that leaves cost
       { deadlineMs: 10_000 },
     );
     assert.ok(share > 0);
+    assert.equal(load.totals().errors, 0, load.lastError());
   });
 
   await t.test('taking it away again loses no command', async () => {

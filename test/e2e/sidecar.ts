@@ -3,7 +3,6 @@
  */
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
@@ -12,6 +11,11 @@ import { startControlPlane, type ControlPlane } from '../../src/commands/control
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { startEnvoy, type EnvoyProcess } from '../../src/demo/envoy-process.ts';
 import { bootstrap } from '../../src/envoy/bootstrap.ts';
+
+/** What a test or a benchmark leaves behind is stopped when it ends. */
+export interface Ending {
+  after(end: () => Promise<void> | void): void;
+}
 
 export interface SidecarOptions {
   readonly envoy: string;
@@ -34,7 +38,7 @@ export interface Sidecar {
 const LOCAL = { host: '127.0.0.1', port: 0 };
 
 /** Stopped when the test ends. */
-export async function startSidecar(t: TestContext, options: SidecarOptions): Promise<Sidecar> {
+export async function startSidecar(t: Ending, options: SidecarOptions): Promise<Sidecar> {
   const { envoy: binary, files, delta = true, drainSeconds = 3, drainStrategy = 'immediate' } = options;
   const folder = await temporaryFolder('objects');
   t.after(() => removeFolder(folder));
@@ -92,7 +96,7 @@ function withoutDns(): object {
 
 /** RESP2, no retries: a test wants to see each failure. Closed when the test ends. */
 export function connect(
-  t: TestContext,
+  t: Ending,
   port: number,
   options: {
     readonly maxRetriesPerRequest?: number;

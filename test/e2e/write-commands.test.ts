@@ -3,15 +3,12 @@ import { test } from 'node:test';
 
 import type { Redis } from 'ioredis';
 
-import type { ReadPolicy } from '../../src/api/objects.ts';
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { needBinaries } from './environment.ts';
-import { hostObjects } from './objects.ts';
+import { POLICIES, hostObjects } from './objects.ts';
 import { answerOf, connect, startSidecar } from './sidecar.ts';
-
-const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
 
 /** Envoy 1.40 takes these writes for reads: they are tried on a replica, whose MOVED brings them to the primary. */
 const WRITES_AS_READS = ['getex', 'getset', 'xack', 'xadd', 'xautoclaim', 'xclaim', 'xdel', 'xtrim'];
