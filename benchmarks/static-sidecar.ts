@@ -9,15 +9,7 @@ import { startEnvoy, type EnvoyProcess } from '../src/demo/envoy-process.ts';
 import { staticConfiguration } from '../src/envoy/static-configuration.ts';
 import { parseFile } from '../src/sources/files/documents.ts';
 import { gather } from '../src/sources/files/gather.ts';
-import { hostObjects } from '../test/e2e/objects.ts';
-
-export const POLICIES: readonly ReadPolicy[] = [
-  'MASTER',
-  'PREFER_MASTER',
-  'REPLICA',
-  'PREFER_REPLICA',
-  'ANY',
-];
+import { POLICIES, hostObjects } from '../test/e2e/objects.ts';
 
 /** A cluster as it stands in the static configuration. */
 export type ClusterJson = Record<string, unknown>;
