@@ -31,7 +31,7 @@ export function serveCommand(): Command {
     .option('--bind <address>', "where listeners listen on the Envoys' machines", parseIp, '127.0.0.1')
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
     .action(async (options: ServeOptions, command: Command) => {
-      const log = createLog(command.optsWithGlobals()['logLevel'] as string);
+      const log = createLog(String(command.opts()['logLevel']));
       const controlPlane = await startControlPlane({
         configPaths: options.config,
         xdsAddress: options.xdsAddress,

@@ -279,6 +279,7 @@ test('serve: ready, follows an edit, shows no secret anywhere, and ends at SIGTE
   t.after(() => removeFolder(folder));
   writeFileSync(join(folder, 'a.yaml'), withPassword);
   const serving = await serve(t, folder, ['--log-level', 'debug']);
+  assert.match(serving.output(), /objects changed/);
   writeFileSync(
     join(folder, 'a.yaml'),
     withPassword.replace('settings:', 'settings:\n    readPolicy: NOWHERE'),

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { createProgram } from '../src/cli.ts';
+import { pages, readme } from './documentation.ts';
+
+const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+
+test('README has objects and commands to begin with', () => {
+  assert.equal(readme.yaml.length, 1);
+  assert.ok(readme.commands.length > 4, readme.commands.join('\n'));
+});
+
+for (const { file, yaml, commands } of pages) {
+  for (const [index, objects] of yaml.entries()) {
+    test(`${file}: objects ${index + 1} are valid, every field included`, () => {
+      const { stdout, stderr } = spawnSync(process.execPath, [CLI, 'validate', '-'], {
+        input: objects,
+        encoding: 'utf8',
+      });
+      // What the objects refer to need not be on the page.
+      assert.doesNotMatch(stdout, /SyntaxError|InvalidValue|UnknownField|Duplicate/);
+      assert.match(stderr, /^[1-9]\d* objects?:/);
+    });
+  }
+  for (const command of commands.filter((line) => line.startsWith('redpilot '))) {
+    test(`${file}: "${command}" is a call that the command line takes`, () => {
+      const program = createProgram();
+      for (const each of program.commands) each.action(() => {});
+      const args = command
+        .replace(/ > .*$/, '')
+        .split(' ')
+        .slice(1);
+      assert.doesNotThrow(() => program.parse(args, { from: 'user' }));
+    });
+  }
+  for (const command of commands.filter((line) => line.startsWith('npm '))) {
+    test(`${file}: "${command}" runs a script that exists`, () => {
+      const [, first = '', second = ''] = command.split(' ');
+      const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+      const { scripts } = JSON.parse(manifest) as { readonly scripts: Readonly<Record<string, string>> };
+      assert.ok((first === 'run' ? second : first) in scripts);
+    });
+  }
+}
