@@ -122,10 +122,49 @@ export class Fields {
     return undefined;
   }
 
+  /** A whole number within bounds; `noun` names it in a message. */
+  integer(
+    name: string,
+    noun: string,
+    { min, max }: { readonly min: number; readonly max: number },
+  ): number | undefined {
+    const value = this.#value(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    this.invalid(
+      name,
+      `${describe(value)} is not ${noun} that can be used; write a whole number from ${min} to ${max}`,
+    );
+    return undefined;
+  }
+
+  /** 0 to 100 in steps of 0.0001, which is what Envoy can carry. */
+  percent(name: string): number | undefined {
+    const value = this.#value(name);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
+      this.invalid(name, `${describe(value)} is not a percentage; write a number from 0 to 100`);
+      return undefined;
+    }
+    const steps = Math.round(value * 10_000);
+    if (Math.abs(steps - value * 10_000) < 1e-6) return steps / 10_000;
+    this.invalid(name, `${value} is too fine; write at most four digits after the point`);
+    return undefined;
+  }
+
   /** A field that may hold a number or a name, where only the number matters. */
   numberOnly(name: string): number | undefined {
     const value = this.#value(name);
     return typeof value === 'number' ? value : undefined;
+  }
+
+  /** A duration in whole seconds, at most `max`: what the kernel can be told. */
+  durationSeconds(name: string, max: number): number | undefined {
+    const ms = this.durationMs(name);
+    if (ms === undefined) return undefined;
+    if (ms % 1_000 === 0 && ms <= max * 1_000) return ms / 1_000;
+    this.invalid(name, `can't be kept to; write whole seconds from 1s to ${max}s`);
+    return undefined;
   }
 
   durationMs(name: string): number | undefined {
@@ -173,10 +212,13 @@ export class Fields {
     this.invalid(name, 'is not carried out by this version of redpilot; remove it');
   }
 
-  /** Warns of every field that was not asked for, with the one that was probably meant. */
-  done(homes: Homes = {}): void {
+  /**
+   * Warns of every field that was not asked for, with the one that was probably meant; `prefix`: only of fields that
+   * begin so, since the others are somebody else's.
+   */
+  done(homes: Homes = {}, prefix = ''): void {
     for (const name of this.names) {
-      if (this.#asked.has(name)) continue;
+      if (this.#asked.has(name) || !name.startsWith(prefix)) continue;
       const meant = nearest(name, [...this.#asked]);
       const known = Object.keys(homes);
       const moved = known.includes(name) ? name : meant === undefined ? nearest(name, known) : undefined;

@@ -29,10 +29,24 @@ export interface RedisService extends ObjectHeader {
   readonly opTimeoutMs: number;
   /** undefined: on in cluster mode, off in proxy mode. */
   readonly enableRedirection: boolean | undefined;
+  readonly caseInsensitive: boolean;
+  readonly enableHashtagging: boolean;
+  readonly enableCommandStats: boolean;
+  readonly batching: Batching | undefined;
+  readonly maxUpstreamUnknownConnections: number | undefined;
   /** What clients must present; undefined: nothing. */
   readonly auth: Auth | undefined;
   /** spec.redis, in its order; empty: everything to the listener's own host and port. */
   readonly rules: readonly RouteRule[];
+  /** spec.faults, in its order. */
+  readonly faults: readonly Fault[];
+  readonly annotations: ServiceAnnotations;
+}
+
+/** Small requests wait for each other, up to this size and this long. */
+export interface Batching {
+  readonly bytes: number;
+  readonly flushAfterMs: number;
 }
 
 export interface RouteRule {
@@ -41,6 +55,44 @@ export interface RouteRule {
   readonly removePrefix: boolean;
   readonly host: string;
   readonly port: number | undefined;
+  /** Where reads go instead: the replicas of a primary that is no Redis Cluster. */
+  readonly reads: HostPort | undefined;
+  readonly mirrors: readonly MirrorRule[];
+}
+
+export interface MirrorRule extends HostPort {
+  /** 0 to 100, in steps of 0.0001. */
+  readonly percentage: number;
+  readonly excludeReadCommands: boolean;
+}
+
+export interface Fault {
+  readonly type: 'DELAY' | 'ERROR';
+  /** 0 to 100, in steps of 0.0001. */
+  readonly percentage: number;
+  readonly delayMs: number | undefined;
+  /** In lower case, none twice; empty: all but AUTH and PING. */
+  readonly commands: readonly string[];
+}
+
+export type Protocol = 'RESP2' | 'RESP3';
+
+/** The annotations `redpilot.dev/…` of a RedisService. */
+export interface ServiceAnnotations {
+  readonly listen: readonly ListenAddress[];
+  /** Namespaces, `.` for the object's own; undefined: as the control plane says; `*`: all. */
+  readonly exportTo: readonly string[] | undefined;
+  readonly protocol: Protocol;
+  readonly zoneAffinity: boolean;
+  readonly guards: boolean;
+}
+
+/** `HOST[:PORT]=ADDRESS:PORT`, or `ADDRESS:PORT` alone. */
+export interface ListenAddress {
+  /** As the user wrote it; undefined: the object's only listener. */
+  readonly of: HostPort | undefined;
+  readonly address: string;
+  readonly port: number;
 }
 
 export type Auth =
@@ -60,6 +112,25 @@ export interface RedisDestination extends ObjectHeader {
   readonly auth: Auth | undefined;
   readonly discoveryEndpoints: readonly HostPort[];
   readonly connectTimeoutMs: number | undefined;
+  readonly maxConnections: number | undefined;
+  readonly tcpKeepalive: TcpKeepalive | undefined;
+  /** undefined: plaintext. */
+  readonly tls: Tls | undefined;
+}
+
+/** What is undefined is the kernel's. */
+export interface TcpKeepalive {
+  readonly probes: number | undefined;
+  readonly timeSeconds: number | undefined;
+  readonly intervalSeconds: number | undefined;
+}
+
+export interface Tls {
+  readonly mode: 'SIMPLE' | 'MUTUAL';
+  /** Its fields ca.crt, tls.crt, tls.key; undefined: the system's authorities. */
+  readonly secretName: string | undefined;
+  readonly serverName: string | undefined;
+  readonly insecureSkipVerify: boolean;
 }
 
 /** `host`, `host:port`, `ip:port` or `[v6]:port`, taken apart; an IPv6 address without its brackets. */

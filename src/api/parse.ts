@@ -8,6 +8,7 @@ import type { ApiObject, ObjectHeader } from './objects.ts';
 import { parseRedisDestination } from './redis-destination.ts';
 import { parseRedisService } from './redis-service.ts';
 import { Report, type Locate } from './report.ts';
+import { ANNOTATIONS } from './service-annotations.ts';
 import { nearest } from './suggestion.ts';
 
 export type ParseOutcome =
@@ -34,7 +35,6 @@ const OTHER_KINDS: Readonly<Record<string, string>> = {
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const ANNOTATIONS = 'redpilot.dev/';
 
 /** `locate` says where a field stands, for the Diagnostics now and later. */
 export function parseObject(value: unknown, locate: Locate): ParseOutcome {
@@ -65,7 +65,7 @@ export function parseObject(value: unknown, locate: Locate): ParseOutcome {
   const report = new Report(ref.name === '' ? undefined : ref, locate);
   // readKind has seen that it is a map.
   const root = Fields.of(value, [], report) as Fields;
-  const metadata = parseMetadata(root, ref, locate);
+  const metadata = parseMetadata(root, ref, locate, report);
   const object = metadata && parseKind(kind, root, metadata, report);
   if (object === undefined || report.hasErrors) return refuse(report, ref.name === '' ? undefined : ref);
   return { kind: 'object', object, diagnostics: report.diagnostics };
@@ -106,9 +106,10 @@ function readKind(value: Readonly<Record<string, unknown>>, report: Report): Rea
 interface Metadata {
   readonly header: ObjectHeader;
   readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: Fields | undefined;
 }
 
-function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata | undefined {
+function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate, report: Report): Metadata | undefined {
   // Asked for here so that they don't count as unknown fields.
   root.text('apiVersion');
   root.text('kind');
@@ -139,9 +140,11 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata |
     );
   }
   const labels = metadata.map('labels');
-  refuseAnnotations(metadata);
+  const annotations = metadata.map('annotations');
+  if (ref.kind !== 'RedisService') warnOfAnnotations(annotations, ref.kind, report);
   return {
     header: { namespace: ref.namespace, name: ref.name, createdMs, locate },
+    annotations,
     labels: new Map(
       (labels?.names ?? []).flatMap((name) => {
         const text = labels?.text(name);
@@ -151,18 +154,20 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate): Metadata |
   };
 }
 
-function refuseAnnotations(metadata: Fields): void {
-  const annotations = metadata.map('annotations');
+/** All of ours belong to a RedisService. */
+function warnOfAnnotations(annotations: Fields | undefined, kind: string, report: Report): void {
   for (const name of annotations?.names ?? []) {
-    if (name.startsWith(ANNOTATIONS)) annotations?.refuse(name);
+    if (annotations === undefined || !name.startsWith(ANNOTATIONS)) continue;
+    const message = `has no effect on a ${kind}; move it to a RedisService`;
+    report.add('warning', 'UnknownField', annotations.at(name), message);
   }
 }
 
 function parseKind(kind: ReadKind, root: Fields, metadata: Metadata, report: Report): ApiObject | undefined {
-  const { header, labels } = metadata;
+  const { header, labels, annotations } = metadata;
   switch (kind) {
     case 'RedisService':
-      return parseRedisService(root, header, report);
+      return parseRedisService(root, header, annotations, report);
     case 'RedisDestination':
       return parseRedisDestination(root, header, report);
     case 'Service':

@@ -2,15 +2,19 @@
  * RedisDestination: how a host is reached.
  */
 import { parseAuth } from './auth.ts';
-import { isMap, type Fields } from './fields.ts';
+import type { Fields } from './fields.ts';
 import { hostProblem, parseHostPort } from './host-port.ts';
-import type { HostPort, Mode, ObjectHeader, RedisDestination } from './objects.ts';
+import type { HostPort, Mode, ObjectHeader, RedisDestination, TcpKeepalive, Tls } from './objects.ts';
 import type { Report } from './report.ts';
 
 /** In the order of their numbers. */
 const MODES: readonly Mode[] = ['PROXY', 'CLUSTER'];
 
-const isDisabled = (value: unknown): boolean => isMap(value) && value['mode'] === 'DISABLE';
+const TLS_MODES = ['DISABLE', 'SIMPLE', 'MUTUAL'] as const;
+
+/** Linux' own bounds: beyond them every connection would fail. */
+const MAX_PROBES = 127;
+const MAX_SECONDS = 32_767;
 
 /** Reports every problem; undefined where the object can't be used. */
 export function parseRedisDestination(
@@ -29,7 +33,7 @@ export function parseRedisDestination(
   if (problem !== undefined) spec.invalid('host', problem);
 
   const policy = spec.map('trafficPolicy');
-  policy?.refuse('tls', isDisabled);
+  const tls = policy && parseTls(policy);
   const pool = policy?.map('connectionPool');
   const redis = pool?.map('redis');
   const tcp = pool?.map('tcp');
@@ -37,8 +41,8 @@ export function parseRedisDestination(
   const auth = redis === undefined ? undefined : parseAuth(redis);
   const discoveryEndpoints = redis === undefined ? [] : parseSeeds(redis, mode, report);
   const connectTimeoutMs = tcp?.durationMs('connectTimeout');
-  tcp?.refuse('maxConnections');
-  tcp?.refuse('tcpKeepalive');
+  const maxConnections = tcp?.integer('maxConnections', 'a number of connections', INT32);
+  const tcpKeepalive = tcp && parseKeepalive(tcp);
 
   redis?.done({ connectTimeout: 'trafficPolicy.connectionPool.tcp' });
   tcp?.done({ mode: 'trafficPolicy.connectionPool.redis', auth: 'trafficPolicy.connectionPool.redis' });
@@ -47,7 +51,58 @@ export function parseRedisDestination(
   spec.done({ connectionPool: 'spec.trafficPolicy', mode: 'spec.trafficPolicy.connectionPool.redis' });
   root.done();
   if (report.hasErrors || host === undefined) return undefined;
-  return { kind: 'RedisDestination', ...header, host, mode, auth, discoveryEndpoints, connectTimeoutMs };
+  return {
+    kind: 'RedisDestination',
+    ...header,
+    host,
+    mode,
+    auth,
+    discoveryEndpoints,
+    connectTimeoutMs,
+    maxConnections,
+    tcpKeepalive,
+    tls,
+  };
+}
+
+const INT32 = { min: 1, max: 2_147_483_647 };
+
+function parseKeepalive(tcp: Fields): TcpKeepalive | undefined {
+  const fields = tcp.map('tcpKeepalive');
+  if (fields === undefined) return undefined;
+  const keepalive: TcpKeepalive = {
+    probes: fields.integer('probes', 'a number of probes', { min: 1, max: MAX_PROBES }),
+    timeSeconds: fields.durationSeconds('time', MAX_SECONDS),
+    intervalSeconds: fields.durationSeconds('interval', MAX_SECONDS),
+  };
+  fields.done();
+  return keepalive;
+}
+
+function parseTls(policy: Fields): Tls | undefined {
+  const fields = policy.map('tls');
+  if (fields === undefined) return undefined;
+  const mode = fields.choice('mode', 'a mode of TLS', TLS_MODES);
+  if (!fields.has('mode')) fields.invalid('mode', `is missing; write one of ${TLS_MODES.join(', ')}`);
+  const secret = fields.map('secret');
+  const secretName = secret?.text('name');
+  if (secret !== undefined && (secretName === '' || !secret.has('name'))) {
+    secret.invalid('name', 'is empty; write the name of a Secret of this namespace');
+  }
+  secret?.done();
+  const serverName = fields.text('serverName');
+  const problem = serverName === undefined ? undefined : hostProblem(serverName);
+  if (problem !== undefined) fields.invalid('serverName', problem);
+  const insecureSkipVerify = fields.flag('insecureSkipVerify') ?? false;
+  fields.done({ name: 'secret' });
+  if (mode === undefined || mode === 'DISABLE') return undefined;
+  if (mode === 'MUTUAL' && !fields.has('secret')) {
+    fields.invalid(
+      'secret',
+      'is missing; MUTUAL presents a certificate: write the name of a Secret with tls.crt and tls.key',
+    );
+  }
+  return { mode, secretName, serverName, insecureSkipVerify };
 }
 
 function parseSeeds(redis: Fields, mode: Mode | undefined, report: Report): readonly HostPort[] {

@@ -51,17 +51,32 @@ test('no TLS may be said aloud', () => {
   assert.deepEqual(said('RedisDestination', destination({}, {}, { tls: { mode: 'DISABLE' } })), []);
 });
 
-const refused: [where: string, fields: object][] = [
-  ['connectionPool.tcp.maxConnections', destination({}, { maxConnections: 5 })],
-  ['connectionPool.tcp.tcpKeepalive', destination({}, { tcpKeepalive: { probes: 3 } })],
-  ['tls', destination({}, {}, { tls: { mode: 'SIMPLE' } })],
-  ['tls', destination({}, {}, { tls: {} })],
-];
+test('limits and keepalive are read, a block with some fields only too', () => {
+  const { maxConnections, tcpKeepalive } = parsed(
+    'RedisDestination',
+    destination({}, { maxConnections: 5, tcpKeepalive: { probes: 3, time: '2m' } }),
+  );
+  assert.equal(maxConnections, 5);
+  assert.deepEqual(tcpKeepalive, { probes: 3, timeSeconds: 120, intervalSeconds: undefined });
+});
 
-for (const [where, fields] of refused) {
-  test(`${where} is refused and not ignored`, () => {
-    assert.deepEqual(said('RedisDestination', fields), [
-      `error InvalidValue: spec.trafficPolicy.${where}: is not carried out by this version of redpilot; remove it`,
-    ]);
+const tls: [text: object, read: object][] = [
+  [{ mode: 'SIMPLE' }, { mode: 'SIMPLE' }],
+  [
+    { mode: 'SIMPLE', insecureSkipVerify: true },
+    { mode: 'SIMPLE', insecureSkipVerify: true },
+  ],
+  [
+    { mode: 'MUTUAL', secret: { name: 's' }, serverName: 'redis.example.com' },
+    { mode: 'MUTUAL', secretName: 's', serverName: 'redis.example.com' },
+  ],
+];
+for (const [text, read] of tls) {
+  test(`TLS ${JSON.stringify(text)} is read`, () => {
+    const nothing = { secretName: undefined, serverName: undefined, insecureSkipVerify: false };
+    assert.deepEqual(parsed('RedisDestination', destination({}, {}, { tls: text })).tls, {
+      ...nothing,
+      ...read,
+    });
   });
 }

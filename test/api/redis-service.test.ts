@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { NO_ANNOTATIONS } from '../plan/objects.ts';
 import { parsed, said } from './parsing.ts';
 
 const service = (settings: object = {}, redis?: unknown): object => ({
@@ -81,9 +82,9 @@ test('rules keep their order, and a rule without match, with an empty one or an 
       ]),
     );
     assert.deepEqual(rules, [
-      { prefix: 'b', removePrefix: true, host: 'b', port: 1 },
-      { prefix: 'a', removePrefix: false, host: 'a', port: undefined },
-      { prefix: '', removePrefix: false, host: 'c', port: undefined },
+      { prefix: 'b', removePrefix: true, host: 'b', port: 1, reads: undefined, mirrors: [] },
+      { prefix: 'a', removePrefix: false, host: 'a', port: undefined, reads: undefined, mirrors: [] },
+      { prefix: '', removePrefix: false, host: 'c', port: undefined, reads: undefined, mirrors: [] },
     ]);
   }
 });
@@ -143,46 +144,121 @@ for (const [where, auth] of passwords) {
   });
 }
 
-const defaults: [field: string, value: unknown][] = [
-  ['caseInsensitive', false],
-  ['enableHashtagging', false],
-  ['enableCommandStats', false],
-];
-
-for (const [field, value] of defaults) {
-  test(`${field}: ${String(value)} is what happens anyway, and no mistake`, () => {
-    assert.deepEqual(said('RedisService', service({ [field]: value })), []);
-  });
-}
-
-const refused: [where: string, fields: object][] = [
-  ['spec.settings.caseInsensitive', service({ caseInsensitive: true })],
-  ['spec.settings.enableHashtagging', service({ enableHashtagging: true })],
-  ['spec.settings.enableCommandStats', service({ enableCommandStats: true })],
-  ['spec.settings.maxBufferSizeBeforeFlush', service({ maxBufferSizeBeforeFlush: 1024 })],
-  ['spec.settings.bufferFlushTimeout', service({ bufferFlushTimeout: '3ms' })],
-  ['spec.settings.maxUpstreamUnknownConnections', service({ maxUpstreamUnknownConnections: 100 })],
-  ['spec.redis[0].mirror', service({}, [{ route: { host: 'a' }, mirror: [{ route: { host: 'b' } }] }])],
-  ['spec.redis[0].route.reads', service({}, [{ route: { host: 'a', reads: { host: 'b' } } }])],
-  ['spec.faults', { spec: { host: ['a'], faults: [{ type: 'DELAY', delay: '1s' }] } }],
-  [
-    'metadata.annotations["redpilot.dev/listen"]',
+test('settings are read as they are written', () => {
+  const { caseInsensitive, enableHashtagging, enableCommandStats, batching, maxUpstreamUnknownConnections } =
+    parsed(
+      'RedisService',
+      service({
+        caseInsensitive: true,
+        enableHashtagging: true,
+        enableCommandStats: true,
+        maxBufferSizeBeforeFlush: 1024,
+        bufferFlushTimeout: '5ms',
+        maxUpstreamUnknownConnections: 0,
+      }),
+    );
+  assert.deepEqual(
+    { caseInsensitive, enableHashtagging, enableCommandStats, batching, maxUpstreamUnknownConnections },
     {
-      metadata: { name: 'a', namespace: 'ns', annotations: { 'redpilot.dev/listen': 'x' } },
-      spec: { host: ['a'] },
+      caseInsensitive: true,
+      enableHashtagging: true,
+      enableCommandStats: true,
+      batching: { bytes: 1024, flushAfterMs: 5 },
+      maxUpstreamUnknownConnections: 0,
+    },
+  );
+});
+
+test('a size without a time is flushed after 3 ms, and a size of 0 gathers nothing', () => {
+  const batching = (settings: object): unknown => parsed('RedisService', service(settings)).batching;
+  assert.deepEqual(batching({ maxBufferSizeBeforeFlush: 1024 }), { bytes: 1024, flushAfterMs: 3 });
+  assert.equal(batching({ maxBufferSizeBeforeFlush: 0 }), undefined);
+});
+
+test('a route may name replicas and mirrors', () => {
+  const { rules } = parsed(
+    'RedisService',
+    service({}, [
+      {
+        route: { host: 'a', port: 1, reads: { host: 'r', port: 2 } },
+        mirror: [
+          { route: { host: 'm', port: 3 }, percentage: { value: 12.5 }, excludeReadCommands: true },
+          { route: { host: 'n' } },
+        ],
+      },
+    ]),
+  );
+  assert.deepEqual(rules, [
+    {
+      prefix: '',
+      removePrefix: false,
+      host: 'a',
+      port: 1,
+      reads: { host: 'r', port: 2 },
+      mirrors: [
+        { host: 'm', port: 3, percentage: 12.5, excludeReadCommands: true },
+        { host: 'n', port: undefined, percentage: 100, excludeReadCommands: false },
+      ],
+    },
+  ]);
+});
+
+test('a fault is a delay where no type is given, and strikes all commands where none is named', () => {
+  const { faults } = parsed('RedisService', {
+    spec: {
+      host: ['a'],
+      faults: [
+        { delay: '1s', percentage: { value: 50 } },
+        { type: 'ERROR', percentage: { value: 0.0001 }, commands: ['GET', 'set', 'bf.ADD'] },
+        { type: 1, percentage: { value: 0 }, delay: '5ms', commands: ['mget'] },
+      ],
+    },
+  });
+  assert.deepEqual(faults, [
+    { type: 'DELAY', percentage: 50, delayMs: 1_000, commands: [] },
+    { type: 'ERROR', percentage: 0.0001, delayMs: undefined, commands: ['get', 'set', 'bf.add'] },
+    { type: 'ERROR', percentage: 0, delayMs: 5, commands: ['mget'] },
+  ]);
+});
+
+const annotated = (annotations: Readonly<Record<string, string>>): object => ({
+  metadata: {
+    name: 'a',
+    namespace: 'ns',
+    annotations: Object.fromEntries(
+      Object.entries(annotations).map(([name, value]) => [`redpilot.dev/${name}`, value]),
+    ),
+  },
+  spec: { host: ['a'] },
+});
+
+const annotations: [text: Readonly<Record<string, string>>, read: object][] = [
+  [{}, {}],
+  [{ listen: '127.0.0.2:6379' }, { listen: [{ of: undefined, address: '127.0.0.2', port: 6379 }] }],
+  [{ listen: '[::1]:1' }, { listen: [{ of: undefined, address: '::1', port: 1 }] }],
+  [
+    { listen: 'a=127.0.0.2:1, b.c:7=[::1]:2' },
+    {
+      listen: [
+        { of: { host: 'a', port: undefined }, address: '127.0.0.2', port: 1 },
+        { of: { host: 'b.c', port: 7 }, address: '::1', port: 2 },
+      ],
     },
   ],
+  [{ 'export-to': '*' }, { exportTo: ['*'] }],
+  [{ 'export-to': 'shop, .' }, { exportTo: ['.', 'shop'] }],
+  [{ protocol: 'RESP3' }, { protocol: 'RESP3' }],
+  [{ 'zone-affinity': 'true' }, { zoneAffinity: true }],
+  [{ guards: 'off' }, { guards: false }],
+  [{ guards: 'on' }, {}],
 ];
-
-for (const [where, fields] of refused) {
-  test(`${where} is refused and not ignored`, () => {
-    assert.deepEqual(said('RedisService', fields), [
-      `error InvalidValue: ${where}: is not carried out by this version of redpilot; remove it`,
-    ]);
+for (const [text, read] of annotations) {
+  test(`annotations ${JSON.stringify(text)} are read`, () => {
+    assert.deepEqual(parsed('RedisService', annotated(text)).annotations, { ...NO_ANNOTATIONS, ...read });
   });
 }
 
-test('empty lists of what is not carried out are no mistakes', () => {
+test('empty lists are no mistakes', () => {
   const spec = { host: ['a'], faults: [], redis: [{ route: { host: 'a' }, mirror: [] }] };
   assert.deepEqual(said('RedisService', { spec }), []);
 });

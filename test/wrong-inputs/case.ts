@@ -19,7 +19,7 @@ export function wrongInputs(): readonly string[] {
 export async function linesFor(file: string): Promise<readonly string[]> {
   const { objects, diagnostics } = await readFiles([`${FOLDER}/${file}`]);
   return [...diagnostics, ...translateObjects(objects).diagnostics]
-    .filter(({ reason }) => reason !== 'ModeAssumed')
+    .filter(({ reason }) => reason !== 'ModeAssumed' && reason !== 'GuardInForce')
     .map((diagnostic) => formatDiagnosticLine(diagnostic).replaceAll(`${FOLDER}/`, ''));
 }
 
