@@ -1,9 +1,12 @@
 /**
  * Arguments that several commands take.
  */
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 
 import { InvalidArgumentError, Option } from 'commander';
+
+import { parseNamespaces } from '../api/service-annotations.ts';
+import { AUTO_BIND } from '../plan/view.ts';
 
 import type { HostAndPort } from '../xds/index.ts';
 
@@ -22,12 +25,39 @@ export function addressOption(flags: string, description: string, byDefault: str
   return new Option(flags, description).argParser(parseAddress).default(parseAddress(byDefault), byDefault);
 }
 
-export function parseIp(text: string): string {
-  if (isIP(text) === 0) throw new InvalidArgumentError('write an IP address, for example 127.0.0.1');
-  return text;
-}
-
 /** Gathers an option that may be repeated, or may name several values at once. */
 export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
+}
+
+/** An IP address, or `auto`. */
+export function parseBind(text: string): string {
+  if (isIP(text) !== 0 || text === AUTO_BIND) return text;
+  throw new InvalidArgumentError(
+    'write an IP address, or auto for a loopback address of its own for each host',
+  );
+}
+
+/** `CIDR,…`. */
+export function parseNetworks(text: string): BlockList {
+  const list = new BlockList();
+  for (const network of text.split(',').map((part) => part.trim())) {
+    const [address = '', prefix = '', ...rest] = network.split('/');
+    const family = isIP(address);
+    const bits = Number(prefix);
+    if (family === 0 || rest.length > 0 || !/^\d{1,3}$/.test(prefix) || bits > (family === 4 ? 32 : 128)) {
+      throw new InvalidArgumentError(
+        `write networks as ADDRESS/BITS joined by commas, for example 10.0.0.0/8`,
+      );
+    }
+    list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6');
+  }
+  return list;
+}
+
+/** As the annotation redpilot.dev/export-to; `*` is everybody. */
+export function parseExportTo(text: string): readonly string[] {
+  const { value, problem } = parseNamespaces(text);
+  if (problem !== undefined) throw new InvalidArgumentError(problem);
+  return value;
 }

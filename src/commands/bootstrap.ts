@@ -9,13 +9,15 @@ import { Command, InvalidArgumentError } from 'commander';
 
 import { bootstrap } from '../envoy/bootstrap.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { parseAddress } from './arguments.ts';
+import { parseAddress, parseBind } from './arguments.ts';
 
 interface Options {
   readonly xdsAddress: HostAndPort;
   readonly nodeId: string;
   readonly namespace?: string;
   readonly hosts?: readonly string[];
+  readonly bind?: string;
+  readonly zone?: string;
   readonly drainSeconds: number;
   readonly delta: boolean;
   readonly envoyAdmin?: HostAndPort;
@@ -35,6 +37,12 @@ export function bootstrapCommand(): Command {
       parseNamespace,
     )
     .option('--hosts <host,...>', 'only these hosts', parseHosts)
+    .option(
+      '--bind <address|auto>',
+      "where this Envoy's listeners listen; without it as the control plane says",
+      parseBind,
+    )
+    .option('--zone <zone>', 'the zone this Envoy is in, for the annotation redpilot.dev/zone-affinity')
     .option(
       '--drain-seconds <n>',
       'how long old connections are drained after a change',

@@ -1,11 +1,14 @@
 /**
  * The control plane: files → World → plans → snapshots → xDS, and what is said about all of it.
  */
+import type { BlockList } from 'node:net';
+
 import { Registry } from 'prom-client';
 import type { Logger } from 'pino';
 
 import { createAdminServer } from '../admin/admin-server.ts';
 import { formatDiagnostic, formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import { limitsOf } from '../envoy/limits.ts';
 import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots } from '../envoy/view-snapshots.ts';
@@ -21,6 +24,10 @@ export interface ControlPlaneOptions {
   readonly adminAddress: HostAndPort;
   /** Where listeners listen on the nodes' machines. */
   readonly bindAddress: string;
+  /** Where annotations may make them listen beyond loopback; undefined: nowhere. */
+  readonly allowBind?: BlockList | undefined;
+  /** Whom objects reach that do not say so; undefined: everybody. */
+  readonly defaultExportTo?: readonly string[] | undefined;
   /** Allows an xDS address beyond loopback without TLS. */
   readonly insecure: boolean;
   readonly log: Logger;
@@ -44,7 +51,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const listeners = new Set<() => void>();
   const said = new Set<string>();
   const metrics = new Registry();
-  let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
+  let world = World.empty({
+    clusterDomain: CLUSTER_DOMAIN,
+    allowBind: options.allowBind,
+    defaultExportTo: options.defaultExportTo,
+  });
   let ofFiles: readonly Diagnostic[] = [];
   let streams: () => readonly StreamState[] = () => [];
   let isReady = false;
@@ -52,6 +63,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const diagnostics = (): readonly Diagnostic[] => [
     ...ofFiles,
     ...planner.diagnostics(),
+    ...planner.plans().flatMap(limitsOf),
     ...views.diagnostics(),
   ];
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {

@@ -1,10 +1,12 @@
 /**
  * `redpilot serve`: the control plane, until it is told to stop.
  */
+import type { BlockList } from 'node:net';
+
 import { Command } from 'commander';
 
 import type { HostAndPort } from '../xds/index.ts';
-import { addressOption, collect, parseIp } from './arguments.ts';
+import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 import { createLog } from './log.ts';
 
@@ -13,6 +15,8 @@ interface ServeOptions {
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
   readonly bind: string;
+  readonly allowBind?: BlockList;
+  readonly defaultExportTo: readonly string[];
   readonly insecure: boolean;
 }
 
@@ -28,7 +32,23 @@ export function serveCommand(): Command {
         '127.0.0.1:19000',
       ),
     )
-    .option('--bind <address>', "where listeners listen on the Envoys' machines", parseIp, '127.0.0.1')
+    .option(
+      '--bind <address|auto>',
+      "where listeners listen on the Envoys' machines; auto: a loopback address of its own for each host",
+      parseBind,
+      '127.0.0.1',
+    )
+    .option(
+      '--allow-bind <cidr,...>',
+      'where the annotation redpilot.dev/listen may make listeners listen beyond loopback',
+      parseNetworks,
+    )
+    .option(
+      '--default-export-to <namespace,...>',
+      'whose clients an object governs that has no annotation redpilot.dev/export-to; . is its own namespace',
+      parseExportTo,
+      ['*'],
+    )
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
     .action(async (options: ServeOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
@@ -37,6 +57,8 @@ export function serveCommand(): Command {
         xdsAddress: options.xdsAddress,
         adminAddress: options.adminAddress,
         bindAddress: options.bind,
+        allowBind: options.allowBind,
+        defaultExportTo: options.defaultExportTo,
         insecure: options.insecure,
         log,
       });

@@ -3,19 +3,25 @@
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { ApiObject } from '../api/objects.ts';
+import { limitsOf } from '../envoy/limits.ts';
 import { Planner } from '../plan/planner.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { planForView } from '../plan/view.ts';
-import { World } from '../world/world.ts';
+import { World, type WorldOptions } from '../world/world.ts';
 
 export const CLUSTER_DOMAIN = 'cluster.local';
 
-/** Everything that a node without a namespace gets, on loopback. */
-export function translateObjects(objects: readonly ApiObject[]): {
+export type TranslateOptions = Omit<WorldOptions, 'clusterDomain'> & { readonly bindAddress?: string };
+
+/** Everything that a node without a namespace gets, on 127.0.0.1 where nothing else is said. */
+export function translateObjects(
+  objects: readonly ApiObject[],
+  { bindAddress = '127.0.0.1', ...options }: TranslateOptions = {},
+): {
   readonly plan: RoutingPlan;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN }).apply({
+  const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN, ...options }).apply({
     set: objects,
     deleted: [],
   });
@@ -24,7 +30,8 @@ export function translateObjects(objects: readonly ApiObject[]): {
   const { plan, diagnostics } = planForView(planner.plans(), {
     namespace: undefined,
     hosts: undefined,
-    bindAddress: '127.0.0.1',
+    bindAddress,
   });
-  return { plan, diagnostics: [...planner.diagnostics(), ...diagnostics] };
+  const limits = planner.plans().flatMap(limitsOf);
+  return { plan, diagnostics: [...planner.diagnostics(), ...limits, ...diagnostics] };
 }

@@ -21,6 +21,8 @@ export interface BootstrapOptions {
   readonly hosts?: readonly string[] | undefined;
   /** Where this node's listeners listen; undefined: as the control plane says. */
   readonly bind?: string | undefined;
+  /** For policies that prefer nodes of the reader's zone. */
+  readonly zone?: string | undefined;
   /** How long Envoy drains old connections; the control plane keeps what they use for as long. */
   readonly drainSeconds: number;
   /** Delta xDS instead of the state of the world. */
@@ -31,10 +33,15 @@ export interface BootstrapOptions {
 
 /** As JSON that `envoy --config-path` takes. */
 export function bootstrap(options: BootstrapOptions): object {
-  const { xdsAddress, nodeId, delta, admin } = options;
+  const { xdsAddress, nodeId, zone, delta, admin } = options;
   const overAds: ConfigSource = { ads: {}, resource_api_version: 'V3' };
   const message: Bootstrap = {
-    node: { id: nodeId, cluster: 'redpilot', metadata: { fields: metadata(options) } },
+    node: {
+      id: nodeId,
+      cluster: 'redpilot',
+      metadata: { fields: metadata(options) },
+      ...(zone === undefined ? {} : { locality: { zone } }),
+    },
     admin: {
       address:
         'socketPath' in admin

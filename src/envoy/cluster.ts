@@ -1,40 +1,34 @@
 /**
- * An upstream as an Envoy cluster, and the endpoints that come with it.
+ * An upstream as an Envoy cluster.
  *
  * Names and contents depend on nothing that follows pods or read policies: a changed cluster is built anew and closes its
- * connections to Redis, which costs what is in flight (Envoy 1.40).
+ * connections to Redis, which costs what is in flight (Envoy 1.40). Another order of reads is another upstream.
  */
-import { isIP } from 'node:net';
-
+import type { TcpKeepalive } from '../api/objects.ts';
 import type { SecretText } from '../api/secret-text.ts';
 import type {
   ClusterUpstream,
   Credentials,
-  ProxyEndpoint,
   ProxyUpstream,
-  SocketAddress,
+  ReadsUpstream,
   UnavailableUpstream,
   Upstream,
+  UpstreamBase,
 } from '../plan/routing-plan.ts';
-import { duration, socketAddress } from './address.ts';
+import { duration } from './address.ts';
 import { any } from './codec.ts';
+import { assignmentOf, hasOnlyAddresses, isByEds } from './endpoints.ts';
 import type { Cluster } from './protos/envoy/config/cluster/v3/Cluster.ts';
 import type { HealthCheck } from './protos/envoy/config/core/v3/HealthCheck.ts';
-import type { ClusterLoadAssignment } from './protos/envoy/config/endpoint/v3/ClusterLoadAssignment.ts';
-import type { LbEndpoint } from './protos/envoy/config/endpoint/v3/LbEndpoint.ts';
+import type { TcpKeepalive as EnvoyKeepalive } from './protos/envoy/config/core/v3/TcpKeepalive.ts';
 import { EJECTION, HEALTH_CHECK, TOPOLOGY } from './upstream-settings.ts';
+import { tlsSocket } from './upstream-tls.ts';
 
 /** How a secret is written: revealed for Envoy, redacted for people. */
 export type Write = (secret: SecretText) => string;
 
 /** Where endpoints of plain servers stand: in a resource of their own (EDS), or in the cluster (static configuration). */
 export type EndpointsPlace = 'eds' | 'inline';
-
-/**
- * Stands for "nobody" where a cluster would be empty: a client's MULTI on an empty cluster crashes Envoy 1.40, on an
- * unreachable one it is an error. Loopback, so that nothing leaves the machine; port 1 is nobody's.
- */
-const UNREACHABLE: SocketAddress = { address: '127.255.255.254', port: 1 };
 
 /** `waitForWarm` false: in force before its topology is known, so that a dead Redis keeps no listener closed. */
 export function clusterMessage(
@@ -46,23 +40,16 @@ export function clusterMessage(
       return redisCluster(upstream, options.write, options.waitForWarm);
     case 'proxy':
       return plainServers(upstream, options.write, options.place);
+    case 'reads':
+      return replicas(upstream, options.write, options.place);
     case 'unavailable':
       return unavailable(upstream);
   }
 }
 
-/** The endpoints of plain servers; undefined for an upstream whose cluster says where they are. */
-export function endpointsMessage(upstream: Upstream): ClusterLoadAssignment | undefined {
-  if (upstream.mode !== 'proxy' || upstream.servers.kind === 'dns') return undefined;
-  const { endpoints } = upstream.servers;
-  return hasNames(endpoints) ? undefined : assignment(upstream.id, maglevEndpoints(endpoints));
-}
-
 function redisCluster(upstream: ClusterUpstream, write: Write, waitForWarm: boolean): Cluster {
-  const { id, seeds, connectTimeoutMs, credentials } = upstream;
   return {
-    name: id,
-    connect_timeout: duration(connectTimeoutMs),
+    ...common(upstream, write),
     lb_policy: 'CLUSTER_PROVIDED',
     cluster_type: {
       name: 'envoy.clusters.redis',
@@ -73,10 +60,75 @@ function redisCluster(upstream: ClusterUpstream, write: Write, waitForWarm: bool
         redirect_refresh_threshold: { value: 1 },
         failure_refresh_threshold: 1,
         host_degraded_refresh_threshold: 1,
+        ...(upstream.discoverZones ? { enable_zone_discovery: { value: true } } : {}),
       }),
     },
     dns_lookup_family: 'V4_PREFERRED',
-    load_assignment: assignment(id, seeds.map(lbEndpoint)),
+    load_assignment: assignmentOf(upstream),
+    ...watched(),
+    wait_for_warm_on_init: { value: waitForWarm },
+  };
+}
+
+/** No health check and no ejection: both would move keys to other servers. */
+function plainServers(upstream: ProxyUpstream, write: Write, place: EndpointsPlace): Cluster {
+  return { ...common(upstream, write), lb_policy: 'MAGLEV', ...endpoints(upstream, place) };
+}
+
+/** Any of them can answer, so those that can't are passed by. */
+function replicas(upstream: ReadsUpstream, write: Write, place: EndpointsPlace): Cluster {
+  return {
+    ...common(upstream, write),
+    lb_policy: 'RANDOM',
+    ...endpoints(upstream, place),
+    ...watched(),
+  };
+}
+
+function unavailable(upstream: UnavailableUpstream): Cluster {
+  return {
+    name: upstream.id,
+    type: 'STATIC',
+    connect_timeout: duration(500),
+    load_assignment: assignmentOf(upstream),
+  };
+}
+
+function common(upstream: UpstreamBase, write: Write): Cluster {
+  const { id, connectTimeoutMs, credentials, tls, keepalive, maxConnections } = upstream;
+  return {
+    name: id,
+    connect_timeout: duration(connectTimeoutMs),
+    ...protocolOptions(credentials, write),
+    ...(tls === undefined ? {} : { transport_socket: tlsSocket(tls, write) }),
+    ...(keepalive === undefined
+      ? {}
+      : { upstream_connection_options: { tcp_keepalive: probing(keepalive) } }),
+    ...(maxConnections === undefined
+      ? {}
+      : { circuit_breakers: { thresholds: [{ max_connections: { value: maxConnections } }] } }),
+  };
+}
+
+function endpoints(
+  upstream: ProxyUpstream | ReadsUpstream,
+  place: EndpointsPlace,
+): Pick<Cluster, 'type' | 'eds_cluster_config' | 'load_assignment' | 'dns_lookup_family'> {
+  if (place === 'eds' && isByEds(upstream)) {
+    return { type: 'EDS', eds_cluster_config: { eds_config: { ads: {}, resource_api_version: 'V3' } } };
+  }
+  const load_assignment = assignmentOf(upstream);
+  return hasOnlyAddresses(upstream)
+    ? { type: 'STATIC', load_assignment }
+    : { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED', load_assignment };
+}
+
+/** Who fails is passed by at once, and comes back as soon as it answers. */
+function watched(): Pick<
+  Cluster,
+  'health_checks' | 'outlier_detection' | 'common_lb_config' | 'ignore_health_on_host_removal'
+> {
+  return {
     health_checks: [pingEachNode()],
     outlier_detection: {
       split_external_local_origin_errors: true,
@@ -94,8 +146,6 @@ function redisCluster(upstream: ClusterUpstream, write: Write, waitForWarm: bool
     common_lb_config: { update_merge_window: duration(0) },
     // With health checks Envoy would keep a forgotten node as long as it answers them.
     ignore_health_on_host_removal: true,
-    wait_for_warm_on_init: { value: waitForWarm },
-    ...protocolOptions(credentials, write),
   };
 }
 
@@ -113,68 +163,12 @@ function pingEachNode(): HealthCheck {
   };
 }
 
-/** No health check and no ejection: both would move keys to other servers. */
-function plainServers(upstream: ProxyUpstream, write: Write, place: EndpointsPlace): Cluster {
-  const { id, servers, connectTimeoutMs, credentials } = upstream;
-  const common: Cluster = {
-    name: id,
-    connect_timeout: duration(connectTimeoutMs),
-    lb_policy: 'MAGLEV',
-    ...protocolOptions(credentials, write),
-  };
-  if (servers.kind === 'dns') {
-    const endpoint = lbEndpoint({ address: servers.name, port: servers.port });
-    return { ...common, ...resolvedType([servers.name]), load_assignment: assignment(id, [endpoint]) };
-  }
-  const { endpoints } = servers;
-  if (place === 'eds' && !hasNames(endpoints)) {
-    return {
-      ...common,
-      type: 'EDS',
-      eds_cluster_config: { eds_config: { ads: {}, resource_api_version: 'V3' } },
-    };
-  }
+function probing({ probes, timeSeconds, intervalSeconds }: TcpKeepalive): EnvoyKeepalive {
   return {
-    ...common,
-    ...resolvedType(endpoints.map(({ address }) => address)),
-    load_assignment: assignment(id, maglevEndpoints(endpoints)),
+    ...(probes === undefined ? {} : { keepalive_probes: { value: probes } }),
+    ...(timeSeconds === undefined ? {} : { keepalive_time: { value: timeSeconds } }),
+    ...(intervalSeconds === undefined ? {} : { keepalive_interval: { value: intervalSeconds } }),
   };
-}
-
-function unavailable({ id }: UnavailableUpstream): Cluster {
-  return {
-    name: id,
-    type: 'STATIC',
-    connect_timeout: duration(500),
-    load_assignment: assignment(id, [lbEndpoint(UNREACHABLE)]),
-  };
-}
-
-function resolvedType(addresses: readonly string[]): Pick<Cluster, 'type' | 'dns_lookup_family'> {
-  const allIp = addresses.every((address) => isIP(address) !== 0);
-  return allIp ? { type: 'STATIC' } : { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' };
-}
-
-function hasNames(endpoints: readonly ProxyEndpoint[]): boolean {
-  return endpoints.some(({ address }) => isIP(address) === 0);
-}
-
-function maglevEndpoints(endpoints: readonly ProxyEndpoint[]): LbEndpoint[] {
-  if (endpoints.length === 0) return [lbEndpoint(UNREACHABLE)];
-  return endpoints.map((endpoint) => ({
-    ...lbEndpoint(endpoint),
-    metadata: {
-      filter_metadata: { 'envoy.lb': { fields: { hash_key: { stringValue: endpoint.hashKey } } } },
-    },
-  }));
-}
-
-function lbEndpoint({ address, port }: SocketAddress): LbEndpoint {
-  return { endpoint: { address: socketAddress(address, port) } };
-}
-
-function assignment(name: string, endpoints: LbEndpoint[]): ClusterLoadAssignment {
-  return { cluster_name: name, endpoints: [{ lb_endpoints: endpoints }] };
 }
 
 function protocolOptions(

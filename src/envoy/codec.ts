@@ -16,6 +16,7 @@ import type { RedisClusterConfig } from './protos/envoy/extensions/clusters/redi
 import type { RedisProtocolOptions } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProtocolOptions.ts';
 import type { RedisProxy } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProxy.ts';
 import type { Redis } from './protos/envoy/extensions/health_checkers/redis/v3/Redis.ts';
+import type { UpstreamTlsContext } from './protos/envoy/extensions/transport_sockets/tls/v3/UpstreamTlsContext.ts';
 import type { HttpProtocolOptions } from './protos/envoy/extensions/upstreams/http/v3/HttpProtocolOptions.ts';
 import type { DeltaDiscoveryRequest } from './protos/envoy/service/discovery/v3/DeltaDiscoveryRequest.ts';
 import type { DeltaDiscoveryResponse } from './protos/envoy/service/discovery/v3/DeltaDiscoveryResponse.ts';
@@ -33,6 +34,7 @@ export interface Messages {
   'envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions': RedisProtocolOptions;
   'envoy.extensions.filters.network.redis_proxy.v3.RedisProxy': RedisProxy;
   'envoy.extensions.health_checkers.redis.v3.Redis': Redis;
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': UpstreamTlsContext;
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': HttpProtocolOptions;
   'envoy.service.discovery.v3.DeltaDiscoveryRequest': DeltaDiscoveryRequest;
   'envoy.service.discovery.v3.DeltaDiscoveryResponse': DeltaDiscoveryResponse;
@@ -52,6 +54,7 @@ const ENTRIES = [
   'envoy/extensions/clusters/redis/v3/redis_cluster.proto',
   'envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.proto',
   'envoy/extensions/health_checkers/redis/v3/redis.proto',
+  'envoy/extensions/transport_sockets/tls/v3/tls.proto',
   'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
   'envoy/service/discovery/v3/ads.proto',
 ];

@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 
 import type { SecretText } from '../api/secret-text.ts';
 import type { BoundListener, Listener, RoutingPlan, Upstream } from '../plan/routing-plan.ts';
-import { clusterMessage, endpointsMessage } from './cluster.ts';
+import { clusterMessage } from './cluster.ts';
 import { encode } from './codec.ts';
+import { endpointsMessage } from './endpoints.ts';
 import { listenerMessage } from './listener.ts';
 import {
   CLUSTER_TYPE,

@@ -4,7 +4,8 @@
  * Built from the same messages as what goes over xDS, so that the two can't differ.
  */
 import type { RoutingPlan } from '../plan/routing-plan.ts';
-import { clusterMessage, endpointsMessage, type Write } from './cluster.ts';
+import { clusterMessage, type Write } from './cluster.ts';
+import { endpointsMessage } from './endpoints.ts';
 import { toJson } from './json.ts';
 import { listenerMessage } from './listener.ts';
 

@@ -4,7 +4,7 @@
 import { SecretText } from '../api/secret-text.ts';
 import type { RoutingPlan } from './routing-plan.ts';
 
-/** Leaves out what is undefined; secrets are written as `write` says. */
+/** Leaves out what is undefined, false or an empty list; secrets are written as `write` says. */
 export function planDocument(plan: RoutingPlan, write: (secret: SecretText) => string): unknown {
   return plain(
     {
@@ -24,7 +24,11 @@ function plain(value: unknown, write: (secret: SecretText) => string): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([, field]) => field !== undefined)
+      .filter(([, field]) => !isQuiet(field))
       .map(([key, field]) => [key, plain(field, write)]),
   );
+}
+
+function isQuiet(value: unknown): boolean {
+  return value === undefined || value === false || (Array.isArray(value) && value.length === 0);
 }

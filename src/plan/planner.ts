@@ -7,6 +7,7 @@
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import { objectKey, type LookupKey, type World } from '../world/world.ts';
+import type { Host } from './hosts.ts';
 import { reuse } from './same-content.ts';
 import { planService, type ServicePlan } from './service-plan.ts';
 import { planUpstream, type PlannedUpstream, type UpstreamSource } from './upstream.ts';
@@ -108,10 +109,16 @@ export class Planner {
 function sameSource(a: UpstreamSource, b: UpstreamSource): boolean {
   return (
     a.destination === b.destination &&
-    a.host.service === b.host.service &&
-    a.host.key === b.host.key &&
-    a.host.dnsName === b.host.dnsName
+    sameHost(a.host, b.host) &&
+    (a.readGroups?.flat() ?? []).every(({ host }, at) => {
+      const other = b.readGroups?.flat()[at];
+      return other !== undefined && sameHost(host, other.host);
+    })
   );
+}
+
+function sameHost(a: Host, b: Host): boolean {
+  return a.service === b.service && a.key === b.key && a.dnsName === b.dnsName;
 }
 
 function intersects(small: ReadonlySet<string>, other: ReadonlySet<string>): boolean {

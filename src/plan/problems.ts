@@ -30,6 +30,12 @@ export class Problems {
     });
   }
 
+  /** As `add`, unless the same was said before: what holds for every listener is said once. */
+  addOnce(severity: Severity, reason: Reason, object: ApiObject, path: FieldPath, message: string): void {
+    if (this.#found.some((before) => before.reason === reason && before.message === message)) return;
+    this.add(severity, reason, object, path, message);
+  }
+
   /** An error that keeps the whole object from being put in force. */
   block(reason: Reason, object: ApiObject, path: FieldPath, message: string): void {
     this.#blocking = true;

@@ -2,24 +2,40 @@
  * One upstream: how a (host, port) is reached, in which mode, with which credentials.
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
-import type { EndpointSlice, Mode, RedisDestination, Service } from '../api/objects.ts';
+import { hostKey } from '../api/host-name.ts';
+import type { EndpointSlice, Mode, RedisDestination, RedisService, Service } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest } from './age.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
 import type { Host } from './hosts.ts';
 import { Problems } from './problems.ts';
-import type { ProxyServers, SocketAddress, Upstream, UpstreamId } from './routing-plan.ts';
+import type {
+  ProxyServers,
+  SocketAddress,
+  Upstream,
+  UpstreamBase,
+  UpstreamId,
+  UpstreamTls,
+} from './routing-plan.ts';
+import { readTls, type KnownTls } from './tls.ts';
 
-/** A silent primary costs as much as this. */
-const CLUSTER_CONNECT_TIMEOUT_MS = 500;
-const PROXY_CONNECT_TIMEOUT_MS = 2_000;
+/** A silent primary of a Redis Cluster costs as much as this. */
+const DEFAULT_CONNECT_TIMEOUT_MS: Readonly<Record<Mode, number>> = { CLUSTER: 500, PROXY: 2_000 };
 
-/** What an upstream is made of, beside what it looks up. */
-export interface UpstreamSource {
-  readonly id: UpstreamId;
+/** A place, as a route and the World name it. */
+export interface Place {
   readonly host: Host;
   readonly port: number;
+}
+
+/** What an upstream is made of, beside what it looks up. */
+export interface UpstreamSource extends Place {
+  readonly id: UpstreamId;
   readonly destination: RedisDestination | undefined;
+  /** In cluster mode: ask each node for its zone. */
+  readonly discoverZones: boolean;
+  /** Set where only reads go to it: the groups of servers by preference (the place's own among them). */
+  readonly readGroups: readonly (readonly Place[])[] | undefined;
 }
 
 export interface PlannedUpstream {
@@ -29,6 +45,7 @@ export interface PlannedUpstream {
   readonly modeAssumed: boolean;
   /** For the next time that the Secret can't be read. */
   readonly known: KnownCredentials | undefined;
+  readonly knownTls: KnownTls | undefined;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -45,9 +62,14 @@ export function destinationFor(
   );
 }
 
+/** `HOST:PORT`. */
+export function placeName({ host, port }: Place): string {
+  return host.id.includes(':') ? `[${host.id}]:${port}` : `${host.id}:${port}`;
+}
+
 /** `HOST:PORT`, and `@NAMESPACE` where a RedisDestination outside the host's own namespace shapes it. */
 export function upstreamId(host: Host, port: number, destination: RedisDestination | undefined): UpstreamId {
-  const place = host.id.includes(':') ? `[${host.id}]:${port}` : `${host.id}:${port}`;
+  const place = placeName({ host, port });
   const shapedFrom = destination?.namespace;
   return shapedFrom === undefined || shapedFrom === host.namespace ? place : `${place}@${shapedFrom}`;
 }
@@ -57,50 +79,76 @@ export function planUpstream(
   source: UpstreamSource,
   previous: PlannedUpstream | undefined,
 ): PlannedUpstream {
-  const { id, host, port, destination } = source;
+  const { id, host, destination } = source;
   const problems = new Problems();
   if (destination !== undefined) tellYoungerDestinations(world, host, destination, problems);
 
   const stated = destination?.mode ?? (destination?.discoveryEndpoints.length ? 'CLUSTER' : undefined);
-  const mode = stated ?? previous?.mode ?? assumedMode(world, host);
+  const mode =
+    source.readGroups === undefined ? (stated ?? previous?.mode ?? assumedMode(world, host)) : 'PROXY';
 
+  const refusals: string[] = [];
   let known: KnownCredentials | undefined;
-  let upstream: Upstream | undefined;
   if (destination?.auth !== undefined) {
     const path = ['spec', 'trafficPolicy', 'connectionPool', 'redis', 'auth'];
     const outcome = readCredentials(world, destination, destination.auth, path, previous?.known, problems);
     if (outcome.kind === 'known') known = outcome.credentials;
-    else upstream = { id, mode: 'unavailable', why: outcome.why };
+    else refusals.push(outcome.why);
   }
-  if (upstream === undefined) {
-    const credentials = known && { username: known.username, password: known.password };
-    const timeout = destination?.connectTimeoutMs;
-    upstream =
-      mode === 'CLUSTER'
-        ? {
-            id,
-            mode: 'cluster',
-            connectTimeoutMs: timeout ?? CLUSTER_CONNECT_TIMEOUT_MS,
-            credentials,
-            seeds: seeds(world, host, port, destination),
-          }
-        : {
-            id,
-            mode: 'proxy',
-            connectTimeoutMs: timeout ?? PROXY_CONNECT_TIMEOUT_MS,
-            credentials,
-            servers: servers(world, host, port),
-          };
+  let tls: UpstreamTls | undefined;
+  let knownTls: KnownTls | undefined;
+  if (destination?.tls !== undefined) {
+    const outcome = readTls(world, destination, destination.tls, host.dnsName, previous?.knownTls, problems);
+    if (outcome.kind === 'known') ({ tls, known: knownTls } = outcome);
+    else refusals.push(outcome.why);
   }
-  return { upstream, mode, modeAssumed: stated === undefined, known, diagnostics: problems.found };
+  const [why] = refusals;
+  const upstream: Upstream =
+    why === undefined
+      ? reachable(world, source, mode, {
+          connectTimeoutMs: destination?.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS[mode],
+          credentials: known && { username: known.username, password: known.password },
+          tls,
+          keepalive: destination?.tcpKeepalive,
+          maxConnections: destination?.maxConnections,
+        })
+      : { id, mode: 'unavailable', why };
+  return {
+    upstream,
+    mode,
+    modeAssumed: stated === undefined && source.readGroups === undefined,
+    known,
+    knownTls,
+    diagnostics: problems.found,
+  };
+}
+
+function reachable(
+  world: WorldReader,
+  source: UpstreamSource,
+  mode: Mode,
+  base: Omit<UpstreamBase, 'id'>,
+): Upstream {
+  const { id, host, port, destination, discoverZones, readGroups } = source;
+  if (readGroups !== undefined) {
+    const groups = readGroups.map((group) => group.map((place) => servers(world, place.host, place.port)));
+    return { id, mode: 'reads', ...base, groups };
+  }
+  if (mode === 'PROXY') return { id, mode: 'proxy', ...base, servers: servers(world, host, port) };
+  return { id, mode: 'cluster', ...base, seeds: seeds(world, host, port, destination), discoverZones };
 }
 
 /**
- * Only a wish for replicas tells that there are some. Decided once: an edit of the policy must not turn a Redis Cluster
+ * Only a wish for replicas tells that there are some; who names them in `reads` says that they are no Redis Cluster's. Decided once: an edit of the policy must not turn a Redis Cluster
  * into sharded single servers.
  */
 function assumedMode(world: WorldReader, host: Host): Mode {
-  return world.routers(host.key).some(({ readPolicy }) => readPolicy !== 'MASTER') ? 'CLUSTER' : 'PROXY';
+  const wantsReplicas = ({ readPolicy, namespace, rules }: RedisService): boolean =>
+    readPolicy !== 'MASTER' &&
+    !rules.some((rule) => rule.reads !== undefined && isHost(rule.host, namespace));
+  const isHost = (text: string, namespace: string): boolean =>
+    hostKey(text, namespace, world.clusterDomain) === host.key;
+  return world.routers(host.key).some(wantsReplicas) ? 'CLUSTER' : 'PROXY';
 }
 
 /** One stable name where there is one: seeds that follow pods would rebuild the cluster at each restart. */

@@ -3,6 +3,7 @@
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { compareAge, type Aged } from './age.ts';
+import { loopbackAddress } from './loopback-address.ts';
 import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from './routing-plan.ts';
 import type { ServicePlan } from './service-plan.ts';
 
@@ -11,7 +12,7 @@ export interface View {
   readonly namespace: string | undefined;
   /** Full host names (listener hosts); undefined: all that govern the namespace. */
   readonly hosts: readonly string[] | undefined;
-  /** Where listeners listen. */
+  /** Where listeners listen that do not say so themselves; or AUTO_BIND. */
   readonly bindAddress: string;
 }
 
@@ -21,22 +22,45 @@ export interface ViewPlan {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** In the place of an address: each host gets a loopback address of its own. */
+export const AUTO_BIND = 'auto';
+
 export function planForView(services: readonly ServicePlan[], view: View): ViewPlan {
   const governing = chooseGoverning(services, view);
   const byAddress = new Map<string, Listener>();
   const diagnostics: Diagnostic[] = [];
   const listeners: BoundListener[] = [];
+  const addressOf = view.bindAddress === AUTO_BIND ? ownAddresses() : (): string => view.bindAddress;
   for (const listener of governing) {
-    const address = `${view.bindAddress}:${listener.port}`;
+    const bind = listener.listen ?? { address: addressOf(listener.host), port: listener.port };
+    const address = bind.address.includes(':')
+      ? `[${bind.address}]:${bind.port}`
+      : `${bind.address}:${bind.port}`;
     const holder = byAddress.get(address);
     if (holder !== undefined) {
       diagnostics.push(addressConflict(listener, holder, address));
       continue;
     }
     byAddress.set(address, listener);
-    listeners.push({ listener, bind: { address: view.bindAddress, port: listener.port } });
+    listeners.push({ listener, bind });
   }
   return { plan: { listeners, upstreams: collectUpstreams(services, listeners) }, diagnostics };
+}
+
+/** An address for each host that it is asked for; who comes later avoids what is taken. */
+function ownAddresses(): (host: string) => string {
+  const byHost = new Map<string, string>();
+  const taken = new Set<string>();
+  return (host) => {
+    let address = byHost.get(host);
+    for (let attempt = 0; address === undefined; attempt++) {
+      const candidate = loopbackAddress(host, attempt);
+      if (!taken.has(candidate)) address = candidate;
+    }
+    byHost.set(host, address);
+    taken.add(address);
+    return address;
+  };
 }
 
 /** One listener for each host and port, the oldest object's first. */
@@ -55,16 +79,16 @@ function chooseGoverning(services: readonly ServicePlan[], view: View): readonly
 function isSeen(listener: Listener, view: View): boolean {
   if (view.hosts !== undefined && !view.hosts.includes(listener.host)) return false;
   return (
-    listener.onlyNamespace === undefined ||
+    listener.onlyNamespaces === undefined ||
     view.namespace === undefined ||
-    listener.onlyNamespace === view.namespace
+    listener.onlyNamespaces.includes(view.namespace)
   );
 }
 
 /** An object of the clients' own namespace wins over the host's; for nodes without a namespace the host's own wins. */
 function governs(listener: Listener, rival: Listener, view: View): boolean {
-  const isOwn = listener.onlyNamespace !== undefined;
-  if (isOwn !== (rival.onlyNamespace !== undefined)) return isOwn === (view.namespace !== undefined);
+  if (listener.isConsumers !== rival.isConsumers)
+    return listener.isConsumers === (view.namespace !== undefined);
   return compareAge(age(listener), age(rival)) < 0;
 }
 
@@ -80,8 +104,11 @@ function collectUpstreams(
   const wanted = new Set<UpstreamId>();
   for (const { listener } of bound) {
     const { prefixes, catchAll } = listener.routes;
-    for (const route of prefixes) wanted.add(route.upstream);
-    if (catchAll !== undefined) wanted.add(catchAll.upstream);
+    for (const { upstream, reads, mirrors } of catchAll === undefined ? prefixes : [...prefixes, catchAll]) {
+      wanted.add(upstream);
+      if (reads !== undefined) wanted.add(reads);
+      for (const mirror of mirrors) wanted.add(mirror.upstream);
+    }
   }
   const found = new Map<UpstreamId, Upstream>();
   // What a kept plan remembers of an upstream is older than what a current one says.
@@ -105,6 +132,7 @@ function addressConflict(loser: Listener, holder: Listener, address: string): Di
     path: ['spec', 'host'],
     message:
       `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
-      'give one of the Services another port, or narrow what the node gets with bootstrap --hosts',
+      'listen elsewhere with the annotation redpilot.dev/listen, give every host an address of its own with --bind auto, ' +
+      'or narrow what the node gets with bootstrap --hosts',
   };
 }

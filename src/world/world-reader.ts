@@ -20,6 +20,7 @@ import {
   slicesKey,
   type LookupKey,
   type World,
+  type WorldOptions,
 } from './world.ts';
 
 export class WorldReader {
@@ -34,6 +35,10 @@ export class WorldReader {
 
   get clusterDomain(): string {
     return this.#world.options.clusterDomain;
+  }
+
+  get options(): WorldOptions {
+    return this.#world.options;
   }
 
   redisService(namespace: string, name: string): RedisService | undefined {

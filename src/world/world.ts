@@ -4,6 +4,8 @@
  * Immutable. A change makes a new World that shares the rest and names every lookup key whose answer may have changed;
  * planning records the keys that it asked for, so the two sets together say what has to be planned again.
  */
+import type { BlockList } from 'node:net';
+
 import { hostKey } from '../api/host-name.ts';
 import type { ApiObject, EndpointSlice, Kind, RedisDestination, RedisService } from '../api/objects.ts';
 import { PersistentMap } from './persistent-map.ts';
@@ -20,6 +22,10 @@ export interface ObjectChanges {
 export interface WorldOptions {
   /** `cluster.local` */
   readonly clusterDomain: string;
+  /** Where annotations may make listeners listen beyond loopback; undefined: nowhere. */
+  readonly allowBind?: BlockList | undefined;
+  /** Whom objects reach that do not say so: namespaces, `.` for their own; undefined: everybody. */
+  readonly defaultExportTo?: readonly string[] | undefined;
 }
 
 type Listed = RedisService | RedisDestination | EndpointSlice;

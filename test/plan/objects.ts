@@ -3,8 +3,10 @@ import type {
   EndpointSlice,
   RedisDestination,
   RedisService,
+  RouteRule,
   Secret,
   Service,
+  ServiceAnnotations,
 } from '../../src/api/objects.ts';
 import { SecretText } from '../../src/api/secret-text.ts';
 
@@ -20,8 +22,36 @@ export function redisService(fields: Partial<RedisService> = {}): RedisService {
     readPolicy: 'MASTER',
     opTimeoutMs: 5_000,
     enableRedirection: undefined,
+    caseInsensitive: false,
+    enableHashtagging: false,
+    enableCommandStats: false,
+    batching: undefined,
+    maxUpstreamUnknownConnections: undefined,
     auth: undefined,
-    rules: [{ prefix: '', removePrefix: false, host: hosts[0] ?? '', port: undefined }],
+    rules: [rule({ host: hosts[0] ?? '' })],
+    faults: [],
+    annotations: NO_ANNOTATIONS,
+    ...fields,
+  };
+}
+
+/** What an object without annotations has. */
+export const NO_ANNOTATIONS: ServiceAnnotations = {
+  listen: [],
+  exportTo: undefined,
+  protocol: 'RESP2',
+  zoneAffinity: false,
+  guards: true,
+};
+
+export function rule(fields: Partial<RouteRule> = {}): RouteRule {
+  return {
+    prefix: '',
+    removePrefix: false,
+    host: 'redis-cluster',
+    port: undefined,
+    reads: undefined,
+    mirrors: [],
     ...fields,
   };
 }
@@ -36,6 +66,9 @@ export function redisDestination(fields: Partial<RedisDestination> = {}): RedisD
     auth: undefined,
     discoveryEndpoints: [],
     connectTimeoutMs: undefined,
+    maxConnections: undefined,
+    tcpKeepalive: undefined,
+    tls: undefined,
     ...fields,
   };
 }

@@ -117,7 +117,11 @@ test('an object before its Service is put in force by the Service', () => {
     mode: 'cluster',
     connectTimeoutMs: 500,
     credentials: undefined,
+    tls: undefined,
+    keepalive: undefined,
+    maxConnections: undefined,
     seeds: [{ address: '10.0.0.1', port: 6379 }],
+    discoverZones: false,
   });
 });
 

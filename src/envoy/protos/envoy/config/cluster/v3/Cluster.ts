@@ -2,6 +2,7 @@
 
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../../../../google/protobuf/Duration.ts';
 import type { HealthCheck as _envoy_config_core_v3_HealthCheck, HealthCheck__Output as _envoy_config_core_v3_HealthCheck__Output } from '../../../../envoy/config/core/v3/HealthCheck.ts';
+import type { CircuitBreakers as _envoy_config_cluster_v3_CircuitBreakers, CircuitBreakers__Output as _envoy_config_cluster_v3_CircuitBreakers__Output } from '../../../../envoy/config/cluster/v3/CircuitBreakers.ts';
 import type { OutlierDetection as _envoy_config_cluster_v3_OutlierDetection, OutlierDetection__Output as _envoy_config_cluster_v3_OutlierDetection__Output } from '../../../../envoy/config/cluster/v3/OutlierDetection.ts';
 import type { TransportSocket as _envoy_config_core_v3_TransportSocket, TransportSocket__Output as _envoy_config_core_v3_TransportSocket__Output } from '../../../../envoy/config/core/v3/TransportSocket.ts';
 import type { Metadata as _envoy_config_core_v3_Metadata, Metadata__Output as _envoy_config_core_v3_Metadata__Output } from '../../../../envoy/config/core/v3/Metadata.ts';
@@ -136,6 +137,7 @@ export interface Cluster {
   'connect_timeout'?: (_google_protobuf_Duration | null);
   'lb_policy'?: (_envoy_config_cluster_v3_Cluster_LbPolicy);
   'health_checks'?: (_envoy_config_core_v3_HealthCheck)[];
+  'circuit_breakers'?: (_envoy_config_cluster_v3_CircuitBreakers | null);
   'dns_lookup_family'?: (_envoy_config_cluster_v3_Cluster_DnsLookupFamily);
   'outlier_detection'?: (_envoy_config_cluster_v3_OutlierDetection | null);
   'transport_socket'?: (_envoy_config_core_v3_TransportSocket | null);
@@ -159,6 +161,7 @@ export interface Cluster__Output {
   'connect_timeout'?: (_google_protobuf_Duration__Output);
   'lb_policy'?: (_envoy_config_cluster_v3_Cluster_LbPolicy__Output);
   'health_checks'?: (_envoy_config_core_v3_HealthCheck__Output)[];
+  'circuit_breakers'?: (_envoy_config_cluster_v3_CircuitBreakers__Output);
   'dns_lookup_family'?: (_envoy_config_cluster_v3_Cluster_DnsLookupFamily__Output);
   'outlier_detection'?: (_envoy_config_cluster_v3_OutlierDetection__Output);
   'transport_socket'?: (_envoy_config_core_v3_TransportSocket__Output);

@@ -1,0 +1,87 @@
+/**
+ * What Envoy, of whatever version, does otherwise than an object asks; and the guards in force.
+ */
+import type { Diagnostic, FieldPath, Reason, Severity } from '../api/diagnostic.ts';
+import type { Listener } from '../plan/routing-plan.ts';
+import type { ServicePlan } from '../plan/service-plan.ts';
+import { guardsOf } from './guards.ts';
+import { FAULTLESS_COMMANDS, KNOWN_COMMANDS } from './known-commands.ts';
+
+const told = new WeakMap<ServicePlan, readonly Diagnostic[]>();
+
+/** The same list as before for the same plan. */
+export function limitsOf(plan: ServicePlan): readonly Diagnostic[] {
+  let found = told.get(plan);
+  if (found === undefined) {
+    found = diagnose(plan);
+    told.set(plan, found);
+  }
+  return found;
+}
+
+function diagnose({ service, origin, listeners }: ServicePlan): readonly Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const tell = (severity: Severity, reason: Reason, path: FieldPath, message: string): void => {
+    const position = service.locate(path);
+    found.push({
+      severity,
+      reason,
+      object: origin,
+      path,
+      ...(position === undefined ? {} : { position }),
+      message,
+    });
+  };
+  const unsupported = (path: FieldPath, message: string): void =>
+    tell('warning', 'UnsupportedByEnvoy', path, message);
+
+  const guards = new Map(listeners.flatMap(guardsOf).map(({ command, why }) => [command, why]));
+  for (const [command, why] of guards) {
+    const message = `Envoy answers ${command.toUpperCase()} with an error, since it ${why}; the annotation redpilot.dev/guards: "off" lets it through`;
+    tell('note', 'GuardInForce', [], message);
+  }
+  if (listeners.length > 0) tellFaults(service.faults, unsupported);
+  const zones = zoneProblem(service.annotations.zoneAffinity, service.readPolicy, listeners);
+  if (zones !== undefined) unsupported(['metadata', 'annotations', 'redpilot.dev/zone-affinity'], zones);
+  return found;
+}
+
+function tellFaults(
+  faults: ServicePlan['service']['faults'],
+  unsupported: (path: FieldPath, message: string) => void,
+): void {
+  for (const [index, { percentage, commands }] of faults.entries()) {
+    const path = ['spec', 'faults', index];
+    if (!Number.isInteger(percentage)) {
+      const whole = Math.floor(percentage);
+      const message = `Envoy cuts ${percentage} to whole percents, which is ${whole}; write ${whole} or ${whole + 1}`;
+      unsupported([...path, 'percentage', 'value'], message);
+    }
+    const never = commands.filter(
+      (command) => !KNOWN_COMMANDS.has(command) || FAULTLESS_COMMANDS.has(command),
+    );
+    for (const command of never) {
+      const why = FAULTLESS_COMMANDS.has(command)
+        ? 'Envoy answers it itself, without faults'
+        : 'Envoy answers it with an error, since it does not know it';
+      const message = `${command.toUpperCase()} never meets this fault: ${why}; remove it`;
+      unsupported([...path, 'commands', commands.indexOf(command)], message);
+    }
+  }
+}
+
+function zoneProblem(
+  isAsked: boolean,
+  policy: Listener['readPolicy'],
+  listeners: readonly Listener[],
+): string | undefined {
+  if (!isAsked || listeners.length === 0) return undefined;
+  if (policy === 'MASTER')
+    return 'has no effect with MASTER, since every read goes to the primary; remove it';
+  if (!listeners.some(({ zoneAffinity }) => zoneAffinity))
+    return 'has no effect, since none of the routes leads to a Redis Cluster; remove it';
+  if (policy === 'PREFER_MASTER' || policy === 'REPLICA') {
+    return `has no effect with ${policy}: Envoy's policies of zones turn to the ${policy === 'REPLICA' ? 'primary where there is no replica' : 'replicas first'}; write PREFER_REPLICA or ANY, or remove it`;
+  }
+  return undefined;
+}

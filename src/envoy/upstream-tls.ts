@@ -1,0 +1,51 @@
+/**
+ * TLS towards Redis as Envoy's transport socket; it serves traffic, discovery and health checks alike.
+ */
+import { isIP } from 'node:net';
+
+import type { UpstreamTls } from '../plan/routing-plan.ts';
+import type { Write } from './cluster.ts';
+import { any } from './codec.ts';
+import type { TransportSocket } from './protos/envoy/config/core/v3/TransportSocket.ts';
+import type { CertificateValidationContext } from './protos/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.ts';
+
+/**
+ * On the machine of the Envoy: where Debian, Ubuntu, Alpine and Envoy's own images have them. Envoy 1.40 knows no way to
+ * ask for "the system's", and refuses the cluster where the file is missing.
+ */
+const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+
+export function tlsSocket(tls: UpstreamTls, write: Write): TransportSocket {
+  const { serverName, skipVerification, certificate } = tls;
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typed_config: any('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
+      common_tls_context: {
+        ...(certificate === undefined
+          ? {}
+          : {
+              tls_certificates: [
+                {
+                  certificate_chain: { inline_string: write(certificate.chain) },
+                  private_key: { inline_string: write(certificate.key) },
+                },
+              ],
+            }),
+        // Without a validation context Envoy believes everybody.
+        ...(skipVerification ? {} : { validation_context: validation(tls, write) }),
+      },
+      // An IP address is no server name (RFC 6066).
+      ...(isIP(serverName) === 0 ? { sni: serverName } : {}),
+    }),
+  };
+}
+
+function validation({ serverName, authorities }: UpstreamTls, write: Write): CertificateValidationContext {
+  return {
+    trusted_ca:
+      authorities === undefined ? { filename: SYSTEM_AUTHORITIES } : { inline_string: write(authorities) },
+    match_typed_subject_alt_names: [
+      { san_type: isIP(serverName) === 0 ? 'DNS' : 'IP_ADDRESS', matcher: { exact: serverName } },
+    ],
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Where the routes of one RedisService lead: each (host, port) as a planned upstream, with what is to say about it.
+ */
+import type { FieldPath } from '../api/diagnostic.ts';
+import type { HostPort, Mode, ReadPolicy, RedisDestination, RedisService } from '../api/objects.ts';
+import type { WorldReader } from '../world/world-reader.ts';
+import { resolveHost, type Host } from './hosts.ts';
+import { routePort } from './ports.ts';
+import type { Problems } from './problems.ts';
+import type { ProxyServers, Upstream } from './routing-plan.ts';
+import { sameContent } from './same-content.ts';
+import {
+  destinationFor,
+  placeName,
+  upstreamId,
+  type Place,
+  type PlannedUpstream,
+  type UpstreamSource,
+} from './upstream.ts';
+
+/** Plans an upstream, or gives the one already planned from the same source. */
+export type UpstreamPlanner = (source: UpstreamSource) => PlannedUpstream;
+
+export interface Target {
+  readonly place: Place;
+  readonly destination: RedisDestination | undefined;
+  readonly planned: PlannedUpstream;
+}
+
+export class Targets {
+  readonly #world: WorldReader;
+  readonly #service: RedisService;
+  readonly #planUpstream: UpstreamPlanner;
+  readonly #problems: Problems;
+  readonly #planned = new Map<string, PlannedUpstream>();
+  readonly #told = new Set<string>();
+
+  constructor(world: WorldReader, service: RedisService, planUpstream: UpstreamPlanner, problems: Problems) {
+    this.#world = world;
+    this.#service = service;
+    this.#planUpstream = planUpstream;
+    this.#problems = problems;
+  }
+
+  /** All that were asked for. */
+  get planned(): readonly PlannedUpstream[] {
+    return [...this.#planned.values()];
+  }
+
+  /** `path`: of the host in the object. undefined: what is wrong has been told, and blocks the object. */
+  target(to: HostPort, listener: Place, path: FieldPath, discoverZones: boolean): Target | undefined {
+    const place = this.#place(to, listener, path);
+    if (place === undefined) return undefined;
+    const { host, port } = place;
+    const destination = destinationFor(this.#world, host, this.#service.namespace);
+    const source: UpstreamSource = {
+      id: upstreamId(host, port, destination),
+      host,
+      port,
+      destination,
+      discoverZones: false,
+      readGroups: undefined,
+    };
+    let planned = this.#planUpstream(source);
+    if (discoverZones && planned.upstream.mode === 'cluster') {
+      // A cluster of its own: asking for zones costs every node an INFO at each refresh, and is not everybody's wish.
+      planned = this.#planUpstream({ ...source, id: `${source.id}+zones`, discoverZones: true });
+    }
+    if (planned.upstream.mode === 'cluster' && planned.upstream.seeds.length === 0) {
+      this.#blockWithoutEndpoints(place, path);
+      return undefined;
+    }
+    this.#use(planned, place, path);
+    return { place, destination, planned };
+  }
+
+  /** Where reads of a primary go that is no Redis Cluster; undefined: to the primary, or what is wrong blocks. */
+  reads(primary: Target, to: HostPort, listener: Place, path: FieldPath): Target | undefined {
+    const place = this.#place(to, listener, path);
+    const { readPolicy, namespace } = this.#service;
+    if (place === undefined || readPolicy === 'MASTER') return undefined;
+    // The primary's way holds for its replicas too, unless they have one of their own.
+    const destination = destinationFor(this.#world, place.host, namespace) ?? primary.destination;
+    const planned = this.#planUpstream({
+      id: `reads/${readPolicy}/${primary.planned.upstream.id}/${upstreamId(place.host, place.port, destination)}`,
+      ...place,
+      destination,
+      discoverZones: false,
+      readGroups: readGroups(readPolicy, primary.place, place),
+    });
+    const usesPrimary = readPolicy !== 'REPLICA';
+    if (usesPrimary && destination !== primary.destination) {
+      if (primary.planned.upstream.mode === 'unavailable') return undefined;
+      if (!isReachedAlike(primary.planned.upstream, planned.upstream)) {
+        const message =
+          `with ${readPolicy} reads go to the primary too, which has other credentials or TLS; ` +
+          'give both hosts the same in their RedisDestinations, or write REPLICA';
+        this.#problems.block('InvalidValue', this.#service, path, message);
+        return undefined;
+      }
+    }
+    // What is to say of a shared destination is said with the primary.
+    this.#use(destination === primary.destination ? { ...planned, diagnostics: [] } : planned, place, path);
+    return { place, destination, planned };
+  }
+
+  tellMissingService(host: Host, path: FieldPath): void {
+    if (host.missingService === undefined || this.#told.has(host.key)) return;
+    this.#told.add(host.key);
+    const message = `there is no Service ${host.missingService}; ${host.dnsName} is taken as a DNS name. Add the Service if it is one`;
+    this.#problems.add('warning', 'HostNotFound', this.#service, path, message);
+  }
+
+  #place(to: HostPort, listener: Place, path: FieldPath): Place | undefined {
+    const host = resolveHost(this.#world, to.host, this.#service.namespace);
+    this.tellMissingService(host, path);
+    const found = routePort(host, to.port, listener);
+    if ('port' in found) return { host, port: found.port };
+    const at = to.port === undefined ? path : [...path.slice(0, -1), 'port'];
+    this.#problems.block('PortNotFound', this.#service, at, found.problem);
+    return undefined;
+  }
+
+  /** Remembers it, and tells once what clients will notice. */
+  #use(planned: PlannedUpstream, place: Place, path: FieldPath): void {
+    const { upstream, mode } = planned;
+    const { id } = upstream;
+    const name = placeName(place);
+    if (!this.#planned.has(id)) this.#planned.set(id, planned);
+    if (this.#told.has(id)) return;
+    this.#told.add(id);
+    if (upstream.mode === 'unavailable') {
+      const message = `Redis at ${name} wants a password or certificates that were never known; commands for it are answered with an error`;
+      this.#problems.add('error', 'CredentialsUnavailable', this.#service, path, message);
+    }
+    if (isEmpty(upstream)) {
+      const message = `no EndpointSlice lists an address for ${name}; commands for it are answered with an error until one does`;
+      this.#problems.add('warning', 'HostNotFound', this.#service, path, message);
+    }
+    if (planned.modeAssumed) this.#tellModeAssumed(mode, name, path);
+  }
+
+  #blockWithoutEndpoints({ host, port }: Place, path: FieldPath): void {
+    const { service } = host;
+    if (service === undefined) return;
+    const slices = this.#world.slices(service.namespace, service.name);
+    const name = `Service ${service.namespace}/${service.name}`;
+    const message =
+      slices.length === 0
+        ? `${name} has no selector and no EndpointSlice; add one with the label kubernetes.io/service-name: ${service.name}`
+        : `no EndpointSlice of ${name} lists an address for port ${port}; ` +
+          'give the slice a port of the same name as the Service';
+    this.#problems.block('HostNotFound', this.#service, path, message);
+  }
+
+  #tellModeAssumed(mode: Mode, name: string, path: FieldPath): void {
+    const what = mode === 'CLUSTER' ? 'a Redis Cluster' : 'plain Redis servers';
+    const message = `${name} is taken for ${what}; say so with a RedisDestination (trafficPolicy.connectionPool.redis.mode)`;
+    this.#problems.add('note', 'ModeAssumed', this.#service, path, message);
+  }
+}
+
+/** By preference; ANY has one group of all. */
+function readGroups(
+  policy: Exclude<ReadPolicy, 'MASTER'>,
+  primary: Place,
+  replicas: Place,
+): readonly (readonly Place[])[] {
+  switch (policy) {
+    case 'PREFER_MASTER':
+      return [[primary], [replicas]];
+    case 'REPLICA':
+      return [[replicas]];
+    case 'PREFER_REPLICA':
+      return [[replicas], [primary]];
+    case 'ANY':
+      return [[primary, replicas]];
+  }
+}
+
+function isReachedAlike(a: Upstream, b: Upstream): boolean {
+  if (a.mode === 'unavailable' || b.mode === 'unavailable') return a.mode === b.mode;
+  return sameContent([a.credentials, a.tls], [b.credentials, b.tls]);
+}
+
+/** Nobody is there to send a command to, as far as is known. */
+export function isEmpty(upstream: Upstream): boolean {
+  const nobody = (servers: ProxyServers): boolean =>
+    servers.kind === 'endpoints' && servers.endpoints.length === 0;
+  switch (upstream.mode) {
+    case 'proxy':
+      return nobody(upstream.servers);
+    case 'reads':
+      return upstream.groups.flat().every(nobody);
+    case 'cluster':
+    case 'unavailable':
+      return false;
+  }
+}
