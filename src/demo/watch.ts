@@ -70,9 +70,11 @@ export class Watch {
     const end = seconds === undefined ? Number.POSITIVE_INFINITY : start + seconds * 1_000;
     let looks = 0;
     while (!stop.aborted && Date.now() < end) {
-      await sleep(LOOK_MS, undefined, { signal: stop }).catch(() => {});
-      await this.#look();
       looks += 1;
+      // At fixed times: on a busy machine a look takes long, and five of them are to be a second nevertheless.
+      const untilNext = Math.max(0, start + looks * LOOK_MS - Date.now());
+      await sleep(untilNext, undefined, { signal: stop }).catch(() => {});
+      await this.#look();
       if (looks % LOOKS_A_SECOND === 0 && !stop.aborted) this.#show((Date.now() - start) / 1_000);
     }
     await load.stop();
