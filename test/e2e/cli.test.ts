@@ -66,7 +66,7 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
   [
     'a bind address that is none',
     ['serve', '--config', SAMPLE, '--bind', 'localhost'],
-    /write an IP address, for example 127\.0\.0\.1/,
+    /write an IP address, or auto for a loopback address/,
   ],
   [
     'a namespace that can be none',
@@ -146,7 +146,7 @@ test('validate: status 0 and a note for the sample', async () => {
   const { status, stdout, stderr } = await redpilot(['validate', SAMPLE]);
   assert.equal(status, 0);
   assert.match(stdout, /note ModeAssumed/);
-  assert.match(stderr, /1 object: 0 errors, 1 warning, 1 note/);
+  assert.match(stderr, /1 object: 0 errors, 1 warning, 2 notes/);
 });
 
 test('validate --strict: status 1 where there is a warning', async () => {
