@@ -9,17 +9,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Redis } from 'ioredis';
 
-import type { ReadPolicy } from '../src/api/objects.ts';
 import { findEnvoy, findRedis, type RedisBinary } from '../src/demo/binaries.ts';
 import { freePorts } from '../src/demo/child-process.ts';
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
-import { obeys } from '../src/demo/traffic.ts';
 import { errorsOf, startIoredis, startNodeRedis, type LoadTotals } from '../test/e2e/client-loads.ts';
 import { documents, redisDestination, redisService, serviceObjects } from '../test/e2e/objects.ts';
-import { everyChange, policyInForce, probe } from '../test/e2e/policy-changes.ts';
+import { everyChange, newConnectionWith } from '../test/e2e/policy-changes.ts';
 import { findRedisPy, startRedisPy } from '../test/e2e/redis-py.ts';
-import { startSidecar, type Ending, type Sidecar } from '../test/e2e/sidecar.ts';
+import { startSidecar, type Ending } from '../test/e2e/sidecar.ts';
 import { median } from './free-connections.ts';
 import { startRawPipeline } from './raw-pipeline.ts';
 
@@ -130,8 +128,11 @@ async function measure(options: {
     const latenciesMs: number[] = [];
     for (const [index, policy] of everyChange().slice(1).entries()) {
       const next = sleep(APART_MS);
-      if (kind === 'policy') latenciesMs.push(await changePolicy(sidecar, { cluster, port, policy }));
-      else if (kind === 'timeout')
+      if (kind === 'policy') {
+        const written = Date.now();
+        await sidecar.write('policy.yaml', service({ readPolicy: policy }));
+        latenciesMs.push((await newConnectionWith(policy, { sidecar, cluster, port })) - written);
+      } else if (kind === 'timeout')
         await sidecar.write('policy.yaml', service({ opTimeout: index % 2 === 0 ? '4s' : '5s' }));
       else await sidecar.write('destination.yaml', destination(index + 1));
       await next;
@@ -145,31 +146,6 @@ async function measure(options: {
   } finally {
     for (const end of ends.reverse()) await end();
   }
-}
-
-/** Resolves to the time until a new connection had it; the probe itself takes some 10 ms of it. */
-async function changePolicy(
-  sidecar: Sidecar,
-  {
-    cluster,
-    port,
-    policy,
-  }: { readonly cluster: RedisCluster; readonly port: number; readonly policy: ReadPolicy },
-): Promise<number> {
-  const written = Date.now();
-  await sidecar.write('policy.yaml', service({ readPolicy: policy }));
-  await eventually(
-    `a new connection reading by ${policy}`,
-    async () => {
-      if ((await policyInForce(sidecar)) !== policy) return undefined;
-      const fresh = new Redis({ host: '127.0.0.1', port, protocol: 2 });
-      fresh.on('error', () => {});
-      const split = await probe(cluster, fresh).finally(() => fresh.disconnect());
-      return obeys(policy, split) === true ? true : undefined;
-    },
-    { everyMs: 5 },
-  );
-  return Date.now() - written;
 }
 
 function service(settings: Readonly<Record<string, unknown>>): string {

@@ -1,11 +1,12 @@
 /**
  * Changes of the read policy: every one of them in a row, and how to see which policy a connection has.
  */
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 
 import type { ReadPolicy } from '../../src/api/objects.ts';
+import { eventually } from '../../src/demo/eventually.ts';
 import type { RedisCluster } from '../../src/demo/redis-cluster.ts';
-import { between, countsOf, splitByRole, type Counts, type Split } from '../../src/demo/traffic.ts';
+import { between, countsOf, obeys, splitByRole, type Counts, type Split } from '../../src/demo/traffic.ts';
 import { POLICIES } from './objects.ts';
 import type { Sidecar } from './sidecar.ts';
 
@@ -51,7 +52,28 @@ async function counts(cluster: RedisCluster): Promise<ReadonlyMap<number, Counts
 }
 
 /** Of the listener that takes new connections: while every node is up, the nodes can't tell PREFER_ from the rest. */
-export async function policyInForce({ envoy }: Sidecar): Promise<string> {
+async function policyInForce({ envoy }: Sidecar): Promise<string> {
   const dump = await envoy.admin('/config_dump?resource=dynamic_listeners');
   return /"read_policy": "([A-Z_]+)"/.exec(dump)?.[1] ?? 'MASTER';
+}
+
+/** Opens connections until one reads by the policy; gives the moment when that one was made. */
+export async function newConnectionWith(
+  policy: ReadPolicy,
+  setting: { readonly sidecar: Sidecar; readonly cluster: RedisCluster; readonly port: number },
+): Promise<number> {
+  const { sidecar, cluster, port } = setting;
+  return await eventually(
+    `a new connection reading by ${policy}`,
+    async () => {
+      if ((await policyInForce(sidecar)) !== policy) return undefined;
+      const fresh = new Redis({ host: '127.0.0.1', port, protocol: 2 });
+      fresh.on('error', () => {});
+      let madeAt = Number.NaN;
+      fresh.once('connect', () => (madeAt = Date.now()));
+      const split = await probe(cluster, fresh).finally(() => fresh.disconnect());
+      return obeys(policy, split) === true ? madeAt : undefined;
+    },
+    { everyMs: 5 },
+  );
 }
