@@ -5,6 +5,7 @@
 import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
 
 import { encode } from '../src/envoy/codec.ts';
+import { DRAIN } from '../src/envoy/node-view.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE } from '../src/envoy/resource.ts';
 import type { Variant } from '../src/xds/requests.ts';
 import { fieldsOf } from '../test/xds/protobuf-fields.ts';
@@ -23,7 +24,11 @@ export class SimulatedSidecar {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   #hasLeft = false;
 
-  constructor(client: Client, variant: Variant, nodeId: string) {
+  constructor(
+    client: Client,
+    variant: Variant,
+    options: { readonly nodeId: string; readonly drainSeconds: number },
+  ) {
     this.variant = variant;
     const method = variant === 'delta' ? 'DeltaAggregatedResources' : 'StreamAggregatedResources';
     const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${method}`;
@@ -32,7 +37,9 @@ export class SimulatedSidecar {
       if (!this.#hasLeft) this.failure = error.message;
     });
     this.#call.on('data', (bytes: Buffer) => this.#take(bytes));
-    const node = { id: nodeId, cluster: 'soak' };
+    const { nodeId, drainSeconds } = options;
+    const metadata = { fields: { [DRAIN]: { numberValue: drainSeconds } } };
+    const node = { id: nodeId, cluster: 'soak', metadata };
     this.#send({ type_url: CLUSTER_TYPE, node });
     this.#send({ type_url: LISTENER_TYPE });
   }

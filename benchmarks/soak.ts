@@ -109,7 +109,8 @@ async function soak(
   let opened = 0;
   const open = (): SimulatedSidecar => {
     opened += 1;
-    return new SimulatedSidecar(client, opened % 3 === 0 ? 'state of the world' : 'delta', `soak-${opened}`);
+    const variant = opened % 3 === 0 ? 'state of the world' : 'delta';
+    return new SimulatedSidecar(client, variant, { nodeId: `soak-${opened}`, drainSeconds: DRAIN_SECONDS });
   };
   const sidecars = Array.from({ length: streams }, open);
   const failures: string[] = [];
