@@ -14,6 +14,7 @@ import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
 import { watchFiles } from '../sources/files/watch.ts';
+import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import { createXdsServer, type HostAndPort, type SnapshotSource, type StreamState } from '../xds/index.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
@@ -28,8 +29,11 @@ export interface ControlPlaneOptions {
   readonly allowBind?: BlockList | undefined;
   /** Whom objects reach that do not say so; undefined: everybody. */
   readonly defaultExportTo?: readonly string[] | undefined;
+  /** Mutual TLS on the xDS port. */
+  readonly tls?: CertificateFiles | undefined;
   /** Allows an xDS address beyond loopback without TLS. */
   readonly insecure: boolean;
+  readonly maxConnectionAgeMs?: number | undefined;
   readonly log: Logger;
 }
 
@@ -108,8 +112,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     opened.push(admin);
     // Everything is read before the port opens: nothing can be sent before the World is complete.
     opened.push(await watchFiles(options.configPaths, { onChange: follow, log }));
-    const { xdsAddress: address, insecure } = options;
-    const xds = await createXdsServer({ address, insecure, log, metrics, source });
+    const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
+    const tls = options.tls && { files: options.tls, clusterDomain: CLUSTER_DOMAIN };
+    const xds = await createXdsServer({ address, tls, insecure, maxConnectionAgeMs, log, metrics, source });
     opened.push(xds);
     streams = () => xds.streams();
     isReady = true;

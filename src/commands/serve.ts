@@ -3,14 +3,16 @@
  */
 import type { BlockList } from 'node:net';
 
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
+import { parseDuration } from '../api/duration.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 import { createLog } from './log.ts';
+import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
-interface ServeOptions {
+interface ServeOptions extends TlsArguments {
   readonly config: readonly string[];
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
@@ -18,10 +20,11 @@ interface ServeOptions {
   readonly allowBind?: BlockList;
   readonly defaultExportTo: readonly string[];
   readonly insecure: boolean;
+  readonly maxConnectionAge?: number;
 }
 
 export function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('serve the objects in files to Envoys over xDS, and follow every change of the files')
     .requiredOption('--config <path...>', 'file or folder of objects; may be repeated', collect)
     .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
@@ -50,7 +53,13 @@ export function serveCommand(): Command {
       ['*'],
     )
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
-    .action(async (options: ServeOptions, command: Command) => {
+    .option(
+      '--max-connection-age <duration>',
+      'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
+      parseAge,
+    );
+  return addTlsOptions(command, 'this server; read again when it changes', 'Envoys').action(
+    async (options: ServeOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
       const controlPlane = await startControlPlane({
         configPaths: options.config,
@@ -59,14 +68,24 @@ export function serveCommand(): Command {
         bindAddress: options.bind,
         allowBind: options.allowBind,
         defaultExportTo: options.defaultExportTo,
+        tls: tlsFiles(options),
         insecure: options.insecure,
+        maxConnectionAgeMs: options.maxConnectionAge,
         log,
       });
       log.info(`serving xDS on ${controlPlane.xdsAddress}, admin on http://${controlPlane.adminAddress}`);
       await stopAsked();
       log.info('stopping');
       await controlPlane.close();
-    });
+    },
+  );
+}
+
+function parseAge(text: string): number {
+  const { value, problem } = parseDuration(text);
+  if (problem !== undefined) throw new InvalidArgumentError(problem);
+  if (value < 1_000) throw new InvalidArgumentError('write at least "1s"');
+  return value;
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */

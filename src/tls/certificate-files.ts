@@ -24,11 +24,9 @@ export interface Certificates {
 
 /** Fails with one line that names the file and the flag that gave it. Never quotes what is in them. */
 export async function readCertificates(files: CertificateFiles): Promise<Certificates> {
-  const [ca, cert, key] = await Promise.all([
-    read('--tls-ca', files.ca),
-    read('--tls-cert', files.cert),
-    read('--tls-key', files.key),
-  ]);
+  const ca = await read('--tls-ca', files.ca);
+  const cert = await read('--tls-cert', files.cert);
+  const key = await read('--tls-key', files.key);
   parse('--tls-ca', files.ca, 'a certificate (PEM)', () => new X509Certificate(ca));
   const own = parse('--tls-cert', files.cert, 'a certificate (PEM)', () => new X509Certificate(cert));
   const privateKey = parse('--tls-key', files.key, 'a private key without a password (PEM)', () =>

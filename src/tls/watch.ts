@@ -11,7 +11,7 @@ export interface WatchOptions {
   readonly onChange: (certificates: Certificates) => void;
   /** The files are not usable as they are, which may be because they are being written; those before stay in force. */
   readonly onProblem: (problem: string) => void;
-  readonly everyMs?: number;
+  readonly everyMs?: number | undefined;
 }
 
 const EVERY_MS = 1_000;

@@ -21,6 +21,7 @@ export function refusalToListen(address: HostAndPort, insecure: boolean): string
   if (insecure || isLoopback(address.host)) return undefined;
   return (
     `xDS address "${formatAddress(address)}" is not on loopback, and passwords of Redis would cross the network ` +
-    `in clear text; write "${formatAddress({ host: '127.0.0.1', port: address.port })}" or allow it with --insecure`
+    `in clear text; give it certificates (--tls-cert, --tls-key, --tls-ca; redpilot certs makes them), write ` +
+    `"${formatAddress({ host: '127.0.0.1', port: address.port })}", or allow it with --insecure`
   );
 }

@@ -5,10 +5,14 @@
  * nothing computed, until the transport can take more; then it gets the newest state.
  */
 import type { Snapshot } from '../envoy/resource.ts';
+import type { Found } from '../tls/identity.ts';
+import { admit } from './admission.ts';
 import type { Clock } from './clock.ts';
 import { decodeRequest } from './decoding.ts';
+import { type Limits, RequestAllowance, tooManyNames } from './limits.ts';
 import { type RequestOutcome, typeWord, type XdsMetrics } from './metrics.ts';
 import { drainMsOf } from './node.ts';
+import type { Refusal } from './refusal.ts';
 import { blamedNames } from './rejection.ts';
 import type { StreamKind, Variant, XdsRequest } from './requests.ts';
 import type { Acknowledgement, SnapshotSource, XdsNode } from './snapshot-source.ts';
@@ -28,17 +32,25 @@ export interface Transport {
   /** False: no more until `writable` is called. */
   write(bytes: Buffer): boolean;
   /** Ends the stream because of something the client did. */
-  refuse(problem: string): void;
-  /** Ends the stream because the server goes. */
-  leave(): void;
+  refuse(refusal: Refusal): void;
+  /** Ends the stream because the server or the connection goes. */
+  leave(why: string): void;
   /** Ends the stream because of a fault of the server. */
   fail(): void;
+}
+
+/** Who opened the stream, as its connection knows it. */
+export interface Caller {
+  readonly peer: string;
+  /** What the certificate says; undefined without TLS. */
+  readonly identity: Found | undefined;
 }
 
 export interface Surroundings {
   readonly source: SnapshotSource;
   readonly log: XdsLog;
   readonly clock: Clock;
+  readonly limits: Limits;
   readonly metrics: XdsMetrics | undefined;
   readonly onAcknowledgement: ((acknowledgement: Acknowledgement) => void) | undefined;
 }
@@ -61,16 +73,20 @@ export class LiveStream {
   readonly #kind: StreamKind;
   readonly #transport: Transport;
   readonly #around: Surroundings;
+  readonly #caller: Caller;
+  readonly #allowance: RequestAllowance;
   /** undefined until the first request says who it is. */
   #client: Client | undefined;
   #isOver = false;
   #canWrite = true;
   #callOffTimer: () => void = () => {};
 
-  constructor(kind: StreamKind, transport: Transport, around: Surroundings) {
+  constructor(kind: StreamKind, transport: Transport, around: Surroundings, caller: Caller) {
     this.#kind = kind;
     this.#transport = transport;
     this.#around = around;
+    this.#caller = caller;
+    this.#allowance = new RequestAllowance(around.limits, around.clock.now());
     around.metrics?.streamOpened();
   }
 
@@ -103,9 +119,17 @@ export class LiveStream {
     this.#client = undefined;
   }
 
-  leave(): void {
-    this.over('the server is closing');
-    this.#transport.leave();
+  leave(why: string): void {
+    this.over(why);
+    this.#transport.leave(why);
+  }
+
+  /** Ends the stream because of what the client did, and says so in the log. */
+  refuse({ kind, problem }: Refusal, node = this.#client?.node.id): void {
+    this.#around.metrics?.request(undefined, kind);
+    this.#around.log.warn({ node, peer: this.#caller.peer, problem }, 'request refused');
+    this.over('refused');
+    this.#transport.refuse({ kind, problem });
   }
 
   states(): readonly StreamState[] {
@@ -119,16 +143,27 @@ export class LiveStream {
   }
 
   #receive(bytes: Uint8Array): void {
-    const { metrics, log } = this.#around;
+    const { metrics, log, limits, clock } = this.#around;
+    if (!this.#allowance.take(clock.now())) {
+      const problem = `more than ${limits.requestsPerSecond} requests a second`;
+      this.refuse({ kind: 'too much', problem });
+      return;
+    }
+    if (bytes.length > limits.messageBytes) {
+      const problem = `a request of ${bytes.length} bytes; ${limits.messageBytes} are allowed`;
+      this.refuse({ kind: 'too much', problem });
+      return;
+    }
     const decoded = decodeRequest(this.#kind, bytes);
     if (decoded.kind === 'malformed') {
-      this.#refuse(decoded.problem);
+      this.refuse(decoded);
       return;
     }
     // Only the first request says who it is; what later ones say of it is not looked at.
     const client = this.#client ?? (decoded.node && this.#connect(decoded.node));
+    if (this.#isOver) return;
     if (client === undefined) {
-      this.#refuse('the first request of the stream has no node.id');
+      this.refuse({ kind: 'malformed', problem: 'the first request of the stream has no node.id' });
       return;
     }
     if (decoded.kind === 'unknown type') {
@@ -151,25 +186,35 @@ export class LiveStream {
     }
   }
 
-  #connect(node: XdsNode): Client {
-    const { id, cluster, version } = node;
-    this.#around.log.info({ node: id, cluster, version, variant: this.#kind.variant }, 'node connected');
+  /** undefined: it is not who it says it is. */
+  #connect(asked: XdsNode): Client | undefined {
+    const admission = admit(asked, this.#caller.identity);
+    const { id, cluster, version } = asked;
+    if (admission.kind === 'refused') {
+      this.refuse(admission.refusal, id);
+      return undefined;
+    }
+    const { node } = admission;
+    const { peer, identity } = this.#caller;
+    const namespace = identity?.namespace;
+    this.#around.log.info(
+      { node: id, peer, cluster, namespace, version, variant: this.#kind.variant },
+      'node connected',
+    );
     const client = { node, stream: new XdsStream(this.#kind, drainMsOf(node)) };
     this.#client = client;
     this.#updateSnapshot(client);
     return client;
   }
 
-  #refuse(problem: string): void {
-    this.#around.metrics?.request(undefined, 'malformed');
-    this.#around.log.warn({ node: this.#client?.node.id, problem }, 'request refused');
-    this.over('refused');
-    this.#transport.refuse(problem);
-  }
-
   #take({ node, stream }: Client, request: XdsRequest): void {
     const { metrics, onAcknowledgement } = this.#around;
     const { typeUrl } = request;
+    const problem = tooManyNames(request, stream.nameCount(typeUrl), this.#around.limits);
+    if (problem !== undefined) {
+      this.refuse({ kind: 'too much', problem });
+      return;
+    }
     const answer = stream.request(request, this.#around.clock.now());
     const outcome: RequestOutcome = answer === undefined ? 'subscribed' : answer.outcome;
     metrics?.request(typeUrl, outcome);

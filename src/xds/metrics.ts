@@ -4,6 +4,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
+import type { Refusal } from './refusal.ts';
 
 const WORDS: Readonly<Record<TypeUrl, string>> = {
   [CLUSTER_TYPE]: 'clusters',
@@ -16,9 +17,13 @@ export function typeWord(typeUrl: TypeUrl): string {
   return WORDS[typeUrl];
 }
 
-export type RequestOutcome = 'subscribed' | 'accepted' | 'rejected' | 'unknown type' | 'malformed';
+export type RequestOutcome = 'subscribed' | 'accepted' | 'rejected' | 'unknown type' | Refusal['kind'];
 
 export interface XdsMetrics {
+  connectionOpened(): void;
+  connectionClosed(): void;
+  /** For its certificate, or because there are too many. */
+  connectionRefused(): void;
   streamOpened(): void;
   streamClosed(): void;
   /** `type` is undefined where the request names none that is served. */
@@ -28,6 +33,16 @@ export interface XdsMetrics {
 
 export function createXdsMetrics(registry: Registry): XdsMetrics {
   const registers = [registry];
+  const connections = new Gauge({
+    name: 'redpilot_xds_connections',
+    help: 'Open xDS connections',
+    registers,
+  });
+  const refused = new Counter({
+    name: 'redpilot_xds_connections_refused_total',
+    help: 'Connections refused for their certificate, or because there were too many',
+    registers,
+  });
   const streams = new Gauge({ name: 'redpilot_xds_streams', help: 'Open xDS streams', registers });
   const requests = new Counter({
     name: 'redpilot_xds_requests_total',
@@ -48,6 +63,9 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
     registers,
   });
   return {
+    connectionOpened: () => connections.inc(),
+    connectionClosed: () => connections.dec(),
+    connectionRefused: () => refused.inc(),
     streamOpened: () => streams.inc(),
     streamClosed: () => streams.dec(),
     request(type, outcome) {

@@ -8,6 +8,7 @@ import { type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/g
 
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
 import type { Transport } from './live-stream.ts';
+import type { Refusal } from './refusal.ts';
 import type { Variant } from './requests.ts';
 
 export type XdsCall = ServerDuplexStream<Buffer, Buffer>;
@@ -53,14 +54,21 @@ function service(name: string, what: string, only: TypeUrl | undefined): XdsServ
   return { only, methods, definition: Object.fromEntries(definitions) as ServiceDefinition };
 }
 
+const CODES: Readonly<Record<Refusal['kind'], status>> = {
+  malformed: status.INVALID_ARGUMENT,
+  forbidden: status.PERMISSION_DENIED,
+  'too much': status.RESOURCE_EXHAUSTED,
+  full: status.RESOURCE_EXHAUSTED,
+};
+
 export function transportOf(call: XdsCall): Transport {
   const end = (code: status, details: string): void => {
     call.emit('error', { code, details });
   };
   return {
     write: (bytes) => call.write(bytes),
-    refuse: (problem) => end(status.INVALID_ARGUMENT, problem),
+    refuse: ({ kind, problem }) => end(CODES[kind], problem),
     fail: () => end(status.INTERNAL, 'the control plane has a fault, which its log tells'),
-    leave: () => end(status.UNAVAILABLE, 'the control plane is closing'),
+    leave: (why) => end(status.UNAVAILABLE, why),
   };
 }

@@ -94,6 +94,11 @@ export class XdsStream {
     return Array.from(this.#subscriptions(), (subscription) => subscription.state());
   }
 
+  /** How many names the client is subscribed to, beside the wildcard. */
+  nameCount(type: TypeUrl): number {
+    return this.#subscription(type)?.nameCount ?? 0;
+  }
+
   #nextOf(type: TypeUrl, nowMs: number): Response | undefined {
     const nonce = String(this.#lastNonce + 1);
     const response = this.#subscription(type)?.next(this.#servedOf(type), nowMs, nonce);

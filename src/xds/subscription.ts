@@ -109,6 +109,10 @@ export abstract class Subscription {
     return this.holdings.goneFrom(set);
   }
 
+  get nameCount(): number {
+    return this.interest.scope.names.size;
+  }
+
   /** When `next` may have something to say again without any other event; undefined: never. */
   wakeAt(nowMs: number): number | undefined {
     return this.mayLack ? this.outstanding.blockedUntil(nowMs) : this.holdings.retryAt();

@@ -1,7 +1,13 @@
 /**
  * A real gRPC client for the xDS server, which speaks in decoded messages and takes each wait with a deadline.
  */
-import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type StatusObject,
+} from '@grpc/grpc-js';
 
 import { encode } from '../../src/envoy/codec.ts';
 import type { Variant } from '../../src/xds/requests.ts';
@@ -16,6 +22,9 @@ const METHODS: Readonly<Record<ShortType | 'all', readonly [service: string, wha
   EDS: ['endpoint.v3.EndpointDiscoveryService', 'Endpoints'],
   LDS: ['listener.v3.ListenerDiscoveryService', 'Listeners'],
 };
+
+/** grpc-js has clients of one address share a connection. */
+const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1 };
 
 const same = (bytes: Buffer): Buffer => bytes;
 
@@ -32,6 +41,8 @@ export class TestStream {
   readonly #variant: Variant;
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #messages: Message[] = [];
+  /** Messages so far. */
+  received = 0;
   #status: StatusObject | undefined;
   #wake: () => void = () => {};
 
@@ -45,6 +56,7 @@ export class TestStream {
       this.#wake();
     });
     call.on('data', (bytes: Buffer) => {
+      this.received += 1;
       this.#messages.push(messageOf(this.#variant, bytes));
       this.#wake();
     });
@@ -129,8 +141,12 @@ export class TestStream {
 export class TestClient {
   readonly #client: Client;
 
-  constructor(address: string) {
-    this.#client = new Client(address, credentials.createInsecure());
+  /** TLS knows no server names that are addresses. */
+  constructor(address: string, tls?: ChannelCredentials) {
+    this.#client =
+      tls === undefined
+        ? new Client(address, credentials.createInsecure(), OWN_CONNECTION)
+        : new Client(address.replace('127.0.0.1', 'localhost'), tls, OWN_CONNECTION);
   }
 
   /** An aggregated stream, or one of a service that has only that type. */

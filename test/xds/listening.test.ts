@@ -9,7 +9,7 @@ const SILENT_LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () 
 const refusals: [host: string, expected: RegExp][] = [
   [
     '0.0.0.0',
-    /^xDS address "0\.0\.0\.0:18000" is not on loopback, .* write "127\.0\.0\.1:18000" or allow it with --insecure$/,
+    /^xDS address "0\.0\.0\.0:18000" is not on loopback, .* give it certificates .*, write "127\.0\.0\.1:18000", or allow it with --insecure$/,
   ],
   ['::', /^xDS address "\[::\]:18000" is not on loopback, .*--insecure$/],
   ['192.0.2.1', /--insecure$/],

@@ -3,11 +3,12 @@
  */
 import assert from 'node:assert/strict';
 
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 
 import type { Snapshot } from '../../src/envoy/resource.ts';
 import type { Clock } from '../../src/xds/clock.ts';
-import { createXdsServer, type XdsServer } from '../../src/xds/server.ts';
+import { createXdsServer, type XdsServer, type XdsServerOptions } from '../../src/xds/server.ts';
 import type { Variant } from '../../src/xds/requests.ts';
 import type { Acknowledgement, SnapshotSource, XdsNode } from '../../src/xds/snapshot-source.ts';
 import { TestClient, type TestStream } from './client.ts';
@@ -102,10 +103,11 @@ export interface Stage extends AsyncDisposable {
   readonly log: readonly LogLine[];
   readonly answers: readonly Acknowledgement[];
   readonly metrics: Registry;
-  client(): TestClient;
+  /** Without TLS unless credentials are given. */
+  client(credentials?: ChannelCredentials): TestClient;
 }
 
-export async function stage(spec?: Spec): Promise<Stage> {
+export async function stage(spec?: Spec, options: Partial<XdsServerOptions> = {}): Promise<Stage> {
   const source = new HandSource(spec);
   const clock = new HandClock();
   const metrics = new Registry();
@@ -125,6 +127,7 @@ export async function stage(spec?: Spec): Promise<Stage> {
       if (acknowledgement.node.id === FAULTY) throw new Error('out of order');
       answers.push(acknowledgement);
     },
+    ...options,
   });
   return {
     server,
@@ -133,8 +136,8 @@ export async function stage(spec?: Spec): Promise<Stage> {
     log,
     answers,
     metrics,
-    client() {
-      const client = new TestClient(server.address);
+    client(credentials) {
+      const client = new TestClient(server.address, credentials);
       clients.push(client);
       return client;
     },
