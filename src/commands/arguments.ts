@@ -61,3 +61,10 @@ export function parseExportTo(text: string): readonly string[] {
   if (problem !== undefined) throw new InvalidArgumentError(problem);
   return value;
 }
+
+/** As Kubernetes names them (RFC 1123, a label). */
+export function parseNamespace(text: string): string {
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('write the name of a namespace: lower case letters, digits and -');
+  return text;
+}

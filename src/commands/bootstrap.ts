@@ -3,15 +3,17 @@
  */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { Command, InvalidArgumentError } from 'commander';
 
+import { secretFiles, type SidecarTls } from '../envoy/bootstrap-tls.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { parseAddress, parseBind } from './arguments.ts';
+import { parseAddress, parseBind, parseNamespace } from './arguments.ts';
+import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
-interface Options {
+interface Options extends TlsArguments {
   readonly xdsAddress: HostAndPort;
   readonly nodeId: string;
   readonly namespace?: string;
@@ -27,7 +29,7 @@ interface Options {
 const ADVISED_DRAIN_SECONDS = 30;
 
 export function bootstrapCommand(): Command {
-  return new Command('bootstrap')
+  const command = new Command('bootstrap')
     .description('write an Envoy bootstrap (JSON) that connects to the control plane')
     .requiredOption('--xds-address <host:port>', 'the control plane, as this Envoy reaches it', parseAddress)
     .requiredOption('--node-id <id>', 'the name of this Envoy', parseNodeId)
@@ -55,21 +57,47 @@ export function bootstrapCommand(): Command {
       "Envoy's own admin; without it a Unix socket, out of the applications' reach",
       parseAddress,
     )
-    .option('--file <path>', 'write it there instead of on standard output, where no shell can redirect it')
-    .action((options: Options) => {
-      const { envoyAdmin, file, ...rest } = options;
-      const admin = envoyAdmin ?? { socketPath: adminSocketPath(options.nodeId) };
-      const document = bootstrap({ ...rest, admin });
-      const text = `${JSON.stringify(document, undefined, 2)}\n`;
-      if (file === undefined) process.stdout.write(text);
-      else writeTo(file, text);
-      const where =
-        'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
-      process.stderr.write(
-        `run it with: envoy --config-path ${file ?? 'FILE'} ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
-          `Envoy's admin: ${where}\n${drainAdvice(options.drainSeconds)}`,
-      );
-    });
+    .option('--file <path>', 'write it there instead of on standard output; needed with TLS');
+  return addTlsOptions(
+    command,
+    'this Envoy, which reads it again when it changes',
+    'the control plane',
+  ).action((options: Options) => {
+    const { envoyAdmin, file, ...rest } = options;
+    const admin = envoyAdmin ?? { socketPath: adminSocketPath(options.nodeId) };
+    const tls = sidecarTls(command, options);
+    const document = bootstrap({ ...rest, admin, tls });
+    if (file === undefined) process.stdout.write(text(document));
+    else writeTo(file, text(document));
+    for (const [path, secret] of tls ? secretFiles(tls, options.xdsAddress.host) : [])
+      writeTo(path, text(secret));
+    const where =
+      'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
+    process.stderr.write(
+      `run it with: envoy --config-path ${file ?? 'FILE'} ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
+        `Envoy's admin: ${where}\n${drainAdvice(options.drainSeconds)}`,
+    );
+  });
+}
+
+/** Paths that hold wherever Envoy is started. */
+function sidecarTls(command: Command, options: Options): SidecarTls | undefined {
+  const files = tlsFiles(command, options);
+  if (files === undefined) return undefined;
+  if (options.file === undefined) {
+    command.error(
+      'with TLS the bootstrap is three files: say where with --file; the others are put beside it',
+    );
+  }
+  const { ca, cert, key } = files;
+  return {
+    files: { ca: resolve(ca), cert: resolve(cert), key: resolve(key) },
+    secretsPrefix: resolve(options.file).replace(/\.json$/, ''),
+  };
+}
+
+function text(document: object): string {
+  return `${JSON.stringify(document, undefined, 2)}\n`;
 }
 
 /** A gradual drain picks a connection at a reply, by chance: in a short time few are picked, and the rest is cut. */
@@ -103,13 +131,6 @@ function adminSocketPath(nodeId: string): string {
 
 function parseNodeId(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('write a name, for example the name of the pod');
-  return text;
-}
-
-/** As Kubernetes names them (RFC 1123, a label). */
-function parseNamespace(text: string): string {
-  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
-    throw new InvalidArgumentError('write the name of a namespace: lower case letters, digits and -');
   return text;
 }
 

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError } from 'commander';
 
 import { validFor } from '../tls/authority.ts';
 import { writeCertificates } from '../tls/certificate-folder.ts';
-import { collect } from './arguments.ts';
+import { collect, parseNamespace } from './arguments.ts';
 
 interface Options {
   readonly out: string;
@@ -51,12 +51,6 @@ export function certsCommand(): Command {
       });
       for (const { path, what } of made) process.stdout.write(`${path}: ${what}\n`);
     });
-}
-
-function parseNamespace(text: string): string {
-  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text))
-    throw new InvalidArgumentError('write the name of a Kubernetes namespace, for example shop');
-  return text;
 }
 
 function parseHost(text: string): string {

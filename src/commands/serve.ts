@@ -68,7 +68,7 @@ export function serveCommand(): Command {
         bindAddress: options.bind,
         allowBind: options.allowBind,
         defaultExportTo: options.defaultExportTo,
-        tls: tlsFiles(options),
+        tls: tlsFiles(command, options),
         insecure: options.insecure,
         maxConnectionAgeMs: options.maxConnectionAge,
         log,

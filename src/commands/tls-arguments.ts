@@ -19,12 +19,15 @@ export function addTlsOptions(command: Command, whose: string, others: string): 
     .option('--tls-key <file>', `its private key (PEM)`);
 }
 
-/** undefined: no TLS. Fails where only some are given. */
-export function tlsFiles({ tlsCa, tlsCert, tlsKey }: TlsArguments): CertificateFiles | undefined {
+/** undefined: no TLS. Ends the command as wrongly called where only some are given. */
+export function tlsFiles(
+  command: Command,
+  { tlsCa, tlsCert, tlsKey }: TlsArguments,
+): CertificateFiles | undefined {
   if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCa === undefined || tlsCert === undefined || tlsKey === undefined) {
-    throw new Error(
-      '--tls-ca, --tls-cert and --tls-key go together: TLS is mutual here; redpilot certs makes all three',
+    command.error(
+      '--tls-ca, --tls-cert and --tls-key are given together or not at all; redpilot certs makes all three',
     );
   }
   return { ca: tlsCa, cert: tlsCert, key: tlsKey };

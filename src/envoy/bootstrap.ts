@@ -7,6 +7,7 @@ import { duration, socketAddress } from './address.ts';
 import { any } from './codec.ts';
 import { toJson } from './json.ts';
 import { BIND, DRAIN, HOSTS, NAMESPACE } from './node-view.ts';
+import { type SidecarTls, tlsSocket } from './bootstrap-tls.ts';
 import type { Bootstrap } from './protos/envoy/config/bootstrap/v3/Bootstrap.ts';
 import type { ConfigSource } from './protos/envoy/config/core/v3/ConfigSource.ts';
 import type { Value } from './protos/google/protobuf/Value.ts';
@@ -29,11 +30,13 @@ export interface BootstrapOptions {
   readonly delta: boolean;
   /** Envoy's own admin: a Unix socket, since applications share the sidecar's loopback, or an address. */
   readonly admin: { readonly socketPath: string } | { readonly host: string; readonly port: number };
+  /** undefined: in the clear. */
+  readonly tls?: SidecarTls | undefined;
 }
 
 /** As JSON that `envoy --config-path` takes. */
 export function bootstrap(options: BootstrapOptions): object {
-  const { xdsAddress, nodeId, zone, delta, admin } = options;
+  const { xdsAddress, nodeId, zone, delta, admin, tls } = options;
   const overAds: ConfigSource = { ads: {}, resource_api_version: 'V3' };
   const message: Bootstrap = {
     node: {
@@ -65,6 +68,7 @@ export function bootstrap(options: BootstrapOptions): object {
           name: XDS_CLUSTER,
           type: isIP(xdsAddress.host) === 0 ? 'STRICT_DNS' : 'STATIC',
           connect_timeout: duration(1_000),
+          ...(tls === undefined ? {} : { transport_socket: tlsSocket(tls, xdsAddress.host) }),
           load_assignment: {
             cluster_name: XDS_CLUSTER,
             endpoints: [

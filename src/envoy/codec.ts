@@ -16,6 +16,7 @@ import type { RedisClusterConfig } from './protos/envoy/extensions/clusters/redi
 import type { RedisProtocolOptions } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProtocolOptions.ts';
 import type { RedisProxy } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProxy.ts';
 import type { Redis } from './protos/envoy/extensions/health_checkers/redis/v3/Redis.ts';
+import type { Secret } from './protos/envoy/extensions/transport_sockets/tls/v3/Secret.ts';
 import type { UpstreamTlsContext } from './protos/envoy/extensions/transport_sockets/tls/v3/UpstreamTlsContext.ts';
 import type { HttpProtocolOptions } from './protos/envoy/extensions/upstreams/http/v3/HttpProtocolOptions.ts';
 import type { DeltaDiscoveryRequest } from './protos/envoy/service/discovery/v3/DeltaDiscoveryRequest.ts';
@@ -34,6 +35,7 @@ export interface Messages {
   'envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions': RedisProtocolOptions;
   'envoy.extensions.filters.network.redis_proxy.v3.RedisProxy': RedisProxy;
   'envoy.extensions.health_checkers.redis.v3.Redis': Redis;
+  'envoy.extensions.transport_sockets.tls.v3.Secret': Secret;
   'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': UpstreamTlsContext;
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': HttpProtocolOptions;
   'envoy.service.discovery.v3.DeltaDiscoveryRequest': DeltaDiscoveryRequest;

@@ -31,6 +31,7 @@ async function redpilot(args: readonly string[], input = ''): Promise<Ended> {
 }
 
 const wrong = documents(redisService({ name: 'a', settings: { readPolicy: 'REPLICAS' } }));
+const TLS_BOOTSTRAP = ['bootstrap', '--xds-address', '127.0.0.1:18000', '--node-id', 'a'];
 const usage: [what: string, args: string[], stderr: RegExp][] = [
   ['no command', [], /Usage: redpilot/],
   [
@@ -83,6 +84,22 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     ['demo', '--redis', '127.0.0.1:6379'],
     /^redpilot: --redis, --envoy and --envoy-admin are given together or not at all; see redpilot demo --help\n$/,
   ],
+  [
+    'some of the files of TLS',
+    ['serve', '--config', SAMPLE, '--tls-ca', 'ca.crt', '--tls-key', 'tls.key'],
+    /^redpilot: --tls-ca, --tls-cert and --tls-key are given together or not at all; .*see redpilot serve --help\n$/,
+  ],
+  [
+    'a bootstrap with TLS on standard output',
+    [...TLS_BOOTSTRAP, '--tls-ca', 'ca.crt', '--tls-cert', 'tls.crt', '--tls-key', 'tls.key'],
+    /with TLS the bootstrap is three files: say where with --file/,
+  ],
+  ['an age that is no duration', ['serve', '--config', SAMPLE, '--max-connection-age', '30'], /example 30s/],
+  [
+    'a namespace of certificates that can be none',
+    ['certs', '--out', 'x', '--namespace', 'A'],
+    /name of a names/,
+  ],
   ['an unknown log level', ['serve', '--config', SAMPLE, '--log-level', 'loud'], /Allowed choices are/],
 ];
 for (const [what, args, stderr] of usage) {
@@ -98,14 +115,14 @@ test('--version and --help are fine', async () => {
   assert.match((await redpilot(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   const help = await redpilot(['--help']);
   assert.equal(help.status, 0);
-  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'demo']) {
+  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'certs', 'demo']) {
     assert.ok(help.stdout.includes(command));
     assert.match((await redpilot([command, '--help'])).stdout, /--log-level/);
   }
 });
 
 test('every command says the version too, and its help shows defaults as they are written', async () => {
-  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'demo'])
+  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'certs', 'demo'])
     assert.match((await redpilot([command, '--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   const { stdout } = await redpilot(['serve', '--help']);
   assert.match(stdout, /\(default:\s+127\.0\.0\.1:18000\)/);
@@ -338,4 +355,26 @@ test('serve: an xDS address beyond loopback is refused without --insecure', asyn
   ]);
   assert.equal(status, 1);
   assert.match(stderr, /--insecure/);
+});
+
+test('certs makes what serve and bootstrap take', async (t) => {
+  const folder = await temporaryFolder('certs');
+  t.after(() => removeFolder(folder));
+  const made = await redpilot(['certs', '--out', folder, '--namespace', 'shop']);
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(
+    made.stdout,
+    /clients\/shop: clients of namespace shop, as spiffe:\/\/cluster\.local\/ns\/shop\/sa\/redpilot\n/,
+  );
+  const [ca, cert, key] = ['ca.crt', 'tls.crt', 'tls.key'].map((name) => join(folder, 'clients/shop', name));
+  const client = ['--tls-ca', ca ?? '', '--tls-cert', cert ?? '', '--tls-key', key ?? ''];
+  const file = join(folder, 'envoy.json');
+  const written = await redpilot([...TLS_BOOTSTRAP, ...client, '--file', file]);
+  assert.equal(written.status, 0, written.stderr);
+  const certificate = readFileSync(join(folder, 'envoy.certificate.json'), 'utf8');
+  assert.ok(certificate.includes(`"filename": "${join(folder, 'clients/shop/tls.crt')}"`));
+  assert.match(readFileSync(join(folder, 'envoy.authorities.json'), 'utf8'), /trusted_ca/);
+  const again = await redpilot(['certs', '--out', folder, '--namespace', 'shop']);
+  assert.equal(again.status, 1);
+  assert.match(again.stderr, /clients\/shop: there is a certificate already; --force makes it anew\n$/);
 });

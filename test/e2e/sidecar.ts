@@ -81,7 +81,7 @@ export async function startSidecar(t: Ending, options: SidecarOptions): Promise<
 }
 
 /** Names resolve to nothing: an Envoy under test asks nobody beyond this machine. */
-function withoutDns(): object {
+export function withoutDns(): object {
   return {
     typed_dns_resolver_config: {
       name: 'envoy.network.dns_resolver.cares',
