@@ -5,7 +5,7 @@
  * share it. Where a set is made from another, it is known from the start and costs what changed. The list of a changed
  * set is copied: 10,000 references, some ten microseconds, and no tree to walk when it is read.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { Resource } from './resource.ts';
 
@@ -146,5 +146,5 @@ function placeOf(list: readonly Resource[], name: string): number {
 }
 
 function termOf({ name, version }: Resource): bigint {
-  return createHash('sha256').update(`${name}\0${version}`).digest().readBigUInt64BE();
+  return BigInt(`0x${hash('sha256', `${name}\0${version}`, 'hex').slice(0, 16)}`);
 }

@@ -35,6 +35,7 @@ export class DeltaSubscription extends Subscription {
       if (isFirst && known.has(name) && this.typeUrl !== ENDPOINTS_TYPE) continue;
       this.holdings.ask(name);
     }
+    if (change.wildcard === 'gained') this.#expectUnanswered();
     if (change.wildcard === 'lost') this.holdings.forgetAllBut((name) => covers(scope, name));
     for (const name of change.dropped) {
       // Under a wildcard the client can't tell whether the name is still covered, so it has to be told.
@@ -45,6 +46,12 @@ export class DeltaSubscription extends Subscription {
       this.mayLack = true;
     }
     return answer;
+  }
+
+  /** What is on its way to a client that gave up "*" and asks for it again arrives after both: it holds that. */
+  #expectUnanswered(): void {
+    const unknown = this.outstanding.names().filter((name) => !this.holdings.has(name));
+    this.holdings.adopt(unknown.map((name) => [name, '']));
   }
 
   protected compose(served: Served): Difference | undefined {

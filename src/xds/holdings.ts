@@ -24,6 +24,8 @@ export interface Served {
 
 export interface Difference {
   readonly content: Transition;
+  /** Gone for the client; a full set says so by silence. */
+  readonly removed: readonly string[];
   /** Resources of the content that are new to the client; the others are repeated. */
   readonly fresh: readonly Resource[];
 }
@@ -76,10 +78,12 @@ export class Holdings {
     if (!this.#owed.has(name)) this.#owed.set(name, 'touched');
   }
 
+  /** The client wants it no more. */
   forget(name: string): void {
     this.#owed.delete(name);
     if (covers(this.#scope, name) && this.#base.has(name)) this.#apart.set(name, undefined);
     else this.#apart.delete(name);
+    this.#refusals.keep((other) => other !== name);
   }
 
   /** Rare: it goes through everything. */
@@ -91,16 +95,17 @@ export class Holdings {
     for (const [name, version] of this.#apart)
       if (version === undefined || !isKept(name)) this.#apart.delete(name);
     for (const name of this.#owed.keys()) if (!isKept(name)) this.#owed.delete(name);
+    this.#refusals.keep(isKept);
   }
 
   /** What the client lacks; changes nothing that a second call would see. */
   difference(served: Served, scope: Scope): Difference {
-    for (const [name, version] of this.#refusals.takeChanged(served)) this.#retry(name, version);
+    if (!this.#refusals.isEmpty) this.#retry(this.#refusals.takeChanged(served));
     const step = served.resources.since(this.#base);
     const isSameScope = scope === this.#scope || this.#base.size === 0;
     if (isSameScope && this.#apart.size + this.#owed.size === 0 && this.#refusals.isEmpty) {
       const content = scope.isWildcard ? step : within(step, scope);
-      return { content, fresh: content.resources };
+      return { content, removed: content.removed, fresh: content.resources };
     }
     const resources = new Map<string, Resource>();
     for (const resource of this.#candidates(served, scope, step)) {
@@ -116,18 +121,18 @@ export class Holdings {
       for (const name of this.#refusals.removed()) if (isGone(name)) removed.add(name);
     }
     const changed = [...resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const content = { version: step.version, resources: changed, removed: [...removed].sort() };
     return {
-      content: { version: step.version, resources: changed, removed: [...removed].sort() },
+      content,
+      removed: content.removed,
       fresh: changed.filter(({ name, version }) => this.#held(name) !== version),
     };
   }
 
   /** Everything that the client lacked has been sent, or it lacked nothing. */
-  sent(content: Transition | undefined, served: Served, scope: Scope): void {
-    if (this.#owed.size > 0) for (const { name } of content?.resources ?? []) this.#owed.delete(name);
-    for (const name of content?.removed ?? []) this.forget(name);
+  sent(served: Served, scope: Scope): void {
     this.assume(served, scope);
-    // Nothing came of the other debts: the resource is not there, or it is refused content.
+    // Nothing came of some debts: the resource is not there, or it is refused content.
     for (const name of this.#owed.keys()) if (!served.withheld.has(name)) this.#owed.delete(name);
   }
 
@@ -135,17 +140,22 @@ export class Holdings {
     this.#refusals.settle(response, (name) => this.has(name));
   }
 
-  refuse(response: SentResponse, message: string, nowMs: number): void {
-    this.#refusals.add(response, message, nowMs, (name) => this.has(name));
+  refuse(response: SentResponse, message: string, nowMs: number, scope: Scope): void {
+    this.#refusals.add(response, message, nowMs, {
+      isHeld: (name) => this.has(name),
+      isWanted: (name) => covers(scope, name),
+    });
+  }
+
+  /** These are gone, which can't be told: what was refused of them is of no interest any more. */
+  endRefusals(names: readonly string[]): void {
+    if (!this.#refusals.isEmpty) this.#refusals.keep((name) => !names.includes(name));
   }
 
   /** Gives what was refused long enough ago another chance; returns whether there was any. */
   retryDue(nowMs: number): boolean {
     if (this.#refusals.isEmpty) return false;
-    const { versions, removed } = this.#refusals.takeDue(nowMs);
-    for (const [name, version] of versions) this.#retry(name, version);
-    for (const name of removed) this.ask(name);
-    return versions.length + removed.length > 0;
+    return this.#retry(this.#refusals.takeDue(nowMs));
   }
 
   /** When `retryDue` has something to do. */
@@ -163,8 +173,10 @@ export class Holdings {
     return covers(this.#scope, name) ? this.#base.get(name)?.version : undefined;
   }
 
-  #retry(name: string, version: string): void {
-    if (this.#held(name) === version) this.ask(name);
+  #retry({ versions, removed }: ReturnType<Refusals['takeDue']>): boolean {
+    for (const [name, version] of versions) if (this.#held(name) === version) this.ask(name);
+    for (const name of removed) this.ask(name);
+    return versions.length + removed.length > 0;
   }
 
   /** All that the client may lack, and perhaps more. */

@@ -43,10 +43,10 @@ export class InitialForm {
   }
 
   /** After these were sent. */
-  after({ content, fresh }: Difference): InitialForm {
+  after({ content, fresh, removed }: Difference): InitialForm {
     const known = this.#next.get(content);
     if (known !== undefined) return known;
-    const leaving = [...fresh.map(({ name }) => name), ...content.removed].filter(
+    const leaving = [...fresh.map(({ name }) => name), ...removed].filter(
       (name) => this.#started.has(name) && !this.#left.has(name),
     );
     const next =

@@ -10,6 +10,8 @@ import type { Transition } from '../envoy/resource-set.ts';
 export interface SentResponse {
   readonly nonce: string;
   readonly content: Transition;
+  /** Gone with it. */
+  readonly removed: readonly string[];
   readonly sentMs: number;
   /** Number of the snapshot it was made from. */
   readonly sequence: number;
@@ -32,6 +34,11 @@ export class Outstanding {
 
   get newest(): SentResponse | undefined {
     return this.#responses.at(-1);
+  }
+
+  /** What is on its way, or has arrived unanswered. */
+  names(): readonly string[] {
+    return this.#responses.flatMap(({ content }) => content.resources.map(({ name }) => name));
   }
 
   add(response: SentResponse): void {

@@ -26,6 +26,12 @@ interface Refusal {
   isRetried: boolean;
 }
 
+/** What gets another chance. */
+interface Again {
+  readonly versions: readonly (readonly [name: string, version: string])[];
+  readonly removed: readonly string[];
+}
+
 export class Refusals {
   #refusals: readonly Refusal[] = [];
 
@@ -48,7 +54,12 @@ export class Refusals {
     return this.#refusals.some(({ versions, isRetried }) => !isRetried && versions.get(name) === version);
   }
 
-  add(response: SentResponse, message: string, nowMs: number, isHeld: (name: string) => boolean): void {
+  add(
+    response: SentResponse,
+    message: string,
+    nowMs: number,
+    client: { isHeld(name: string): boolean; isWanted(name: string): boolean },
+  ): void {
     const { content } = response;
     const blamed = blamedNames(
       message,
@@ -56,9 +67,11 @@ export class Refusals {
     );
     const names = new Set(blamed);
     const versions = new Map(
-      content.resources.filter(({ name }) => names.has(name)).map(({ name, version }) => [name, version]),
+      content.resources
+        .filter(({ name }) => names.has(name) && client.isHeld(name))
+        .map(({ name, version }) => [name, version]),
     );
-    const removed = new Set(content.removed);
+    const removed = new Set(response.removed.filter((name) => client.isWanted(name)));
     const earlier = this.#refusals.filter(
       (refusal) =>
         [...versions].some(([name, version]) => refusal.versions.get(name) === version) ||
@@ -67,25 +80,35 @@ export class Refusals {
     const tries = 1 + Math.max(0, ...earlier.map((refusal) => refusal.tries));
     const waitMs = Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LAST_RETRY_MS);
     const refusal = { message: withoutContents(message), versions, removed, tries, isRetried: false };
-    this.settle(response, isHeld);
+    this.settle(response, (name) => client.isHeld(name));
     this.#refusals = [...this.#refusals, { ...refusal, retryAtMs: nowMs + waitMs }];
+    this.#dropEmpty();
   }
 
   /** Ends what was refused of these names, since the client has answered for them anew, and of those it has lost. */
-  settle({ content }: SentResponse, isHeld: (name: string) => boolean): void {
+  settle(answered: SentResponse, isHeld: (name: string) => boolean): void {
     if (this.isEmpty) return;
     for (const { versions, removed } of this.#refusals) {
-      for (const { name } of content.resources) {
+      for (const { name } of answered.content.resources) {
         versions.delete(name);
         removed.delete(name);
       }
-      for (const name of content.removed) {
+      for (const name of answered.removed) {
         versions.delete(name);
         removed.delete(name);
       }
       for (const name of versions.keys()) if (!isHeld(name)) versions.delete(name);
     }
-    this.#refusals = this.#refusals.filter(({ versions, removed }) => versions.size + removed.size > 0);
+    this.#dropEmpty();
+  }
+
+  /** Ends what was refused of other names: the client wants them no more. */
+  keep(isKept: (name: string) => boolean): void {
+    for (const { versions, removed } of this.#refusals) {
+      for (const name of versions.keys()) if (!isKept(name)) versions.delete(name);
+      for (const name of removed) if (!isKept(name)) removed.delete(name);
+    }
+    this.#dropEmpty();
   }
 
   /** When the next retry is due; undefined: none is. */
@@ -95,11 +118,22 @@ export class Refusals {
   }
 
   /** What is to be tried again by now; each is told once. */
-  takeDue(nowMs: number): {
-    readonly versions: readonly (readonly [string, string])[];
-    readonly removed: readonly string[];
-  } {
-    const due = this.#refusals.filter(({ isRetried, retryAtMs }) => !isRetried && retryAtMs <= nowMs);
+  takeDue(nowMs: number): Again {
+    return this.#take(({ retryAtMs }) => retryAtMs <= nowMs);
+  }
+
+  /**
+   * One bad cluster can keep Envoy from applying anything of a response, so what was refused together is tried again as
+   * soon as one of them is another. Each such try costs a change of content: no circle.
+   */
+  takeChanged({ resources, withheld }: Served): Again {
+    const isChanged = ([name, version]: readonly [string, string]): boolean =>
+      !withheld.has(name) && resources.get(name)?.version !== version;
+    return this.#take(({ versions }) => [...versions].some(isChanged));
+  }
+
+  #take(isDue: (refusal: Refusal) => boolean): Again {
+    const due = this.#refusals.filter((refusal) => !refusal.isRetried && isDue(refusal));
     for (const refusal of due) refusal.isRetried = true;
     return {
       versions: due.flatMap(({ versions }) => [...versions]),
@@ -107,19 +141,7 @@ export class Refusals {
     };
   }
 
-  /**
-   * One bad cluster can keep Envoy from applying anything of a response, so what was refused together is tried again as
-   * soon as one of them is another. Each such try costs a change of content: no circle.
-   */
-  takeChanged({ resources, withheld }: Served): readonly (readonly [string, string])[] {
-    const changed = this.#refusals.filter(
-      ({ isRetried, versions }) =>
-        !isRetried &&
-        [...versions].some(
-          ([name, version]) => !withheld.has(name) && resources.get(name)?.version !== version,
-        ),
-    );
-    for (const refusal of changed) refusal.isRetried = true;
-    return changed.flatMap(({ versions }) => [...versions]);
+  #dropEmpty(): void {
+    this.#refusals = this.#refusals.filter(({ versions, removed }) => versions.size + removed.size > 0);
   }
 }

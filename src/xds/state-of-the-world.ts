@@ -9,6 +9,9 @@ import { covers, type Scope } from './interest.ts';
 import type { WorldRequest } from './requests.ts';
 import { type Answer, Subscription } from './subscription.ts';
 
+/** A client that changes its mind more often than that between two responses may have to ask again. */
+const MOST_LATE = 16;
+
 const fullSets = new WeakMap<ResourceSet, Transition>();
 
 export class WorldSubscription extends Subscription {
@@ -19,8 +22,8 @@ export class WorldSubscription extends Subscription {
   #isAnswerDue = false;
   /** The version that a reconnecting client brought along, until it has been compared with ours. */
   #broughtVersion = '';
-  /** Names of a request that came too late; they count if no later one comes. */
-  #lateNames: readonly string[] | undefined;
+  /** Names of requests that came too late: they count with the next answer, or when none comes. */
+  #late: readonly (readonly string[])[] = [];
 
   /** Takes a request in; says what it answers, if it answers a response. */
   request({ version, names, nonce, error }: WorldRequest, nowMs: number): Answer | undefined {
@@ -39,28 +42,31 @@ export class WorldSubscription extends Subscription {
       this.#subscribe(names);
       return undefined;
     }
-    if (this.outstanding.blockedUntil(nowMs) === undefined) {
-      this.#subscribe(names);
-      return undefined;
+    if (this.outstanding.blockedUntil(nowMs) === undefined) this.#subscribe(names);
+    else {
+      this.#late = [...this.#late, names].slice(-MOST_LATE);
+      this.mayLack = true;
     }
-    this.#lateNames = names;
-    this.mayLack = true;
-    return undefined;
+    return this.#lateAnswer(nonce, error, nowMs);
   }
 
   protected override beforeNext(nowMs: number): void {
-    if (this.#lateNames === undefined || this.outstanding.blockedUntil(nowMs) !== undefined) return;
-    this.#subscribe(this.#lateNames);
+    const newest = this.#late.at(-1);
+    if (newest !== undefined && this.outstanding.blockedUntil(nowMs) === undefined) this.#subscribe(newest);
   }
 
   protected compose(served: Served): Difference | undefined {
     this.#compareBroughtVersion(served);
     const { scope } = this.interest;
     const difference = this.holdings.difference(served, scope);
-    const { resources, removed } = difference.content;
-    if (!this.#isFullSet) return resources.length > 0 ? difference : undefined;
+    const { removed, fresh } = difference;
+    const { resources } = difference.content;
+    if (!this.#isFullSet) {
+      this.holdings.endRefusals(removed);
+      return resources.length > 0 ? { ...difference, removed: [] } : undefined;
+    }
     if (resources.length + removed.length === 0 && !this.#isAnswerDue) return undefined;
-    return { content: fullSet(served.resources, scope), fresh: difference.fresh };
+    return { content: fullSet(served.resources, scope), removed, fresh };
   }
 
   protected override afterSending(): void {
@@ -80,6 +86,12 @@ export class WorldSubscription extends Subscription {
     return answer;
   }
 
+  /** A later full set answers for an earlier one; endpoints hold only what changed, so each answer counts. */
+  #lateAnswer(nonce: string, error: string | undefined, nowMs: number): Answer | undefined {
+    const response = this.#isFullSet ? undefined : this.outstanding.take(nonce);
+    return response === undefined ? undefined : this.answered(response, error, nowMs);
+  }
+
   #startAnew(version: string): void {
     this.outstanding.clear();
     this.holdings.forgetAllBut(() => false);
@@ -92,7 +104,13 @@ export class WorldSubscription extends Subscription {
   }
 
   #subscribe(names: readonly string[]): void {
-    this.#lateNames = undefined;
+    // One after the other: what the client gave up in between it has forgotten.
+    for (const earlier of this.#late) this.#replace(earlier);
+    this.#late = [];
+    this.#replace(names);
+  }
+
+  #replace(names: readonly string[]): void {
     const { asked, dropped, wildcard } = this.interest.replace(names);
     const { scope } = this.interest;
     for (const name of asked) this.holdings.ask(name);

@@ -73,16 +73,16 @@ export abstract class Subscription {
     if (!this.mayLack || this.outstanding.blockedUntil(nowMs) !== undefined) return undefined;
     const difference = this.compose(served);
     this.mayLack = false;
-    this.holdings.sent(difference?.content, served, this.interest.scope);
+    this.holdings.sent(served, this.interest.scope);
     if (difference === undefined) return undefined;
-    const { content, fresh } = difference;
+    const { content, fresh, removed } = difference;
     const mayRepeat = this.#isInitialDue || fresh.length < content.resources.length;
     this.#initialForm = this.#nextInitialForm(difference, served);
     const initialForm = mayRepeat ? this.#initialForm : undefined;
-    this.outstanding.add({ nonce, content, sentMs: nowMs, sequence: served.sequence });
+    this.outstanding.add({ nonce, content, removed, sentMs: nowMs, sequence: served.sequence });
     this.#sentVersion = content.version;
     this.afterSending();
-    return { typeUrl: this.typeUrl, nonce, content, fresh, initialForm };
+    return { typeUrl: this.typeUrl, nonce, content, removed, fresh, initialForm };
   }
 
   /** There is something to send, which only an unanswered response can be holding up. */
@@ -143,7 +143,7 @@ export abstract class Subscription {
   protected answered(response: SentResponse, error: string | undefined, nowMs: number): Answer {
     const { content, sequence } = response;
     if (error !== undefined) {
-      this.holdings.refuse(response, error, nowMs);
+      this.holdings.refuse(response, error, nowMs, this.interest.scope);
       this.mayLack = true;
       return { outcome: 'rejected', content, message: withoutContents(error) };
     }

@@ -2,6 +2,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 
 import { EXPECTED, linesFor, wrongInputs } from '../wrong-inputs/case.ts';
+import { writeExpectedBytes } from './bytes.ts';
 import { CASES, OUTPUTS, caseNames, translateCase } from './case.ts';
 
 for (const name of caseNames()) {
@@ -17,3 +18,4 @@ for (const name of caseNames()) {
 const blocks = [];
 for (const file of wrongInputs()) blocks.push([`# ${file}`, ...(await linesFor(file))].join('\n'));
 writeFileSync(EXPECTED, `${blocks.join('\n\n')}\n`);
+await writeExpectedBytes();

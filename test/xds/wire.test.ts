@@ -22,7 +22,7 @@ const LONG = 'x'.repeat(20_000);
 function response(isInitial: boolean, resources: readonly Resource[]): Response {
   const content = { version: 'v7', resources, removed: ['c', 'd'] };
   const initialForm = isInitial ? InitialForm.of(ResourceSet.of(resources)) : undefined;
-  return { typeUrl: CLUSTER_TYPE, nonce: '3', content, fresh: [], initialForm };
+  return { typeUrl: CLUSTER_TYPE, nonce: '3', content, removed: content.removed, fresh: [], initialForm };
 }
 
 const resources = [cluster('a'), cluster(LONG)];
