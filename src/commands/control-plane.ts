@@ -13,6 +13,7 @@ import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
+import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
@@ -34,6 +35,8 @@ export interface ControlPlaneOptions {
   /** Allows an xDS address beyond loopback without TLS. */
   readonly insecure: boolean;
   readonly maxConnectionAgeMs?: number | undefined;
+  /** Whether hosts are asked for their mode where no object states it. */
+  readonly probe: boolean;
   readonly log: Logger;
 }
 
@@ -45,6 +48,9 @@ export interface ControlPlane {
   diagnostics(): readonly Diagnostic[];
   close(): Promise<void>;
 }
+
+/** How long the first snapshot waits for what hosts say of themselves; enough for a connection and an answer. */
+const FIRST_ANSWERS_MS = 2_000;
 
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -62,6 +68,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   let ofFiles: readonly Diagnostic[] = [];
   let streams: () => readonly StreamState[] = () => [];
+  let isComplete = false;
   let isReady = false;
 
   const diagnostics = (): readonly Diagnostic[] => [
@@ -78,8 +85,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     views.update(planner.plans());
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
-    tellNews(diagnostics(), said, log);
+    if (isComplete) tellNews(diagnostics(), said, log);
+    observer?.follow(planner.takeQuestions());
   };
+  const observer = options.probe
+    ? new ModeObserver({
+        onChange: (observed) => follow({ set: [], deleted: [], observed }, ofFiles),
+        log,
+        metrics,
+      })
+    : undefined;
   const source: SnapshotSource = {
     snapshotFor: (node) => {
       const snapshot = views.snapshotFor(viewOfNode(node.metadata, defaults));
@@ -103,6 +118,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       metrics,
       configDump: () => ({
         diagnostics: diagnostics().map(formatDiagnosticLine),
+        observations: [...(observer?.answers() ?? [])].map(([host, mode]) => ({ host, mode })),
         nodes: streams(),
         views: views
           .views()
@@ -111,7 +127,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
     opened.push(admin);
     // Everything is read before the port opens: nothing can be sent before the World is complete.
+    if (observer !== undefined) opened.push(observer);
     opened.push(await watchFiles(options.configPaths, { onChange: follow, log }));
+    // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
+    await observer?.tried(FIRST_ANSWERS_MS);
+    isComplete = true;
+    tellNews(diagnostics(), said, log);
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
     const tls = options.tls && { files: options.tls, clusterDomain: CLUSTER_DOMAIN };
     const xds = await createXdsServer({ address, tls, insecure, maxConnectionAgeMs, log, metrics, source });

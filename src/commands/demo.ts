@@ -89,6 +89,7 @@ function controlPlane(
         adminAddress: local,
         bindAddress: local.host,
         insecure: false,
+        probe: true,
         log: logOn(screen, level),
       });
       return { xdsPort: Number(started.xdsAddress.split(':')[1]), close: () => started.close() };

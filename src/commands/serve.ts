@@ -21,6 +21,7 @@ interface ServeOptions extends TlsArguments {
   readonly defaultExportTo: readonly string[];
   readonly insecure: boolean;
   readonly maxConnectionAge?: number;
+  readonly probe: boolean;
 }
 
 export function serveCommand(): Command {
@@ -57,6 +58,10 @@ export function serveCommand(): Command {
       '--max-connection-age <duration>',
       'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
       parseAge,
+    )
+    .option(
+      '--no-probe',
+      'do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
     );
   return addTlsOptions(command, 'this server; read again when it changes', 'Envoys').action(
     async (options: ServeOptions, command: Command) => {
@@ -71,6 +76,7 @@ export function serveCommand(): Command {
         tls: tlsFiles(command, options),
         insecure: options.insecure,
         maxConnectionAgeMs: options.maxConnectionAge,
+        probe: options.probe,
         log,
       });
       log.info(`serving xDS on ${controlPlane.xdsAddress}, admin on http://${controlPlane.adminAddress}`);

@@ -5,6 +5,7 @@
  * of them is planned again, and all else stays the same object.
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
+import type { ModeQuestion, QuestionChanges } from '../world/observation.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import { objectKey, type LookupKey, type World } from '../world/world.ts';
 import type { Host } from './hosts.ts';
@@ -31,6 +32,7 @@ export class Planner {
   /** Which RedisServices asked for a key, and which use an upstream. */
   readonly #askers = new Map<LookupKey, Set<LookupKey>>();
   readonly #users = new Map<string, Set<LookupKey>>();
+  #questions = new Map<string, ModeQuestion | undefined>();
 
   /** The plans in force, by RedisService. */
   plans(): readonly ServicePlan[] {
@@ -44,6 +46,13 @@ export class Planner {
       for (const diagnostic of plan.diagnostics) all.add(diagnostic);
     }
     return [...all];
+  }
+
+  /** What hosts are to be asked of themselves, as far as that changed since the last call. */
+  takeQuestions(): QuestionChanges {
+    const questions = this.#questions;
+    this.#questions = new Map();
+    return questions;
   }
 
   /** Follows the World by one change; returns the keys of the RedisServices whose plan was made again. */
@@ -92,7 +101,9 @@ export class Planner {
     const asked = new Set<LookupKey>();
     const planned = planUpstream(new WorldReader(world, asked), source, before?.planned);
     const upstream = reuse(before?.planned.upstream, planned.upstream);
-    const cell: UpstreamCell = { source, planned: { ...planned, upstream }, asked, isStale: false };
+    const question = reuse(before?.planned.question, planned.question);
+    if (question !== before?.planned.question) this.#questions.set(source.id, question);
+    const cell: UpstreamCell = { source, planned: { ...planned, upstream, question }, asked, isStale: false };
     this.#upstreams.set(source.id, cell);
     return cell;
   }
@@ -101,7 +112,9 @@ export class Planner {
     moveMember(this.#askers, key, before?.asked, after?.asked);
     moveMember(this.#users, key, before?.upstreamIds, after?.upstreamIds);
     for (const id of before?.upstreamIds ?? []) {
-      if (!this.#users.has(id)) this.#upstreams.delete(id);
+      if (this.#users.has(id)) continue;
+      if (this.#upstreams.get(id)?.planned.question !== undefined) this.#questions.set(id, undefined);
+      this.#upstreams.delete(id);
     }
   }
 }

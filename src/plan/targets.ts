@@ -137,6 +137,10 @@ export class Targets {
       const message = `no EndpointSlice lists an address for ${name}; commands for it are answered with an error until one does`;
       this.#problems.add('warning', 'HostNotFound', this.#service, path, message);
     }
+    if (planned.isSentinel) {
+      const message = `${name} is a Redis Sentinel, which has no keys; write the host of the Redis that it watches`;
+      this.#problems.add('warning', 'InvalidValue', this.#service, path, message);
+    }
     if (planned.modeAssumed) this.#tellModeAssumed(mode, name, path);
   }
 

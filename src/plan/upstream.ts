@@ -2,12 +2,13 @@
  * One upstream: how a (host, port) is reached, in which mode, with which credentials.
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
-import { hostKey } from '../api/host-name.ts';
-import type { EndpointSlice, Mode, RedisDestination, RedisService, Service } from '../api/objects.ts';
+import type { EndpointSlice, Mode, RedisDestination, Service } from '../api/objects.ts';
+import type { ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest } from './age.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
 import type { Host } from './hosts.ts';
+import { chooseMode } from './mode.ts';
 import { Problems } from './problems.ts';
 import type {
   ProxyServers,
@@ -43,6 +44,10 @@ export interface PlannedUpstream {
   readonly mode: Mode;
   /** Nobody said the mode: it follows from the policies of those who route here. */
   readonly modeAssumed: boolean;
+  /** The host says that it is a Redis Sentinel, which has no keys. */
+  readonly isSentinel: boolean;
+  /** What is to be asked of the host itself; undefined where an object says it, or it can't be asked. */
+  readonly question: ModeQuestion | undefined;
   /** For the next time that the Secret can't be read. */
   readonly known: KnownCredentials | undefined;
   readonly knownTls: KnownTls | undefined;
@@ -83,9 +88,12 @@ export function planUpstream(
   const problems = new Problems();
   if (destination !== undefined) tellYoungerDestinations(world, host, destination, problems);
 
-  const stated = destination?.mode ?? (destination?.discoveryEndpoints.length ? 'CLUSTER' : undefined);
-  const mode =
-    source.readGroups === undefined ? (stated ?? previous?.mode ?? assumedMode(world, host)) : 'PROXY';
+  const hasSeeds = destination !== undefined && destination.discoveryEndpoints.length > 0;
+  const stated =
+    source.readGroups === undefined ? (destination?.mode ?? (hasSeeds ? 'CLUSTER' : undefined)) : 'PROXY';
+  // Zones are asked for only where the same place is in force as a Redis Cluster.
+  const inForce = source.discoverZones ? 'CLUSTER' : previous?.mode;
+  const { mode, modeAssumed, isSentinel } = chooseMode(world, placeName(source), host, stated, inForce);
 
   const refusals: string[] = [];
   let known: KnownCredentials | undefined;
@@ -116,7 +124,10 @@ export function planUpstream(
   return {
     upstream,
     mode,
-    modeAssumed: stated === undefined && source.readGroups === undefined,
+    modeAssumed,
+    isSentinel,
+    question:
+      stated === undefined && !source.discoverZones ? modeQuestion(world, source, upstream) : undefined,
     known,
     knownTls,
     diagnostics: problems.found,
@@ -138,17 +149,15 @@ function reachable(
   return { id, mode: 'cluster', ...base, seeds: seeds(world, host, port, destination), discoverZones };
 }
 
-/**
- * Only a wish for replicas tells that there are some; who names them in `reads` says that they are no Redis Cluster's. Decided once: an edit of the policy must not turn a Redis Cluster
- * into sharded single servers.
- */
-function assumedMode(world: WorldReader, host: Host): Mode {
-  const wantsReplicas = ({ readPolicy, namespace, rules }: RedisService): boolean =>
-    readPolicy !== 'MASTER' &&
-    !rules.some((rule) => rule.reads !== undefined && isHost(rule.host, namespace));
-  const isHost = (text: string, namespace: string): boolean =>
-    hostKey(text, namespace, world.clusterDomain) === host.key;
-  return world.routers(host.key).some(wantsReplicas) ? 'CLUSTER' : 'PROXY';
+/** Where its answer is expected does not depend on the mode: the answer itself must not change the question. */
+function modeQuestion(world: WorldReader, place: Place, upstream: Upstream): ModeQuestion | undefined {
+  if (upstream.mode === 'unavailable') return undefined;
+  const { host, port } = place;
+  const { service } = host;
+  const found = service === undefined ? [] : endpointAddresses(world, service, port);
+  const named = { address: host.dnsName, port: service === undefined ? port : dnsPort(service, port) };
+  const addresses = found.length === 0 ? [named] : found.map(({ address, port }) => ({ address, port }));
+  return { host: placeName(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
 }
 
 /** One stable name where there is one: seeds that follow pods would rebuild the cluster at each restart. */

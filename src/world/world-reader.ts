@@ -11,11 +11,13 @@ import type {
   Secret,
   Service,
 } from '../api/objects.ts';
+import type { ObservedMode } from './observation.ts';
 import {
   claimsKey,
   destinationsKey,
   namespaceKey,
   objectKey,
+  observationKey,
   routersKey,
   slicesKey,
   type LookupKey,
@@ -74,6 +76,12 @@ export class WorldReader {
   hasNamespace(namespace: string): boolean {
     this.#asked.add(namespaceKey(namespace));
     return this.#world.hasNamespace(namespace);
+  }
+
+  /** What the host (`HOST:PORT`) said of itself. */
+  observedMode(host: string): ObservedMode | undefined {
+    this.#asked.add(observationKey(host));
+    return this.#world.observedMode(host);
   }
 
   #object<K extends ApiObject['kind']>(

@@ -8,6 +8,7 @@ import type { BlockList } from 'node:net';
 
 import { hostKey } from '../api/host-name.ts';
 import type { ApiObject, EndpointSlice, Kind, RedisDestination, RedisService } from '../api/objects.ts';
+import type { ObservationChanges, ObservedMode } from './observation.ts';
 import { PersistentMap } from './persistent-map.ts';
 
 /** What planning can ask for: one object, or the objects that an index lists under a name. */
@@ -17,6 +18,7 @@ export type LookupKey = string;
 export interface ObjectChanges {
   readonly set: readonly ApiObject[];
   readonly deleted: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[];
+  readonly observed?: ObservationChanges;
 }
 
 export interface WorldOptions {
@@ -36,21 +38,31 @@ export class World {
   readonly #lists: PersistentMap<readonly Listed[]>;
   /** How many objects each namespace has. */
   readonly #namespaces: PersistentMap<number>;
+  /** What hosts said of themselves. */
+  readonly #observed: PersistentMap<ObservedMode>;
 
   private constructor(
     options: WorldOptions,
     objects: PersistentMap<ApiObject>,
     lists: PersistentMap<readonly Listed[]>,
     namespaces: PersistentMap<number>,
+    observed: PersistentMap<ObservedMode>,
   ) {
     this.options = options;
     this.#objects = objects;
     this.#lists = lists;
     this.#namespaces = namespaces;
+    this.#observed = observed;
   }
 
   static empty(options: WorldOptions): World {
-    return new World(options, PersistentMap.empty(), PersistentMap.empty(), PersistentMap.empty());
+    return new World(
+      options,
+      PersistentMap.empty(),
+      PersistentMap.empty(),
+      PersistentMap.empty(),
+      PersistentMap.empty(),
+    );
   }
 
   get size(): number {
@@ -67,6 +79,10 @@ export class World {
 
   hasNamespace(namespace: string): boolean {
     return (this.#namespaces.get(namespaceKey(namespace)) ?? 0) > 0;
+  }
+
+  observedMode(host: string): ObservedMode | undefined {
+    return this.#observed.get(observationKey(host));
   }
 
   /** All objects, in no particular order. */
@@ -117,12 +133,19 @@ export class World {
     for (const [key, count] of namespaces) {
       if (count > 0 !== (this.#namespaces.get(key) ?? 0) > 0) changed.add(key);
     }
+    const observed = new Map<LookupKey, ObservedMode | undefined>();
+    for (const [host, mode] of changes.observed ?? []) {
+      if (this.observedMode(host) === mode) continue;
+      observed.set(observationKey(host), mode);
+      changed.add(observationKey(host));
+    }
 
     const world = new World(
       this.options,
       this.#objects.with(objects),
       this.#lists.with(new Map([...lists].map(([key, list]) => [key, list.length > 0 ? list : undefined]))),
       this.#namespaces.with(namespaces),
+      observed.size === 0 ? this.#observed : this.#observed.with(observed),
     );
     return { world, changed };
   }
@@ -176,6 +199,11 @@ export function destinationsKey(host: string): LookupKey {
 
 export function slicesKey(namespace: string, serviceName: string): LookupKey {
   return `slices/${namespace}/${serviceName}`;
+}
+
+/** What a host said of its mode. */
+export function observationKey(host: string): LookupKey {
+  return `observation/${host}`;
 }
 
 /** Keeps lists in an order that does not depend on who came first. */

@@ -28,7 +28,10 @@ export interface SidecarOptions {
 }
 
 export interface Sidecar {
+  /** The one that runs now. */
   readonly controlPlane: ControlPlane;
+  /** Ends it and starts another on the same address, which remembers nothing. */
+  restartControlPlane(): Promise<void>;
   readonly envoy: EnvoyProcess;
   /** Writes a file as an editor does: to a new one, then over the old one. */
   write(file: string, text: string): Promise<void>;
@@ -43,22 +46,26 @@ export async function startSidecar(t: Ending, options: SidecarOptions): Promise<
   const folder = await temporaryFolder('objects');
   t.after(() => removeFolder(folder));
   for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text);
-  const controlPlane = await startControlPlane({
-    configPaths: [folder],
-    xdsAddress: LOCAL,
-    adminAddress: LOCAL,
-    bindAddress: '127.0.0.1',
-    insecure: false,
-    log: pino({ level: 'silent' }),
-  });
+  const start = (xdsPort: number): Promise<ControlPlane> =>
+    startControlPlane({
+      configPaths: [folder],
+      xdsAddress: { host: '127.0.0.1', port: xdsPort },
+      adminAddress: LOCAL,
+      bindAddress: '127.0.0.1',
+      insecure: false,
+      probe: true,
+      log: pino({ level: 'silent' }),
+    });
+  let controlPlane = await start(0);
   t.after(() => controlPlane.close());
+  const xdsPort = Number(controlPlane.xdsAddress.split(':')[1]);
   const envoy = await startEnvoy({
     binary,
     args: ['--drain-time-s', String(drainSeconds), '--drain-strategy', drainStrategy],
     configuration: (socketPath) => ({
       ...withoutDns(),
       ...bootstrap({
-        xdsAddress: { host: '127.0.0.1', port: Number(controlPlane.xdsAddress.split(':')[1]) },
+        xdsAddress: { host: '127.0.0.1', port: xdsPort },
         nodeId: options.nodeId ?? 'test',
         drainSeconds,
         delta,
@@ -68,7 +75,13 @@ export async function startSidecar(t: Ending, options: SidecarOptions): Promise<
   });
   t.after(() => envoy.stop());
   return {
-    controlPlane,
+    get controlPlane() {
+      return controlPlane;
+    },
+    restartControlPlane: async () => {
+      await controlPlane.close();
+      controlPlane = await start(xdsPort);
+    },
     envoy,
     write: async (file, text) => {
       const path = join(folder, file);

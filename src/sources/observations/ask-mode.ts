@@ -1,0 +1,95 @@
+/**
+ * Asks one Redis server what it calls its own mode.
+ */
+import { isIP } from 'node:net';
+import { checkServerIdentity, getCACertificates, type ConnectionOptions } from 'node:tls';
+
+import { Redis } from 'ioredis';
+
+import type { ModeQuestion, ObservedMode, QuestionTls } from '../../world/observation.ts';
+
+/** Resolves with the answer; fails with one line, free of secrets, that reads on after "can't be asked: ". */
+export type AskMode = (
+  address: ModeQuestion['addresses'][number],
+  question: Pick<ModeQuestion, 'credentials' | 'tls'>,
+  signal: AbortSignal,
+) => Promise<ObservedMode>;
+
+/** For connecting, TLS, AUTH and INFO together. */
+const LIMIT_MS = 1_000;
+
+export const askMode: AskMode = async ({ address, port }, { credentials, tls }, signal) => {
+  const client = new Redis({
+    host: address,
+    port,
+    // Every server knows it.
+    protocol: 2,
+    lazyConnect: true,
+    enableReadyCheck: false,
+    disableClientInfo: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+  });
+  let failure: Error | undefined;
+  client.on('error', (error) => {
+    failure ??= error;
+  });
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+  const giveUp = (): void => {
+    failure ??= new Error(signal.aborted ? 'no longer asked' : `no answer within ${LIMIT_MS} ms`);
+    client.disconnect();
+  };
+  limited.addEventListener('abort', giveUp, { once: true });
+  try {
+    limited.throwIfAborted();
+    await client.connect();
+    const refusal = await present(client, credentials);
+    const info = await client.info('server').catch((error: unknown) => {
+      throw refusal ?? error;
+    });
+    return readMode(info);
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    limited.removeEventListener('abort', giveUp);
+    client.disconnect();
+  }
+};
+
+/**
+ * By hand rather than by ioredis' options: it writes to the console where a server wants no password. Such a server
+ * answers all the same, so the refusal is told only where INFO fails too.
+ */
+async function present(client: Redis, credentials: ModeQuestion['credentials']): Promise<Error | undefined> {
+  if (credentials === undefined) return undefined;
+  const { username, password } = credentials;
+  const words = username === undefined ? [password.reveal()] : [username, password.reveal()];
+  return await client.call('AUTH', words).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  );
+}
+
+function tlsOptions({
+  serverName,
+  skipVerification,
+  authorities,
+  certificate,
+}: QuestionTls): ConnectionOptions {
+  return {
+    // An address is nothing to ask for by name, but the certificate must be for it nevertheless.
+    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+    checkServerIdentity: (_host, presented) => checkServerIdentity(serverName, presented),
+    rejectUnauthorized: !skipVerification,
+    ca: authorities?.reveal() ?? getCACertificates('system'),
+    ...(certificate === undefined ? {} : { cert: certificate.chain.reveal(), key: certificate.key.reveal() }),
+  };
+}
+
+/** Valkey calls it server_mode. */
+function readMode(info: string): ObservedMode {
+  const mode = /^(?:redis|server)_mode:(\w+)/m.exec(info)?.[1];
+  if (mode === 'cluster' || mode === 'standalone' || mode === 'sentinel') return mode;
+  throw new Error('its INFO names no mode');
+}

@@ -1,0 +1,34 @@
+/**
+ * What Redis hosts are asked of themselves and what they said: an input of planning beside the objects.
+ */
+import type { SecretText } from '../api/secret-text.ts';
+
+/** What a server calls its own mode (`redis_mode` of INFO). A sentinel says nothing of the servers that it watches. */
+export type ObservedMode = 'cluster' | 'standalone' | 'sentinel';
+
+/** A host whose mode no object states, and how it is asked for it. */
+export interface ModeQuestion {
+  /** `HOST:PORT`: what the answer is looked up by. */
+  readonly host: string;
+  /** Any of them may answer; at least one. */
+  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  readonly credentials: { readonly username: string | undefined; readonly password: SecretText } | undefined;
+  /** undefined: plaintext. */
+  readonly tls: QuestionTls | undefined;
+}
+
+export interface QuestionTls {
+  /** What is asked for, and what the certificate must be for: a DNS name or an IP address. */
+  readonly serverName: string;
+  readonly skipVerification: boolean;
+  /** PEM; undefined: those of the system. */
+  readonly authorities: SecretText | undefined;
+  /** What is presented; PEM. */
+  readonly certificate: { readonly chain: SecretText; readonly key: SecretText } | undefined;
+}
+
+/** Questions by upstream that came or changed; undefined: it asks no longer. Several may ask about one host. */
+export type QuestionChanges = ReadonlyMap<string, ModeQuestion | undefined>;
+
+/** Answers by host; undefined: forgotten. */
+export type ObservationChanges = ReadonlyMap<string, ObservedMode | undefined>;

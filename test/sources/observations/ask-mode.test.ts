@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { createServer, type AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { SecretText } from '../../../src/api/secret-text.ts';
+import { freePorts, removeFolder, temporaryFolder } from '../../../src/demo/child-process.ts';
+import { startRedis, stopRedis, type RedisConfig } from '../../../src/demo/redis-node.ts';
+import { askMode } from '../../../src/sources/observations/ask-mode.ts';
+import { needRedis } from '../../e2e/environment.ts';
+
+const never = new AbortController().signal;
+const plain = { credentials: undefined, tls: undefined };
+const sesame = { ...plain, credentials: { username: undefined, password: new SecretText('sesame') } };
+
+async function start(
+  t: TestContext,
+  options: { readonly from?: 'path' | 'wheel'; readonly config?: RedisConfig; readonly cluster?: boolean },
+): Promise<{ readonly address: string; readonly port: number } | undefined> {
+  const redis = await needRedis(t, options.from);
+  if (redis === undefined) return undefined;
+  const folder = await temporaryFolder('asked');
+  t.after(() => removeFolder(folder));
+  const [busPort = 0] = options.cluster ? await freePorts(1) : [];
+  const node = await startRedis({
+    server: redis.server,
+    folder,
+    ...(options.config === undefined ? {} : { config: options.config }),
+    ...(options.cluster ? { busPort } : {}),
+  });
+  t.after(() => stopRedis(node));
+  return { address: '127.0.0.1', port: node.port };
+}
+
+for (const from of ['path', 'wheel'] as const) {
+  test(`a node of a Redis Cluster says cluster (Redis from the ${from})`, async (t) => {
+    const at = await start(t, { from, cluster: true });
+    if (at !== undefined) assert.equal(await askMode(at, plain, never), 'cluster');
+  });
+
+  test(`a server of its own says standalone (Redis from the ${from})`, async (t) => {
+    const at = await start(t, { from });
+    if (at !== undefined) assert.equal(await askMode(at, plain, never), 'standalone');
+  });
+}
+
+test('a server that wants a password answers who has it', async (t) => {
+  const at = await start(t, { config: { requirepass: 'sesame' } });
+  if (at !== undefined) assert.equal(await askMode(at, sesame, never), 'standalone');
+});
+
+test('a server that wants no password answers who brings one', async (t) => {
+  const at = await start(t, {});
+  if (at !== undefined) assert.equal(await askMode(at, sesame, never), 'standalone');
+});
+
+test('a wrong password is told in the words of the server, without the password', async (t) => {
+  const at = await start(t, { config: { requirepass: 'open' } });
+  if (at === undefined) return;
+  await assert.rejects(askMode(at, sesame, never), (error: Error) => {
+    assert.match(error.message, /^WRONGPASS/);
+    assert.doesNotMatch(error.message, /sesame/);
+    return true;
+  });
+});
+
+test('where nobody listens the failure names the address', async () => {
+  const [port = 0] = await freePorts(1);
+  await assert.rejects(
+    askMode({ address: '127.0.0.1', port }, plain, never),
+    new RegExp(`ECONNREFUSED 127.0.0.1:${port}`),
+  );
+});
+
+/** What a scripted server answers to whatever comes; nothing where it is empty. */
+async function scripted(t: TestContext, answer: string): Promise<{ address: string; port: number }> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      if (answer !== '') socket.write(answer);
+    });
+    t.after(() => socket.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  t.after(() => server.close());
+  return { address: '127.0.0.1', port: (server.address() as AddressInfo).port };
+}
+
+test('a server that takes the connection and never answers costs a second', async (t) => {
+  const at = await scripted(t, '');
+  await assert.rejects(askMode(at, plain, never), { message: 'no answer within 1000 ms' });
+});
+
+test('an INFO that names no mode is no answer', async (t) => {
+  const at = await scripted(t, '$10\r\n# Server\r\n\r\n');
+  await assert.rejects(askMode(at, plain, never), { message: 'its INFO names no mode' });
+});
+
+test('a sentinel says sentinel', async (t) => {
+  const text = '# Server\r\nredis_version:7.0.15\r\nredis_mode:sentinel\r\n';
+  const at = await scripted(t, `$${text.length}\r\n${text}\r\n`);
+  assert.equal(await askMode(at, plain, never), 'sentinel');
+});
+
+test('a question that is withdrawn ends at once', async (t) => {
+  const at = await scripted(t, '');
+  const ended = new AbortController();
+  const asked = askMode(at, plain, ended.signal);
+  ended.abort();
+  await assert.rejects(asked, { message: 'no longer asked' });
+});
