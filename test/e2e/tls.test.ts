@@ -77,6 +77,7 @@ async function stage(t: TestContext, binary: string): Promise<Stage> {
     adminAddress: LOCAL,
     bindAddress: '127.0.0.1',
     insecure: false,
+    probe: false,
     tls: serverFiles,
     log: pino({ level: 'info' }, { write: (line: string) => log.push(JSON.parse(line) as LogLine) }),
   });
