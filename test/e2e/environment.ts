@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ import { MissingBinary, findEnvoy, findRedis, type RedisBinary } from '../../src
 import { findRedisPy } from './redis-py.ts';
 
 /** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
-export const REQUIREMENTS = ['envoy', 'redis', 'redis-py', 'node'] as const;
+export const REQUIREMENTS = ['envoy', 'redis', 'redis-py', 'node', 'kube'] as const;
 
 type Requirement = (typeof REQUIREMENTS)[number];
 
@@ -85,6 +85,21 @@ export async function needNode(t: TestContext, version: string): Promise<string 
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** The folder with kube-apiserver, etcd and kubectl. */
+export async function needKube(t: TestContext): Promise<string | undefined> {
+  const folder = process.env['KUBEBUILDER_ASSETS'] ?? '';
+  const programs = ['kube-apiserver', 'etcd', 'kubectl'].map((name) => join(folder, name));
+  const isThere = await Promise.all(programs.map((program) => access(program, constants.X_OK))).then(
+    () => folder !== '',
+    () => false,
+  );
+  if (isThere) return folder;
+  const remedy =
+    'export KUBEBUILDER_ASSETS=$(test/kube/build), which needs Go, or the folder of setup-envtest';
+  skip(t, 'kube', `kube-apiserver, etcd and kubectl are missing: ${remedy}`);
+  return undefined;
 }
 
 async function orSkip<T>(t: TestContext, found: Promise<T>): Promise<T | undefined> {

@@ -1,0 +1,227 @@
+/**
+ * A real etcd and kube-apiserver on loopback, from KUBEBUILDER_ASSETS. No controllers and no kubelet: what they would
+ * make (EndpointSlices, Pods) a test makes itself, and a namespace that was deleted never goes.
+ */
+import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+import { stringify } from 'yaml';
+
+import {
+  freePorts,
+  removeFolder,
+  startProcess,
+  temporaryFolder,
+  type Running,
+} from '../../src/demo/child-process.ts';
+import { eventually, Hopeless } from '../../src/demo/eventually.ts';
+import { needKube } from './environment.ts';
+
+/** Who may speak to it: by token, which is also the name of the user. */
+const USERS: readonly (readonly [token: string, user: string, groups: string])[] = [
+  ['admin', 'admin', 'system:masters'],
+  ['controller', 'system:serviceaccount:redpilot:redpilot', 'system:serviceaccounts'],
+  ['nobody', 'nobody', 'nobodies'],
+];
+
+export interface Said {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface KubeClusterOptions {
+  /** Flags of kube-apiserver beside ours. */
+  readonly flags?: readonly string[];
+  /** Without them no CRD is installed. */
+  readonly crds?: boolean;
+}
+
+export class KubeCluster {
+  readonly #assets: string;
+  readonly #folder: string;
+  readonly #flags: readonly string[];
+  readonly #etcdPort: number;
+  readonly port: number;
+  #etcd: Running | undefined;
+  #api: Running | undefined;
+  #namespaces = 0;
+
+  private constructor(assets: string, folder: string, flags: readonly string[], ports: readonly number[]) {
+    this.#assets = assets;
+    this.#folder = folder;
+    this.#flags = flags;
+    [this.#etcdPort = 0, this.port = 0] = ports;
+  }
+
+  /** undefined: the test has been skipped and must return. Stopped when the test ends. */
+  static async start(t: TestContext, options: KubeClusterOptions = {}): Promise<KubeCluster | undefined> {
+    const assets = await needKube(t);
+    if (assets === undefined) return undefined;
+    const folder = await temporaryFolder('kube');
+    const cluster = new KubeCluster(assets, folder, options.flags ?? [], await freePorts(2));
+    t.after(() => cluster.#stop());
+    await cluster.#prepare();
+    const etcd = `http://127.0.0.1:${cluster.#etcdPort}`;
+    cluster.#etcd = await startProcess(join(assets, 'etcd'), [
+      `--data-dir=${join(folder, 'etcd')}`,
+      '--unsafe-no-fsync=true',
+      '--log-level=warn',
+      `--listen-client-urls=${etcd}`,
+      `--advertise-client-urls=${etcd}`,
+      '--listen-peer-urls=http://127.0.0.1:0',
+    ]);
+    await cluster.startApi();
+    if (options.crds !== false) await cluster.installCrds();
+    return cluster;
+  }
+
+  /** Resolves when it answers. */
+  async startApi(): Promise<void> {
+    const key = join(this.#folder, 'service-accounts.key');
+    const api = await startProcess(join(this.#assets, 'kube-apiserver'), [
+      `--etcd-servers=http://127.0.0.1:${this.#etcdPort}`,
+      '--bind-address=127.0.0.1',
+      `--secure-port=${this.port}`,
+      '--advertise-address=127.0.0.1',
+      '--endpoint-reconciler-type=none',
+      `--cert-dir=${join(this.#folder, 'certificates')}`,
+      '--service-cluster-ip-range=10.0.0.0/24',
+      '--authorization-mode=RBAC',
+      '--disable-admission-plugins=ServiceAccount',
+      '--service-account-issuer=https://kubernetes.default.svc',
+      `--service-account-key-file=${key}`,
+      `--service-account-signing-key-file=${key}`,
+      `--token-auth-file=${join(this.#folder, 'tokens.csv')}`,
+      ...this.#flags,
+    ]);
+    this.#api = api;
+    await eventually(
+      'the API server',
+      async () => {
+        if (!api.isRunning()) throw new Hopeless(`kube-apiserver ended:\n${api.lastLines()}`);
+        return (await this.#isReady()) ? true : undefined;
+      },
+      { deadlineMs: 120_000, everyMs: 100, seen: api.lastLines },
+    );
+  }
+
+  async stopApi(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.#api?.signal(signal);
+    await this.#api?.ended;
+  }
+
+  /** The file of a kubeconfig for that user; `port` is another than the server's where something stands between. */
+  async kubeconfig(token: string, port = this.port): Promise<string> {
+    const file = join(this.#folder, `kubeconfig-${token}-${port}`);
+    const named = { name: 'test' };
+    await writeFile(
+      file,
+      stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'test',
+        clusters: [
+          {
+            ...named,
+            cluster: {
+              server: `https://127.0.0.1:${port}`,
+              'certificate-authority': join(this.#folder, 'certificates', 'apiserver.crt'),
+            },
+          },
+        ],
+        users: [{ ...named, user: { token } }],
+        contexts: [{ ...named, context: { cluster: 'test', user: 'test' } }],
+      }),
+      { mode: 0o600 },
+    );
+    return file;
+  }
+
+  /** Whatever its exit status. */
+  async kubectl(args: readonly string[], input = '', token = 'admin'): Promise<Said> {
+    const kubeconfig = await this.kubeconfig(token);
+    const child = spawn(join(this.#assets, 'kubectl'), [...args], {
+      env: { ...process.env, KUBECONFIG: kubeconfig, HOME: this.#folder },
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    const status = await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code ?? -1));
+    });
+    return { status, stdout, stderr };
+  }
+
+  /** Fails where kubectl does. */
+  async apply(text: string, ...flags: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.kubectl(['apply', '-f', '-', ...flags], text);
+    if (status !== 0) throw new Error(`kubectl apply failed: ${stderr}`);
+    return stdout;
+  }
+
+  async installCrds(): Promise<void> {
+    const folder = new URL('../../manifests/crds', import.meta.url).pathname;
+    const applied = await this.kubectl(['apply', '-k', folder]);
+    if (applied.status !== 0) throw new Error(applied.stderr);
+    const established = await this.kubectl([
+      'wait',
+      '--for=condition=Established',
+      '--timeout=60s',
+      'crd/redisservices.redis.aeraki.io',
+      'crd/redisdestinations.redis.aeraki.io',
+    ]);
+    if (established.status !== 0) throw new Error(established.stderr);
+  }
+
+  /** A new one for every caller: a deleted one would stay there for ever. */
+  async newNamespace(prefix = 'test'): Promise<string> {
+    this.#namespaces += 1;
+    const name = `${prefix}-${this.#namespaces}`;
+    await this.apply(stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
+    return name;
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(join(this.#folder, 'certificates'));
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = privateKey.export({ type: 'sec1', format: 'pem' });
+    await writeFile(join(this.#folder, 'service-accounts.key'), pem, { mode: 0o600 });
+    const lines = USERS.map(([token, user, groups], index) => `${token},${user},${index},"${groups}"\n`);
+    await writeFile(join(this.#folder, 'tokens.csv'), lines.join(''), { mode: 0o600 });
+  }
+
+  async #isReady(): Promise<boolean> {
+    const ca = await readFile(join(this.#folder, 'certificates', 'apiserver.crt'));
+    return await new Promise((resolve) => {
+      const asked = request(
+        { host: '127.0.0.1', port: this.port, path: '/readyz', ca, agent: false, timeout: 2_000 },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode === 200);
+        },
+      );
+      asked.on('timeout', () => asked.destroy());
+      asked.on('error', () => resolve(false));
+      asked.end();
+    });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#api?.stop();
+    await this.#etcd?.stop();
+    await removeFolder(this.#folder);
+  }
+}

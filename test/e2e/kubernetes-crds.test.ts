@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+
+import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
+import { ApiServer } from '../../src/sources/kubernetes/api-server.ts';
+import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
+import { KubeCluster } from './kube-cluster.ts';
+import { objectOf, WRONG_OBJECTS, type WrongObject } from './kube-wrong-objects.ts';
+
+const SAMPLE = new URL('../../manifests/samples/read-policy.yaml', import.meta.url);
+const AERAKI = new URL('aeraki-samples.yaml', import.meta.url);
+
+test('the CRDs', async (t) => {
+  const kube = await KubeCluster.start(t);
+  if (kube === undefined) return;
+  await kube.kubectl(['create', 'namespace', 'redis']);
+
+  await t.test('the published object applies unchanged', async () => {
+    const applied = await kube.kubectl(['apply', '-f', '-'], await readFile(SAMPLE, 'utf8'));
+    assert.deepEqual([applied.status, applied.stderr], [0, '']);
+  });
+
+  await t.test("Aeraki's samples apply unchanged", async () => {
+    const applied = await kube.kubectl(['apply', '-f', '-'], await readFile(AERAKI, 'utf8'));
+    assert.deepEqual([applied.status, applied.stderr], [0, '']);
+    const short = await kube.kubectl(['get', 'rsvc,rd', '-n', 'redis', '-o', 'name']);
+    assert.equal(short.stdout.trim().split('\n').length, 11);
+  });
+
+  await t.test('kubectl get shows host and policy', async () => {
+    const { stdout } = await kube.kubectl(['get', 'rsvc', 'redis-cluster', '-n', 'redis']);
+    assert.match(stdout, /^NAME +HOST +POLICY +ACCEPTED +PROGRAMMED +AGE\n/);
+    assert.match(stdout, /redis-cluster +redis-cluster\.redis\.svc\.cluster\.local +REPLICA /);
+  });
+
+  await t.test('kubectl apply refuses a misspelt field by its name', async () => {
+    const text = (await readFile(SAMPLE, 'utf8')).replace('readPolicy:', 'readpolicy:');
+    const { status, stderr } = await kube.kubectl(['apply', '-f', '-'], text);
+    assert.equal(status, 1);
+    assert.match(stderr, /unknown field "spec\.settings\.readpolicy"/);
+  });
+
+  await t.test('kubectl explain tells what a field is for', async () => {
+    const { stdout } = await kube.kubectl(['explain', 'rsvc.spec.settings.readPolicy']);
+    assert.match(stdout, /Where reads go/);
+  });
+
+  await t.test('every wrong object is refused with its field and a remedy', async (t) => {
+    assert.ok(WRONG_OBJECTS.length >= 100, `${WRONG_OBJECTS.length} wrong objects`);
+    const api = new ApiServer(loadCredentials({ KUBECONFIG: await kube.kubeconfig('admin') }));
+    t.after(() => api.close());
+    const wrong: string[] = [];
+    for (const object of WRONG_OBJECTS) {
+      const strict = await answerTo(api, object, 'Strict');
+      const isTold = strict.includes(object.field) && object.says.test(strict);
+      if (!isTold) wrong.push(`${object.kind} ${object.at}: ${JSON.stringify(object.value)}: ${strict}`);
+      const lax = await answerTo(api, object, 'Ignore');
+      // A field that nobody knows is dropped there; what the controller makes of that is another test.
+      const isMisspelt = object.says.test('unknown field');
+      if (isMisspelt !== (lax === 'accepted')) {
+        wrong.push(`${object.kind} ${object.at}: ${JSON.stringify(object.value)} without validation: ${lax}`);
+      }
+    }
+    assert.deepEqual(wrong, []);
+  });
+});
+
+/** What the API server says to it; nothing is stored. */
+async function answerTo(
+  api: ApiServer,
+  object: WrongObject,
+  fieldValidation: 'Strict' | 'Ignore',
+): Promise<string> {
+  const plural = object.kind === 'RedisService' ? 'redisservices' : 'redisdestinations';
+  try {
+    await api.request(`/apis/redis.aeraki.io/v1alpha1/namespaces/redis/${plural}`, {
+      method: 'POST',
+      query: { dryRun: 'All', fieldValidation },
+      body: objectOf(object, 'redis'),
+    });
+    return 'accepted';
+  } catch (error) {
+    if (error instanceof ApiError && error.status > 0) return error.message;
+    throw error;
+  }
+}
