@@ -15,13 +15,17 @@ import { ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
 import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
+import { watchKubernetes } from '../sources/kubernetes/watch.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import { createXdsServer, type HostAndPort, type SnapshotSource, type StreamState } from '../xds/index.ts';
+import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
 export interface ControlPlaneOptions {
-  readonly configPaths: readonly string[];
+  /** Where the objects are: files, or a cluster. */
+  readonly configPaths?: readonly string[];
+  readonly kubernetes?: KubernetesOptions | undefined;
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
   /** Where listeners listen on the nodes' machines. */
@@ -55,6 +59,7 @@ const FIRST_ANSWERS_MS = 2_000;
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { log } = options;
+  const { kubernetes } = options;
   const defaults = { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN };
   const planner = new Planner();
   const views = new ViewSnapshots();
@@ -63,26 +68,27 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const metrics = new Registry();
   let world = World.empty({
     clusterDomain: CLUSTER_DOMAIN,
+    ...completeness(kubernetes),
     allowBind: options.allowBind,
     defaultExportTo: options.defaultExportTo,
   });
-  let ofFiles: readonly Diagnostic[] = [];
+  let ofSource: readonly Diagnostic[] = [];
   let streams: () => readonly StreamState[] = () => [];
   let isComplete = false;
-  let isReady = false;
+  let notReady = (): string | undefined => 'the objects have not been read yet';
 
   const diagnostics = (): readonly Diagnostic[] => [
-    ...ofFiles,
+    ...ofSource,
     ...planner.diagnostics(),
     ...planner.plans().flatMap(limitsOf),
     ...views.diagnostics(),
   ];
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {
-    ofFiles = found;
+    ofSource = found;
     const next = world.apply(changes);
     world = next.world;
     const planned = planner.update(world, next.changed);
-    views.update(planner.plans());
+    if (planned.size > 0) views.update(planner.plans());
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
     if (isComplete) tellNews(diagnostics(), said, log);
@@ -90,14 +96,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   };
   const observer = options.probe
     ? new ModeObserver({
-        onChange: (observed) => follow({ set: [], deleted: [], observed }, ofFiles),
+        onChange: (observed) => follow({ set: [], deleted: [], observed }, ofSource),
         log,
         metrics,
       })
     : undefined;
   const source: SnapshotSource = {
     snapshotFor: (node) => {
-      const snapshot = views.snapshotFor(viewOfNode(node.metadata, defaults));
+      const view = viewOfNode(node.metadata, defaults);
+      const snapshot = views.snapshotFor(kubernetes === undefined ? view : viewInCluster(view, node.id, log));
       tellNews(diagnostics(), said, log);
       return snapshot;
     },
@@ -114,7 +121,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   try {
     const admin = await createAdminServer({
       address: options.adminAddress,
-      notReady: () => (isReady ? undefined : 'the files have not been read yet'),
+      notReady: () => notReady(),
       metrics,
       configDump: () => ({
         diagnostics: diagnostics().map(formatDiagnosticLine),
@@ -128,7 +135,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     opened.push(admin);
     // Everything is read before the port opens: nothing can be sent before the World is complete.
     if (observer !== undefined) opened.push(observer);
-    opened.push(await watchFiles(options.configPaths, { onChange: follow, log }));
+    if (kubernetes === undefined) {
+      opened.push(await watchFiles(options.configPaths ?? [], { onChange: follow, log }));
+    } else {
+      const cluster = watchKubernetes({ ...kubernetes, onChange: follow, log, metrics });
+      opened.push(cluster);
+      notReady = () => cluster.waitingFor();
+      await cluster.complete;
+    }
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS_MS);
     isComplete = true;
@@ -138,7 +152,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const xds = await createXdsServer({ address, tls, insecure, maxConnectionAgeMs, log, metrics, source });
     opened.push(xds);
     streams = () => xds.streams();
-    isReady = true;
+    notReady = () => undefined;
     return { xdsAddress: xds.address, adminAddress: admin.address, diagnostics, close };
   } catch (error) {
     await close();

@@ -6,14 +6,18 @@ import type { BlockList } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { parseDuration } from '../api/duration.ts';
+import { loadCredentials } from '../sources/kubernetes/credentials.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from './arguments.ts';
-import { startControlPlane } from './control-plane.ts';
+import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { createLog } from './log.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 interface ServeOptions extends TlsArguments {
-  readonly config: readonly string[];
+  readonly config?: readonly string[];
+  readonly kubernetes: boolean;
+  readonly namespace?: readonly string[];
+  readonly selector?: string;
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
   readonly bind: string;
@@ -26,8 +30,15 @@ interface ServeOptions extends TlsArguments {
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('serve the objects in files to Envoys over xDS, and follow every change of the files')
-    .requiredOption('--config <path...>', 'file or folder of objects; may be repeated', collect)
+    .description('serve the objects in files or in a cluster to Envoys over xDS, and follow every change')
+    .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
+    .option(
+      '--kubernetes',
+      'the objects of the cluster that KUBECONFIG names, in a pod those of its own',
+      false,
+    )
+    .option('--namespace <name...>', 'with --kubernetes: only this one; may be repeated', collect)
+    .option('--selector <labels>', 'with --kubernetes: only RedisServices and RedisDestinations with these')
     .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
     .addOption(
       addressOption(
@@ -67,7 +78,7 @@ export function serveCommand(): Command {
     async (options: ServeOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
       const controlPlane = await startControlPlane({
-        configPaths: options.config,
+        ...sourceOf(options, command),
         xdsAddress: options.xdsAddress,
         adminAddress: options.adminAddress,
         bindAddress: options.bind,
@@ -92,6 +103,22 @@ function parseAge(text: string): number {
   if (problem !== undefined) throw new InvalidArgumentError(problem);
   if (value < 1_000) throw new InvalidArgumentError('write at least "1s"');
   return value;
+}
+
+/** The call is wrong where the objects are in no place, or in two. */
+function sourceOf(
+  options: ServeOptions,
+  command: Command,
+): Pick<ControlPlaneOptions, 'configPaths' | 'kubernetes'> {
+  const { config, kubernetes, namespace = [], selector } = options;
+  if (kubernetes === (config !== undefined)) {
+    command.error('give either --config with a file or folder, or --kubernetes');
+  }
+  if (config !== undefined && (namespace.length > 0 || selector !== undefined)) {
+    command.error('--namespace and --selector narrow what --kubernetes watches; remove them');
+  }
+  if (config !== undefined) return { configPaths: config };
+  return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector } };
 }
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */

@@ -107,6 +107,11 @@ export class Targets {
   tellMissingService(host: Host, path: FieldPath): void {
     if (host.missingService === undefined || this.#told.has(host.key)) return;
     this.#told.add(host.key);
+    if (this.#world.knowsAllServicesOf(host.namespace ?? '')) {
+      const message = `there is no Service ${host.missingService}; create it, or correct the host`;
+      this.#problems.block('HostNotFound', this.#service, path, message);
+      return;
+    }
     const message = `there is no Service ${host.missingService}; ${host.dnsName} is taken as a DNS name. Add the Service if it is one`;
     this.#problems.add('warning', 'HostNotFound', this.#service, path, message);
   }

@@ -43,6 +43,12 @@ export class WorldReader {
     return this.#world.options;
   }
 
+  /** Whether a Service that is not in the World is not there. */
+  knowsAllServicesOf(namespace: string): boolean {
+    const { completeNamespaces = [] } = this.#world.options;
+    return completeNamespaces === 'all' || completeNamespaces.includes(namespace);
+  }
+
   redisService(namespace: string, name: string): RedisService | undefined {
     return this.#object('RedisService', namespace, name);
   }

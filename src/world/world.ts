@@ -28,6 +28,11 @@ export interface WorldOptions {
   readonly allowBind?: BlockList | undefined;
   /** Whom objects reach that do not say so: namespaces, `.` for their own; undefined: everybody. */
   readonly defaultExportTo?: readonly string[] | undefined;
+  /**
+   * Namespaces whose Services are all in the World: there a name of the cluster without its Service is one that is not
+   * there yet, and never a DNS name. Absent: of none.
+   */
+  readonly completeNamespaces?: 'all' | readonly string[];
 }
 
 type Listed = RedisService | RedisDestination | EndpointSlice;

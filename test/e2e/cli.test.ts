@@ -47,7 +47,12 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
   [
     'serve without --config',
     ['serve'],
-    /^redpilot: required option '--config <path...>' not specified; see redpilot serve --help\n$/,
+    /^redpilot: give either --config with a file or folder, or --kubernetes; see redpilot serve --help\n$/,
+  ],
+  [
+    'serve that narrows files by a namespace',
+    ['serve', '--config', SAMPLE, '--namespace', 'redis'],
+    /narrow what --kubernetes watches; remove them/,
   ],
   [
     'an address without a port',

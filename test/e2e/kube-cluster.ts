@@ -173,7 +173,16 @@ export class KubeCluster {
   }
 
   async installCrds(): Promise<void> {
-    const folder = new URL('../../manifests/crds', import.meta.url).pathname;
+    await this.#install('manifests/crds');
+  }
+
+  /** With the rights of the manifests for the user `controller`. */
+  async installControlPlane(): Promise<void> {
+    await this.#install('manifests/control-plane');
+  }
+
+  async #install(path: string): Promise<void> {
+    const folder = new URL(`../../${path}`, import.meta.url).pathname;
     const applied = await this.kubectl(['apply', '-k', folder]);
     if (applied.status !== 0) throw new Error(applied.stderr);
     const established = await this.kubectl([

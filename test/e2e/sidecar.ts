@@ -59,21 +59,14 @@ export async function startSidecar(t: Ending, options: SidecarOptions): Promise<
   let controlPlane = await start(0);
   t.after(() => controlPlane.close());
   const xdsPort = Number(controlPlane.xdsAddress.split(':')[1]);
-  const envoy = await startEnvoy({
-    binary,
-    args: ['--drain-time-s', String(drainSeconds), '--drain-strategy', drainStrategy],
-    configuration: (socketPath) => ({
-      ...withoutDns(),
-      ...bootstrap({
-        xdsAddress: { host: '127.0.0.1', port: xdsPort },
-        nodeId: options.nodeId ?? 'test',
-        drainSeconds,
-        delta,
-        admin: { socketPath },
-      }),
-    }),
+  const envoy = await connectEnvoy(t, {
+    ...options,
+    envoy: binary,
+    xdsAddress: controlPlane.xdsAddress,
+    drainSeconds,
+    drainStrategy,
+    delta,
   });
-  t.after(() => envoy.stop());
   return {
     get controlPlane() {
       return controlPlane;
@@ -91,6 +84,34 @@ export async function startSidecar(t: Ending, options: SidecarOptions): Promise<
     },
     remove: (file) => rm(join(folder, file)),
   };
+}
+
+export interface ConnectedEnvoyOptions extends Omit<SidecarOptions, 'files'> {
+  /** `HOST:PORT` */
+  readonly xdsAddress: string;
+  readonly namespace?: string;
+}
+
+/** An Envoy that gets its configuration from there. Stopped when the test ends. */
+export async function connectEnvoy(t: TestContext, options: ConnectedEnvoyOptions): Promise<EnvoyProcess> {
+  const { drainSeconds = 3, drainStrategy = 'immediate', delta = true, nodeId = 'test' } = options;
+  const envoy = await startEnvoy({
+    binary: options.envoy,
+    args: ['--drain-time-s', String(drainSeconds), '--drain-strategy', drainStrategy],
+    configuration: (socketPath) => ({
+      ...withoutDns(),
+      ...bootstrap({
+        xdsAddress: { host: '127.0.0.1', port: Number(options.xdsAddress.split(':')[1]) },
+        nodeId,
+        namespace: options.namespace,
+        drainSeconds,
+        delta,
+        admin: { socketPath },
+      }),
+    }),
+  });
+  t.after(() => envoy.stop());
+  return envoy;
 }
 
 /** Names resolve to nothing: an Envoy under test asks nobody beyond this machine. */

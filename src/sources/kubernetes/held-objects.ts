@@ -1,0 +1,185 @@
+/**
+ * The objects as the API server last gave them → those in force, and what is said about them.
+ *
+ * One bad object costs itself only: where a new version can't be used, the last good one stays.
+ */
+import type { Diagnostic } from '../../api/diagnostic.ts';
+import type { ApiObject, Kind } from '../../api/objects.ts';
+import { parseObject } from '../../api/parse.ts';
+import type { ObjectChanges } from '../../world/world.ts';
+import type { RawObject } from './reflector.ts';
+
+/** What the status of an object is written from. */
+export interface KnownObject {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  /** `status` as it is at the API server. */
+  readonly status: unknown;
+  /** The version that is in force is another one. */
+  readonly isLastGood: boolean;
+}
+
+interface Held extends KnownObject {
+  /** Equal for two versions that say the same to us. */
+  readonly content: string;
+  readonly object: ApiObject | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** Of a RedisService or RedisDestination. */
+interface OwnMetadata {
+  readonly uid?: string;
+  readonly generation?: number;
+  readonly labels?: unknown;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export class HeldObjects {
+  readonly #held = new Map<string, Held>();
+  #set = new Map<string, ApiObject>();
+  #deleted = new Map<string, { readonly kind: Kind; readonly namespace: string; readonly name: string }>();
+  #isTold = true;
+
+  /** All of that kind in that namespace (undefined: in all). */
+  replace(kind: Kind, namespace: string | undefined, objects: readonly RawObject[]): void {
+    const gone = new Set<string>();
+    for (const [key, held] of this.#held) {
+      if (held.kind === kind && (namespace === undefined || held.namespace === namespace)) gone.add(key);
+    }
+    for (const object of objects) {
+      gone.delete(keyOf(kind, object));
+      this.set(kind, object);
+    }
+    for (const key of gone) this.#remove(key);
+  }
+
+  set(kind: Kind, raw: RawObject): void {
+    const key = keyOf(kind, raw);
+    const before = this.#held.get(key);
+    const metadata = raw.metadata as RawObject['metadata'] & OwnMetadata;
+    const { status, ...said } = raw as RawObject & { readonly status?: unknown };
+    const isOurs = kind === 'RedisService' || kind === 'RedisDestination';
+    const known = {
+      kind,
+      namespace: metadata.namespace ?? '',
+      name: metadata.name,
+      uid: metadata.uid ?? '',
+      generation: metadata.generation ?? 0,
+      status: isOurs ? status : undefined,
+    };
+    // Our own writes of the status come back as events; they say nothing new.
+    const content = isOurs
+      ? JSON.stringify([metadata.uid, metadata.generation, metadata.annotations, metadata.labels])
+      : '';
+    if (isOurs && before?.content === content) {
+      this.#held.set(key, { ...before, ...known });
+      this.#isTold = false;
+      return;
+    }
+    const outcome = parseObject(said, () => undefined);
+    if (outcome.kind === 'passed-over') return;
+    // Another object of the same name is no later version of the first.
+    const last = before?.uid === known.uid ? before.object : undefined;
+    const object = outcome.kind === 'object' ? outcome.object : last;
+    const isLastGood = outcome.kind === 'refused' && last !== undefined;
+    const ref = { kind, namespace: known.namespace, name: known.name };
+    const diagnostics = [
+      ...outcome.diagnostics,
+      ...(isOurs ? dropped(metadata.annotations?.[LAST_APPLIED]) : []),
+      ...(isLastGood ? [lastGoodKept(ref)] : []),
+    ];
+    this.#held.set(key, { ...known, content, object, diagnostics, isLastGood });
+    this.#isTold = false;
+    if (object === before?.object) return;
+    if (object === undefined) {
+      this.#forget(key, ref);
+    } else {
+      this.#deleted.delete(key);
+      this.#set.set(key, object);
+    }
+  }
+
+  delete(kind: Kind, raw: RawObject): void {
+    this.#remove(keyOf(kind, raw));
+  }
+
+  /** Something came, changed or went since `take`. */
+  get hasNews(): boolean {
+    return !this.#isTold;
+  }
+
+  /** What has changed since the last call. */
+  take(): ObjectChanges {
+    const changes = { set: [...this.#set.values()], deleted: [...this.#deleted.values()] };
+    this.#set = new Map();
+    this.#deleted = new Map();
+    this.#isTold = true;
+    return changes;
+  }
+
+  diagnostics(): readonly Diagnostic[] {
+    return [...this.#held.values()].flatMap(({ diagnostics }) => diagnostics);
+  }
+
+  /** In force, the last good version where the newest is bad. */
+  *objects(): Iterable<ApiObject> {
+    for (const { object } of this.#held.values()) if (object !== undefined) yield object;
+  }
+
+  /** RedisServices and RedisDestinations, bad ones too. */
+  *own(): Iterable<KnownObject> {
+    for (const held of this.#held.values()) {
+      if (held.kind === 'RedisService' || held.kind === 'RedisDestination') yield held;
+    }
+  }
+
+  #remove(key: string): void {
+    const before = this.#held.get(key);
+    if (before === undefined) return;
+    this.#held.delete(key);
+    this.#isTold = false;
+    this.#forget(key, before);
+  }
+
+  #forget(key: string, { kind, namespace, name }: Pick<KnownObject, 'kind' | 'namespace' | 'name'>): void {
+    this.#set.delete(key);
+    this.#deleted.set(key, { kind, namespace, name });
+  }
+}
+
+function keyOf(kind: Kind, { metadata }: RawObject): string {
+  return `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+function lastGoodKept(object: {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+}): Diagnostic {
+  const message = 'its last good version stays in force until this is mended';
+  return { severity: 'warning', reason: 'LastGoodKept', object, path: [], message };
+}
+
+/**
+ * The API server drops fields that it does not know. Where the writer did not ask it to refuse them, the only trace is
+ * what kubectl notes of the text that it was given.
+ */
+function dropped(lastApplied: string | undefined): readonly Diagnostic[] {
+  if (lastApplied === undefined) return [];
+  let value: unknown;
+  try {
+    value = JSON.parse(lastApplied);
+  } catch {
+    return [];
+  }
+  const outcome = parseObject(value, () => undefined);
+  if (outcome.kind === 'passed-over') return [];
+  return outcome.diagnostics
+    .filter(({ reason }) => reason === 'UnknownField')
+    .map((diagnostic) => ({ ...diagnostic, reason: 'FieldDropped' }));
+}

@@ -1,0 +1,212 @@
+/**
+ * Follows the objects of a cluster: lists everything once, then reports what changes.
+ */
+import { Gauge, type Registry } from 'prom-client';
+
+import type { KubeConfig } from '@kubernetes/client-node';
+
+import type { Diagnostic } from '../../api/diagnostic.ts';
+import type { ObjectChanges } from '../../world/world.ts';
+import { ApiServer } from './api-server.ts';
+import { HeldObjects, type KnownObject } from './held-objects.ts';
+import { collectionPath, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
+import { Reflector, type ReflectorState } from './reflector.ts';
+import { Secrets } from './secrets.ts';
+
+export interface WatchOptions {
+  readonly config: KubeConfig;
+  /** Empty: all of them. */
+  readonly namespaces: readonly string[];
+  /** Labels that RedisServices and RedisDestinations must have. */
+  readonly selector?: string | undefined;
+  /** First with everything, then with each change; `diagnostics` are all that hold now. */
+  readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
+  readonly log: { info(message: string): void; warn(message: string): void };
+  readonly metrics?: Registry | undefined;
+  readonly secretsIntervalMs?: number | undefined;
+  /** Without a byte for that long a watch counts as dead. */
+  readonly silenceMs?: number | undefined;
+}
+
+export interface KubernetesSource {
+  readonly api: ApiServer;
+  /** Resolves after everything was reported once. */
+  readonly complete: Promise<void>;
+  /** What is waited for, as a clause; undefined once complete. */
+  waitingFor(): string | undefined;
+  /** RedisServices and RedisDestinations as the API server has them, bad ones too. */
+  own(): Iterable<KnownObject>;
+  close(): Promise<void>;
+}
+
+/** One collection: a kind in one namespace, or in all. */
+interface Collection {
+  readonly what: WatchedKind;
+  readonly namespace: string | undefined;
+  readonly reflector: Reflector;
+  state: ReflectorState | 'unasked';
+  why: string;
+}
+
+export function watchKubernetes(options: WatchOptions): KubernetesSource {
+  const source = new Source(options);
+  source.start();
+  return source;
+}
+
+class Source implements KubernetesSource {
+  readonly api: ApiServer;
+  readonly complete: Promise<void>;
+  readonly #options: WatchOptions;
+  readonly #objects = new HeldObjects();
+  readonly #collections: Collection[] = [];
+  readonly #secrets: Secrets;
+  readonly #upGauge: Gauge<'kind'> | undefined;
+  #markComplete: () => void = () => {};
+  #isComplete = false;
+  #scheduled: NodeJS.Immediate | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.api = new ApiServer(options.config);
+    this.complete = new Promise((resolve) => {
+      this.#markComplete = resolve;
+    });
+    this.#secrets = new Secrets({
+      api: this.api,
+      onSet: (secret) => this.#objects.set('Secret', secret),
+      onDeleted: (secret) => this.#objects.delete('Secret', secret),
+      onAnswer: () => this.#schedule(),
+      log: options.log,
+      ...(options.secretsIntervalMs === undefined ? {} : { intervalMs: options.secretsIntervalMs }),
+    });
+    this.#upGauge =
+      options.metrics &&
+      new Gauge({
+        name: 'redpilot_kubernetes_up',
+        help: '1: the objects of that kind are followed; 0: what is known of them may be old',
+        labelNames: ['kind'],
+        registers: [options.metrics],
+      });
+  }
+
+  start(): void {
+    const namespaces = this.#options.namespaces.length === 0 ? [undefined] : this.#options.namespaces;
+    for (const what of WATCHED_KINDS) {
+      this.#upGauge?.set({ kind: what.kind }, 0);
+      for (const namespace of namespaces) this.#collections.push(this.#collection(what, namespace));
+    }
+    this.#running = Promise.all(this.#collections.map(({ reflector }) => reflector.run()));
+  }
+
+  waitingFor(): string | undefined {
+    if (this.#isComplete) return undefined;
+    const missing = this.#collections.find((collection) => !isKnown(collection));
+    if (missing === undefined) return 'Secrets have not been read yet';
+    const why = missing.why === '' ? 'not answered yet' : missing.why;
+    return `${describe(missing)} have not been listed yet (${this.api.address}: ${why})`;
+  }
+
+  own(): Iterable<KnownObject> {
+    return this.#objects.own();
+  }
+
+  async close(): Promise<void> {
+    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
+    this.#secrets.stop();
+    for (const { reflector } of this.#collections) reflector.stop();
+    await this.#running;
+    this.api.close();
+  }
+
+  #collection(what: WatchedKind, namespace: string | undefined): Collection {
+    const { kind, apiVersion, plural } = what;
+    const { selector, silenceMs } = this.#options;
+    const reflector = new Reflector({
+      api: this.api,
+      path: collectionPath(apiVersion, plural, namespace),
+      apiVersion,
+      kind,
+      labelSelector: what.isSelected ? selector : undefined,
+      ...(silenceMs === undefined ? {} : { silenceMs }),
+      onList: (objects) => {
+        this.#objects.replace(kind, namespace, objects);
+        this.#schedule();
+      },
+      onSet: (object) => {
+        this.#objects.set(kind, object);
+        this.#schedule();
+      },
+      onDeleted: (object) => {
+        this.#objects.delete(kind, object);
+        this.#schedule();
+      },
+      onState: (state, why) => this.#follow(collection, state, why),
+    });
+    const collection: Collection = { what, namespace, reflector, state: 'unasked', why: '' };
+    return collection;
+  }
+
+  #follow(collection: Collection, state: ReflectorState, why: string): void {
+    const before = collection.state;
+    collection.state = state;
+    collection.why = why;
+    const { kind } = collection.what;
+    const ofKind = this.#collections.filter(({ what }) => what.kind === kind);
+    this.#upGauge?.set({ kind }, ofKind.every(({ state }) => state === 'following') ? 1 : 0);
+    const line = lineFor(collection, why);
+    if (state !== 'following') this.#options.log.warn(line);
+    else if (before !== 'unasked') this.#options.log.info(line);
+    this.#schedule();
+  }
+
+  /** What arrives in one turn of the event loop is one change. */
+  #schedule(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#report();
+    });
+  }
+
+  #report(): void {
+    this.#secrets.want(this.#objects.objects());
+    if (!this.#isComplete) {
+      if (!this.#collections.every(isKnown) || !this.#secrets.isSettled) return;
+      this.#isComplete = true;
+    }
+    const diagnostics = [...this.#objects.diagnostics(), ...this.#secrets.diagnostics()];
+    this.#options.onChange(this.#objects.take(), diagnostics);
+    this.#markComplete();
+  }
+}
+
+/**
+ * Nothing is served before it is known what there is. A kind that is not installed has no objects, and one that we may
+ * not read stops nothing else; but without the right to read RedisServices an empty set would be a guess, and it would
+ * take every listener away.
+ */
+function isKnown({ state, what }: Collection): boolean {
+  return (
+    state === 'following' || state === 'absent' || (state === 'forbidden' && what.kind !== 'RedisService')
+  );
+}
+
+function describe({ what, namespace }: Collection): string {
+  return `${what.plural}${namespace === undefined ? '' : ` of namespace ${namespace}`}`;
+}
+
+function lineFor(collection: Collection, why: string): string {
+  const what = describe(collection);
+  switch (collection.state) {
+    case 'absent':
+      return `${what} are not known to the API server; install the CRDs (kubectl apply -k manifests/crds)`;
+    case 'forbidden':
+      return `RBAC forbids to list and watch ${what}; what is known of them stays in force (${why})`;
+    case 'unreachable':
+      return `${what} can't be followed; what is known of them stays in force (${why})`;
+    case 'following':
+    case 'unasked':
+      return `${what} are followed again`;
+  }
+}

@@ -1,0 +1,37 @@
+/** A control plane that follows a test's API server with the rights of the manifests. */
+import type { TestContext } from 'node:test';
+
+import { pino } from 'pino';
+
+import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
+import type { KubernetesOptions } from '../../src/commands/kubernetes.ts';
+import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
+import type { KubeCluster } from './kube-cluster.ts';
+
+const LOCAL = { host: '127.0.0.1', port: 0 };
+
+export interface ObservedControlPlane extends ControlPlane {
+  /** What it logs, a line each. */
+  readonly lines: readonly string[];
+}
+
+/** Closed when the test ends. */
+export async function startKubeControlPlane(
+  t: TestContext,
+  kube: KubeCluster,
+  options: Partial<KubernetesOptions> & { readonly port?: number } = {},
+): Promise<ObservedControlPlane> {
+  const { port, ...kubernetes } = options;
+  const lines: string[] = [];
+  const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', port) });
+  const controlPlane = await startControlPlane({
+    kubernetes: { config, namespaces: [], ...kubernetes },
+    xdsAddress: LOCAL,
+    adminAddress: LOCAL,
+    bindAddress: '127.0.0.1',
+    insecure: false,
+    log: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }),
+  });
+  t.after(() => controlPlane.close());
+  return { ...controlPlane, lines };
+}
