@@ -6,7 +6,6 @@ import type { BlockList } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { parseDuration } from '../api/duration.ts';
-import { loadCredentials } from '../sources/kubernetes/credentials.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from './arguments.ts';
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
@@ -78,7 +77,7 @@ export function serveCommand(): Command {
     async (options: ServeOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
       const controlPlane = await startControlPlane({
-        ...sourceOf(options, command),
+        ...(await sourceOf(options, command)),
         xdsAddress: options.xdsAddress,
         adminAddress: options.adminAddress,
         bindAddress: options.bind,
@@ -106,10 +105,10 @@ function parseAge(text: string): number {
 }
 
 /** The call is wrong where the objects are in no place, or in two. */
-function sourceOf(
+async function sourceOf(
   options: ServeOptions,
   command: Command,
-): Pick<ControlPlaneOptions, 'configPaths' | 'kubernetes'> {
+): Promise<Pick<ControlPlaneOptions, 'configPaths' | 'kubernetes'>> {
   const { config, kubernetes, namespace = [], selector } = options;
   if (kubernetes === (config !== undefined)) {
     command.error('give either --config with a file or folder, or --kubernetes');
@@ -118,6 +117,8 @@ function sourceOf(
     command.error('--namespace and --selector narrow what --kubernetes watches; remove them');
   }
   if (config !== undefined) return { configPaths: config };
+  // The client library takes half a second to load: only who needs it waits for that.
+  const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
   return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector } };
 }
 
