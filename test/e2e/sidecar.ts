@@ -93,7 +93,7 @@ export interface ConnectedEnvoyOptions extends Omit<SidecarOptions, 'files'> {
 }
 
 /** An Envoy that gets its configuration from there. Stopped when the test ends. */
-export async function connectEnvoy(t: TestContext, options: ConnectedEnvoyOptions): Promise<EnvoyProcess> {
+export async function connectEnvoy(t: Ending, options: ConnectedEnvoyOptions): Promise<EnvoyProcess> {
   const { drainSeconds = 3, drainStrategy = 'immediate', delta = true, nodeId = 'test' } = options;
   const envoy = await startEnvoy({
     binary: options.envoy,

@@ -173,15 +173,18 @@ export class Secrets {
 const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
 function referencesOf(object: ApiObject): readonly { readonly name: string; readonly path: FieldPath }[] {
-  const of = (auth: Auth | undefined, path: FieldPath): { name: string; path: FieldPath }[] =>
-    auth?.kind === 'secret' && NAME.test(auth.name)
-      ? [{ name: auth.name, path: [...path, 'auth', 'secret', 'name'] }]
-      : [];
+  const ofName = (name: string | undefined, path: FieldPath): { name: string; path: FieldPath }[] =>
+    name !== undefined && NAME.test(name) ? [{ name, path }] : [];
+  const ofAuth = (auth: Auth | undefined, path: FieldPath): { name: string; path: FieldPath }[] =>
+    auth?.kind === 'secret' ? ofName(auth.name, [...path, 'auth', 'secret', 'name']) : [];
   switch (object.kind) {
     case 'RedisService':
-      return of(object.auth, ['spec', 'settings']);
+      return ofAuth(object.auth, ['spec', 'settings']);
     case 'RedisDestination':
-      return of(object.auth, ['spec', 'trafficPolicy', 'connectionPool', 'redis']);
+      return [
+        ...ofAuth(object.auth, ['spec', 'trafficPolicy', 'connectionPool', 'redis']),
+        ...ofName(object.tls?.secretName, ['spec', 'trafficPolicy', 'tls', 'secret', 'name']),
+      ];
     case 'Service':
     case 'EndpointSlice':
     case 'Secret':
