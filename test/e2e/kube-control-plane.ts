@@ -30,6 +30,7 @@ export async function startKubeControlPlane(
     adminAddress: LOCAL,
     bindAddress: '127.0.0.1',
     insecure: false,
+    probe: false,
     log: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }),
   });
   t.after(() => controlPlane.close());
