@@ -2,7 +2,7 @@
  * An xDS client that behaves as an Envoy does: asks for clusters, then for listeners, and takes what comes. It keeps the
  * listeners only.
  */
-import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
+import { Client, credentials, type ClientDuplexStream } from '@grpc/grpc-js';
 
 import { encode } from '../src/envoy/codec.ts';
 import { DRAIN } from '../src/envoy/node-view.ts';
@@ -21,23 +21,27 @@ export class SimulatedSidecar {
   heardAt = 0;
   /** How the stream ended, where it did so without `leave`. */
   failure: string | undefined;
+  readonly #client: Client;
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   #hasLeft = false;
 
-  constructor(
-    client: Client,
-    variant: Variant,
-    options: { readonly nodeId: string; readonly drainSeconds: number },
-  ) {
+  constructor(options: {
+    readonly address: string;
+    readonly variant: Variant;
+    readonly nodeId: string;
+    readonly drainSeconds: number;
+  }) {
+    const { address, variant, nodeId, drainSeconds } = options;
     this.variant = variant;
+    // A connection of its own, as every Envoy has one.
+    this.#client = new Client(address, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
     const method = variant === 'delta' ? 'DeltaAggregatedResources' : 'StreamAggregatedResources';
     const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${method}`;
-    this.#call = client.makeBidiStreamRequest(path, same, same);
+    this.#call = this.#client.makeBidiStreamRequest(path, same, same);
     this.#call.on('error', (error) => {
       if (!this.#hasLeft) this.failure = error.message;
     });
     this.#call.on('data', (bytes: Buffer) => this.#take(bytes));
-    const { nodeId, drainSeconds } = options;
     const metadata = { fields: { [DRAIN]: { numberValue: drainSeconds } } };
     const node = { id: nodeId, cluster: 'soak', metadata };
     this.#send({ type_url: CLUSTER_TYPE, node });
@@ -47,6 +51,7 @@ export class SimulatedSidecar {
   leave(): void {
     this.#hasLeft = true;
     this.#call.cancel();
+    this.#client.close();
   }
 
   #send(fields: object): void {

@@ -9,7 +9,6 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { Client, credentials } from '@grpc/grpc-js';
 import { Redis } from 'ioredis';
 
 import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
@@ -104,15 +103,21 @@ async function soak(
   const load = startIoredis(port);
   after(async () => void (await load.stop()));
 
-  const client = new Client(`127.0.0.1:${xdsPort}`, credentials.createInsecure());
-  after(() => client.close());
   let opened = 0;
   const open = (): SimulatedSidecar => {
     opened += 1;
     const variant = opened % 3 === 0 ? 'state of the world' : 'delta';
-    return new SimulatedSidecar(client, variant, { nodeId: `soak-${opened}`, drainSeconds: DRAIN_SECONDS });
+    return new SimulatedSidecar({
+      address: `127.0.0.1:${xdsPort}`,
+      variant,
+      nodeId: `soak-${opened}`,
+      drainSeconds: DRAIN_SECONDS,
+    });
   };
   const sidecars = Array.from({ length: streams }, open);
+  after(() => {
+    for (const sidecar of sidecars) sidecar.leave();
+  });
   const failures: string[] = [];
 
   const memory: number[] = [];
