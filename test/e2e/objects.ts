@@ -23,6 +23,11 @@ export interface HostObjects {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly rules?: readonly unknown[];
   readonly upstreamAuth?: unknown;
+  readonly faults?: readonly unknown[];
+  /** By their names behind `redpilot.dev/`. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly tcp?: unknown;
+  readonly tls?: unknown;
 }
 
 /** A RedisService and all that it refers to. */
@@ -38,15 +43,28 @@ export function redisService({
   name,
   settings,
   rules,
-}: Pick<HostObjects, 'name' | 'settings' | 'rules'>): object {
+  faults,
+  annotations,
+}: Pick<HostObjects, 'name' | 'settings' | 'rules' | 'faults' | 'annotations'>): object {
   return {
     apiVersion: 'redis.aeraki.io/v1alpha1',
     kind: 'RedisService',
-    metadata: { name, namespace: NAMESPACE },
+    metadata: {
+      name,
+      namespace: NAMESPACE,
+      ...(annotations === undefined
+        ? {}
+        : {
+            annotations: Object.fromEntries(
+              Object.entries(annotations).map(([key, value]) => [`redpilot.dev/${key}`, value]),
+            ),
+          }),
+    },
     spec: {
       host: [name],
       ...(settings === undefined ? {} : { settings }),
       redis: rules ?? [{ route: { host: name } }],
+      ...(faults === undefined ? {} : { faults }),
     },
   };
 }
@@ -84,14 +102,23 @@ export function redisDestination({
   mode,
   upstreamAuth,
   connectTimeout,
-}: Pick<HostObjects, 'name' | 'mode' | 'upstreamAuth'> & { readonly connectTimeout?: string }): object {
+  tcp = connectTimeout === undefined ? undefined : { connectTimeout },
+  tls,
+}: Pick<HostObjects, 'name' | 'mode' | 'upstreamAuth' | 'tcp' | 'tls'> & {
+  readonly connectTimeout?: string;
+}): object {
   const redis = { mode, ...(upstreamAuth === undefined ? {} : { auth: upstreamAuth }) };
-  const tcp = connectTimeout === undefined ? {} : { tcp: { connectTimeout } };
   return {
     apiVersion: 'redis.aeraki.io/v1alpha1',
     kind: 'RedisDestination',
     metadata: { name: host, namespace: NAMESPACE },
-    spec: { host, trafficPolicy: { connectionPool: { redis, ...tcp } } },
+    spec: {
+      host,
+      trafficPolicy: {
+        connectionPool: { redis, ...(tcp === undefined ? {} : { tcp }) },
+        ...(tls === undefined ? {} : { tls }),
+      },
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { pino } from 'pino';
 import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { startEnvoy, type EnvoyProcess } from '../../src/demo/envoy-process.ts';
-import { bootstrap } from '../../src/envoy/bootstrap.ts';
+import { bootstrap, type BootstrapOptions } from '../../src/envoy/bootstrap.ts';
 
 /** What a test or a benchmark leaves behind is stopped when it ends. */
 export interface Ending {
@@ -25,6 +25,8 @@ export interface SidecarOptions {
   readonly drainSeconds?: number;
   readonly drainStrategy?: 'immediate' | 'gradual';
   readonly nodeId?: string;
+  /** What else the bootstrap says. */
+  readonly node?: Partial<Pick<BootstrapOptions, 'namespace' | 'hosts' | 'bind' | 'zone'>>;
 }
 
 export interface Sidecar {
@@ -104,6 +106,7 @@ export async function connectEnvoy(t: Ending, options: ConnectedEnvoyOptions): P
         xdsAddress: { host: '127.0.0.1', port: Number(options.xdsAddress.split(':')[1]) },
         nodeId,
         namespace: options.namespace,
+        ...options.node,
         drainSeconds,
         delta,
         admin: { socketPath },
@@ -133,6 +136,7 @@ export function connect(
   t: Ending,
   port: number,
   options: {
+    readonly host?: string;
     readonly maxRetriesPerRequest?: number;
     readonly username?: string;
     readonly password?: string;
