@@ -80,7 +80,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const diagnostics = (): readonly Diagnostic[] => [
     ...ofSource,
     ...planner.diagnostics(),
-    ...planner.plans().flatMap(limitsOf),
+    ...limitsOf(planner.plans()),
     ...views.diagnostics(),
   ];
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {

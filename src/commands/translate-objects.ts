@@ -32,6 +32,6 @@ export function translateObjects(
     hosts: undefined,
     bindAddress,
   });
-  const limits = planner.plans().flatMap(limitsOf);
+  const limits = limitsOf(planner.plans());
   return { plan, diagnostics: [...planner.diagnostics(), ...limits, ...diagnostics] };
 }

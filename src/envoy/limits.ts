@@ -2,36 +2,73 @@
  * What Envoy, of whatever version, does otherwise than an object asks; and the guards in force.
  */
 import type { Diagnostic, FieldPath, Reason, Severity } from '../api/diagnostic.ts';
+import type { RedisDestination, RedisService } from '../api/objects.ts';
 import type { Listener } from '../plan/routing-plan.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { guardsOf } from './guards.ts';
 import { FAULTLESS_COMMANDS, KNOWN_COMMANDS } from './known-commands.ts';
 
-const told = new WeakMap<ServicePlan, readonly Diagnostic[]>();
+const ofPlan = new WeakMap<ServicePlan, readonly Diagnostic[]>();
+const ofDestination = new WeakMap<RedisDestination, readonly Diagnostic[]>();
 
-/** The same list as before for the same plan. */
-export function limitsOf(plan: ServicePlan): readonly Diagnostic[] {
-  let found = told.get(plan);
+/** Of all plans, each thing once; the same objects as before for the same plans. */
+export function limitsOf(plans: readonly ServicePlan[]): readonly Diagnostic[] {
+  const all = new Set<Diagnostic>();
+  for (const plan of plans) {
+    for (const diagnostic of remembered(ofPlan, plan, diagnose)) all.add(diagnostic);
+    for (const destination of plan.destinations) {
+      for (const diagnostic of remembered(ofDestination, destination, diagnoseDestination))
+        all.add(diagnostic);
+    }
+  }
+  return [...all];
+}
+
+function remembered<K extends object>(
+  memory: WeakMap<K, readonly Diagnostic[]>,
+  key: K,
+  make: (key: K) => readonly Diagnostic[],
+): readonly Diagnostic[] {
+  let found = memory.get(key);
   if (found === undefined) {
-    found = diagnose(plan);
-    told.set(plan, found);
+    found = make(key);
+    memory.set(key, found);
   }
   return found;
 }
 
-function diagnose({ service, origin, listeners }: ServicePlan): readonly Diagnostic[] {
-  const found: Diagnostic[] = [];
-  const tell = (severity: Severity, reason: Reason, path: FieldPath, message: string): void => {
-    const position = service.locate(path);
-    found.push({
-      severity,
-      reason,
-      object: origin,
-      path,
-      ...(position === undefined ? {} : { position }),
-      message,
-    });
+function diagnoseDestination(destination: RedisDestination): readonly Diagnostic[] {
+  if (destination.maxConnections === undefined) return [];
+  const path = ['spec', 'trafficPolicy', 'connectionPool', 'tcp', 'maxConnections'];
+  const message =
+    'is no limit in Envoy, which opens one connection to each server for each worker and listener, and one for each ' +
+    'transaction; run Envoy with fewer workers (--concurrency) instead';
+  return [at(destination, 'warning', 'UnsupportedByEnvoy', path, message)];
+}
+
+function at(
+  object: RedisDestination | RedisService,
+  severity: Severity,
+  reason: Reason,
+  path: FieldPath,
+  message: string,
+): Diagnostic {
+  const { kind, namespace, name } = object;
+  const position = object.locate(path);
+  return {
+    severity,
+    reason,
+    object: { kind, namespace, name },
+    path,
+    ...(position === undefined ? {} : { position }),
+    message,
   };
+}
+
+function diagnose({ service, listeners }: ServicePlan): readonly Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const tell = (severity: Severity, reason: Reason, path: FieldPath, message: string): void =>
+    void found.push(at(service, severity, reason, path, message));
   const unsupported = (path: FieldPath, message: string): void =>
     tell('warning', 'UnsupportedByEnvoy', path, message);
 
@@ -83,5 +120,8 @@ function zoneProblem(
   if (policy === 'PREFER_MASTER' || policy === 'REPLICA') {
     return `has no effect with ${policy}: Envoy's policies of zones turn to the ${policy === 'REPLICA' ? 'primary where there is no replica' : 'replicas first'}; write PREFER_REPLICA or ANY, or remove it`;
   }
-  return undefined;
+  return (
+    'keeps to the replicas of the zone even while none of them answers, until Redis lists them no more ' +
+    '(cluster-node-timeout): reads fail for that long; have two replicas of each shard in each zone, or remove it'
+  );
 }

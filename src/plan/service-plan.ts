@@ -3,7 +3,7 @@
  */
 import type { Diagnostic, ObjectRef } from '../api/diagnostic.ts';
 import { hostKey } from '../api/host-name.ts';
-import type { RedisService } from '../api/objects.ts';
+import type { RedisDestination, RedisService } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge } from './age.ts';
 import { listenAddresses } from './binding.ts';
@@ -21,6 +21,8 @@ export interface ServicePlan {
   readonly origin: ObjectRef;
   /** The object as it is now, for what is said about it later. */
   readonly service: RedisService;
+  /** What shapes its upstreams. */
+  readonly destinations: readonly RedisDestination[];
   readonly listeners: readonly Listener[];
   readonly upstreams: readonly Upstream[];
   readonly diagnostics: readonly Diagnostic[];
@@ -84,6 +86,7 @@ class ServicePlanning {
       return {
         origin,
         service,
+        destinations: [],
         listeners: [],
         upstreams: [],
         diagnostics: problems.found,
@@ -96,6 +99,7 @@ class ServicePlanning {
     return {
       origin,
       service,
+      destinations: this.#targets.destinations,
       listeners: listeners.map((listener) =>
         reuse(
           previous?.listeners.find(({ id }) => id === listener.id),

@@ -33,6 +33,7 @@ export class Targets {
   readonly #planUpstream: UpstreamPlanner;
   readonly #problems: Problems;
   readonly #planned = new Map<string, PlannedUpstream>();
+  readonly #destinations = new Set<RedisDestination>();
   readonly #told = new Set<string>();
 
   constructor(world: WorldReader, service: RedisService, planUpstream: UpstreamPlanner, problems: Problems) {
@@ -45,6 +46,11 @@ export class Targets {
   /** All that were asked for. */
   get planned(): readonly PlannedUpstream[] {
     return [...this.#planned.values()];
+  }
+
+  /** That shape them. */
+  get destinations(): readonly RedisDestination[] {
+    return [...this.#destinations];
   }
 
   /** `path`: of the host in the object. undefined: what is wrong has been told, and blocks the object. */
@@ -71,6 +77,7 @@ export class Targets {
       return undefined;
     }
     this.#use(planned, place, path);
+    if (destination !== undefined) this.#destinations.add(destination);
     return { place, destination, planned };
   }
 
@@ -99,6 +106,7 @@ export class Targets {
         return undefined;
       }
     }
+    if (destination !== undefined) this.#destinations.add(destination);
     // What is to say of a shared destination is said with the primary.
     this.#use(destination === primary.destination ? { ...planned, diagnostics: [] } : planned, place, path);
     return { place, destination, planned };
