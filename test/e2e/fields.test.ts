@@ -17,7 +17,7 @@ async function startHosts(
   t: Parameters<typeof startSidecar>[0],
   envoy: string,
   hosts: readonly Host[],
-): Promise<{ readonly sidecar: Awaited<ReturnType<typeof startSidecar>>; port(name: string): number }> {
+): Promise<{ readonly sidecar: Awaited<ReturnType<typeof startSidecar>>; port: (name: string) => number }> {
   const ports = await freePorts(hosts.length);
   const port = (name: string): number => ports[hosts.findIndex((host) => host.name === name)] ?? 0;
   const files = Object.fromEntries(
@@ -299,7 +299,9 @@ test('a node gets the objects for its namespace, and those that are exported to 
     ) as {
       listener_statuses?: { name: string }[];
     };
-    return statuses.length > 0 ? statuses.map(({ name }) => name.split('.')[0]).sort() : undefined;
+    return statuses.length > 0
+      ? statuses.map(({ name }) => name.split('.')[0]).sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1))
+      : undefined;
   });
   assert.deepEqual(names, ['everybody', 'shops']);
 });

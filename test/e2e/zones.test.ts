@@ -89,7 +89,7 @@ test("with zone affinity reads stay in the reader's zone, and leave it when nobo
   await t.test('without the annotation both replicas answer', async (st) => {
     const client = connect(st, plain, { maxRetriesPerRequest: 10 });
     await eventually('an answer', async () => ((await client.get('key')) === null ? true : undefined));
-    assert.deepEqual([...(await readsByPort(client)).keys()].toSorted(), [near, far].toSorted());
+    assert.deepEqual(new Set((await readsByPort(client)).keys()), new Set([near, far]));
   });
 
   // Envoy 1.40 asks the zone's replicas also when none of them is healthy, until Redis lists them no more.
