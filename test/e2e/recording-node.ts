@@ -15,7 +15,8 @@ export interface ReceivedCommand {
 export interface RecordingNode {
   readonly port: number;
   readonly received: readonly ReceivedCommand[];
-  /** What clients sent, without what Envoy sends of itself (PING of health checks, AUTH, READONLY, CLUSTER SLOTS). */
+  /** What clients sent, without what Envoy sends of itself (PING of health checks, AUTH, READONLY, CLUSTER SLOTS) and what
+   *  the control plane asks (INFO). */
   ofClients(): readonly ReceivedCommand[];
   /** Forgets what was received so far. */
   forget(): void;
@@ -24,7 +25,7 @@ export interface RecordingNode {
 /** undefined: the built-in answer. */
 export type Answer = (command: ReceivedCommand) => string | undefined;
 
-const OF_ENVOY = new Set(['ping', 'auth', 'readonly', 'cluster', 'hello']);
+const NOT_OF_CLIENTS = new Set(['ping', 'auth', 'readonly', 'cluster', 'hello', 'info']);
 
 /** Listens on a free port of 127.0.0.1 until the test ends. */
 export async function startRecordingNode(
@@ -63,7 +64,7 @@ export async function startRecordingNode(
   return {
     port: portOf(server),
     received,
-    ofClients: () => received.filter(({ name }) => !OF_ENVOY.has(name)),
+    ofClients: () => received.filter(({ name }) => !NOT_OF_CLIENTS.has(name)),
     forget: () => {
       received.length = 0;
     },
