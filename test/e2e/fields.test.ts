@@ -6,47 +6,10 @@ import { test } from 'node:test';
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { needEnvoy } from './environment.ts';
-import { documents, hostObjects, redisService, serviceObjects, type HostObjects } from './objects.ts';
+import { startHosts, type Host } from './hosts.ts';
+import { documents, hostObjects, redisService, serviceObjects } from './objects.ts';
 import { startRecordingNode, type RecordingNode } from './recording-node.ts';
 import { answerOf, connect, startSidecar } from './sidecar.ts';
-
-type Host = Omit<HostObjects, 'port' | 'endpoints'> & { readonly nodes: readonly RecordingNode[] };
-
-/** A control plane and an Envoy with these hosts; the port of each by its name. */
-async function startHosts(
-  t: Parameters<typeof startSidecar>[0],
-  envoy: string,
-  hosts: readonly Host[],
-): Promise<{ readonly sidecar: Awaited<ReturnType<typeof startSidecar>>; port: (name: string) => number }> {
-  const ports = await freePorts(hosts.length);
-  const port = (name: string): number => ports[hosts.findIndex((host) => host.name === name)] ?? 0;
-  const files = Object.fromEntries(
-    hosts.map((host) => [
-      `${host.name}.yaml`,
-      hostObjects({
-        mode: 'PROXY',
-        ...host,
-        port: port(host.name),
-        endpoints: host.nodes.map((node) => node.port),
-      }),
-    ]),
-  );
-  const sidecar = await startSidecar(t, { envoy, files });
-  for (const { name } of hosts) {
-    await eventually(
-      `${name} listening`,
-      () =>
-        new Promise<true>((resolve, reject) => {
-          const socket = open(port(name), '127.0.0.1', () => {
-            socket.destroy();
-            resolve(true);
-          });
-          socket.on('error', reject);
-        }),
-    );
-  }
-  return { sidecar, port };
-}
 
 const OPEN = { enableReadyCheck: false, maxRetriesPerRequest: 3 };
 
@@ -60,34 +23,34 @@ test('settings of a listener do on the wire what they say', async (t) => {
     name === 'get' ? `-MOVED 1 127.0.0.1:${target.port}\r\n` : undefined,
   );
   const hosts: readonly Host[] = [
-    { name: 'plain', nodes: [a] },
-    { name: 'shards', nodes: [a, b, c, d], settings: { enableHashtagging: true } },
+    { name: 'plain', endpoints: [a.port] },
+    { name: 'shards', endpoints: [a.port, b.port, c.port, d.port], settings: { enableHashtagging: true } },
     {
       name: 'folding',
-      nodes: [a],
+      endpoints: [a.port],
       settings: { caseInsensitive: true },
       rules: [{ match: { key: { prefix: 'User' } }, route: { host: 'plain' } }],
     },
-    { name: 'stats', nodes: [b], settings: { enableCommandStats: true } },
+    { name: 'stats', endpoints: [b.port], settings: { enableCommandStats: true } },
     {
       name: 'batching',
-      nodes: [a],
+      endpoints: [a.port],
       settings: { maxBufferSizeBeforeFlush: 1_024, bufferFlushTimeout: '400ms' },
     },
-    { name: 'following', nodes: [lost], settings: { enableRedirection: true } },
+    { name: 'following', endpoints: [lost.port], settings: { enableRedirection: true } },
     {
       name: 'known-only',
-      nodes: [lost],
+      endpoints: [lost.port],
       settings: { enableRedirection: true, maxUpstreamUnknownConnections: 0 },
     },
     {
       name: 'hung',
-      nodes: [await startRecordingNode(t, ({ name }) => (name === 'get' ? '' : undefined))],
+      endpoints: [(await startRecordingNode(t, ({ name }) => (name === 'get' ? '' : undefined))).port],
       settings: { opTimeout: '300ms' },
     },
     {
       name: 'alive',
-      nodes: [c],
+      endpoints: [c.port],
       tcp: { tcpKeepalive: { probes: 3, time: '60s', interval: '5s' }, maxConnections: 7 },
     },
   ];
@@ -171,12 +134,12 @@ test('mirrors copy what they should, and faults strike whom they should', async 
   ];
   const mirror = (host: string, more: object = {}): object => ({ route: { host }, ...more });
   const { port } = await startHosts(t, envoy, [
-    { name: 'all', nodes: [all] },
-    { name: 'writes', nodes: [writes] },
-    { name: 'half', nodes: [half] },
+    { name: 'all', endpoints: [all.port] },
+    { name: 'writes', endpoints: [writes.port] },
+    { name: 'half', endpoints: [half.port] },
     {
       name: 'mirrored',
-      nodes: [main],
+      endpoints: [main.port],
       rules: [
         {
           route: { host: 'mirrored' },
@@ -190,7 +153,7 @@ test('mirrors copy what they should, and faults strike whom they should', async 
     },
     {
       name: 'faulty',
-      nodes: [main],
+      endpoints: [main.port],
       faults: [
         { type: 'ERROR', commands: ['GET'] },
         { type: 'ERROR', percentage: { value: 50 }, commands: ['HGET'] },
@@ -314,7 +277,7 @@ test('a RESP3 listener gives maps, and refuses what comes before HELLO 3', async
     return name === 'hgetall' ? '%1\r\n$5\r\nfield\r\n$5\r\nvalue\r\n' : undefined;
   });
   const { port } = await startHosts(t, envoy, [
-    { name: 'three', nodes: [node], annotations: { protocol: 'RESP3' } },
+    { name: 'three', endpoints: [node.port], annotations: { protocol: 'RESP3' } },
   ]);
   assert.match(await rawAnswer(port('three'), 'GET key\r\n'), /^-NOPROTO/);
   const answer = await rawAnswer(port('three'), 'HELLO 3\r\nHGETALL key\r\n', /value/);

@@ -2,7 +2,8 @@
  * A server that speaks enough of Redis' protocol to stand behind an Envoy, and remembers every command that reached it.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+
+import type { Ending } from './sidecar.ts';
 
 export interface ReceivedCommand {
   /** In lower case. */
@@ -29,7 +30,7 @@ const NOT_OF_CLIENTS = new Set(['ping', 'auth', 'readonly', 'cluster', 'hello', 
 
 /** Listens on a free port of 127.0.0.1 until the test ends. */
 export async function startRecordingNode(
-  t: TestContext,
+  t: Ending,
   answer: Answer = () => undefined,
 ): Promise<RecordingNode> {
   const received: ReceivedCommand[] = [];
