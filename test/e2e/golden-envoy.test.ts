@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { staticConfiguration } from '../../src/envoy/static-configuration.ts';
-import { CASES, caseNames, planOfCase } from '../golden/case.ts';
+import { caseNames, inputsOf, planOfCase } from '../golden/case.ts';
 import { needEnvoy } from './environment.ts';
 import { startSidecar } from './sidecar.ts';
 
@@ -62,9 +62,7 @@ for (const delta of [true, false]) {
 }
 
 async function inputOf(name: string): Promise<string> {
-  const text = await readFile(`${CASES}/${name}/input.yaml`, 'utf8');
-  // Ports that nobody else has: 6379 may be taken on this machine.
-  return text;
+  return (await Promise.all(inputsOf(name).map((path) => readFile(path, 'utf8')))).join('---\n');
 }
 
 async function listenersBecome(

@@ -2,6 +2,7 @@
  * Golden cases: a folder each, found by listing; what becomes of `input.yaml` stands beside it.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { stringify } from 'yaml';
@@ -15,6 +16,8 @@ import { readFiles } from '../../src/sources/files/read.ts';
 
 export const CASES = fileURLToPath(new URL('cases', import.meta.url));
 
+export const SAMPLES = fileURLToPath(new URL('../../manifests/samples', import.meta.url));
+
 /** Everything that a case pins; a file that is absent is an empty one. */
 export const OUTPUTS = ['plan.yaml', 'xds.yaml', 'envoy.yaml', 'diagnostics.txt'] as const;
 
@@ -24,14 +27,21 @@ export function caseNames(): readonly string[] {
   return readdirSync(CASES).sort();
 }
 
+/** What is read for a case: its input.yaml; before it, for a case `sample-NAME`, that sample. */
+export function inputsOf(name: string): readonly string[] {
+  const input = `${CASES}/${name}/input.yaml`;
+  const sample = /^sample-(.+)$/.exec(name)?.[1];
+  return sample === undefined ? [input] : [`${SAMPLES}/${sample}.yaml`, input];
+}
+
 export async function planOfCase(
   name: string,
 ): Promise<{ readonly plan: RoutingPlan; readonly diagnostics: string }> {
-  const input = `${CASES}/${name}/input.yaml`;
-  const { objects, diagnostics: ofFiles } = await readFiles([input]);
+  const inputs = inputsOf(name);
+  const { objects, diagnostics: ofFiles } = await readFiles(inputs);
   const { plan, diagnostics } = translateObjects(objects);
   const lines = [...ofFiles, ...diagnostics].map((diagnostic) =>
-    formatDiagnosticLine(diagnostic).replaceAll(input, 'input.yaml'),
+    inputs.reduce((line, input) => line.replaceAll(input, basename(input)), formatDiagnosticLine(diagnostic)),
   );
   return { plan, diagnostics: lines.map((line) => `${line}\n`).join('') };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { OUTPUTS, caseNames, expectedOutputs, translateCase } from './case.ts';
+import { OUTPUTS, SAMPLES, caseNames, expectedOutputs, translateCase } from './case.ts';
 
 for (const name of caseNames()) {
   test(`golden case ${name}`, async () => {
@@ -10,3 +11,11 @@ for (const name of caseNames()) {
       assert.equal(actual[file], expected[file], `${name}/${file}; npm run golden rewrites it`);
   });
 }
+
+test('every sample is a golden case', () => {
+  const samples = readdirSync(SAMPLES).map((file) => `sample-${file.replace('.yaml', '')}`);
+  assert.deepEqual(
+    samples.filter((sample) => !caseNames().includes(sample)),
+    [],
+  );
+});
