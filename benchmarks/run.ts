@@ -18,6 +18,10 @@ const BENCHMARKS: Readonly<
     what: 'what a slow command on a healthy replica costs, by health check',
     load: () => import('./slow-command.ts'),
   },
+  proxy: {
+    what: 'what a command costs through our proxy, beside Envoy and nutcracker',
+    load: () => import('./proxy.ts'),
+  },
   'idle-load': {
     what: 'what idle sidecars cost the Redis nodes, by health check and refresh',
     load: () => import('./idle-load.ts'),

@@ -11,12 +11,14 @@ import { bootstrapCommand } from './commands/bootstrap.ts';
 import { certsCommand } from './commands/certs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { LOG_LEVELS } from './commands/log.ts';
+import { proxyCommand } from './commands/proxy.ts';
 import { serveCommand } from './commands/serve.ts';
 import { translateCommand } from './commands/translate.ts';
 import { validateCommand } from './commands/validate.ts';
 
 const COMMANDS = [
   serveCommand,
+  proxyCommand,
   translateCommand,
   validateCommand,
   bootstrapCommand,

@@ -7,10 +7,24 @@ import { fileURLToPath } from 'node:url';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 /** From the outermost to the innermost: a room imports only from rooms after it. */
-const ROOMS = ['cli', 'commands', 'demo', 'admin', 'xds', 'envoy', 'tls', 'sources', 'plan', 'world', 'api'];
+const ROOMS = [
+  'cli',
+  'commands',
+  'demo',
+  'admin',
+  'xds',
+  'proxy',
+  'envoy',
+  'tls',
+  'sources',
+  'plan',
+  'world',
+  'api',
+  'redis',
+];
 
 /** Rooms of pure functions, and what they may take of Node nevertheless. */
-const PURE = ['plan', 'world', 'api'];
+const PURE = ['plan', 'world', 'api', 'redis'];
 const PURE_IMPORTS = new Set([
   'node:net:isIP',
   'node:net:BlockList',

@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import type { Logger } from 'pino';
 
 import { createAdminServer } from '../admin/admin-server.ts';
-import { formatDiagnostic, formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { limitsOf } from '../envoy/limits.ts';
 import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
@@ -20,6 +20,7 @@ import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import { createXdsServer, type HostAndPort, type SnapshotSource, type StreamState } from '../xds/index.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
+import { tellNews } from './tell-news.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
 export interface ControlPlaneOptions {
@@ -158,23 +159,4 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await close();
     throw error;
   }
-}
-
-/** Logs what is new, and what is no longer so; each once. */
-function tellNews(current: readonly Diagnostic[], said: Set<string>, log: Logger): void {
-  const now = new Set<string>();
-  for (const diagnostic of current) {
-    const line = formatDiagnosticLine(diagnostic);
-    now.add(line);
-    if (said.has(line)) continue;
-    const { reason, position } = diagnostic;
-    const place = position && `${position.file}:${position.line}:${position.column}`;
-    const level = { error: 'error', warning: 'warn', note: 'info' } as const;
-    log[level[diagnostic.severity]]({ reason, place }, formatDiagnostic(diagnostic));
-  }
-  for (const line of said) {
-    if (!now.has(line)) log.info(`no longer: ${line}`);
-  }
-  said.clear();
-  for (const line of now) said.add(line);
 }

@@ -11,6 +11,7 @@ import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from 
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { createLog } from './log.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
+import { stopAsked } from './stop-asked.ts';
 
 interface ServeOptions extends TlsArguments {
   readonly config?: readonly string[];
@@ -120,16 +121,4 @@ async function sourceOf(
   // The client library takes half a second to load: only who needs it waits for that.
   const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
   return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector } };
-}
-
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function stopAsked(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
-        resolve();
-      });
-    }
-  });
 }

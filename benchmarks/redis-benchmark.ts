@@ -1,0 +1,42 @@
+/**
+ * Runs redis-benchmark once and reads what it says.
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+export interface Load {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly pipeline: number;
+  readonly clients: number;
+  readonly bytes: number;
+  readonly commands: number;
+}
+
+export interface Seen {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const KEYS = 100_000;
+
+export async function runRedisBenchmark(port: number, load: Load): Promise<Seen> {
+  const { command, pipeline, clients, bytes, commands } = load;
+  const options: readonly (readonly [string, number])[] = [
+    ['-p', port],
+    ['-c', clients],
+    ['-n', commands],
+    ['-P', pipeline],
+    ['-d', bytes],
+    ['-r', KEYS],
+  ];
+  const args = options.flatMap(([name, value]) => [name, String(value)]);
+  const { stdout } = await promisify(execFile)('redis-benchmark', [...args, '--csv', ...command], {
+    maxBuffer: 1_048_576,
+  });
+  const line = stdout.trim().split('\n').at(-1) ?? '';
+  const [, perSecond, , , p50, , p99] = line.split('","').map((cell) => cell.replaceAll('"', ''));
+  if (perSecond === undefined) throw new Error(`redis-benchmark said: ${stdout}`);
+  return { perSecond: Number(perSecond), p50: Number(p50), p99: Number(p99) };
+}

@@ -1,0 +1,184 @@
+/**
+ * `redpilot proxy`: the data plane where no Envoy is, until it is told to stop.
+ */
+import { readFile } from 'node:fs/promises';
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Logger } from 'pino';
+
+import type { Diagnostic } from '../api/diagnostic.ts';
+import type { ReadPolicy } from '../api/objects.ts';
+import { SecretText } from '../api/secret-text.ts';
+import { Planner } from '../plan/planner.ts';
+import type { SocketAddress } from '../plan/routing-plan.ts';
+import { planSingleUpstream } from '../plan/single-upstream.ts';
+import { planForView } from '../plan/view.ts';
+import { Proxy } from '../proxy/proxy.ts';
+import { POLICIES } from '../proxy/shard.ts';
+import { watchFiles } from '../sources/files/watch.ts';
+import { World, type ObjectChanges } from '../world/world.ts';
+import { collect, parseAddress, parseIp } from './arguments.ts';
+import { createLog } from './log.ts';
+import { stopAsked } from './stop-asked.ts';
+import { tellNews } from './tell-news.ts';
+import { CLUSTER_DOMAIN } from './translate-objects.ts';
+
+interface ProxyCommandOptions {
+  readonly config?: readonly string[];
+  readonly namespace?: string;
+  readonly bind: string;
+  readonly upstream?: SocketAddress;
+  readonly mode: 'cluster' | 'proxy';
+  readonly readPolicy: ReadPolicy;
+  readonly listen: SocketAddress;
+  readonly clientPasswordFile?: string;
+  readonly upstreamPasswordFile?: string;
+  readonly hedgeAfter: number;
+  readonly failoverWait: number;
+  readonly maxClients: number;
+}
+
+const DRAIN_MS = 5_000;
+
+export function proxyCommand(): Command {
+  const env = (option: Option, name: string): Option => option.env(`REDPILOT_${name}`);
+  return new Command('proxy')
+    .description('carry the routing out without Envoy: from objects in files, or from flags alone')
+    .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
+    .option('--namespace <name>', 'with --config: as a client of this namespace is served')
+    .option('--bind <address>', 'with --config: where listeners listen', parseIp, '127.0.0.1')
+    .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parsePlace), 'UPSTREAM'))
+    .addOption(
+      env(
+        new Option('--mode <mode>', 'Redis Cluster, or plain servers').choices(['cluster', 'proxy']),
+        'MODE',
+      ).default('cluster'),
+    )
+    .addOption(
+      env(
+        new Option('--read-policy <policy>', 'who answers reads').choices(POLICIES).default('MASTER'),
+        'READ_POLICY',
+      ),
+    )
+    .addOption(
+      env(
+        new Option('--listen <host:port>', 'where clients connect; :PORT is every address')
+          .argParser(parseListen)
+          .default({ address: '127.0.0.1', port: 6_379 }, '127.0.0.1:6379'),
+        'LISTEN',
+      ),
+    )
+    .addOption(
+      env(new Option('--client-password-file <path>', 'what clients must present'), 'CLIENT_PASSWORD_FILE'),
+    )
+    .addOption(
+      env(new Option('--upstream-password-file <path>', 'what Redis wants'), 'UPSTREAM_PASSWORD_FILE'),
+    )
+    .addOption(
+      new Option('--hedge-after <ms>', 'a read unanswered for so long is asked elsewhere too')
+        .argParser(parseMilliseconds)
+        .default(200),
+    )
+    .addOption(
+      new Option('--failover-wait <ms>', 'how long a command waits while nobody can be asked')
+        .argParser(parseMilliseconds)
+        .default(4_000),
+    )
+    .addOption(
+      new Option('--max-clients <count>', 'more are turned away').argParser(parseCount).default(10_000),
+    )
+    .action(async (options: ProxyCommandOptions, command: Command) => {
+      const log = createLog(command.optsWithGlobals()['logLevel'] as string);
+      if ((options.config === undefined) === (options.upstream === undefined)) {
+        command.error('error: give either --config PATH or --upstream HOST:PORT');
+      }
+      const proxy = await Proxy.create({
+        hedgeAfterMs: options.hedgeAfter,
+        failoverWaitMs: options.failoverWait,
+        maxClients: options.maxClients,
+        drainMs: DRAIN_MS,
+        log,
+      });
+      const source = await startSource(proxy, options, log);
+      await stopAsked();
+      log.info('stopping');
+      await source?.close();
+      await proxy.close();
+    });
+}
+
+async function startSource(
+  proxy: Proxy,
+  options: ProxyCommandOptions,
+  log: Logger,
+): Promise<{ close(): Promise<void> } | undefined> {
+  if (options.config !== undefined) return await followFiles(proxy, options.config, options, log);
+  const { upstream = { address: '', port: 0 }, mode, readPolicy, listen } = options;
+  const [clientPassword, upstreamPassword] = await Promise.all(
+    [options.clientPasswordFile, options.upstreamPasswordFile].map(readPassword),
+  );
+  await proxy.update(
+    planSingleUpstream({ upstream, mode, readPolicy, listen, clientPassword, upstreamPassword }),
+  );
+  return undefined;
+}
+
+/** Every change of the files is carried out from the next command on. */
+async function followFiles(
+  proxy: Proxy,
+  paths: readonly string[],
+  { namespace, bind }: ProxyCommandOptions,
+  log: Logger,
+): Promise<{ close(): Promise<void> }> {
+  const planner = new Planner();
+  const said = new Set<string>();
+  let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
+  // One plan after the other.
+  let updates = Promise.resolve();
+  const follow = (changes: ObjectChanges, ofFiles: readonly Diagnostic[]): void => {
+    const next = world.apply(changes);
+    world = next.world;
+    planner.update(world, next.changed);
+    const { plan, diagnostics } = planForView(planner.plans(), {
+      namespace,
+      hosts: undefined,
+      bindAddress: bind,
+    });
+    tellNews([...ofFiles, ...planner.diagnostics(), ...diagnostics], said, log);
+    updates = updates
+      .then(() => proxy.update(plan))
+      .catch((error: unknown) => log.error(error instanceof Error ? error.message : String(error)));
+  };
+  const files = await watchFiles(paths, { onChange: follow, log });
+  await updates;
+  return files;
+}
+
+async function readPassword(path: string | undefined): Promise<SecretText | undefined> {
+  if (path === undefined) return undefined;
+  const text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  // Never a listener that is open because its file was.
+  if (text === '') throw new Error(`${path} is empty: write the password into it`);
+  return new SecretText(text);
+}
+
+function parsePlace(text: string): SocketAddress {
+  const { host, port } = parseAddress(text);
+  return { address: host, port };
+}
+
+function parseListen(text: string): SocketAddress {
+  return parsePlace(text.startsWith(':') ? `0.0.0.0${text}` : text);
+}
+
+function parseMilliseconds(text: string): number {
+  const ms = Number(text.replace(/ms$/, ''));
+  if (!Number.isInteger(ms) || ms < 1) throw new InvalidArgumentError('write milliseconds, for example 200');
+  return ms;
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('write a number from 1 on');
+  return count;
+}

@@ -1,0 +1,57 @@
+/**
+ * A plan without objects: one listener, one upstream, as flags name them.
+ */
+import type { ReadPolicy } from '../api/objects.ts';
+import type { SecretText } from '../api/secret-text.ts';
+import type { RoutingPlan, SocketAddress, Upstream } from './routing-plan.ts';
+
+export interface SingleUpstream {
+  readonly upstream: SocketAddress;
+  readonly mode: 'cluster' | 'proxy';
+  readonly readPolicy: ReadPolicy;
+  readonly listen: SocketAddress;
+  readonly clientPassword: SecretText | undefined;
+  readonly upstreamPassword: SecretText | undefined;
+}
+
+const CONNECT_TIMEOUT_MS = 500;
+const OP_TIMEOUT_MS = 5_000;
+
+export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
+  const { upstream: place, mode, listen, clientPassword, upstreamPassword } = options;
+  const id = `${place.address}:${place.port}`;
+  const common = {
+    id,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    credentials:
+      upstreamPassword === undefined ? undefined : { username: undefined, password: upstreamPassword },
+  };
+  const upstream: Upstream =
+    mode === 'cluster'
+      ? { ...common, mode, seeds: [place] }
+      : { ...common, mode, servers: { kind: 'dns', name: place.address, port: place.port } };
+  return {
+    upstreams: new Map([[id, upstream]]),
+    listeners: [
+      {
+        bind: listen,
+        listener: {
+          id,
+          host: place.address,
+          port: listen.port,
+          clientAuth:
+            clientPassword === undefined
+              ? { kind: 'none' }
+              : { kind: 'password', username: undefined, password: clientPassword },
+          readPolicy: options.readPolicy,
+          routes: { prefixes: [], catchAll: { upstream: id } },
+          opTimeoutMs: OP_TIMEOUT_MS,
+          followRedirections: mode === 'cluster',
+          onlyNamespace: undefined,
+          origin: { kind: 'RedisService', namespace: '', name: 'flags' },
+          originCreatedMs: 0,
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,17 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import type { ClientAuth } from '../plan/routing-plan.ts';
+
+/** Whether they open the listener; a listener whose password was never known opens to nobody. */
+export function areRightCredentials(auth: ClientAuth, username: string, password: string): boolean {
+  if (auth.kind !== 'password') return false;
+  const expected = auth.password.reveal();
+  if (expected === '') return false;
+  return (auth.username ?? 'default') === username && isSame(expected, password);
+}
+
+/** Takes as long whichever byte differs. */
+function isSame(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}

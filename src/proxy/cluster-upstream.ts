@@ -1,0 +1,305 @@
+/**
+ * A Redis Cluster as an upstream: slots, shards and roles as its nodes tell them.
+ */
+import type { Logger } from 'pino';
+
+import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
+import { SLOTS, slotOf } from '../redis/slots.ts';
+import { Conversation } from './conversation.ts';
+import { judgeFitness } from './fitness.ts';
+import { Node, addressOf } from './node.ts';
+import type { Refusal } from './refusal.ts';
+import type { Request } from './request.ts';
+import { MASTER, Shard } from './shard.ts';
+import {
+  betterTopology,
+  parseMigratingSlots,
+  parseTopology,
+  type NodePlace,
+  type ShardPlace,
+  type Topology,
+} from './topology.ts';
+import { Upstream, type UpstreamSettings } from './upstream.ts';
+
+const REFRESH_MS = 1_000;
+/** While somebody is missing. */
+const HURRIED_MS = 100;
+const NODES_ASKED = 3;
+/** A replica that a new map does not list stays so long, where the map lists no other. */
+const KEPT_MS = 10_000;
+const NOBODY = 0xffff;
+
+interface Known {
+  readonly node: Node;
+  readonly conversation: Conversation;
+  isBeingProbed: boolean;
+}
+
+export class ClusterUpstream extends Upstream {
+  readonly #plan: ClusterPlan;
+  readonly #log: Logger;
+  readonly #known = new Map<string, Known>();
+  readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
+  #shards: Shard[] = [];
+  #topology: Topology | undefined;
+  #topologyAt = 0;
+  readonly #migrating = new Set<number>();
+  readonly #keptUntil = new Map<Node, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #isRefreshing = false;
+  #isAskedAgain = false;
+  #isClosed = false;
+
+  constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
+    super(settings);
+    this.#plan = plan;
+    this.#log = log;
+    void this.#refresh();
+  }
+
+  get isReady(): boolean {
+    return this.#topology !== undefined;
+  }
+
+  placeOf(bytes: Uint8Array, start: number, end: number): number {
+    return slotOf(bytes, start, end);
+  }
+
+  anyPlace(): number {
+    const usable = this.#shards.filter(({ primary }) => primary.isUsable);
+    const shard = usable[Math.floor(Math.random() * usable.length)];
+    return shard === undefined ? 0 : this.#slots.indexOf(this.#shards.indexOf(shard));
+  }
+
+  protected choose(request: Request): Node | null {
+    const shard = this.#shards[this.#slots[request.place]!];
+    if (shard === undefined) return null;
+    const policy = request.terms!.policy;
+    if (request.isRead && policy !== MASTER) {
+      // Replicas of Redis 7.0 answer nil for a key that has already moved.
+      const moving = this.#migrating.size > 0 && this.#migrating.has(request.place);
+      if (!moving || !shard.primary.isUsable) return shard.reader(policy);
+    }
+    return shard.primary.isUsable ? shard.primary : null;
+  }
+
+  protected *nodes(): Iterable<Node> {
+    for (const { node } of this.#known.values()) yield node;
+  }
+
+  protected redirected(request: Request, refusal: Refusal, from: Node): Node | undefined {
+    if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
+    const isNamed = refusal.host !== '' && refusal.host !== '?';
+    const node = this.#knownAt({ host: isNamed ? refusal.host : from.options.host, port: refusal.port }).node;
+    if (refusal.kind === 'ask') {
+      this.#migrating.add(request.place);
+    } else {
+      if (node.isUsable) this.#assign(refusal.slot, node);
+      this.#refreshSoon(0);
+    }
+    return node;
+  }
+
+  changed(node: Node): void {
+    for (const shard of this.#shards) {
+      if (shard.primary === node || shard.replicas.includes(node)) shard.refresh();
+    }
+    if (node.isUsable) this.retryHeld();
+    else this.#refreshSoon(0);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const { node, conversation } of this.#known.values()) {
+      conversation.close();
+      node.close('no longer used');
+    }
+    this.#known.clear();
+  }
+
+  #knownAt({ host, port }: NodePlace): Known {
+    const address = addressOf(host, port);
+    const existing = this.#known.get(address);
+    if (existing !== undefined) return existing;
+    const { connectTimeoutMs, credentials } = this.#plan;
+    const options = { host, port, connectTimeoutMs, credentials, isClusterNode: true };
+    const node = new Node(options, this);
+    const conversation = new Conversation(options, () => node.update({ isDead: true, isProbed: false }));
+    const known = { node, conversation, isBeingProbed: false };
+    this.#known.set(address, known);
+    return known;
+  }
+
+  /** At once, without waiting for the next refresh: the slot has another primary. */
+  #assign(slot: number, node: Node): void {
+    let index = this.#shards.findIndex(({ primary }) => primary === node);
+    if (index < 0) {
+      index = this.#shards.findIndex(({ replicas }) => replicas.includes(node));
+      const old = this.#shards[index];
+      if (old === undefined) {
+        index = this.#shards.push(new Shard(node, [])) - 1;
+      } else {
+        old.replicas = old.replicas.filter((other) => other !== node);
+        old.primary = node;
+        old.refresh();
+      }
+    }
+    this.#slots[slot] = index;
+  }
+
+  #refreshSoon(afterMs: number): void {
+    if (this.#isClosed) return;
+    if (this.#isRefreshing) {
+      if (afterMs === 0) this.#isAskedAgain = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refresh(), afterMs);
+  }
+
+  /** One at a time: asks several nodes for the map, takes the best answer, then asks every node how it is. */
+  async #refresh(): Promise<void> {
+    if (this.#isRefreshing || this.#isClosed) return;
+    this.#isRefreshing = true;
+    this.#isAskedAgain = false;
+    const topology = await this.#ask();
+    if (this.#isClosed) return;
+    if (topology !== undefined && this.#isBetter(topology)) this.#apply(topology);
+    await Promise.all([...this.#known.values()].map((known) => this.#probe(known)));
+    this.#isRefreshing = false;
+    const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
+    // Asked again meanwhile: soon, but not without end where the answers stay the same.
+    this.#refreshSoon(this.#isAskedAgain || isHurt || topology === undefined ? HURRIED_MS : REFRESH_MS);
+  }
+
+  /** From known nodes that answer, else from the seeds. */
+  async #ask(): Promise<Topology | undefined> {
+    const alive = [...this.#known.values()].filter(({ node }) => !node.isDead && !node.isSilent);
+    const asked = shuffled(alive).slice(0, NODES_ASKED);
+    const answers = await Promise.all(
+      asked.map(({ node, conversation }) => topologyFrom(conversation, node.options)),
+    );
+    const best = answers.reduce(betterTopology, undefined);
+    if (best !== undefined) return best;
+    const { seeds, connectTimeoutMs, credentials } = this.#plan;
+    const fromSeeds = seeds.map(async ({ address, port }) => {
+      const options = { host: address, port, connectTimeoutMs, credentials, isClusterNode: true };
+      // A connection of its own: the name is resolved again.
+      const conversation = new Conversation(options);
+      const topology = await topologyFrom(conversation, options);
+      conversation.close();
+      return topology;
+    });
+    return (await Promise.all(fromSeeds)).reduce(betterTopology, undefined);
+  }
+
+  /** A map that lacks slots does not replace one that has them, unless it stays so. */
+  #isBetter(topology: Topology): boolean {
+    const current = this.#topology;
+    if (current === undefined || performance.now() - this.#topologyAt > KEPT_MS) return true;
+    return topology.covered >= current.covered && topology.epoch >= current.epoch;
+  }
+
+  #apply(topology: Topology): void {
+    const isFirst = this.#topology === undefined;
+    this.#topology = topology;
+    this.#topologyAt = performance.now();
+    const former = this.#shards;
+    const formerSlots = this.#slots.slice();
+    const primaries = new Set(topology.shards.map(({ primary }) => this.#knownAt(primary).node));
+    const listed = new Set(
+      topology.shards.flatMap(({ replicas }) => replicas.map((place) => this.#knownAt(place).node)),
+    );
+    this.#slots.fill(NOBODY);
+    this.#shards = topology.shards.map((place, index) => {
+      for (const [first, last] of place.ranges) this.#slots.fill(index, first, last + 1);
+      const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
+      return this.#shardOf(place, before, (node) => !primaries.has(node) && !listed.has(node));
+    });
+    // What a primary that was given up says later, it says as the primary it no longer is.
+    for (const { primary } of former) {
+      if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
+    }
+    this.#forgetUnlisted();
+    if (isFirst) this.#log.info({ upstream: this.#plan.id, shards: this.#shards.length }, 'topology known');
+    this.retryHeld();
+  }
+
+  #shardOf(place: ShardPlace, before: Shard | undefined, isFree: (node: Node) => boolean): Shard {
+    const { node: primary } = this.#knownAt(place.primary);
+    const replicas = place.replicas.map((replica) => this.#knownAt(replica).node);
+    const now = performance.now();
+    if (replicas.length === 0 && before !== undefined) {
+      for (const node of [before.primary, ...before.replicas]) {
+        if (!isFree(node) || !node.isUsable || !node.isProbed) continue;
+        const until = this.#keptUntil.get(node) ?? now + KEPT_MS;
+        this.#keptUntil.set(node, until);
+        if (until > now) replicas.push(node);
+      }
+    }
+    for (const listed of place.replicas) this.#keptUntil.delete(this.#knownAt(listed).node);
+    return new Shard(primary, replicas);
+  }
+
+  #forgetUnlisted(): void {
+    const used = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
+    for (const [address, { node, conversation }] of this.#known) {
+      if (used.has(node)) continue;
+      this.#known.delete(address);
+      this.#keptUntil.delete(node);
+      conversation.close();
+      node.close('it left the cluster');
+    }
+  }
+
+  async #probe(known: Known): Promise<void> {
+    if (known.isBeingProbed) return;
+    known.isBeingProbed = true;
+    const { node, conversation } = known;
+    const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
+    const answer = await conversation.ask([
+      ['PING'],
+      ['INFO', 'replication'],
+      ['CLUSTER', 'INFO'],
+      ...(shard?.primary === node ? ([['CLUSTER', 'NODES']] as const) : []),
+    ]);
+    known.isBeingProbed = false;
+    if (this.#isClosed || !this.#known.has(node.address)) return;
+    if ('failure' in answer) {
+      node.update(answer.failure === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
+      return;
+    }
+    const [ping, replication, clusterInfo, nodes] = answer.values;
+    const { unfit: unfitBefore, isProbed } = node;
+    const isPrimaryUsable = shard?.primary.isUsable ?? false;
+    const unfit = judgeFitness(
+      { ping, replication, clusterInfo },
+      { unfit: unfitBefore, isProbed, isPrimaryUsable },
+    );
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit });
+    if (shard?.primary === node) this.#noteMigrations(shard, parseMigratingSlots(nodes));
+  }
+
+  #noteMigrations(shard: Shard, slots: readonly number[]): void {
+    for (const slot of this.#migrating) {
+      if (this.#shards[this.#slots[slot]!] === shard) this.#migrating.delete(slot);
+    }
+    for (const slot of slots) this.#migrating.add(slot);
+  }
+}
+
+async function topologyFrom(conversation: Conversation, asked: NodePlace): Promise<Topology | undefined> {
+  const answer = await conversation.ask([
+    ['CLUSTER', 'SLOTS'],
+    ['CLUSTER', 'INFO'],
+  ]);
+  return 'failure' in answer ? undefined : parseTopology(answer.values[0], answer.values[1], asked);
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => [Math.random(), item] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, item]) => item);
+}

@@ -1,0 +1,330 @@
+/**
+ * One connection to a Redis node, shared by all clients of a kind: commands go in as bytes, replies come back in order.
+ *
+ * The bytes of a command stay in its block until its reply is there, so that it can be sent elsewhere when the node
+ * redirects or dies. Tight: a command costs one copy, one place in the ring, and its share of one write and one read per
+ * turn of the event loop (`npm run bench -- proxy`).
+ */
+import { connect, type Socket } from 'node:net';
+
+import { ReplyScanner } from '../redis/reply-scanner.ts';
+import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
+import { Partial, STEP_BYTES } from './partial.ts';
+import type { Request } from './request.ts';
+import { beginTurn, clock, flushUpstream, type Flushable } from './turn.ts';
+
+const READ_BYTES = 65_536;
+/** One for all: a read is worked off before the next one is made. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+const KEEPALIVE_MS = 30_000;
+/** Behind as much as that nothing more is taken in. */
+const CONGESTED_BYTES = 1_048_576;
+const CONGESTED_REQUESTS = 65_536;
+
+const MINUS = 0x2d;
+const PUSH = 0x3e;
+
+export interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  /** Sent first, whole commands. */
+  readonly handshake: readonly Buffer[];
+}
+
+/** Who is told what happens on a connection. */
+export interface ConnectionOwner {
+  opened(): void;
+  /** Something came, after a silence. */
+  heard(): void;
+  /** Not carried out; true: it is taken care of, false: the client shall see it. */
+  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
+  /** The connection is gone; `wasSent`: the node may have carried the command out. */
+  lost(request: Request, wasSent: boolean): void;
+  /** After every request was told to be lost. `problem`: as the system names it. */
+  closed(connection: Connection, problem: string): void;
+}
+
+export class Connection implements Flushable {
+  isOpen = false;
+  isClosed = false;
+  /** More is waiting to be written, or to be answered, than is good. */
+  isCongested = false;
+  /** Who reads no more until it is not. */
+  readonly paused = new Set<{ resumeAfter(connection: Connection): void }>();
+
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #scanner = new ReplyScanner();
+  #partial: Partial | null = null;
+  #isDirty = false;
+  #problem = 'closed by the node';
+
+  /** Who waits for the replies, in order; null: a reply that nobody needs. */
+  #ring: (Request | null)[] = Array.from({ length: 256 }, () => null);
+  #generations = new Uint32Array(256);
+  #sentAt = new Float64Array(256);
+  #head = 0;
+  #tail = 0;
+
+  /** The oldest first; commands are appended to the last. */
+  readonly #blocks: Block[] = [];
+  #current: Block;
+  /** What has been given to the socket: the blocks before this one, and of this one so much. */
+  #writing = 0;
+  #writtenTo = 0;
+
+  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#current = takeBlock(0);
+    this.#blocks.push(this.#current);
+    const { host, port, handshake, connectTimeoutMs } = options;
+    for (const command of handshake) this.append(null, command, 0, command.length);
+    this.#socket = connect({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+      onread: {
+        buffer: readBuffer,
+        callback: (length) => {
+          this.#read(readBuffer, length);
+          return true;
+        },
+      },
+    });
+    const limit = setTimeout(
+      () => this.destroy(`no connection within ${connectTimeoutMs} ms`),
+      connectTimeoutMs,
+    );
+    this.#socket.once('connect', () => {
+      clearTimeout(limit);
+      if (this.isClosed) return;
+      this.isOpen = true;
+      this.#owner.opened();
+      this.flush();
+    });
+    this.#socket.on('drain', () => this.#relieve());
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#problem = error.code ?? error.message;
+    });
+    this.#socket.on('end', () => this.destroy(this.#problem));
+    this.#socket.on('close', () => {
+      clearTimeout(limit);
+      this.destroy(this.#problem);
+    });
+  }
+
+  get pending(): number {
+    return (this.#tail - this.#head) | 0;
+  }
+
+  /** Sends `bytes[start, end)` at the end of this turn; `request` gets the reply. */
+  append(request: Request | null, bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    let block = this.#current;
+    if (block.end + size > block.bytes.length) block = this.#nextBlock(size);
+    copyBytes(bytes, start, end, block.bytes, block.end);
+    const ring = this.#ring;
+    const tail = this.#tail;
+    if (((tail - this.#head) | 0) === ring.length) this.#growRing();
+    const place = tail & (this.#ring.length - 1);
+    this.#ring[place] = request;
+    this.#sentAt[place] = clock.now;
+    this.#tail = (tail + 1) | 0;
+    if (request !== null) {
+      this.#generations[place] = request.generation;
+      request.block = block;
+      request.start = block.end;
+      request.end = block.end + size;
+      request.sent += 1;
+    }
+    block.end += size;
+    block.users += 1;
+    if (!this.#isDirty) {
+      this.#isDirty = true;
+      flushUpstream(this);
+    }
+  }
+
+  flush(): void {
+    this.#isDirty = false;
+    if (!this.isOpen) return;
+    const blocks = this.#blocks;
+    for (;;) {
+      const block = blocks[this.#writing]!;
+      if (block.end > this.#writtenTo) {
+        this.#socket.write(block.bytes.subarray(this.#writtenTo, block.end));
+        this.#writtenTo = block.end;
+      }
+      if (this.#writing === blocks.length - 1) break;
+      this.#writing += 1;
+      this.#writtenTo = 0;
+    }
+    if (this.#socket.writableLength > CONGESTED_BYTES || this.pending > CONGESTED_REQUESTS) {
+      this.isCongested = true;
+    }
+  }
+
+  /** How long the oldest command has been waiting. */
+  waitingMs(now: number): number {
+    return this.#head === this.#tail ? 0 : now - this.#sentAt[this.#head & (this.#ring.length - 1)]!;
+  }
+
+  /** Every request that has waited since before `since`, the oldest first. */
+  overdue(since: number, tell: (request: Request, sentAt: number) => void): void {
+    for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
+      const place = index & (this.#ring.length - 1);
+      const sentAt = this.#sentAt[place]!;
+      if (sentAt > since) return;
+      const request = this.#ring[place]!;
+      if (request !== null && request.generation === this.#generations[place]) tell(request, sentAt);
+    }
+  }
+
+  destroy(problem: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.isOpen = false;
+    this.#socket.destroy();
+    const unsentFrom = this.#blocks.slice(this.#writing);
+    while (this.#head !== this.#tail) {
+      const place = this.#head & (this.#ring.length - 1);
+      this.#head = (this.#head + 1) | 0;
+      const request = this.#ring[place]!;
+      if (request === null || request.generation !== this.#generations[place]) continue;
+      request.sent -= 1;
+      const block = request.block;
+      const wasSent =
+        block === null ||
+        !unsentFrom.includes(block) ||
+        (block === unsentFrom[0] && request.start < this.#writtenTo);
+      this.#owner.lost(request, wasSent);
+    }
+    // Not given back to the pool: the socket may still be writing from them.
+    this.#blocks.length = 0;
+    this.#relieve();
+    this.#owner.closed(this, problem);
+  }
+
+  #relieve(): void {
+    this.isCongested = false;
+    if (this.paused.size === 0) return;
+    const waiting = [...this.paused];
+    this.paused.clear();
+    for (const session of waiting) session.resumeAfter(this);
+  }
+
+  #read(bytes: Buffer, length: number): void {
+    if (this.isClosed) return;
+    beginTurn();
+    this.#owner.heard();
+    let at = this.#partial === null ? 0 : this.#resume(this.#partial, bytes, length);
+    while (at < length && !this.isClosed) {
+      const end = this.#scanner.scan(bytes, at, length);
+      if (end <= 0) {
+        if (end < 0) return this.destroy('the node answered something that is not RESP');
+        this.#partial = new Partial();
+        this.#partial.append(bytes, at, length);
+        break;
+      }
+      this.#take(bytes, at, end);
+      at = end;
+    }
+    if (this.isCongested && this.pending < CONGESTED_REQUESTS / 2 && this.#socket.writableLength === 0) {
+      this.#relieve();
+    }
+  }
+
+  /** Completes the reply that had begun; returns where the next one begins in `bytes`. */
+  #resume(partial: Partial, bytes: Buffer, length: number): number {
+    const before = partial.length;
+    for (let taken = 0; taken < length;) {
+      const next = Math.min(length, taken + Math.max(STEP_BYTES, this.#scanner.missingBytes(partial.length)));
+      partial.append(bytes, taken, next);
+      taken = next;
+      const end = this.#scanner.scan(partial.bytes, 0, partial.length);
+      if (end < 0) this.destroy('the node answered something that is not RESP');
+      if (this.isClosed) break;
+      if (end === 0) continue;
+      this.#partial = null;
+      this.#take(partial.bytes, 0, end);
+      return end - before;
+    }
+    return length;
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number): void {
+    const type = bytes[start]!;
+    // Nobody subscribes or tracks on a shared connection; whatever this is, it is no reply.
+    if (type === PUSH) return;
+    if (this.#head === this.#tail) return this.destroy('the node answered what nobody asked');
+    const place = this.#head & (this.#ring.length - 1);
+    this.#head = (this.#head + 1) | 0;
+    const request = this.#ring[place]!;
+    this.#ring[place] = null;
+    if (request === null) {
+      if (type === MINUS) this.#handshakeRefused(bytes, start);
+    } else if (request.generation === this.#generations[place]) {
+      request.sent -= 1;
+      if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
+        request.sink!.deliver(request, bytes, start, end);
+      }
+    }
+    // Only now: a refused command is sent again from its block.
+    this.#release();
+  }
+
+  /** READONLY or AUTH refused by a node that is loading would not be asked again; what else is wrong, Redis will say. */
+  #handshakeRefused(bytes: Uint8Array, start: number): void {
+    const isLoading = bytes[start + 1] === 0x4c && bytes[start + 2] === 0x4f;
+    if (isLoading) this.destroy('the node is loading');
+  }
+
+  #release(): void {
+    const block = this.#blocks[0];
+    // Gone: the connection was closed meanwhile.
+    if (block === undefined) return;
+    block.users -= 1;
+    if (block.users > 0) return;
+    if (block !== this.#current) {
+      this.#blocks.shift();
+      this.#writing -= 1;
+      giveBlock(block);
+    } else if (this.#writtenTo === block.end) {
+      block.end = 0;
+      this.#writtenTo = 0;
+    }
+  }
+
+  #nextBlock(size: number): Block {
+    const next = takeBlock(size);
+    if (this.#current.users === 0) {
+      // Empty, and too small.
+      this.#blocks.pop();
+      giveBlock(this.#current);
+      if (this.#writing === this.#blocks.length) this.#writtenTo = 0;
+    }
+    this.#blocks.push(next);
+    this.#current = next;
+    return next;
+  }
+
+  #growRing(): void {
+    const size = this.#ring.length;
+    const ring: (Request | null)[] = Array.from({ length: 2 * size }, () => null);
+    const generations = new Uint32Array(2 * size);
+    const sentAt = new Float64Array(2 * size);
+    for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
+      const [from, to] = [index & (size - 1), index & (2 * size - 1)];
+      ring[to] = this.#ring[from]!;
+      generations[to] = this.#generations[from]!;
+      sentAt[to] = this.#sentAt[from]!;
+    }
+    this.#ring = ring;
+    this.#generations = generations;
+    this.#sentAt = sentAt;
+  }
+}

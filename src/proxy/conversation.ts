@@ -1,0 +1,67 @@
+/**
+ * Talking with a node *about* it: topology, roles, health. Off the hot path, one connection a node.
+ */
+import { Redis } from 'ioredis';
+
+import type { NodeOptions } from './node.ts';
+
+/** Longer than that is no answer. */
+const ANSWER_MS = 500;
+
+export type Answer = { readonly values: readonly unknown[] } | { readonly failure: 'gone' | 'silent' };
+
+export class Conversation {
+  readonly #client: Redis;
+
+  constructor({ host, port, credentials }: NodeOptions, onClosed: () => void = () => {}) {
+    this.#client = new Redis({
+      host,
+      port,
+      protocol: 2,
+      lazyConnect: true,
+      enableReadyCheck: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+      connectTimeout: ANSWER_MS,
+      commandTimeout: ANSWER_MS,
+      disableClientInfo: true,
+      ...(credentials === undefined ? {} : { password: credentials.password.reveal() }),
+      ...(credentials?.username === undefined ? {} : { username: credentials.username }),
+    });
+    // What goes wrong is seen where something is asked.
+    this.#client.on('error', () => {});
+    this.#client.on('end', onClosed);
+  }
+
+  /** The replies in order, an Error where one was refused. */
+  async ask(commands: readonly (readonly [string, ...string[]])[]): Promise<Answer> {
+    try {
+      if (this.#client.status !== 'ready') await this.#connect();
+      const asked = commands.map(([name, ...args]) =>
+        this.#client.call(name, ...args).catch((error: unknown) => error),
+      );
+      const values = await Promise.all(asked);
+      const broken = values.find((value) => value instanceof Error && !isReply(value));
+      if (broken === undefined) return { values };
+      return { failure: /timed out/i.test((broken as Error).message) ? 'silent' : 'gone' };
+    } catch (error) {
+      return { failure: /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone' };
+    }
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#client.status === 'connecting' || this.#client.status === 'connect') {
+      this.#client.disconnect();
+    }
+    await this.#client.connect();
+  }
+
+  close(): void {
+    this.#client.removeAllListeners('end');
+    this.#client.disconnect();
+  }
+}
+
+function isReply(error: Error): boolean {
+  return error.name === 'ReplyError';
+}

@@ -1,0 +1,31 @@
+/**
+ * Commands and replies of our own, as bytes.
+ */
+export function encodeCommand(...words: readonly string[]): Buffer {
+  const parts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+  return Buffer.from(`*${words.length}\r\n${parts.join('')}`);
+}
+
+export function encodeBulk(text: string): Buffer {
+  return Buffer.from(`$${Buffer.byteLength(text)}\r\n${text}\r\n`);
+}
+
+export function encodeError(text: string): Buffer {
+  return Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`);
+}
+
+export function encodeStatus(text: string): Buffer {
+  return Buffer.from(`+${text}\r\n`);
+}
+
+export function encodeInteger(value: number): Buffer {
+  return Buffer.from(`:${value}\r\n`);
+}
+
+/** Envoy's own words for states that Redis does not have. */
+export const REPLIES = {
+  noUpstreamHost: encodeError('no upstream host'),
+  upstreamFailure: encodeError('upstream failure'),
+  tooManyRedirections: encodeError('upstream failure: redirected more than 5 times'),
+  ok: encodeStatus('OK'),
+} as const;

@@ -1,0 +1,171 @@
+/**
+ * Commands that concern the connection alone, answered without asking Redis, in Redis' words.
+ */
+import type { Socket } from 'node:net';
+
+import type { ClientAuth } from '../plan/routing-plan.ts';
+import type { Command } from '../redis/command-table.ts';
+import { areRightCredentials } from './client-auth.ts';
+import { answerClient } from './client-command.ts';
+import { answerCluster } from './cluster-emulation.ts';
+import { answerCommand } from './command-command.ts';
+import { encodeBulk, encodeError, encodeStatus, REPLIES } from './encode.ts';
+
+export interface LocalReply {
+  readonly reply: Buffer;
+  /** The connection ends after it. */
+  readonly ends?: boolean;
+}
+
+/** What a connection remembers of its client. */
+export class LocalState {
+  readonly id: number;
+  readonly address: string;
+  readonly localHost: string;
+  readonly localPort: number;
+  readonly since = Date.now();
+  protocol: 2 | 3 = 2;
+  isAuthenticated: boolean;
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+
+  constructor(id: number, socket: Socket, auth: ClientAuth) {
+    this.id = id;
+    this.address = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    this.localHost = socket.localAddress ?? '127.0.0.1';
+    this.localPort = socket.localPort ?? 0;
+    this.isAuthenticated = auth.kind === 'none';
+  }
+}
+
+const PONG = encodeStatus('PONG');
+const WRONG_PASSWORD = encodeError('WRONGPASS invalid username-password pair or user is disabled.');
+const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
+const NOT_CONFIGURED = encodeError(
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+);
+
+const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
+
+export function answerLocally(
+  state: LocalState,
+  command: Command,
+  words: readonly string[],
+  auth: ClientAuth,
+): LocalReply {
+  const { name, arity } = command;
+  if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
+  if (arity < 0 ? words.length < -arity : words.length !== arity) return { reply: wrongCount(name) };
+  switch (name) {
+    case 'quit':
+      return { reply: REPLIES.ok, ends: true };
+    case 'reset':
+      return { reply: reset(state, auth) };
+    case 'ping':
+      if (words.length > 2) return { reply: wrongCount(name) };
+      return { reply: words[1] === undefined ? PONG : encodeBulk(words[1]) };
+    case 'echo':
+      return { reply: encodeBulk(words[1] ?? '') };
+    case 'auth':
+      return { reply: authenticate(state, words.slice(1), auth) };
+    case 'hello':
+      return { reply: hello(state, words.slice(1), auth) };
+    case 'select':
+      return { reply: select(words[1] ?? '') };
+    case 'client':
+      return { reply: answerClient(state, words.slice(1)) };
+    case 'command':
+      return { reply: answerCommand(words.slice(1)) };
+    case 'cluster':
+      return { reply: answerCluster(state, words.slice(1)) };
+    default:
+      // READONLY, READWRITE, ASKING: where a command goes is the proxy's business.
+      return { reply: REPLIES.ok };
+  }
+}
+
+function wrongCount(name: string): Buffer {
+  return encodeError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+function reset(state: LocalState, auth: ClientAuth): Buffer {
+  state.protocol = 2;
+  state.name = '';
+  state.isAuthenticated = auth.kind === 'none';
+  return encodeStatus('RESET');
+}
+
+function select(index: string): Buffer {
+  if (index === '0') return REPLIES.ok;
+  return encodeError(
+    /^-?\d+$/.test(index)
+      ? 'ERR SELECT is not allowed in cluster mode'
+      : 'ERR value is not an integer or out of range',
+  );
+}
+
+function authenticate(state: LocalState, args: readonly string[], auth: ClientAuth): Buffer {
+  if (args.length > 2) return encodeError('ERR syntax error');
+  if (auth.kind === 'none') {
+    if (args.length === 1) return NOT_CONFIGURED;
+    return args[0] === 'default' ? REPLIES.ok : WRONG_PASSWORD;
+  }
+  const [username = '', password = ''] = args.length === 1 ? ['default', ...args] : args;
+  if (!areRightCredentials(auth, username, password)) return WRONG_PASSWORD;
+  state.isAuthenticated = true;
+  return REPLIES.ok;
+}
+
+function hello(state: LocalState, args: readonly string[], auth: ClientAuth): Buffer {
+  const [version, ...options] = args;
+  if (version !== undefined && !/^-?\d+$/.test(version)) {
+    return encodeError('ERR Protocol version is not an integer or out of range');
+  }
+  if (version !== undefined && version !== '2' && version !== '3') {
+    return encodeError('NOPROTO unsupported protocol version');
+  }
+  let credentials: readonly [string, string] | undefined;
+  let name: string | undefined;
+  for (let at = 0; at < options.length;) {
+    const option = options[at]?.toUpperCase();
+    const [first, second] = options.slice(at + 1, at + 3);
+    if (option === 'AUTH' && first !== undefined && second !== undefined) {
+      credentials = [first, second];
+      at += 3;
+    } else if (option === 'SETNAME' && first !== undefined) {
+      name = first;
+      at += 2;
+    } else {
+      return encodeError(`ERR Syntax error in HELLO option '${options[at] ?? ''}'`);
+    }
+  }
+  if (credentials !== undefined) {
+    const reply = authenticate(state, credentials, auth);
+    if (reply !== REPLIES.ok) return reply;
+  }
+  if (!state.isAuthenticated) {
+    return encodeError(
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+    );
+  }
+  if (name !== undefined) state.name = name;
+  if (version !== undefined) state.protocol = version === '3' ? 3 : 2;
+  return greeting(state);
+}
+
+/** What the proxy says it is: clients look at `proto`, some at the version. */
+function greeting({ protocol, id }: LocalState): Buffer {
+  const head = protocol === 3 ? '%7\r\n' : '*14\r\n';
+  const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
+  const pairs = [
+    bulk('server') + bulk('redis'),
+    bulk('version') + bulk('7.0.0'),
+    `${bulk('proto')}:${protocol}\r\n`,
+    `${bulk('id')}:${id}\r\n`,
+    bulk('mode') + bulk('standalone'),
+    bulk('role') + bulk('master'),
+    `${bulk('modules')}*0\r\n`,
+  ];
+  return Buffer.from(head + pairs.join(''));
+}

@@ -1,0 +1,135 @@
+/**
+ * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
+ */
+import type { Credentials } from '../plan/routing-plan.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import { encodeCommand } from './encode.ts';
+import type { Request } from './request.ts';
+
+/** RESP3, and READONLY: a connection of a kind serves all clients that need just that. */
+export const RESP3 = 1;
+export const READONLY = 2;
+const KINDS = 4;
+
+export interface NodeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly credentials: Credentials | undefined;
+  /** Whether it knows READONLY. */
+  readonly isClusterNode: boolean;
+}
+
+/** Who decides what happens with a node's requests. */
+export interface NodeOwner {
+  refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
+  lost(request: Request, wasSent: boolean): void;
+  /** Whether it may be asked has changed. */
+  changed(node: Node): void;
+}
+
+export class Node implements ConnectionOwner {
+  readonly options: NodeOptions;
+  readonly address: string;
+  readonly #owner: NodeOwner;
+  readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
+
+  /** A connection to it failed, and none has been made since. */
+  isDead = false;
+  /** It has not answered for longer than reads are made to wait. */
+  isSilent = false;
+  /** Why it is passed by although it answers: loading, its link is down, … */
+  unfit: string | undefined;
+  /** Asked how it is since its connection was last made. */
+  isProbed = false;
+
+  constructor(options: NodeOptions, owner: NodeOwner) {
+    this.options = options;
+    this.address = addressOf(options.host, options.port);
+    this.#owner = owner;
+  }
+
+  /** May be sent what only a primary carries out. */
+  get isUsable(): boolean {
+    return !this.isDead && !this.isSilent && this.unfit === undefined;
+  }
+
+  connection(kind: number): Connection {
+    const existing = this.#connections[kind];
+    if (existing !== null && existing !== undefined) return existing;
+    const { host, port, connectTimeoutMs } = this.options;
+    const connection = new Connection(
+      { host, port, connectTimeoutMs, handshake: this.#handshake(kind) },
+      this,
+    );
+    this.#connections[kind] = connection;
+    return connection;
+  }
+
+  /** Those that are there. */
+  *connections(): Iterable<Connection> {
+    for (const connection of this.#connections) if (connection !== null) yield connection;
+  }
+
+  /** Sets what is given; tells the owner where that changes whether the node may be asked. */
+  update(state: {
+    readonly isDead?: boolean;
+    readonly isSilent?: boolean;
+    readonly unfit?: string | undefined;
+    readonly isProbed?: boolean;
+  }): void {
+    const before = `${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed}`;
+    Object.assign(this, state);
+    if (`${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed}` !== before) {
+      this.#owner.changed(this);
+    }
+  }
+
+  /** Gives it up: what it says later counts for nobody. */
+  close(problem: string): void {
+    for (const connection of this.connections()) connection.destroy(problem);
+  }
+
+  opened(): void {
+    if (this.isDead) this.update({ isDead: false });
+  }
+
+  heard(): void {
+    if (this.isSilent) this.update({ isSilent: false });
+  }
+
+  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#owner.refused(request, this, bytes, start, end);
+  }
+
+  lost(request: Request, wasSent: boolean): void {
+    // Marked first, so that a retry looks elsewhere.
+    if (!this.isDead) this.update({ isDead: true, isProbed: false });
+    this.#owner.lost(request, wasSent);
+  }
+
+  closed(connection: Connection): void {
+    const kind = this.#connections.indexOf(connection);
+    if (kind >= 0) this.#connections[kind] = null;
+    this.update({ isDead: true, isProbed: false });
+  }
+
+  #handshake(kind: number): readonly Buffer[] {
+    const { credentials, isClusterNode } = this.options;
+    const login =
+      credentials === undefined ? [] : [credentials.username ?? 'default', credentials.password.reveal()];
+    const commands: Buffer[] = [];
+    if ((kind & RESP3) !== 0) {
+      commands.push(encodeCommand('HELLO', '3', ...(login.length === 0 ? [] : ['AUTH', ...login])));
+    } else if (login.length > 0) {
+      // With one argument as every version knows it.
+      commands.push(encodeCommand('AUTH', ...(credentials?.username === undefined ? login.slice(1) : login)));
+    }
+    if (isClusterNode && (kind & READONLY) !== 0) commands.push(encodeCommand('READONLY'));
+    return commands;
+  }
+}
+
+export function addressOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

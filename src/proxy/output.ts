@@ -1,0 +1,55 @@
+/**
+ * What is to be written to one client: replies one behind the other, written together at the end of the turn.
+ *
+ * Memory is borrowed from the pool only while something is waiting, so that ten thousand idle clients have none.
+ */
+import type { Socket } from 'node:net';
+
+import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
+
+export class Output {
+  #block: Block | null = null;
+  /** Full ones before it. */
+  #full: Block[] | null = null;
+
+  get isEmpty(): boolean {
+    return this.#block === null;
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    let block = this.#block;
+    if (block === null) {
+      block = takeBlock(size);
+      this.#block = block;
+    } else if (block.end + size > block.bytes.length) {
+      (this.#full ??= []).push(block);
+      block = takeBlock(size);
+      this.#block = block;
+    }
+    copyBytes(bytes, start, end, block.bytes, block.end);
+    block.end += size;
+  }
+
+  flush(socket: Socket): void {
+    const block = this.#block;
+    if (block === null) return;
+    this.#block = null;
+    if (this.#full !== null) {
+      for (const full of this.#full) write(full, socket);
+      this.#full = null;
+    }
+    write(block, socket);
+  }
+
+  drop(): void {
+    this.#block = null;
+    this.#full = null;
+  }
+}
+
+function write(block: Block, socket: Socket): void {
+  socket.write(block.bytes.subarray(0, block.end));
+  // Nothing waits: the kernel has taken all of it, and the memory may be used again at once.
+  if (socket.writableLength === 0) giveBlock(block);
+}

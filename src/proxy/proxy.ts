@@ -1,0 +1,155 @@
+/**
+ * The data plane in TypeScript: listens as a RoutingPlan says and carries it out; a new plan takes the place of the old
+ * one without closing a connection.
+ */
+import type { Logger } from 'pino';
+
+import type { Listener, RoutingPlan, Upstream as UpstreamPlan, UpstreamId } from '../plan/routing-plan.ts';
+import { canShareBuffer } from './accept.ts';
+import { ClusterUpstream } from './cluster-upstream.ts';
+import { Listening, type Guests } from './listening.ts';
+import { addressOf } from './node.ts';
+import { Routing } from './routing.ts';
+import { ShardedUpstream } from './sharded-upstream.ts';
+import { beginTurn } from './turn.ts';
+import { UnavailableUpstream } from './unavailable-upstream.ts';
+import type { Upstream, UpstreamSettings } from './upstream.ts';
+
+const TICK_MS = 50;
+const MAX_REQUEST_BYTES = 1_073_741_824;
+
+export interface ProxyOptions extends UpstreamSettings {
+  readonly maxClients: number;
+  /** At the end: how long clients may wait for what they have asked. */
+  readonly drainMs: number;
+  readonly log: Logger;
+}
+
+interface Running {
+  readonly plan: UpstreamPlan;
+  readonly upstream: Upstream;
+}
+
+export class Proxy {
+  readonly #options: ProxyOptions;
+  readonly #guests: Guests;
+  readonly #canShareBuffer: boolean;
+  #upstreams = new Map<UpstreamId, Running>();
+  /** No longer in the plan, but not done yet. */
+  readonly #retired = new Set<Upstream>();
+  readonly #listening = new Map<string, Listening>();
+  readonly #ticker: NodeJS.Timeout;
+  #lastTick = performance.now();
+  #hasPlan = false;
+
+  private constructor(options: ProxyOptions, canShare: boolean) {
+    this.#options = options;
+    this.#canShareBuffer = canShare;
+    this.#guests = { count: 0, max: options.maxClients, nextId: 1 };
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  static async create(options: ProxyOptions): Promise<Proxy> {
+    const canShare = await canShareBuffer();
+    if (!canShare) options.log.warn('accepted sockets can not share a buffer in this Node: slower');
+    return new Proxy(options, canShare);
+  }
+
+  /** What is still missing; undefined when every upstream knows where to send what. */
+  notReady(): string | undefined {
+    if (!this.#hasPlan) return 'no plan yet';
+    for (const [id, { upstream }] of this.#upstreams) {
+      if (!upstream.isReady) return `the topology of ${id} is not known yet`;
+    }
+    return undefined;
+  }
+
+  /** Where it listens, by the plan's address. */
+  addresses(): ReadonlyMap<string, string> {
+    return new Map([...this.#listening].map(([planned, { address }]) => [planned, address]));
+  }
+
+  /** Carries out another plan from the next command on; what is the same object in both goes on undisturbed. */
+  async update(plan: RoutingPlan): Promise<void> {
+    const before = this.#upstreams;
+    this.#upstreams = new Map(
+      [...plan.upstreams].map(([id, upstreamPlan]) => {
+        const known = before.get(id);
+        if (known?.plan === upstreamPlan) return [id, known];
+        return [id, { plan: upstreamPlan, upstream: this.#createUpstream(upstreamPlan) }];
+      }),
+    );
+    const wanted = new Set<string>();
+    for (const { listener, bind } of plan.listeners) {
+      const planned = addressOf(bind.address, bind.port);
+      wanted.add(planned);
+      const routing = this.#routing(listener);
+      const existing = this.#listening.get(planned);
+      if (existing !== undefined) {
+        existing.routing = routing;
+        continue;
+      }
+      const listening = await Listening.open({
+        bind,
+        routing,
+        guests: this.#guests,
+        maxRequestBytes: MAX_REQUEST_BYTES,
+        canShareBuffer: this.#canShareBuffer,
+      });
+      this.#listening.set(planned, listening);
+      this.#options.log.info(`${listener.id} listens on ${listening.address}`);
+    }
+    for (const [planned, listening] of this.#listening) {
+      if (wanted.has(planned)) continue;
+      this.#listening.delete(planned);
+      void listening.close(this.#options.drainMs);
+    }
+    for (const [id, { upstream }] of before) {
+      if (this.#upstreams.get(id)?.upstream !== upstream) this.#retired.add(upstream);
+    }
+    this.#hasPlan = true;
+  }
+
+  /** Stops accepting, answers what was asked, ends. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#listening.values()].map((each) => each.close(this.#options.drainMs)));
+    clearInterval(this.#ticker);
+    for (const { upstream } of this.#upstreams.values()) upstream.close();
+    for (const upstream of this.#retired) upstream.close();
+  }
+
+  #routing(listener: Listener): Routing {
+    return new Routing(listener, (id) => this.#upstreams.get(id)?.upstream ?? new UnavailableUpstream());
+  }
+
+  #createUpstream(plan: UpstreamPlan): Upstream {
+    const { hedgeAfterMs, failoverWaitMs, log } = this.#options;
+    const settings = { hedgeAfterMs, failoverWaitMs };
+    switch (plan.mode) {
+      case 'cluster':
+        return new ClusterUpstream(plan, settings, log);
+      case 'proxy':
+        if (plan.servers.kind === 'endpoints' && plan.servers.endpoints.length === 0) {
+          return new UnavailableUpstream();
+        }
+        return new ShardedUpstream(plan, settings);
+      case 'unavailable':
+        return new UnavailableUpstream();
+    }
+  }
+
+  #tick(): void {
+    beginTurn();
+    const now = performance.now();
+    // While we did not listen ourselves, nobody was silent.
+    const isBehind = now - this.#lastTick > 3 * TICK_MS;
+    this.#lastTick = now;
+    for (const { upstream } of this.#upstreams.values()) upstream.tick(now, isBehind);
+    for (const upstream of this.#retired) {
+      upstream.tick(now, isBehind);
+      if (!upstream.isIdle) continue;
+      upstream.close();
+      this.#retired.delete(upstream);
+    }
+  }
+}

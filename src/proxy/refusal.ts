@@ -1,0 +1,42 @@
+/**
+ * Error replies that say: not carried out. All others are the client's.
+ */
+export type Refusal =
+  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
+  /** The node can't serve anybody now. */
+  | { readonly kind: 'unfit'; readonly word: 'LOADING' | 'MASTERDOWN' | 'CLUSTERDOWN' }
+  /** The same node may do it in a moment. */
+  | { readonly kind: 'later' };
+
+const FIRST_LETTERS = new Set(Buffer.from('MACLRT'));
+const LONGEST = 300;
+
+/** Reads the error reply `bytes[start, end)`, its `-` included. */
+export function parseRefusal(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
+  if (!FIRST_LETTERS.has(bytes[start + 1]!) || end - start > LONGEST) return undefined;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start + 1, end - start - 3).toString('latin1');
+  const [word, slot, address] = text.split(' ', 3);
+  switch (word) {
+    case 'MOVED':
+    case 'ASK': {
+      const colon = address?.lastIndexOf(':') ?? -1;
+      const port = Number(address?.slice(colon + 1));
+      if (address === undefined || colon < 0 || !Number.isInteger(port)) return undefined;
+      const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+      return { kind: word === 'MOVED' ? 'moved' : 'ask', slot: Number(slot), host, port };
+    }
+    case 'LOADING':
+    case 'MASTERDOWN':
+      return { kind: 'unfit', word };
+    case 'CLUSTERDOWN':
+      // Reads go on with cluster-allow-reads-when-down; a write waits without the node being passed by.
+      return text.includes('only accepts read') ? { kind: 'later' } : { kind: 'unfit', word };
+    case 'TRYAGAIN':
+      return { kind: 'later' };
+    case 'READONLY':
+      return { kind: 'later' };
+    case undefined:
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * A shard: one primary, its replicas, and who of them may be read from under each policy at this moment.
+ */
+import type { Node } from './node.ts';
+
+/** As objects write them; a policy is its index here. */
+export const POLICIES = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'] as const;
+
+export const MASTER = 0;
+
+export class Shard {
+  primary: Node;
+  replicas: readonly Node[];
+  #readers: readonly (readonly Node[])[] = [];
+  /** Whose turn it is. */
+  #turn = 0;
+
+  constructor(primary: Node, replicas: readonly Node[]) {
+    this.primary = primary;
+    this.replicas = replicas;
+    this.refresh();
+  }
+
+  /** Call it when a node's state has changed. */
+  refresh(): void {
+    const { primary } = this;
+    const primaries = primary.isUsable ? [primary] : [];
+    // A replica that has not been asked may be empty or old: it answers all the same.
+    const replicas = this.replicas.filter((node) => node.isUsable && node.isProbed);
+    this.#readers = [
+      primaries,
+      primaries.length > 0 ? primaries : replicas,
+      replicas,
+      replicas.length > 0 ? replicas : primaries,
+      [...primaries, ...replicas],
+    ];
+  }
+
+  /** Each in turn; null: nobody may be asked now. */
+  reader(policy: number): Node | null {
+    const readers = this.#readers[policy]!;
+    const count = readers.length;
+    if (count === 0) return null;
+    if (count === 1) return readers[0]!;
+    this.#turn = this.#turn + 1 >= count ? 0 : this.#turn + 1;
+    return readers[this.#turn]!;
+  }
+}

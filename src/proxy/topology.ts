@@ -1,0 +1,88 @@
+/**
+ * What nodes of a Redis Cluster say of it, read from their replies; no connection is made here.
+ */
+export interface NodePlace {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ShardPlace {
+  readonly ranges: readonly (readonly [first: number, last: number])[];
+  readonly primary: NodePlace;
+  readonly replicas: readonly NodePlace[];
+}
+
+export interface Topology {
+  readonly shards: readonly ShardPlace[];
+  /** How many slots have an owner. */
+  readonly covered: number;
+  readonly epoch: number;
+}
+
+type SlotsNode = readonly [endpoint: unknown, port: number, id?: string, metadata?: unknown];
+
+/** From the replies to CLUSTER SLOTS and CLUSTER INFO; `asked` stands in where a node does not name its host. */
+export function parseTopology(slots: unknown, info: unknown, asked: NodePlace): Topology | undefined {
+  if (!Array.isArray(slots) || slots.length === 0) return undefined;
+  const byPrimary = new Map<
+    string,
+    { ranges: [number, number][]; primary: NodePlace; replicas: NodePlace[] }
+  >();
+  let covered = 0;
+  for (const range of slots as readonly (readonly [number, number, ...SlotsNode[]])[]) {
+    const [first, last, ...nodes] = range;
+    const [primary, ...replicas] = nodes.map((node) => placeOf(node, asked));
+    if (primary === undefined) return undefined;
+    covered += last - first + 1;
+    const key = `${primary.host} ${primary.port}`;
+    const known = byPrimary.get(key);
+    if (known === undefined) byPrimary.set(key, { ranges: [[first, last]], primary, replicas });
+    else known.ranges.push([first, last]);
+  }
+  const epoch = Number(/cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? 0);
+  return { shards: [...byPrimary.values()], covered, epoch };
+}
+
+/** The endpoint may be missing or `?`: then the metadata's ip, else the host that was asked. */
+function placeOf([endpoint, port, , metadata]: SlotsNode, asked: NodePlace): NodePlace {
+  if (typeof endpoint === 'string' && endpoint !== '' && endpoint !== '?') return { host: endpoint, port };
+  const fields = Array.isArray(metadata) ? (metadata as readonly unknown[]) : [];
+  const ip = fields[fields.indexOf('ip') + 1];
+  return { host: fields.includes('ip') && typeof ip === 'string' && ip !== '' ? ip : asked.host, port };
+}
+
+/** The better of two: more slots, else the newer epoch. */
+export function betterTopology(a: Topology | undefined, b: Topology | undefined): Topology | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  if (a.covered !== b.covered) return a.covered > b.covered ? a : b;
+  return b.epoch > a.epoch ? b : a;
+}
+
+/** The slots that the asked node is moving away or taking in, from its CLUSTER NODES. */
+export function parseMigratingSlots(nodes: unknown): readonly number[] {
+  const own = String(nodes)
+    .split('\n')
+    .find((line) => line.split(' ', 3)[2]?.includes('myself'));
+  return [...(own ?? '').matchAll(/\[(\d+)-[<>]-/g)].map(([, slot]) => Number(slot));
+}
+
+export interface ReplicationInfo {
+  readonly role: 'primary' | 'replica';
+  readonly isLinkUp: boolean;
+  readonly isSyncing: boolean;
+  readonly linkDownSeconds: number;
+}
+
+/** From INFO replication; undefined: it could not be asked. */
+export function parseReplication(info: unknown): ReplicationInfo | undefined {
+  const text = typeof info === 'string' ? info : '';
+  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];
+  const role = field('role');
+  if (role === undefined) return undefined;
+  return {
+    role: role === 'slave' ? 'replica' : 'primary',
+    isLinkUp: field('master_link_status') === 'up',
+    isSyncing: field('master_sync_in_progress') === '1',
+    linkDownSeconds: Number(field('master_link_down_since_seconds') ?? 0),
+  };
+}

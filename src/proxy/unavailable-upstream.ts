@@ -1,0 +1,46 @@
+/**
+ * What nothing can be sent to: its password was never known, or it names no server. Every command fails at once.
+ */
+import type { Connection } from './connection.ts';
+import { REPLIES } from './encode.ts';
+import type { Node } from './node.ts';
+import type { Request } from './request.ts';
+import { Upstream } from './upstream.ts';
+
+export class UnavailableUpstream extends Upstream {
+  readonly isReady = true;
+
+  constructor() {
+    super({ hedgeAfterMs: 0, failoverWaitMs: 0 });
+  }
+
+  override send(request: Request): Connection | null {
+    const reply = REPLIES.upstreamFailure;
+    request.sink!.deliver(request, reply, 0, reply.length);
+    return null;
+  }
+
+  placeOf(): number {
+    return 0;
+  }
+
+  anyPlace(): number {
+    return 0;
+  }
+
+  protected choose(): null {
+    return null;
+  }
+
+  protected nodes(): Iterable<Node> {
+    return [];
+  }
+
+  protected redirected(): undefined {
+    return undefined;
+  }
+
+  changed(): void {}
+
+  close(): void {}
+}

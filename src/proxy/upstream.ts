@@ -1,0 +1,229 @@
+/**
+ * What commands are sent to, of either mode: which node, and what happens when that one can't.
+ *
+ * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
+ * command waits, for at most `failoverWaitMs`.
+ */
+import { Block, copyBytes } from './block.ts';
+import type { Connection } from './connection.ts';
+import { REPLIES, encodeCommand } from './encode.ts';
+import { READONLY, RESP3, type Node, type NodeOwner } from './node.ts';
+import { parseRefusal, type Refusal } from './refusal.ts';
+import type { Request } from './request.ts';
+import { beginTurn } from './turn.ts';
+
+const MAX_HOPS = 5;
+/** At most this share of the last minute's reads is hedged. */
+const HEDGED_SHARE = 0.1;
+const HEDGES_AT_LEAST = 20;
+/** A node that says nothing for so long is given up: its connections may be gone without a word. */
+const GIVE_UP_MS = 30_000;
+
+const ASKING = encodeCommand('ASKING');
+
+export interface UpstreamSettings {
+  readonly hedgeAfterMs: number;
+  readonly failoverWaitMs: number;
+}
+
+interface Held {
+  readonly request: Request;
+  readonly generation: number;
+  readonly until: number;
+  readonly notBefore: number;
+  /** Redis' last word on it. */
+  readonly reply: Buffer | undefined;
+}
+
+export abstract class Upstream implements NodeOwner {
+  readonly settings: UpstreamSettings;
+  #held: Held[] = [];
+  /** Reads and hedges of this minute and the last one. */
+  readonly #counts = { reads: [0, 0], hedges: [0, 0], minute: 0 };
+
+  constructor(settings: UpstreamSettings) {
+    this.settings = settings;
+  }
+
+  /** Of the key `bytes[start, end)`: its slot, or its server. */
+  abstract placeOf(bytes: Uint8Array, start: number, end: number): number;
+  /** Of any primary, for what has no key. */
+  abstract anyPlace(): number;
+  /** null: nobody can be asked now. */
+  protected abstract choose(request: Request): Node | null;
+  protected abstract nodes(): Iterable<Node>;
+  /** Follows a redirection: what it says of the topology, and the node it names. */
+  protected abstract redirected(request: Request, refusal: Refusal, from: Node): Node | undefined;
+  abstract changed(node: Node): void;
+  abstract close(): void;
+  /** It knows where to send what. */
+  abstract readonly isReady: boolean;
+
+  /** Sends it to where its place and terms say; null: it is held. */
+  send(request: Request, bytes: Uint8Array, start: number, end: number): Connection | null {
+    const node = this.choose(request);
+    if (node === null) {
+      this.#hold(request, bytes, start, end, undefined, 0);
+      return null;
+    }
+    if (request.isRead) this.#counts.reads[0]! += 1;
+    const connection = node.connection(kindOf(request));
+    connection.append(request, bytes, start, end);
+    return connection;
+  }
+
+  refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
+    const refusal = parseRefusal(bytes, start, end);
+    if (refusal === undefined) return false;
+    const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
+    if (isRedirection && request.terms?.followRedirections !== true) return false;
+    // Another node is still at it.
+    if (request.sent > 0) return true;
+    const reply = (): Buffer => Buffer.from(bytes.subarray(start, end));
+    switch (refusal.kind) {
+      case 'moved':
+      case 'ask': {
+        request.hops += 1;
+        if (request.hops > MAX_HOPS) {
+          this.#answer(request, REPLIES.tooManyRedirections);
+          return true;
+        }
+        const target = this.redirected(request, refusal, node);
+        if (target === undefined) return false;
+        if (!target.isUsable) return this.#again(request, reply(), 20);
+        const connection = target.connection(kindOf(request));
+        if (refusal.kind === 'ask') connection.append(null, ASKING, 0, ASKING.length);
+        connection.append(request, request.block!.bytes, request.start, request.end);
+        return true;
+      }
+      case 'unfit':
+        node.update({ unfit: refusal.word });
+        return this.#again(request, reply(), 0);
+      case 'later':
+        return this.#again(request, reply(), 20);
+    }
+  }
+
+  lost(request: Request, wasSent: boolean): void {
+    if (request.sent > 0) return;
+    if (wasSent) request.hops += 1;
+    if (request.block === null || (wasSent && (!request.isRead || request.hops > MAX_HOPS))) {
+      this.#answer(request, REPLIES.upstreamFailure);
+      return;
+    }
+    this.#again(request, undefined, 0);
+  }
+
+  /** Nothing is under way. */
+  get isIdle(): boolean {
+    for (const node of this.nodes()) {
+      for (const connection of node.connections()) if (connection.pending > 0) return false;
+    }
+    return this.#held.length === 0;
+  }
+
+  /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
+  tick(now: number, isBehind: boolean): void {
+    if (!isBehind) for (const node of this.nodes()) this.#watch(node, now);
+    this.retryHeld();
+    const minute = Math.floor(now / 60_000);
+    if (minute === this.#counts.minute) return;
+    this.#counts.minute = minute;
+    for (const counts of [this.#counts.reads, this.#counts.hedges]) {
+      counts.unshift(0);
+      counts.length = 2;
+    }
+  }
+
+  /** Tries what is held again; call it whenever a node may be asked again. */
+  protected retryHeld(): void {
+    if (this.#held.length === 0) return;
+    beginTurn();
+    const now = performance.now();
+    const held = this.#held;
+    this.#held = [];
+    for (const entry of held) {
+      const { request } = entry;
+      if (request.generation !== entry.generation) continue;
+      if (entry.notBefore > now && entry.until > now) {
+        this.#held.push(entry);
+        continue;
+      }
+      const node = this.choose(request);
+      if (node !== null) {
+        node.connection(kindOf(request)).append(request, request.block!.bytes, request.start, request.end);
+      } else if (entry.until > now) {
+        this.#held.push(entry);
+      } else {
+        this.#answer(request, entry.reply ?? REPLIES.noUpstreamHost);
+      }
+    }
+  }
+
+  #watch(node: Node, now: number): void {
+    for (const connection of node.connections()) {
+      const waiting = connection.waitingMs(now);
+      if (waiting < this.settings.hedgeAfterMs) continue;
+      if (waiting > GIVE_UP_MS) {
+        connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
+        continue;
+      }
+      node.update({ isSilent: true });
+      connection.overdue(now - this.settings.hedgeAfterMs, (request, sentAt) => {
+        if (request.isRead && request.sent === 1) this.#hedge(request);
+        if (request.sent === 1 && sentAt + (request.terms?.opTimeoutMs ?? Infinity) < now) {
+          this.#answer(request, REPLIES.upstreamFailure);
+        }
+      });
+    }
+  }
+
+  /** Asks a second node; the first answer counts. */
+  #hedge(request: Request): void {
+    const { reads, hedges } = this.#counts;
+    const allowed = HEDGES_AT_LEAST + HEDGED_SHARE * (reads[0]! + reads[1]!);
+    if (hedges[0]! + hedges[1]! >= allowed || request.block === null) return;
+    const node = this.choose(request);
+    if (node === null) return;
+    hedges[0]! += 1;
+    node.connection(kindOf(request)).append(request, request.block.bytes, request.start, request.end);
+  }
+
+  #again(request: Request, reply: Buffer | undefined, delayMs: number): true {
+    const { block, start, end } = request;
+    const node = delayMs === 0 ? this.choose(request) : null;
+    if (node === null) this.#hold(request, block!.bytes, start, end, reply, delayMs);
+    else node.connection(kindOf(request)).append(request, block!.bytes, start, end);
+    return true;
+  }
+
+  #hold(
+    request: Request,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    reply: Buffer | undefined,
+    delayMs: number,
+  ): void {
+    const own = new Block(end - start);
+    copyBytes(bytes, start, end, own.bytes, 0);
+    request.block = own;
+    request.start = 0;
+    request.end = end - start;
+    this.#held.push({
+      request,
+      generation: request.generation,
+      until: request.startedAt + this.settings.failoverWaitMs,
+      notBefore: performance.now() + delayMs,
+      reply,
+    });
+  }
+
+  #answer(request: Request, reply: Buffer): void {
+    request.sink!.deliver(request, reply, 0, reply.length);
+  }
+}
+
+function kindOf(request: Request): number {
+  return (request.protocol === 3 ? RESP3 : 0) | (request.terms!.policy === 0 ? 0 : READONLY);
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ReplyScanner } from '../../src/redis/reply-scanner.ts';
+
+const REPLIES = [
+  '+OK\r\n',
+  '-ERR no\r\n',
+  ':-12\r\n',
+  '$3\r\nabc\r\n',
+  '$0\r\n\r\n',
+  '$-1\r\n',
+  '*-1\r\n',
+  '*0\r\n',
+  '*3\r\n$1\r\na\r\n$-1\r\n*2\r\n:1\r\n*1\r\n+x\r\n',
+  '_\r\n',
+  '#t\r\n',
+  ',1.5\r\n',
+  ',inf\r\n',
+  '(3492890328409238509324850943850943825024385\r\n',
+  '!5\r\nERR x\r\n',
+  '=7\r\ntxt:a\r\n\r\n',
+  '%2\r\n+a\r\n:1\r\n+b\r\n*1\r\n:2\r\n',
+  '~2\r\n:1\r\n:2\r\n',
+  '>2\r\n+message\r\n$1\r\nx\r\n',
+  '|1\r\n+ttl\r\n:3600\r\n$3\r\nabc\r\n',
+  `${'*1\r\n'.repeat(1_000)}:1\r\n`,
+];
+
+for (const reply of REPLIES) {
+  test(`${JSON.stringify(reply.slice(0, 40))} ends where it ends, wherever it is cut`, () => {
+    const bytes = Buffer.from(`xx${reply}+next\r\n`);
+    const end = 2 + reply.length;
+    for (let cut = 2; cut <= end; cut++) {
+      const scanner = new ReplyScanner();
+      const first = scanner.scan(bytes, 2, cut);
+      if (cut === end) {
+        assert.equal(first, end);
+        continue;
+      }
+      assert.equal(first, 0, `complete at ${cut} already`);
+      assert.ok(scanner.missingBytes(cut - 2) <= end - cut, `more is said to be missing than is at ${cut}`);
+      // The rest is looked at where the reply was moved to.
+      const moved = Buffer.concat([Buffer.from('yyyyy'), bytes.subarray(2)]);
+      assert.equal(scanner.scan(moved, 5, moved.length), 5 + reply.length, `cut at ${cut}`);
+      assert.equal(scanner.scan(moved, 5 + reply.length, moved.length), moved.length);
+    }
+  });
+}
+
+for (const reply of ['?\r\n', 'HTTP/1.1 400 Bad Request\r\n', '%x\r\n']) {
+  test(`${JSON.stringify(reply)} is no reply`, () => {
+    const bytes = Buffer.from(reply);
+    assert.equal(new ReplyScanner().scan(bytes, 0, bytes.length), -1);
+  });
+}
