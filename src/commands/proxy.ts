@@ -17,7 +17,7 @@ import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
-import { collect, parseAddress, parseIp } from './arguments.ts';
+import { collect, parseAddress, parseBind } from './arguments.ts';
 import { createLog } from './log.ts';
 import { stopAsked } from './stop-asked.ts';
 import { tellNews } from './tell-news.ts';
@@ -46,7 +46,7 @@ export function proxyCommand(): Command {
     .description('carry the routing out without Envoy: from objects in files, or from flags alone')
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
     .option('--namespace <name>', 'with --config: as a client of this namespace is served')
-    .option('--bind <address>', 'with --config: where listeners listen', parseIp, '127.0.0.1')
+    .option('--bind <address>', 'with --config: where listeners listen', parseBind, '127.0.0.1')
     .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parsePlace), 'UPSTREAM'))
     .addOption(
       env(
@@ -88,7 +88,7 @@ export function proxyCommand(): Command {
       new Option('--max-clients <count>', 'more are turned away').argParser(parseCount).default(10_000),
     )
     .action(async (options: ProxyCommandOptions, command: Command) => {
-      const log = createLog(command.optsWithGlobals()['logLevel'] as string);
+      const log = createLog(String(command.opts()['logLevel']));
       if ((options.config === undefined) === (options.upstream === undefined)) {
         command.error('error: give either --config PATH or --upstream HOST:PORT');
       }

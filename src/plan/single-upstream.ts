@@ -15,6 +15,8 @@ export interface SingleUpstream {
 }
 
 const CONNECT_TIMEOUT_MS = 500;
+/** Neither does flags' one upstream have. */
+const PLAIN = { tls: undefined, keepalive: undefined, maxConnections: undefined } as const;
 const OP_TIMEOUT_MS = 5_000;
 
 export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
@@ -28,8 +30,8 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
   };
   const upstream: Upstream =
     mode === 'cluster'
-      ? { ...common, mode, seeds: [place] }
-      : { ...common, mode, servers: { kind: 'dns', name: place.address, port: place.port } };
+      ? { ...common, ...PLAIN, mode, seeds: [place], discoverZones: false }
+      : { ...common, ...PLAIN, mode, servers: { kind: 'dns', name: place.address, port: place.port } };
   return {
     upstreams: new Map([[id, upstream]]),
     listeners: [
@@ -44,10 +46,25 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
               ? { kind: 'none' }
               : { kind: 'password', username: undefined, password: clientPassword },
           readPolicy: options.readPolicy,
-          routes: { prefixes: [], catchAll: { upstream: id } },
+          protocol: 'RESP3',
+          zoneAffinity: false,
+          faults: [],
+          hashTags: false,
+          commandStats: false,
+          batching: undefined,
+          maxUnknownConnections: undefined,
+          leadsToPlainServers: mode === 'proxy',
+          isUnguarded: false,
+          listen: undefined,
+          isConsumers: false,
+          routes: {
+            prefixes: [],
+            catchAll: { upstream: id, reads: undefined, mirrors: [] },
+            caseInsensitive: false,
+          },
           opTimeoutMs: OP_TIMEOUT_MS,
           followRedirections: mode === 'cluster',
-          onlyNamespace: undefined,
+          onlyNamespaces: undefined,
           origin: { kind: 'RedisService', namespace: '', name: 'flags' },
           originCreatedMs: 0,
         },

@@ -7,7 +7,7 @@ import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { Conversation } from './conversation.ts';
 import { judgeFitness } from './fitness.ts';
-import { Node, addressOf } from './node.ts';
+import { Node, addressOf, nodeOptionsOf } from './node.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { MASTER, Shard } from './shard.ts';
@@ -122,8 +122,7 @@ export class ClusterUpstream extends Upstream {
     const address = addressOf(host, port);
     const existing = this.#known.get(address);
     if (existing !== undefined) return existing;
-    const { connectTimeoutMs, credentials } = this.#plan;
-    const options = { host, port, connectTimeoutMs, credentials, isClusterNode: true };
+    const options = { ...nodeOptionsOf(this.#plan, true), host, port };
     const node = new Node(options, this);
     const conversation = new Conversation(options, () => node.update({ isDead: true, isProbed: false }));
     const known = { node, conversation, isBeingProbed: false };
@@ -182,9 +181,8 @@ export class ClusterUpstream extends Upstream {
     );
     const best = answers.reduce(betterTopology, undefined);
     if (best !== undefined) return best;
-    const { seeds, connectTimeoutMs, credentials } = this.#plan;
-    const fromSeeds = seeds.map(async ({ address, port }) => {
-      const options = { host: address, port, connectTimeoutMs, credentials, isClusterNode: true };
+    const fromSeeds = this.#plan.seeds.map(async ({ address, port }) => {
+      const options = { ...nodeOptionsOf(this.#plan, true), host: address, port };
       // A connection of its own: the name is resolved again.
       const conversation = new Conversation(options);
       const topology = await topologyFrom(conversation, options);

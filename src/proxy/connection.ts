@@ -5,19 +5,19 @@
  * redirects or dies. Tight: a command costs one copy, one place in the ring, and its share of one write and one read per
  * turn of the event loop (`npm run bench -- proxy`).
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import { ReplyScanner } from '../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
+import { openSocket, type SocketOptions } from './socket.ts';
 import { beginTurn, clock, flushUpstream, type Flushable } from './turn.ts';
 
 const READ_BYTES = 65_536;
 /** One for all: a read is worked off before the next one is made. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-const KEEPALIVE_MS = 30_000;
 /** Behind as much as that nothing more is taken in. */
 const CONGESTED_BYTES = 1_048_576;
 const CONGESTED_REQUESTS = 65_536;
@@ -25,10 +25,7 @@ const CONGESTED_REQUESTS = 65_536;
 const MINUS = 0x2d;
 const PUSH = 0x3e;
 
-export interface ConnectionOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly connectTimeoutMs: number;
+export interface ConnectionOptions extends SocketOptions {
   /** Sent first, whole commands. */
   readonly handshake: readonly Buffer[];
 }
@@ -79,27 +76,14 @@ export class Connection implements Flushable {
     this.#owner = owner;
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
-    const { host, port, handshake, connectTimeoutMs } = options;
+    const { handshake, connectTimeoutMs } = options;
     for (const command of handshake) this.append(null, command, 0, command.length);
-    this.#socket = connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEPALIVE_MS,
-      onread: {
-        buffer: readBuffer,
-        callback: (length) => {
-          this.#read(readBuffer, length);
-          return true;
-        },
-      },
-    });
+    this.#socket = openSocket(options, readBuffer, (length) => this.#read(readBuffer, length));
     const limit = setTimeout(
       () => this.destroy(`no connection within ${connectTimeoutMs} ms`),
       connectTimeoutMs,
     );
-    this.#socket.once('connect', () => {
+    this.#socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => {
       clearTimeout(limit);
       if (this.isClosed) return;
       this.isOpen = true;

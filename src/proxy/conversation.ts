@@ -4,6 +4,7 @@
 import { Redis } from 'ioredis';
 
 import type { NodeOptions } from './node.ts';
+import { tlsOptions } from './socket.ts';
 
 /** Longer than that is no answer. */
 const ANSWER_MS = 500;
@@ -13,7 +14,7 @@ export type Answer = { readonly values: readonly unknown[] } | { readonly failur
 export class Conversation {
   readonly #client: Redis;
 
-  constructor({ host, port, credentials }: NodeOptions, onClosed: () => void = () => {}) {
+  constructor({ host, port, credentials, tls }: NodeOptions, onClosed: () => void = () => {}) {
     this.#client = new Redis({
       host,
       port,
@@ -25,6 +26,7 @@ export class Conversation {
       connectTimeout: ANSWER_MS,
       commandTimeout: ANSWER_MS,
       disableClientInfo: true,
+      ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
       ...(credentials === undefined ? {} : { password: credentials.password.reveal() }),
       ...(credentials?.username === undefined ? {} : { username: credentials.username }),
     });

@@ -1,7 +1,7 @@
 /**
  * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
  */
-import type { Credentials } from '../plan/routing-plan.ts';
+import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { encodeCommand } from './encode.ts';
 import type { Request } from './request.ts';
@@ -16,8 +16,22 @@ export interface NodeOptions {
   readonly port: number;
   readonly connectTimeoutMs: number;
   readonly credentials: Credentials | undefined;
+  readonly tls: UpstreamTls | undefined;
+  /** Before the kernel asks an idle connection whether it is still there. */
+  readonly keepaliveMs: number;
   /** Whether it knows READONLY. */
   readonly isClusterNode: boolean;
+}
+
+const KEEPALIVE_SECONDS = 30;
+
+/** All but where it is. */
+export function nodeOptionsOf(
+  { connectTimeoutMs, credentials, tls, keepalive }: UpstreamBase,
+  isClusterNode: boolean,
+): Omit<NodeOptions, 'host' | 'port'> {
+  const keepaliveMs = (keepalive?.timeSeconds ?? KEEPALIVE_SECONDS) * 1_000;
+  return { connectTimeoutMs, credentials, tls, keepaliveMs, isClusterNode };
 }
 
 /** Who decides what happens with a node's requests. */
@@ -57,11 +71,7 @@ export class Node implements ConnectionOwner {
   connection(kind: number): Connection {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
-    const { host, port, connectTimeoutMs } = this.options;
-    const connection = new Connection(
-      { host, port, connectTimeoutMs, handshake: this.#handshake(kind) },
-      this,
-    );
+    const connection = new Connection({ ...this.options, handshake: this.#handshake(kind) }, this);
     this.#connections[kind] = connection;
     return connection;
   }

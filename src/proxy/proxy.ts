@@ -9,6 +9,7 @@ import { canShareBuffer } from './accept.ts';
 import { ClusterUpstream } from './cluster-upstream.ts';
 import { Listening, type Guests } from './listening.ts';
 import { addressOf } from './node.ts';
+import { ReadsUpstream } from './reads-upstream.ts';
 import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
 import { beginTurn } from './turn.ts';
@@ -133,6 +134,8 @@ export class Proxy {
           return new UnavailableUpstream();
         }
         return new ShardedUpstream(plan, settings);
+      case 'reads':
+        return new ReadsUpstream(plan, settings);
       case 'unavailable':
         return new UnavailableUpstream();
     }

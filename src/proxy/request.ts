@@ -15,6 +15,8 @@ export interface Terms {
   readonly policy: number;
   readonly followRedirections: boolean;
   readonly opTimeoutMs: number;
+  /** On plain servers. */
+  readonly hashTags: boolean;
 }
 
 export class Request {

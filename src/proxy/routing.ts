@@ -2,14 +2,25 @@
  * A listener of the plan, made ready for the hot path: which upstream a key goes to, found by its bytes.
  */
 import type { Listener, Route, UpstreamId } from '../plan/routing-plan.ts';
+import { Faults } from './faults.ts';
 import type { Terms } from './request.ts';
 import { POLICIES } from './shard.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface Destination {
   readonly upstream: Upstream;
+  /** Where reads go; the same where the route says nothing else. */
+  readonly reads: Upstream;
   /** How many bytes are cut off the key's begin. */
   readonly cut: number;
+  /** null: none. */
+  readonly mirrors: readonly MirrorDestination[] | null;
+}
+
+export interface MirrorDestination {
+  readonly upstream: Upstream;
+  readonly percentage: number;
+  readonly excludeReads: boolean;
 }
 
 interface Prefix {
@@ -21,18 +32,28 @@ export class Routing {
   readonly terms: Terms;
   readonly listener: Listener;
   readonly catchAll: Destination | null;
+  /** null: none. */
+  readonly faults: Faults | null;
   /** The longest first. */
   readonly #prefixes: readonly Prefix[];
+  readonly #foldsCase: boolean;
 
   constructor(listener: Listener, upstreamOf: (id: UpstreamId) => Upstream) {
-    const { routes, readPolicy, followRedirections, opTimeoutMs } = listener;
+    const { routes, readPolicy, followRedirections, opTimeoutMs, hashTags, faults } = listener;
     this.listener = listener;
-    this.terms = { policy: POLICIES.indexOf(readPolicy), followRedirections, opTimeoutMs };
-    const destination = (route: Route, cut: number): Destination => ({
-      upstream: upstreamOf(route.upstream),
+    this.terms = { policy: POLICIES.indexOf(readPolicy), followRedirections, opTimeoutMs, hashTags };
+    this.faults = faults.length === 0 ? null : new Faults(faults);
+    const destination = ({ upstream, reads, mirrors }: Route, cut: number): Destination => ({
+      upstream: upstreamOf(upstream),
+      reads: upstreamOf(reads ?? upstream),
       cut,
+      mirrors:
+        mirrors.length === 0
+          ? null
+          : mirrors.map((mirror) => ({ ...mirror, upstream: upstreamOf(mirror.upstream) })),
     });
     this.catchAll = routes.catchAll === undefined ? null : destination(routes.catchAll, 0);
+    this.#foldsCase = routes.caseInsensitive;
     this.#prefixes = routes.prefixes
       .map((route) => {
         const bytes = Buffer.from(route.prefix);
@@ -44,15 +65,29 @@ export class Routing {
   /** null: no route. */
   find(bytes: Uint8Array, start: number, end: number): Destination | null {
     for (const { bytes: prefix, destination } of this.#prefixes) {
-      if (startsWith(bytes, start, end, prefix)) return destination;
+      if (startsWith(bytes, start, end, prefix, this.#foldsCase)) return destination;
     }
     return this.catchAll;
   }
 }
 
-function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
+function startsWith(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  prefix: Uint8Array,
+  foldsCase: boolean,
+): boolean {
   const length = prefix.length;
   if (end - start < length) return false;
-  for (let at = 0; at < length; at++) if (bytes[start + at] !== prefix[at]) return false;
+  for (let at = 0; at < length; at++) {
+    const [a, b] = [bytes[start + at]!, prefix[at]!];
+    if (a !== b && !(foldsCase && fold(a) === fold(b))) return false;
+  }
   return true;
+}
+
+/** ASCII only, as Envoy folds. */
+function fold(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }

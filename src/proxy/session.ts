@@ -20,13 +20,16 @@ import {
 } from '../redis/request-frame.ts';
 import type { Connection } from './connection.ts';
 import { REPLIES, encodeError } from './encode.ts';
+import type { Faults } from './faults.ts';
 import { Input, type InputHandler } from './input.ts';
+import { LateReplies, answerFault } from './late-replies.ts';
 import { LocalState, answerLocally } from './local-commands.ts';
+import { mirror } from './mirroring.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import type { ReplySink } from './reply-sink.ts';
 import { giveRequest, takeRequest, type Request } from './request.ts';
-import type { Destination, Routing } from './routing.ts';
+import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import { rewriteKeys } from './rewrite.ts';
 import { sendSplit } from './split.ts';
 import { beginTurn, clock, flushClient, type Flushable } from './turn.ts';
@@ -57,6 +60,8 @@ export class Session implements Flushable, ReplySink, InputHandler {
   #isEnding = false;
   #isPaused = false;
   #congested: Connection | null = null;
+  /** How late a fault makes the reply to the command at hand. */
+  #lateBy = 0;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
     this.#socket = socket;
@@ -116,16 +121,16 @@ export class Session implements Flushable, ReplySink, InputHandler {
   }
 
   /** Queued and counted; its place and its bytes are the caller's business. */
-  newRequest(command: Command, upstream: Upstream): Request {
+  newRequest(command: Command, upstream: Upstream | null): Request {
     const request = this.newPart(command, upstream);
-    request.sink = this;
+    request.sink = this.#lateBy > 0 ? new LateReplies(this, this.#lateBy) : this;
     this.replies.push(request);
     if (this.replies.length >= MAX_PENDING) this.#isPaused = true;
     return request;
   }
 
   /** With this session's terms, but not queued. */
-  newPart(command: Command, upstream: Upstream): Request {
+  newPart(command: Command, upstream: Upstream | null): Request {
     const request = takeRequest();
     request.command = command;
     request.upstream = upstream;
@@ -184,20 +189,17 @@ export class Session implements Flushable, ReplySink, InputHandler {
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
       return this.answer(NOT_AUTHENTICATED);
     }
+    const { routing } = this.home;
+    if (routing.faults !== null && this.#injected(routing.faults, command)) return;
     switch (command.kind) {
       case KIND.keyed: {
         const key = 2 * command.firstKey;
         if (frame.count <= command.firstKey) return this.#wrongCount(command);
         const [start, end] = [offsets[key]!, offsets[key + 1]!];
-        const destination = this.home.routing.find(bytes, start, end);
+        const destination = routing.find(bytes, start, end);
         if (destination === null) return this.answer(REPLIES.noUpstreamHost);
         if (destination.cut > 0) return this.#cut(bytes, frame, command, destination);
-        const { upstream } = destination;
-        const request = this.newRequest(command, upstream);
-        request.place = upstream.placeOf(bytes, start, end);
-        const connection = upstream.send(request, bytes, frame.start, frame.at);
-        if (connection !== null && connection.isCongested) this.heed(connection);
-        return;
+        return this.send(command, destination, bytes, frame.start, frame.at, start, end);
       }
       case KIND.split:
         if (!isCountRight(command, frame)) return this.#wrongCount(command);
@@ -218,32 +220,80 @@ export class Session implements Flushable, ReplySink, InputHandler {
     }
   }
 
-  /** Keys whose prefix is removed: the command is written anew. */
-  #cut(bytes: Buffer, frame: RequestFrame, command: Command, { upstream, cut }: Destination): void {
-    const { offsets } = frame;
-    const argument = (index: number): string =>
-      bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
-    const keys = keyArguments(command.keys, frame.count, argument);
-    const first = keys[0] ?? 0;
-    const rewritten = rewriteKeys(bytes, frame, keys, cut);
+  /** `bytes[from, to)` is the command, `bytes[start, end)` the key that decides. */
+  send(
+    command: Command,
+    destination: Destination,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    start: number,
+    end: number,
+  ): void {
+    const upstream = command.isRead ? destination.reads : destination.upstream;
     const request = this.newRequest(command, upstream);
-    request.place = upstream.placeOf(bytes, offsets[2 * first]! + cut, offsets[2 * first + 1]!);
-    this.heed(upstream.send(request, rewritten, 0, rewritten.length));
+    const { hashTags } = request.terms!;
+    request.place = upstream.placeOf(bytes, start, end, hashTags);
+    const connection = upstream.send(request, bytes, from, to);
+    if (connection !== null && connection.isCongested) this.heed(connection);
+    if (destination.mirrors === null) return;
+    this.mirror(destination.mirrors, command, bytes, from, to, bytes, start, end);
+  }
+
+  /** `bytes[from, to)` is the command, `keyBytes[start, end)` the key that decides. */
+  mirror(
+    mirrors: readonly MirrorDestination[],
+    command: Command,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    keyBytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const copy = ({ upstream }: MirrorDestination): Request => {
+      const request = this.newPart(command, upstream);
+      request.place = upstream.placeOf(keyBytes, start, end, request.terms!.hashTags);
+      return request;
+    };
+    mirror(mirrors, copy, command.isRead, bytes, from, to);
+  }
+
+  /** True: the fault answers in the command's place. */
+  #injected(faults: Faults, command: Command): boolean {
+    this.#lateBy = 0;
+    // Local commands never have faults.
+    if (command.kind === KIND.local) return false;
+    const fault = faults.draw(command.name, Math.random());
+    if (fault === undefined) return false;
+    if (fault.type === 'DELAY') {
+      this.#lateBy = fault.delayMs ?? 0;
+      return false;
+    }
+    answerFault(fault, this.newRequest(command, null));
+    return true;
+  }
+
+  /** Keys whose prefix is removed: the command is written anew. */
+  #cut(bytes: Buffer, frame: RequestFrame, command: Command, destination: Destination): void {
+    const keys = keyArguments(command.keys, frame.count, argumentAt(bytes, frame));
+    const rewritten = rewriteKeys(bytes, frame, keys, destination.cut);
+    const written = new RequestFrame();
+    written.parse(rewritten, rewritten.length, REQUEST_LIMITS);
+    const first = 2 * (keys[0] ?? 0);
+    const { offsets } = written;
+    this.send(command, destination, rewritten, 0, rewritten.length, offsets[first]!, offsets[first + 1]!);
   }
 
   #movable(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const { offsets } = frame;
-    const argument = (index: number): string =>
-      bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
-    const [first] = keyArguments(command.keys, frame.count, argument);
+    const [first] = keyArguments(command.keys, frame.count, argumentAt(bytes, frame));
     if (first === undefined) return this.#keyless(bytes, frame, command);
     const [start, end] = [offsets[2 * first]!, offsets[2 * first + 1]!];
     const destination = this.home.routing.find(bytes, start, end);
     if (destination === null) return this.answer(REPLIES.noUpstreamHost);
     if (destination.cut > 0) return this.#cut(bytes, frame, command, destination);
-    const request = this.newRequest(command, destination.upstream);
-    request.place = destination.upstream.placeOf(bytes, start, end);
-    this.heed(destination.upstream.send(request, bytes, frame.start, frame.at));
+    this.send(command, destination, bytes, frame.start, frame.at, start, end);
   }
 
   /** To any primary; what is wrong with it, Redis says. */
@@ -322,6 +372,10 @@ export class Session implements Flushable, ReplySink, InputHandler {
 }
 
 const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
+
+function argumentAt(bytes: Buffer, { offsets }: RequestFrame): (index: number) => string {
+  return (index) => bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
+}
 
 function isCountRight({ arity }: Command, { count }: RequestFrame): boolean {
   return arity < 0 ? count >= -arity : count === arity;

@@ -13,6 +13,7 @@ import { giveRequest, type Request } from './request.ts';
 import type { Destination } from './routing.ts';
 import { Scratch } from './scratch.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
 
 const MINUS = 0x2d;
 const CR = 13;
@@ -37,6 +38,7 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
     nextOfPart = new Int32Array(2 * keys);
   }
   const { offsets } = frame;
+  const { hashTags } = session.home.routing.terms;
   let isWhole = true;
   for (let key = 0; key < keys; key++) {
     const at = 2 * (1 + key * step);
@@ -45,27 +47,16 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
     // Refused before anything is sent: nothing is done by half.
     if (destination === null) return session.answer(REPLIES.noUpstreamHost);
     destinations[key] = destination;
-    const place = destination.upstream.placeOf(bytes, start + destination.cut, end);
+    const upstream = command.isRead ? destination.reads : destination.upstream;
+    const place = upstream.placeOf(bytes, start + destination.cut, end, hashTags);
     places[key] = place;
-    if (destination.cut > 0 || place !== places[0] || destination.upstream !== destinations[0]!.upstream) {
-      isWhole = false;
-    }
+    if (destination.cut > 0 || place !== places[0] || destination !== destinations[0]) isWhole = false;
   }
   if (isWhole) {
-    const { upstream } = destinations[0]!;
-    const request = session.newRequest(command, upstream);
-    request.place = places[0]!;
-    return session.heed(upstream.send(request, bytes, frame.start, frame.at));
+    return session.send(command, destinations[0]!, bytes, frame.start, frame.at, offsets[2]!, offsets[3]!);
   }
   const firsts = partition(keys);
-  const { upstream } = destinations[0]!;
-  const aggregate = new Aggregate(
-    session,
-    command,
-    session.newRequest(command, upstream),
-    keys,
-    firsts.length,
-  );
+  const aggregate = new Aggregate(session, command, session.newRequest(command, null), keys, firsts.length);
   for (const first of firsts) sendPart(aggregate, bytes, frame, step, first);
 }
 
@@ -95,7 +86,7 @@ function partition(keys: number): number[] {
 }
 
 function isSamePart(a: number, b: number): boolean {
-  return places[a] === places[b] && destinations[a]!.upstream === destinations[b]!.upstream;
+  return places[a] === places[b] && destinations[a] === destinations[b];
 }
 
 function sendPart(
@@ -106,7 +97,8 @@ function sendPart(
   first: number,
 ): void {
   const { session, command } = aggregate;
-  const { upstream } = destinations[first]!;
+  const destination = destinations[first]!;
+  const upstream = command.isRead ? destination.reads : destination.upstream;
   let count = 0;
   for (let key = first; ; key = nextOfPart[key]!) {
     count += 1;
@@ -130,6 +122,10 @@ function sendPart(
     if (nextOfPart[key] === 0) break;
   }
   session.heed(upstream.send(part, scratch.bytes, 0, scratch.length));
+  if (destination.mirrors === null) return;
+  const argument = 2 * (1 + first * step);
+  const [start, end] = [offsets[argument]! + destination.cut, offsets[argument + 1]!];
+  session.mirror(destination.mirrors, command, scratch.bytes, 0, scratch.length, bytes, start, end);
 }
 
 /** Waits for the parts of one split command. */
@@ -155,7 +151,7 @@ class Aggregate implements ReplySink {
     if (this.#isMget && parts !== keys) this.#partOfKey = new Uint32Array(keys);
   }
 
-  newPart(upstream: Destination['upstream']): Request {
+  newPart(upstream: Upstream): Request {
     const part = this.session.newPart(this.command, upstream);
     part.sink = this;
     if (this.#isMget) this.#parts.push(part);
@@ -175,7 +171,7 @@ class Aggregate implements ReplySink {
     if (this.#missing > 0) return;
     if (this.#isMget) return this.#answerMget();
     const reply = this.#error ?? (this.command.name === 'mset' ? REPLIES.ok : encodeInteger(this.#sum));
-    this.session.deliver(this.#request, reply, 0, reply.length);
+    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
   }
 
   #answerMget(): void {
@@ -185,8 +181,9 @@ class Aggregate implements ReplySink {
       this.session.replies.release(part.reply!);
       giveRequest(part);
     }
-    if (this.#error === undefined) this.session.deliver(this.#request, scratch.bytes, 0, scratch.length);
-    else this.session.deliver(this.#request, this.#error, 0, this.#error.length);
+    if (this.#error === undefined)
+      this.#request.sink!.deliver(this.#request, scratch.bytes, 0, scratch.length);
+    else this.#request.sink!.deliver(this.#request, this.#error, 0, this.#error.length);
   }
 
   /** The elements in the order of the keys. */

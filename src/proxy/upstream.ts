@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
 import { READONLY, RESP3, type Node, type NodeOwner } from './node.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
-import type { Request } from './request.ts';
+import { giveRequest, type Request } from './request.ts';
 import { beginTurn } from './turn.ts';
 
 const MAX_HOPS = 5;
@@ -18,6 +18,9 @@ const HEDGED_SHARE = 0.1;
 const HEDGES_AT_LEAST = 20;
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
 const GIVE_UP_MS = 30_000;
+
+/** A mirror that is further behind gets nothing more. */
+const MIRRORED_PENDING = 10_000;
 
 const ASKING = encodeCommand('ASKING');
 
@@ -45,8 +48,8 @@ export abstract class Upstream implements NodeOwner {
     this.settings = settings;
   }
 
-  /** Of the key `bytes[start, end)`: its slot, or its server. */
-  abstract placeOf(bytes: Uint8Array, start: number, end: number): number;
+  /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
+  abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
   /** Of any primary, for what has no key. */
   abstract anyPlace(): number;
   /** null: nobody can be asked now. */
@@ -70,6 +73,16 @@ export abstract class Upstream implements NodeOwner {
     const connection = node.connection(kindOf(request));
     connection.append(request, bytes, start, end);
     return connection;
+  }
+
+  /** A copy whose reply nobody wants: sent if that is easy, else dropped. */
+  mirror(request: Request, bytes: Uint8Array, start: number, end: number): void {
+    const node = this.choose(request);
+    const connection = node?.connection(kindOf(request));
+    if (connection === undefined || connection.isCongested || connection.pending > MIRRORED_PENDING) {
+      return giveRequest(request);
+    }
+    connection.append(request, bytes, start, end);
   }
 
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {

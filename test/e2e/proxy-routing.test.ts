@@ -13,6 +13,7 @@ import { needRedis } from './environment.ts';
 import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
 
+const PLAIN = { reads: undefined, mirrors: [] } as const;
 const KEYS = Array.from({ length: 2_000 }, (_, index) => `key:${index}`);
 
 async function startCluster(
@@ -204,11 +205,12 @@ test('prefixes choose upstreams, and may be removed on the way', async (t) => {
       ...listener,
       routes: {
         prefixes: [
-          { prefix: 'ab', upstream, removePrefix: false },
-          { prefix: 'abc:', upstream, removePrefix: true },
-          { prefix: 'lost:', upstream: 'nosuch', removePrefix: false },
+          { prefix: 'ab', upstream, removePrefix: false, ...PLAIN },
+          { prefix: 'abc:', upstream, removePrefix: true, ...PLAIN },
+          { prefix: 'lost:', upstream: 'nosuch', removePrefix: false, ...PLAIN },
         ],
         catchAll: undefined,
+        caseInsensitive: false,
       },
     },
   }));

@@ -1,0 +1,134 @@
+/**
+ * Plain servers by address or name: names are resolved again and again, servers that can't be asked are asked how they
+ * are until they can.
+ */
+import { lookup } from 'node:dns/promises';
+
+import type { ProxyServers } from '../plan/routing-plan.ts';
+import { Conversation } from './conversation.ts';
+import { judgeFitness } from './fitness.ts';
+import { Node, addressOf, type NodeOptions, type NodeOwner } from './node.ts';
+
+const RESOLVE_AGAIN_MS = 5_000;
+const PROBE_HURT_MS = 100;
+
+export interface Server {
+  /** What Maglev places it by. */
+  readonly text: string;
+  readonly node: Node;
+}
+
+interface Known extends Server {
+  readonly conversation: Conversation;
+  isBeingProbed: boolean;
+}
+
+interface Place {
+  readonly address: string;
+  readonly port: number;
+  readonly text: string;
+}
+
+export class ServerList {
+  readonly #owner: NodeOwner;
+  readonly #options: Omit<NodeOptions, 'host' | 'port'>;
+  readonly #changed: () => void;
+  #known: readonly Known[] = [];
+  #isResolved = false;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #probes: NodeJS.Timeout;
+  #isClosed = false;
+
+  /** `changed`: other servers than before. */
+  constructor(
+    servers: ProxyServers,
+    options: Omit<NodeOptions, 'host' | 'port'>,
+    owner: NodeOwner,
+    changed: () => void,
+  ) {
+    this.#owner = owner;
+    this.#options = options;
+    this.#changed = changed;
+    this.#probes = setInterval(() => {
+      for (const known of this.#known) if (!known.node.isUsable) void this.#probe(known);
+    }, PROBE_HURT_MS);
+    if (servers.kind === 'dns') {
+      void this.#resolve(servers.name, servers.port);
+    } else {
+      this.#isResolved = true;
+      this.#use(servers.endpoints.map(({ address, port, hashKey }) => ({ address, port, text: hashKey })));
+    }
+  }
+
+  get isResolved(): boolean {
+    return this.#isResolved;
+  }
+
+  get servers(): readonly Server[] {
+    return this.#known;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#probes);
+    for (const known of this.#known) closeServer(known);
+    this.#known = [];
+  }
+
+  async #resolve(name: string, port: number): Promise<void> {
+    const found = await lookup(name, { all: true }).catch(() => []);
+    if (this.#isClosed) return;
+    const ipv4 = found.filter(({ family }) => family === 4);
+    const addresses = ipv4.length > 0 ? ipv4 : found;
+    // A name that does not resolve for a moment takes nothing away.
+    if (addresses.length > 0) {
+      this.#isResolved = true;
+      this.#use(addresses.map(({ address }) => ({ address, port, text: addressOf(address, port) })));
+    }
+    this.#timer = setTimeout(() => void this.#resolve(name, port), RESOLVE_AGAIN_MS);
+  }
+
+  #use(places: readonly Place[]): void {
+    const keyOf = ({ address, port, text }: Place): string => `${addressOf(address, port)} ${text}`;
+    const before = new Map(this.#known.map((known) => [`${known.node.address} ${known.text}`, known]));
+    if (places.length === before.size && places.every((place) => before.has(keyOf(place)))) return;
+    this.#known = places.map((place) => {
+      const known = before.get(keyOf(place));
+      before.delete(keyOf(place));
+      if (known !== undefined) return known;
+      const options = { ...this.#options, host: place.address, port: place.port };
+      return {
+        text: place.text,
+        node: new Node(options, this.#owner),
+        conversation: new Conversation(options),
+        isBeingProbed: false,
+      };
+    });
+    for (const gone of before.values()) closeServer(gone);
+    this.#changed();
+  }
+
+  async #probe(known: Known): Promise<void> {
+    if (known.isBeingProbed) return;
+    known.isBeingProbed = true;
+    const { node } = known;
+    const answer = await known.conversation.ask([['PING']]);
+    known.isBeingProbed = false;
+    if (this.#isClosed) return;
+    if ('failure' in answer) {
+      node.update(answer.failure === 'gone' ? { isDead: true } : { isSilent: true });
+      return;
+    }
+    const unfit = judgeFitness(
+      { ping: answer.values[0], replication: undefined, clusterInfo: undefined },
+      { unfit: undefined, isProbed: true, isPrimaryUsable: true },
+    );
+    node.update({ isDead: false, isSilent: false, unfit });
+  }
+}
+
+function closeServer({ node, conversation }: Known): void {
+  conversation.close();
+  node.close('no longer used');
+}

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node.ts';
+import type { Listener, ProxyUpstream, ReadsUpstream, Upstream } from '../../src/plan/routing-plan.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import { needRedis } from './environment.ts';
+import { client, portsOf, startProxy } from './proxy-setting.ts';
+import { answerOf } from './sidecar.ts';
+
+async function startServers(t: TestContext, count: number): Promise<readonly RedisNode[] | undefined> {
+  const redis = await needRedis(t);
+  if (redis === undefined) return undefined;
+  const folder = await temporaryFolder('servers');
+  t.after(() => removeFolder(folder));
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => startRedis({ server: redis.server, folder })),
+  );
+  t.after(() => Promise.all(servers.map(stopRedis)));
+  return servers;
+}
+
+function servers(id: string, nodes: readonly RedisNode[]): ProxyUpstream {
+  const endpoints = nodes.map(({ port }, index) => ({
+    address: '127.0.0.1',
+    port,
+    hashKey: `${id}-${index}`,
+  }));
+  return { ...BASE, id, mode: 'proxy', servers: { kind: 'endpoints', endpoints } };
+}
+
+function readsFrom(id: string, ...groups: readonly (readonly RedisNode[])[]): ReadsUpstream {
+  const listed = groups.map((nodes) => [servers(id, nodes).servers]);
+  return { ...BASE, id, mode: 'reads', groups: listed };
+}
+
+const BASE = {
+  connectTimeoutMs: 500,
+  credentials: undefined,
+  tls: undefined,
+  keepalive: undefined,
+  maxConnections: undefined,
+} as const;
+
+/** One listener on a free port; `change` says what it has beyond the plainest. */
+async function startListener(
+  t: TestContext,
+  upstreams: readonly Upstream[],
+  change: (listener: Listener) => Partial<Listener>,
+): Promise<number> {
+  const plan = planSingleUpstream({
+    upstream: { address: '127.0.0.1', port: 1 },
+    mode: 'proxy',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const proxy = await startProxy(t, {
+    upstreams: new Map(upstreams.map((upstream) => [upstream.id, upstream])),
+    listeners: plan.listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, ...change(listener) },
+    })),
+  });
+  return portsOf(proxy)[0] ?? 0;
+}
+
+function catchAll(
+  upstream: string,
+  more: Partial<Listener['routes']['catchAll'] & object> = {},
+): Partial<Listener> {
+  return {
+    routes: {
+      prefixes: [],
+      catchAll: { upstream, reads: undefined, mirrors: [], ...more },
+      caseInsensitive: false,
+    },
+  };
+}
+
+test('keys are spread over plain servers, split commands too', async (t) => {
+  const nodes = await startServers(t, 3);
+  if (nodes === undefined) return;
+  const through = client(t, await startListener(t, [servers('a', nodes)], () => catchAll('a')));
+  const keys = Array.from({ length: 300 }, (_, index) => `key:${index}`);
+  await through.mset(...keys.flatMap((key) => [key, key]));
+  assert.deepEqual(await through.mget(...keys), keys);
+  const sizes = await Promise.all(nodes.map(({ client: node }) => node.dbsize()));
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size, 0),
+    300,
+  );
+  assert.ok(Math.min(...sizes) > 50, `${sizes.join(', ')} keys`);
+});
+
+test('with hash tags, keys of one tag share a server', async (t) => {
+  const nodes = await startServers(t, 2);
+  if (nodes === undefined) return;
+  const port = await startListener(t, [servers('a', nodes)], () => ({ ...catchAll('a'), hashTags: true }));
+  const through = client(t, port);
+  for (let index = 0; index < 20; index++) await through.set(`{tag}${index}`, 'x');
+  const sizes = await Promise.all(nodes.map(({ client: node }) => node.dbsize()));
+  assert.deepEqual(
+    sizes.toSorted((a, b) => a - b),
+    [0, 20],
+  );
+});
+
+test('a mirror gets what it is to get, and its replies are nobody’s', async (t) => {
+  const nodes = await startServers(t, 2);
+  const [own, other] = nodes ?? [];
+  if (own === undefined || other === undefined) return;
+  const mirrors = [{ upstream: 'b', percentage: 100, excludeReads: true }];
+  const port = await startListener(t, [servers('a', [own]), servers('b', [other])], () =>
+    catchAll('a', { mirrors }),
+  );
+  const through = client(t, port);
+  await through.set('k', 'v');
+  await through.mset('x', '1', 'y', '2');
+  await through.call('LPUSH', 'k', 'wrong type').catch(() => {});
+  assert.equal(await through.get('k'), 'v');
+  await eventually('the mirror having the writes', async () =>
+    (await other.client.dbsize()) === 3 ? true : undefined,
+  );
+  const stats = await other.client.info('commandstats');
+  assert.doesNotMatch(stats, /cmdstat_get:/);
+});
+
+test('half of the commands are mirrored where half are to be', async (t) => {
+  const nodes = await startServers(t, 2);
+  const [own, other] = nodes ?? [];
+  if (own === undefined || other === undefined) return;
+  const mirrors = [{ upstream: 'b', percentage: 50, excludeReads: false }];
+  const port = await startListener(t, [servers('a', [own]), servers('b', [other])], () =>
+    catchAll('a', { mirrors }),
+  );
+  const through = client(t, port);
+  const batch = through.pipeline();
+  for (let index = 0; index < 2_000; index++) batch.set(`k${index}`, 'v');
+  await batch.exec();
+  assert.equal(await own.client.dbsize(), 2_000);
+  const mirrored = await eventually('the mirror having its share', async () => {
+    const size = await other.client.dbsize();
+    return size > 850 ? size : undefined;
+  });
+  assert.ok(mirrored < 1_150, `${mirrored} of 2,000`);
+});
+
+test('a mirror that is not there disturbs nobody', async (t) => {
+  const nodes = await startServers(t, 1);
+  if (nodes === undefined) return;
+  const gone: ProxyUpstream = {
+    ...servers('b', []),
+    servers: { kind: 'endpoints', endpoints: [{ address: '127.0.0.1', port: 1, hashKey: 'x' }] },
+  };
+  const mirrors = [{ upstream: 'b', percentage: 100, excludeReads: false }];
+  const through = client(
+    t,
+    await startListener(t, [servers('a', nodes), gone], () => catchAll('a', { mirrors })),
+  );
+  for (let index = 0; index < 200; index++) assert.equal(await through.set(`k${index}`, 'v'), 'OK');
+});
+
+test('reads go to the servers for reads, to the next group when the first has nobody', async (t) => {
+  const nodes = await startServers(t, 3);
+  const [primary, replica, spare] = nodes ?? [];
+  if (primary === undefined || replica === undefined || spare === undefined) return;
+  await replica.client.set('k', 'of the replica');
+  await spare.client.set('k', 'of the spare');
+  const port = await startListener(t, [servers('a', [primary]), readsFrom('r', [replica], [spare])], () =>
+    catchAll('a', { reads: 'r' }),
+  );
+  const through = client(t, port);
+  await through.set('k', 'of the primary');
+  assert.equal(await through.get('k'), 'of the replica');
+  assert.deepEqual(await through.mget('k', 'none'), ['of the replica', null]);
+  assert.equal(await primary.client.get('k'), 'of the primary');
+  await replica.process.stop();
+  assert.equal(await through.get('k'), 'of the spare');
+});
+
+test('prefixes match without regard to case where that is asked for', async (t) => {
+  const nodes = await startServers(t, 2);
+  const [first, second] = nodes ?? [];
+  if (first === undefined || second === undefined) return;
+  const port = await startListener(t, [servers('a', [first]), servers('b', [second])], () => ({
+    routes: {
+      prefixes: [{ prefix: 'Ab:', upstream: 'b', removePrefix: true, reads: undefined, mirrors: [] }],
+      catchAll: { upstream: 'a', reads: undefined, mirrors: [] },
+      caseInsensitive: true,
+    },
+  }));
+  const through = client(t, port);
+  await through.mset('aB:Key', '1', 'a[:key', '2');
+  assert.deepEqual(await second.client.keys('*'), ['Key']);
+  assert.deepEqual(await first.client.keys('*'), ['a[:key']);
+});
+
+test('faults fail and delay what they name', async (t) => {
+  const nodes = await startServers(t, 1);
+  if (nodes === undefined) return;
+  const port = await startListener(t, [servers('a', nodes)], () => ({
+    ...catchAll('a'),
+    faults: [
+      { type: 'ERROR', percentage: 100, delayMs: undefined, commands: ['get'] },
+      { type: 'DELAY', percentage: 100, delayMs: 150, commands: ['strlen'] },
+      { type: 'ERROR', percentage: 100, delayMs: 150, commands: ['ttl'] },
+    ],
+  }));
+  const through = client(t, port);
+  await through.set('k', 'value');
+  const timed = async (command: Promise<unknown>): Promise<[unknown, boolean]> => {
+    const started = performance.now();
+    return [await answerOf(command), performance.now() - started > 140];
+  };
+  const all = await Promise.all([
+    timed(through.get('k')),
+    timed(through.strlen('k')),
+    timed(through.ttl('k')),
+    through.exists('k'),
+    timed(through.ping()),
+  ]);
+  assert.deepEqual(all[0], ['Fault Injected: Error', false]);
+  assert.deepEqual(all[1], [5, true]);
+  assert.deepEqual(all[2], ['Fault Injected: Error', true]);
+});
