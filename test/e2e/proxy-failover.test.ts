@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'node:test';
+
+import type { ReadPolicy } from '../../src/api/objects.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { RedisCluster, type ClusterNode } from '../../src/demo/redis-cluster.ts';
+import { needRedis } from './environment.ts';
+import { SteadyLoad } from './proxy-load.ts';
+import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+
+const POLICIES: readonly ReadPolicy[] = ['PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
+
+/** How a primary goes, and how it comes back. */
+const WAYS: readonly (readonly [name: string, go: NodeJS.Signals])[] = [
+  ['killed', 'SIGKILL'],
+  ['stopped', 'SIGSTOP'],
+];
+
+for (const from of ['path', 'wheel'] as const) {
+  for (const [way, signal] of WAYS) {
+    test(`a primary is ${way} (server from the ${from}): no read fails, writes go on`, async (t) => {
+      const redis = await needRedis(t, from);
+      if (redis === undefined) return;
+      const cluster = await RedisCluster.start({
+        redis,
+        nodeTimeoutMs: 3_000,
+        config: { 'cluster-require-full-coverage': 'no' },
+      });
+      t.after(() => cluster.stop());
+      const loads: [ReadPolicy, SteadyLoad][] = [];
+      for (const policy of POLICIES) {
+        const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, policy)));
+        const load = await SteadyLoad.start(port, { readsPerSecond: 100, writesPerSecond: 20 });
+        t.after(() => load.stop());
+        loads.push([policy, load]);
+      }
+      await sleep(1_000);
+      const [shard] = await cluster.shards();
+      assert.ok(shard);
+      const victim = cluster.node(shard.primary);
+      const before = performance.now();
+      victim.process.signal(signal);
+      await promoted(cluster, victim);
+      const after = performance.now();
+      // Long enough that the ex-primary's replicas have found the new one.
+      await sleep(3_000);
+      for (const [, load] of loads) load.pause();
+      for (const [policy, load] of loads) {
+        await t.test(`${policy}: reads`, async () => {
+          const reads = await load.finished('read');
+          const failed = reads.filter(({ error }) => error !== undefined);
+          assert.ok(reads.length > 300, `only ${reads.length} reads`);
+          assert.deepEqual(failed, []);
+          const slow = reads.filter(({ startedAt, tookMs }) => startedAt > before && tookMs > 1_000);
+          assert.deepEqual(slow, []);
+        });
+      }
+      await t.test('writes fail, if at all, only until there is a new primary', async () => {
+        const writes = (await Promise.all(loads.map(([, load]) => load.finished('write')))).flat();
+        const late = writes.filter(
+          ({ error, startedAt }) => error !== undefined && startedAt > after + 1_000,
+        );
+        assert.deepEqual(late, []);
+      });
+      victim.process.signal('SIGCONT');
+    });
+  }
+}
+
+/** Another node answers for its slots. */
+async function promoted(cluster: RedisCluster, victim: ClusterNode): Promise<void> {
+  const others = cluster.nodes.filter((node) => node !== victim);
+  await eventually(
+    'a new primary',
+    async () => {
+      const slots = (await others[0]?.client.cluster('SLOTS')) ?? [];
+      return slots.every(([, , primary]) => primary?.[1] !== victim.port) ? true : undefined;
+    },
+    { deadlineMs: 20_000 },
+  );
+}
