@@ -13,9 +13,9 @@ export interface Hosts {
   readonly sidecar: Sidecar;
   readonly port: (name: string) => number;
   /** A connection of its own. */
-  client(name: string): Redis;
+  readonly client: (name: string) => Redis;
   /** The objects of a host, as they are now or as they are to be. */
-  objects(name: string, changes?: Partial<Host>): string;
+  readonly objects: (name: string, changes?: Partial<Host>) => string;
 }
 
 /** Ready when every listener is open. `more`: further objects, by file name. */

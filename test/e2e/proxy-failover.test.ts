@@ -70,11 +70,11 @@ for (const from of ['path', 'wheel'] as const) {
 
 /** Another node answers for its slots. */
 async function promoted(cluster: RedisCluster, victim: ClusterNode): Promise<void> {
-  const others = cluster.nodes.filter((node) => node !== victim);
+  const other = cluster.nodes.find((node) => node !== victim);
   await eventually(
     'a new primary',
     async () => {
-      const slots = (await others[0]?.client.cluster('SLOTS')) ?? [];
+      const slots = (await other?.client.cluster('SLOTS')) ?? [];
       return slots.every(([, , primary]) => primary?.[1] !== victim.port) ? true : undefined;
     },
     { deadlineMs: 20_000 },

@@ -4,5 +4,10 @@ import { test } from 'node:test';
 import { encodedCases, expectedBytes } from './bytes.ts';
 
 test('the bytes of resources are those of earlier releases (npm run golden writes them anew)', async () => {
-  assert.equal(await encodedCases(), expectedBytes());
+  const [encoded, expected] = [await encodedCases(), expectedBytes()].map((text) => text.split('\n'));
+  const changed = encoded
+    .filter((line) => !expected.includes(line))
+    .map((line) => line.split(' ', 3).join(' '));
+  assert.deepEqual(changed, []);
+  assert.equal(encoded.length, expected.length);
 });
