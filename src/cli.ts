@@ -13,8 +13,10 @@ import { demoCommand } from './commands/demo.ts';
 import { LOG_LEVELS } from './commands/log.ts';
 import { proxyCommand } from './commands/proxy.ts';
 import { serveCommand } from './commands/serve.ts';
+import { statusCommand } from './commands/status.ts';
 import { translateCommand } from './commands/translate.ts';
 import { validateCommand } from './commands/validate.ts';
+import { xdsCommand } from './commands/xds.ts';
 
 const COMMANDS = [
   serveCommand,
@@ -22,6 +24,8 @@ const COMMANDS = [
   translateCommand,
   validateCommand,
   bootstrapCommand,
+  statusCommand,
+  xdsCommand,
   certsCommand,
   demoCommand,
 ];
@@ -38,20 +42,20 @@ export function createProgram(): Command {
       if (outer.getOptionValueSource('logLevel') !== 'cli') return;
       command.setOptionValueWithSource('logLevel', outer.getOptionValue('logLevel'), 'cli');
     });
-  for (const create of COMMANDS) {
-    const command = create();
-    program.addCommand(command.addOption(logLevelOption()));
-  }
-  for (const command of [program, ...program.commands]) {
+  for (const create of COMMANDS) program.addCommand(create());
+  for (const [command, path] of withNested(program, '')) {
+    if (command !== program && command.commands.length === 0) command.addOption(logLevelOption());
     command.exitOverride();
     command.configureOutput({
-      outputError: (text, write) =>
-        write(
-          `redpilot: ${inOneLine(text)}; see redpilot ${command === program ? '' : `${command.name()} `}--help\n`,
-        ),
+      outputError: (text, write) => write(`redpilot: ${inOneLine(text)}; see redpilot ${path}--help\n`),
     });
   }
   return program;
+}
+
+function withNested(command: Command, path: string): readonly (readonly [command: Command, path: string])[] {
+  const nested = command.commands.flatMap((inner) => withNested(inner, `${path}${inner.name()} `));
+  return [[command, path], ...nested];
 }
 
 function logLevelOption(): Option {

@@ -16,6 +16,7 @@ async function start(
     notReady,
     metrics,
     configDump: () => ({ views: [] }),
+    syncStatus: () => [{ node: 'a' }],
   });
   t.after(() => server.close());
   return (path) => fetch(`http://${server.address}${path}`);
@@ -36,6 +37,7 @@ const answers: [path: string, status: number, body: RegExp][] = [
   ['/healthz?verbose', 200, /^ok\n$/],
   ['/metrics', 200, /^redpilot_test_total 1$/m],
   ['/config_dump', 200, /"views": \[\]/],
+  ['/debug/syncz', 200, /"node": "a"/],
   ['/', 404, /\/healthz, \/readyz, \/metrics, \/config_dump/],
   ['/constructor', 404, /\/healthz/],
 ];
@@ -49,7 +51,12 @@ for (const [path, status, body] of answers) {
 }
 
 test('a port that is taken is one line with the remedy', async (t) => {
-  const options = { notReady: () => undefined, metrics: new Registry(), configDump: () => ({}) };
+  const options = {
+    notReady: () => undefined,
+    metrics: new Registry(),
+    configDump: () => ({}),
+    syncStatus: () => [],
+  };
   const first = await createAdminServer({ ...options, address: { host: '127.0.0.1', port: 0 } });
   t.after(() => first.close());
   const port = Number(first.address.split(':')[1]);

@@ -2,9 +2,13 @@
  * The HTTP side: health, readiness, metrics and the configuration in force, for people and probes.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { isIP } from 'node:net';
 
 import type { Registry } from 'prom-client';
+
+import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
+import { watchCertificates } from '../tls/watch.ts';
 
 export interface AdminOptions {
   /** `HOST:PORT`; port 0 takes a free one. */
@@ -14,6 +18,15 @@ export interface AdminOptions {
   readonly metrics: Registry;
   /** Plain JSON, free of secrets. */
   readonly configDump: () => unknown;
+  /** The same, of the nodes that are connected. */
+  readonly syncStatus: () => unknown;
+  /** Mutual TLS; undefined: in the clear. */
+  readonly tls?: AdminTls | undefined;
+}
+
+export interface AdminTls {
+  readonly files: CertificateFiles;
+  readonly onProblem: (problem: string) => void;
 }
 
 export interface AdminServer {
@@ -41,11 +54,8 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
       type: options.metrics.contentType,
       body: await options.metrics.metrics(),
     }),
-    '/config_dump': () => ({
-      status: 200,
-      type: 'application/json',
-      body: `${JSON.stringify(options.configDump(), undefined, 2)}\n`,
-    }),
+    '/config_dump': () => json(options.configDump()),
+    '/debug/syncz': () => json(options.syncStatus()),
   };
 
   const answer = async (request: IncomingMessage): Promise<Answer> => {
@@ -55,13 +65,14 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
     return route === undefined ? text(404, `there is ${Object.keys(routes).join(', ')}`) : await route();
   };
 
-  const server = createServer((request, response) => {
+  const respond = (request: IncomingMessage, response: ServerResponse): void => {
     answer(request).then(
       (made) => send(response, made, request.method === 'HEAD'),
       (error: unknown) =>
         send(response, text(500, error instanceof Error ? error.message : String(error)), false),
     );
-  });
+  };
+  const { server, stopWatching } = await open(options.tls, respond);
   await listen(server, options.address.host, options.address.port);
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : options.address.port;
@@ -72,10 +83,37 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
         : `${options.address.host}:${port}`,
     close: () =>
       new Promise((resolve) => {
+        stopWatching();
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+interface Opened {
+  readonly server: Server | TlsServer;
+  readonly stopWatching: () => void;
+}
+
+async function open(
+  tls: AdminTls | undefined,
+  respond: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Opened> {
+  if (tls === undefined) return { server: createServer(respond), stopWatching: () => {} };
+  const certificates = await readCertificates(tls.files);
+  const server = createTlsServer(
+    { ...tlsContext(certificates), requestCert: true, rejectUnauthorized: true },
+    respond,
+  );
+  const stopWatching = watchCertificates(tls.files, certificates, {
+    onChange: (renewed) => server.setSecureContext(tlsContext(renewed)),
+    onProblem: tls.onProblem,
+  });
+  return { server, stopWatching };
+}
+
+function json(document: unknown): Answer {
+  return { status: 200, type: 'application/json', body: `${JSON.stringify(document, undefined, 2)}\n` };
 }
 
 function text(status: number, body: string): Answer {
@@ -87,7 +125,7 @@ function send(response: ServerResponse, { status, type, body }: Answer, headOnly
   response.end(headOnly ? undefined : body);
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server | TlsServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why =

@@ -6,6 +6,7 @@ import type { BlockList } from 'node:net';
 import { Registry } from 'prom-client';
 import type { Logger } from 'pino';
 
+import { createBuildMetrics } from '../admin/build-metrics.ts';
 import { createAdminServer } from '../admin/admin-server.ts';
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { limitsOf } from '../envoy/limits.ts';
@@ -18,7 +19,13 @@ import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
-import { createXdsServer, type HostAndPort, type SnapshotSource, type StreamState } from '../xds/index.ts';
+import {
+  createXdsServer,
+  type HostAndPort,
+  type SnapshotSource,
+  type StreamState,
+  syncStatus,
+} from '../xds/index.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
 import { tellNews } from './tell-news.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
@@ -39,6 +46,8 @@ export interface ControlPlaneOptions {
   readonly tls?: CertificateFiles | undefined;
   /** Allows an xDS address beyond loopback without TLS. */
   readonly insecure: boolean;
+  /** Mutual TLS on the admin port. */
+  readonly adminTls?: CertificateFiles | undefined;
   readonly maxConnectionAgeMs?: number | undefined;
   /** Whether hosts are asked for their mode where no object states it. */
   readonly probe: boolean;
@@ -84,12 +93,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...limitsOf(planner.plans()),
     ...views.diagnostics(),
   ];
+  const builds = createBuildMetrics(metrics, diagnostics);
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {
+    const startedMs = performance.now();
     ofSource = found;
     const next = world.apply(changes);
     world = next.world;
     const planned = planner.update(world, next.changed);
     if (planned.size > 0) views.update(planner.plans());
+    builds.built(performance.now() - startedMs);
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
     if (isComplete) tellNews(diagnostics(), said, log);
@@ -127,11 +139,16 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       configDump: () => ({
         diagnostics: diagnostics().map(formatDiagnosticLine),
         observations: [...(observer?.answers() ?? [])].map(([host, mode]) => ({ host, mode })),
-        nodes: streams(),
+        nodes: syncStatus(streams()),
         views: views
           .views()
           .map((view) => ({ view, resources: resourcesAsJson(views.planFor(view).plan, String) })),
       }),
+      syncStatus: () => syncStatus(streams()),
+      tls: options.adminTls && {
+        files: options.adminTls,
+        onProblem: (problem) => log.warn({ problem }, 'certificate files not usable for the admin'),
+      },
     });
     opened.push(admin);
     // Everything is read before the port opens: nothing can be sent before the World is complete.

@@ -26,6 +26,7 @@ interface ServeOptions extends TlsArguments {
   readonly insecure: boolean;
   readonly maxConnectionAge?: number;
   readonly probe: boolean;
+  readonly adminTls: boolean;
 }
 
 export function serveCommand(): Command {
@@ -65,6 +66,7 @@ export function serveCommand(): Command {
       ['*'],
     )
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
+    .option('--admin-tls', 'the admin too with TLS, for clients with a certificate only', false)
     .option(
       '--max-connection-age <duration>',
       'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
@@ -77,6 +79,9 @@ export function serveCommand(): Command {
   return addTlsOptions(command, 'this server; read again when it changes', 'Envoys').action(
     async (options: ServeOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
+      const tls = tlsFiles(command, options);
+      if (options.adminTls && tls === undefined)
+        command.error('--admin-tls needs --tls-ca, --tls-cert and --tls-key');
       const controlPlane = await startControlPlane({
         ...(await sourceOf(options, command)),
         xdsAddress: options.xdsAddress,
@@ -84,13 +89,17 @@ export function serveCommand(): Command {
         bindAddress: options.bind,
         allowBind: options.allowBind,
         defaultExportTo: options.defaultExportTo,
-        tls: tlsFiles(command, options),
+        tls,
+        adminTls: options.adminTls ? tls : undefined,
         insecure: options.insecure,
         maxConnectionAgeMs: options.maxConnectionAge,
         probe: options.probe,
         log,
       });
-      log.info(`serving xDS on ${controlPlane.xdsAddress}, admin on http://${controlPlane.adminAddress}`);
+      const scheme = options.adminTls ? 'https' : 'http';
+      log.info(
+        `serving xDS on ${controlPlane.xdsAddress}, admin on ${scheme}://${controlPlane.adminAddress}`,
+      );
       await stopAsked();
       log.info('stopping');
       await controlPlane.close();

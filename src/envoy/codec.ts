@@ -24,6 +24,8 @@ import type { DeltaDiscoveryResponse } from './protos/envoy/service/discovery/v3
 import type { DiscoveryRequest } from './protos/envoy/service/discovery/v3/DiscoveryRequest.ts';
 import type { DiscoveryResponse } from './protos/envoy/service/discovery/v3/DiscoveryResponse.ts';
 import type { Resource } from './protos/envoy/service/discovery/v3/Resource.ts';
+import type { HealthCheckRequest } from './protos/grpc/health/v1/HealthCheckRequest.ts';
+import type { HealthCheckResponse } from './protos/grpc/health/v1/HealthCheckResponse.ts';
 
 /** The messages that are encoded, decoded or put into an Any by name. */
 export interface Messages {
@@ -43,6 +45,8 @@ export interface Messages {
   'envoy.service.discovery.v3.DiscoveryRequest': DiscoveryRequest;
   'envoy.service.discovery.v3.DiscoveryResponse': DiscoveryResponse;
   'envoy.service.discovery.v3.Resource': Resource;
+  'grpc.health.v1.HealthCheckRequest': HealthCheckRequest;
+  'grpc.health.v1.HealthCheckResponse': HealthCheckResponse;
 }
 
 export type MessageName = keyof Messages;
@@ -59,6 +63,8 @@ const ENTRIES = [
   'envoy/extensions/transport_sockets/tls/v3/tls.proto',
   'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
   'envoy/service/discovery/v3/ads.proto',
+  // As Envoy's own descriptors name the file.
+  'src/proto/grpc/health/v1/health.proto',
 ];
 
 /** Every top-level message and enum of our protos, by its full name. */

@@ -45,6 +45,13 @@ export async function readCertificates(files: CertificateFiles): Promise<Certifi
   return { ca, cert, key, names: own.subjectAltName ?? own.subject, notAfter };
 }
 
+/** What Node's TLS takes of it. */
+export function tlsContext({ ca, cert, key }: Certificates): Pick<Certificates, 'ca' | 'cert' | 'key'> & {
+  readonly minVersion: 'TLSv1.2';
+} {
+  return { ca, cert, key, minVersion: 'TLSv1.2' };
+}
+
 async function read(flag: string, file: string): Promise<Buffer> {
   try {
     return await readFile(file);

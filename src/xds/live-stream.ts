@@ -4,9 +4,11 @@
  * Knows of the transport only what `Transport` says. A client that does not read costs one mark: nothing is written, and
  * nothing computed, until the transport can take more; then it gets the newest state.
  */
+import { NAMESPACE } from '../envoy/node-view.ts';
 import type { Snapshot } from '../envoy/resource.ts';
 import type { Found } from '../tls/identity.ts';
 import { admit } from './admission.ts';
+import { ChangeLatency } from './change-latency.ts';
 import type { Clock } from './clock.ts';
 import { decodeRequest } from './decoding.ts';
 import { type Limits, RequestAllowance, tooManyNames } from './limits.ts';
@@ -59,6 +61,10 @@ export interface Surroundings {
 export interface StreamState extends SubscriptionState {
   readonly node: string;
   readonly variant: Variant;
+  readonly peer: string;
+  readonly namespace: string | undefined;
+  /** Of the node's Envoy. */
+  readonly version: string | undefined;
 }
 
 interface Client {
@@ -75,6 +81,7 @@ export class LiveStream {
   readonly #around: Surroundings;
   readonly #caller: Caller;
   readonly #allowance: RequestAllowance;
+  readonly #latency = new ChangeLatency();
   /** undefined until the first request says who it is. */
   #client: Client | undefined;
   #isOver = false;
@@ -100,10 +107,10 @@ export class LiveStream {
     this.#guard(() => this.#flush());
   }
 
-  /** Sends what has changed. */
-  push(): void {
+  /** Sends what has changed at that time. */
+  push(changedMs: number): void {
     this.#guard(() => {
-      if (this.#client !== undefined) this.#updateSnapshot(this.#client);
+      if (this.#client !== undefined && this.#updateSnapshot(this.#client)) this.#latency.changed(changedMs);
       this.#flush();
     });
   }
@@ -135,9 +142,14 @@ export class LiveStream {
   states(): readonly StreamState[] {
     if (this.#client === undefined) return [];
     const { node, stream } = this.#client;
+    const { id, version, metadata } = node;
+    const namespace = metadata[NAMESPACE];
     return stream.states().map((state) => ({
-      node: node.id,
+      node: id,
       variant: this.#kind.variant,
+      peer: this.#caller.peer,
+      namespace: typeof namespace === 'string' ? namespace : undefined,
+      version,
       ...state,
     }));
   }
@@ -215,10 +227,13 @@ export class LiveStream {
       this.refuse({ kind: 'too much', problem });
       return;
     }
-    const answer = stream.request(request, this.#around.clock.now());
+    const nowMs = this.#around.clock.now();
+    const answer = stream.request(request, nowMs);
     const outcome: RequestOutcome = answer === undefined ? 'subscribed' : answer.outcome;
     metrics?.request(typeUrl, outcome);
     if (answer === undefined) return;
+    const latencyMs = this.#latency.acknowledged(request.nonce, nowMs);
+    if (latencyMs !== undefined) metrics?.acknowledged(typeUrl, latencyMs);
     if (answer.outcome === 'rejected') this.#warn(node, request, answer);
     onAcknowledgement?.({
       node,
@@ -240,7 +255,8 @@ export class LiveStream {
     );
   }
 
-  #updateSnapshot({ node, stream }: Client): void {
+  /** False where nothing changed. */
+  #updateSnapshot({ node, stream }: Client): boolean {
     let snapshot: Snapshot | undefined;
     try {
       snapshot = this.#around.source.snapshotFor(node);
@@ -248,7 +264,7 @@ export class LiveStream {
       // The other nodes must not suffer from it; this one keeps what it has.
       this.#around.log.error({ node: node.id, err: error }, 'no snapshot could be made');
     }
-    if (snapshot !== undefined) stream.setSnapshot(snapshot);
+    return snapshot !== undefined && stream.setSnapshot(snapshot);
   }
 
   #flush(): void {
@@ -256,11 +272,18 @@ export class LiveStream {
     if (stream === undefined) return;
     const { clock, metrics } = this.#around;
     const nowMs = clock.now();
+    let hasSent = false;
     while (this.#canWrite) {
       const response = stream.next(nowMs);
-      if (response === undefined) break;
-      metrics?.response(response.typeUrl);
-      this.#canWrite = this.#transport.write(encodeResponse(this.#kind.variant, response));
+      if (response === undefined) {
+        if (hasSent) this.#latency.settled();
+        break;
+      }
+      const bytes = encodeResponse(this.#kind.variant, response);
+      metrics?.response(response.typeUrl, bytes.length);
+      this.#latency.sent(response.nonce);
+      this.#canWrite = this.#transport.write(bytes);
+      hasSent = true;
     }
     this.#callOffTimer();
     const wakeAt = this.#canWrite ? stream.wakeAt(nowMs) : undefined;

@@ -1,7 +1,7 @@
 /**
  * What the server counts.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
 import type { Refusal } from './refusal.ts';
@@ -28,8 +28,13 @@ export interface XdsMetrics {
   streamClosed(): void;
   /** `type` is undefined where the request names none that is served. */
   request(type: TypeUrl | undefined, outcome: RequestOutcome): void;
-  response(type: TypeUrl): void;
+  response(type: TypeUrl, bytes: number): void;
+  /** A change, that long after it was made. */
+  acknowledged(type: TypeUrl, latencyMs: number): void;
 }
+
+/** From an Envoy beside the server to one that warms a cluster whose Redis is slow, or waits for one that is down. */
+const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export function createXdsMetrics(registry: Registry): XdsMetrics {
   const registers = [registry];
@@ -62,6 +67,19 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
     labelNames: ['type'],
     registers,
   });
+  const bytesSent = new Counter({
+    name: 'redpilot_xds_response_bytes_total',
+    help: 'Bytes of responses sent on xDS streams, before TLS and HTTP/2',
+    labelNames: ['type'],
+    registers,
+  });
+  const latencies = new Histogram({
+    name: 'redpilot_xds_change_to_acknowledge_seconds',
+    help: 'From a change of what a node is served to its acknowledgement or refusal',
+    labelNames: ['type'],
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
   return {
     connectionOpened: () => connections.inc(),
     connectionClosed: () => connections.dec(),
@@ -73,6 +91,11 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
       requests.inc({ type: word, outcome });
       if (outcome === 'rejected') rejections.inc({ type: word });
     },
-    response: (type) => responses.inc({ type: typeWord(type) }),
+    response(type, bytes) {
+      const labels = { type: typeWord(type) };
+      responses.inc(labels);
+      bytesSent.inc(labels, bytes);
+    },
+    acknowledged: (type, latencyMs) => latencies.observe({ type: typeWord(type) }, latencyMs / 1_000),
   };
 }

@@ -7,11 +7,20 @@
  */
 import { constants as cryptoConstants } from 'node:crypto';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from 'node:tls';
 
 import { logVerbosity, type Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 
-import { type CertificateFiles, type Certificates, readCertificates } from '../tls/certificate-files.ts';
+import {
+  type CertificateFiles,
+  type Certificates,
+  readCertificates,
+  tlsContext,
+} from '../tls/certificate-files.ts';
 import type { Found } from '../tls/identity.ts';
 import { watchCertificates } from '../tls/watch.ts';
 import type { Clock } from './clock.ts';
@@ -174,9 +183,9 @@ async function openTls(
   return { listener, stopWatching };
 }
 
-function contextOf({ ca, cert, key }: Certificates): object {
-  // Without session tickets: each connection shows its certificate anew.
-  return { ca, cert, key, minVersion: 'TLSv1.2', secureOptions: cryptoConstants.SSL_OP_NO_TICKET };
+/** Without session tickets: each connection shows its certificate anew. */
+function contextOf(certificates: Certificates): SecureContextOptions {
+  return { ...tlsContext(certificates), secureOptions: cryptoConstants.SSL_OP_NO_TICKET };
 }
 
 function listen(listener: NetServer, address: HostAndPort): Promise<number> {

@@ -7,6 +7,7 @@ import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
 
 import { type Clock, systemClock } from './clock.ts';
+import { createHealth } from './health.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { type HostAndPort, refusalToListen } from './listen-address.ts';
 import { LiveStream, type StreamState, type Surroundings, type XdsLog } from './live-stream.ts';
@@ -78,6 +79,8 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
     const implementation: UntypedServiceImplementation = Object.fromEntries(handlers);
     server.addService(definition, implementation);
   }
+  const health = createHealth(SERVICES.map(({ name }) => name));
+  server.addService(health.definition, health.implementation);
   const port = await openPort(server, {
     address,
     tls: options.tls,
@@ -90,9 +93,10 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
 
   let scheduled: NodeJS.Immediate | undefined;
   const stopWatching = source.onChange(() => {
+    const changedMs = clock.now();
     scheduled ??= setImmediate(() => {
       scheduled = undefined;
-      for (const stream of live) stream.push();
+      for (const stream of live) stream.push(changedMs);
     });
   });
 
@@ -102,6 +106,7 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
     close: async () => {
       stopWatching();
       if (scheduled !== undefined) clearImmediate(scheduled);
+      health.stop();
       await port.close();
       live.clear();
     },

@@ -21,6 +21,8 @@ export interface XdsMethod {
 }
 
 export interface XdsService {
+  /** In full, with its package. */
+  readonly name: string;
   /** The only type of the service; undefined: all of them on one stream (ADS). */
   readonly only: TypeUrl | undefined;
   readonly methods: readonly XdsMethod[];
@@ -51,7 +53,7 @@ function service(name: string, what: string, only: TypeUrl | undefined): XdsServ
       responseDeserialize: same,
     },
   ]);
-  return { only, methods, definition: Object.fromEntries(definitions) as ServiceDefinition };
+  return { name, only, methods, definition: Object.fromEntries(definitions) as ServiceDefinition };
 }
 
 const CODES: Readonly<Record<Refusal['kind'], status>> = {

@@ -9,26 +9,10 @@ import { fileURLToPath } from 'node:url';
 
 import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
+import { CLI, redpilot } from './command-line.ts';
 import { documents, redisService } from './objects.ts';
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
-
-interface Ended {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function redpilot(args: readonly string[], input = ''): Promise<Ended> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: 'pipe' });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  child.stdin.end(input);
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, stdout, stderr };
-}
 
 const wrong = documents(redisService({ name: 'a', settings: { readPolicy: 'REPLICAS' } }));
 const TLS_BOOTSTRAP = ['bootstrap', '--xds-address', '127.0.0.1:18000', '--node-id', 'a'];
@@ -105,6 +89,16 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     ['certs', '--out', 'x', '--namespace', 'A'],
     /name of a names/,
   ],
+  [
+    'resources of no type',
+    ['xds', 'get'],
+    /^redpilot: required option '--type <type>' not specified; see redpilot xds get --help\n$/,
+  ],
+  [
+    'an admin with TLS without certificates',
+    ['serve', '--config', SAMPLE, '--admin-tls'],
+    /--admin-tls needs --tls-ca/,
+  ],
   ['an unknown log level', ['serve', '--config', SAMPLE, '--log-level', 'loud'], /Allowed choices are/],
 ];
 for (const [what, args, stderr] of usage) {
@@ -120,14 +114,14 @@ test('--version and --help are fine', async () => {
   assert.match((await redpilot(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   const help = await redpilot(['--help']);
   assert.equal(help.status, 0);
-  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'certs', 'demo']) {
+  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'status', 'certs', 'demo']) {
     assert.ok(help.stdout.includes(command));
     assert.match((await redpilot([command, '--help'])).stdout, /--log-level/);
   }
 });
 
 test('every command says the version too, and its help shows defaults as they are written', async () => {
-  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'certs', 'demo'])
+  for (const command of ['serve', 'translate', 'validate', 'bootstrap', 'status', 'certs', 'demo'])
     assert.match((await redpilot([command, '--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   const { stdout } = await redpilot(['serve', '--help']);
   assert.match(stdout, /\(default:\s+127\.0\.0\.1:18000\)/);

@@ -79,6 +79,9 @@ for (const variant of ['state of the world', 'delta'] as const) {
         {
           node: 'sidecar-1',
           variant,
+          peer: here.server.streams()[0]?.peer,
+          namespace: undefined,
+          version: undefined,
           typeUrl: typeOf('LDS'),
           sentVersion: first.version,
           acknowledgedVersion: first.version,

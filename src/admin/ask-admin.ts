@@ -1,0 +1,53 @@
+/**
+ * A question to the admin of a running control plane.
+ */
+import { request as plainRequest } from 'node:http';
+import { request as tlsRequest } from 'node:https';
+
+import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
+
+const LIMIT_MS = 10_000;
+
+/** The body of the answer; fails with one line that names the address. */
+export async function askAdmin(
+  { host, port }: { readonly host: string; readonly port: number },
+  path: string,
+  tls: CertificateFiles | undefined,
+): Promise<string> {
+  const context = tls && tlsContext(await readCertificates(tls));
+  const place = `the admin at ${host}:${port}`;
+  const body = new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    const options = { host, port, path, timeout: LIMIT_MS, agent: false, ...context };
+    const asked = (context === undefined ? plainRequest : tlsRequest)(options, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on('error', reject);
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${LIMIT_MS / 1_000} s`)));
+    asked.on('error', reject);
+    asked.end();
+  });
+  let answer;
+  try {
+    answer = await body;
+  } catch (error) {
+    throw new Error(`${place} can't be asked: ${reasonOf(error)}`, { cause: error });
+  }
+  if (answer.status !== 200)
+    throw new Error(`${place} answers ${answer.status}: ${answer.text.trim().slice(0, 200)}`);
+  return answer.text;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  if (code === 'ECONNREFUSED')
+    return 'nothing listens there; give the one that serve has with --admin-address';
+  if (code === 'ECONNRESET')
+    return 'the connection was closed; with serve --admin-tls it needs --tls-ca, --tls-cert and --tls-key';
+  return error.message;
+}

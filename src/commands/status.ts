@@ -1,0 +1,36 @@
+/**
+ * `redpilot status`: who is connected, and whether each has what it should.
+ */
+import { Command, Option } from 'commander';
+
+import { syncTable, type NodeStatus } from '../xds/index.ts';
+import { askAdmin } from '../admin/ask-admin.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { addressOption } from './arguments.ts';
+import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
+
+interface Options extends TlsArguments {
+  readonly adminAddress: HostAndPort;
+  readonly output: 'table' | 'json';
+}
+
+export function statusCommand(): Command {
+  const command = new Command('status')
+    .description('show the Envoys that are connected, and what each has acknowledged or refused')
+    .addOption(addressOption('--admin-address <host:port>', "the control plane's admin", '127.0.0.1:19000'))
+    .addOption(
+      new Option('-o, --output <format>', 'format of the output').choices(['table', 'json']).default('table'),
+    )
+    .addHelpText(
+      'after',
+      '\nstatus 0: all have what they should; 1: one refused something, or nothing could be learnt',
+    );
+  return addTlsOptions(command, 'this client', 'an admin that is served with TLS').action(
+    async (options: Options, command: Command) => {
+      const body = await askAdmin(options.adminAddress, '/debug/syncz', tlsFiles(command, options));
+      const nodes = JSON.parse(body) as readonly NodeStatus[];
+      process.stdout.write(options.output === 'json' ? body : syncTable(nodes));
+      if (nodes.some(({ types }) => types.some(({ state }) => state === 'REJECTED'))) process.exitCode = 1;
+    },
+  );
+}

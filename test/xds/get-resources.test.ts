@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { encode } from '../../src/envoy/codec.ts';
+import {
+  CLUSTER_TYPE,
+  ENDPOINTS_TYPE,
+  LISTENER_TYPE,
+  type Resource,
+  type Snapshot,
+  TYPE_URLS,
+  type TypeUrl,
+} from '../../src/envoy/resource.ts';
+import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import { type Received, XdsClient } from '../../src/xds/client.ts';
+import { getResources, type GetOptions } from '../../src/xds/get-resources.ts';
+import { SERVED, type Stage, stage, until } from './surroundings.ts';
+
+const VARIANTS = ['state of the world', 'delta'] as const;
+const ONCE: GetOptions = { names: [], refusal: undefined, watch: false };
+
+function resource(typeUrl: TypeUrl, name: string, version: string, bytes: Buffer): Resource {
+  return { typeUrl, name, version, bytes };
+}
+
+/** The listener's port is the version. */
+function snapshot(version: number): Snapshot {
+  const cluster = (name: string, type: 'EDS' | 'STATIC'): Resource =>
+    resource(CLUSTER_TYPE, name, '1', encode('envoy.config.cluster.v3.Cluster', { name, type }));
+  const endpoints = encode('envoy.config.endpoint.v3.ClusterLoadAssignment', { cluster_name: 'eds' });
+  const address = { socket_address: { address: '127.0.0.1', port_value: version } };
+  const listener = encode('envoy.config.listener.v3.Listener', { name: 'l', address });
+  return new Map([
+    [CLUSTER_TYPE, ResourceSet.of([cluster('eds', 'EDS'), cluster('static', 'STATIC')])],
+    [ENDPOINTS_TYPE, ResourceSet.of([resource(ENDPOINTS_TYPE, 'eds', '1', endpoints)])],
+    [LISTENER_TYPE, ResourceSet.of([resource(LISTENER_TYPE, 'l', String(version), listener)])],
+  ]);
+}
+
+function client(here: Stage, variant: (typeof VARIANTS)[number], host = '127.0.0.1'): XdsClient {
+  return new XdsClient({
+    address: { host, port: Number(here.server.address.split(':')[1]) },
+    tls: undefined,
+    variant,
+    node: { id: 'person', namespace: 'shop' },
+  });
+}
+
+async function collect(responses: AsyncGenerator<Received>): Promise<readonly Received[]> {
+  const all: Received[] = [];
+  for await (const response of responses) all.push(response);
+  return all;
+}
+
+const expected: Readonly<Record<TypeUrl, readonly string[]>> = {
+  [CLUSTER_TYPE]: ['eds', 'static'],
+  [ENDPOINTS_TYPE]: ['eds'],
+  [LISTENER_TYPE]: ['l'],
+};
+for (const variant of VARIANTS) {
+  for (const typeUrl of TYPE_URLS) {
+    test(`${variant}: all of ${typeUrl.split('.').at(-1)} are got, decoded, and acknowledged`, async () => {
+      await using here = await stage();
+      here.source.setSnapshot(snapshot(1));
+      const [response, ...more] = await collect(getResources(client(here, variant), typeUrl, ONCE));
+      assert.deepEqual(more, []);
+      assert.deepEqual(
+        response?.resources.map(({ name }) => name),
+        expected[typeUrl],
+      );
+      assert.equal(response?.resources[0]?.resource['@type'], typeUrl);
+      await until(
+        () => here.answers.at(-1)?.typeUrl === typeUrl,
+        'acknowledged',
+        () => here.answers,
+      );
+      assert.equal(here.answers.at(-1)?.outcome, 'accepted');
+      assert.equal(here.source.nodes[0]?.metadata['redpilot.namespace'], 'shop');
+    });
+  }
+
+  test(`${variant}: --nack refuses what came, in its words`, async () => {
+    await using here = await stage();
+    here.source.setSnapshot(snapshot(1));
+    await collect(getResources(client(here, variant), LISTENER_TYPE, { ...ONCE, refusal: 'l: no' }));
+    await until(
+      () => here.answers.length > 0,
+      'refused',
+      () => here.answers,
+    );
+    const [answer] = here.answers;
+    assert.equal(answer?.outcome, 'rejected');
+    assert.equal(answer.message, 'l: no');
+  });
+
+  test(`${variant}: --watch goes on with each change`, async () => {
+    await using here = await stage();
+    here.source.setSnapshot(snapshot(1));
+    const watcher = client(here, variant);
+    const seen: string[] = [];
+    for await (const { resources } of getResources(watcher, LISTENER_TYPE, { ...ONCE, watch: true })) {
+      seen.push(JSON.stringify(resources[0]?.resource['address']));
+      if (seen.length === 3) break;
+      here.source.setSnapshot(snapshot(seen.length + 1));
+    }
+    assert.deepEqual(
+      seen.map((address) => /"port_value":(\d)/.exec(address)?.[1]),
+      ['1', '2', '3'],
+    );
+  });
+}
+
+test('a stream that the server refuses is one line with status and reason', async () => {
+  await using here = await stage(SERVED, { limits: { streams: 0 } });
+  await assert.rejects(collect(getResources(client(here, 'delta'), LISTENER_TYPE, ONCE)), {
+    message: `xDS at ${here.server.address}: RESOURCE_EXHAUSTED: there are 0 streams already`,
+  });
+});
+
+test('a server that is not there is one line', async () => {
+  const here = await stage(SERVED);
+  await here.server.close();
+  await assert.rejects(collect(getResources(client(here, 'delta'), LISTENER_TYPE, ONCE)), {
+    message: /^xDS at 127\.0\.0\.1:\d+: UNAVAILABLE: .*ECONNREFUSED[^\n]*$/,
+  });
+});
+
+test('a client that closes itself ends without an error', async () => {
+  await using here = await stage();
+  const waiting = client(here, 'delta');
+  const all = collect(getResources(waiting, LISTENER_TYPE, ONCE));
+  await until(
+    () => here.source.nodes.length > 0,
+    'asked',
+    () => here.source.nodes,
+  );
+  waiting.close();
+  assert.deepEqual(await all, []);
+});
