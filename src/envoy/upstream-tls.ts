@@ -21,6 +21,8 @@ export function tlsSocket(tls: UpstreamTls, write: Write): TransportSocket {
     name: 'envoy.transport_sockets.tls',
     typed_config: any('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
       common_tls_context: {
+        // Envoy's own limit for what it calls is 1.2, which a Redis may refuse.
+        tls_params: { tls_maximum_protocol_version: 'TLSv1_3' },
         ...(certificate === undefined
           ? {}
           : {
