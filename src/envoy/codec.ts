@@ -82,7 +82,17 @@ export function typeUrl(name: MessageName): string {
 
 /** Equal messages give equal bytes: fields in the order of their numbers, maps in the order of their keys' insertion. */
 export function encode<N extends MessageName>(name: N, message: Messages[N]): Buffer {
-  return definitionOf(name).serialize(message);
+  return unpooled(definitionOf(name).serialize(message));
+}
+
+/**
+ * A copy in memory of its own, for bytes that are kept: small Buffers share slabs of 64 KiB, and one that lives on keeps
+ * the whole slab, which made a server of 100 objects grow by 20 MB a minute (measured, `npm run soak`).
+ */
+export function unpooled(bytes: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
 }
 
 /** Throws where the bytes are not that message. */

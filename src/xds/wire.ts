@@ -8,6 +8,7 @@
  *   Resource                1 version, 2 resource (Any), 3 name
  *   Any                     1 type_url, 2 value
  */
+import { unpooled } from '../envoy/codec.ts';
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import type { Transition } from '../envoy/resource-set.ts';
 import type { InitialForm } from './initial-form.ts';
@@ -41,7 +42,7 @@ export function encodeResponse(variant: Variant, { content, initialForm, typeUrl
   }
   if (encoded.nonce !== nonce) {
     encoded.nonce = nonce;
-    encoded.bytes = Buffer.concat([encoded.body, field(5, text(nonce))]);
+    encoded.bytes = unpooled(Buffer.concat([encoded.body, field(5, text(nonce))]));
   }
   return encoded.bytes;
 }
@@ -64,7 +65,7 @@ function encodeContent(
   for (const resource of content.resources)
     parts.push(encodeResource(resource, variant, initialForm?.has(resource) ?? false));
   if (variant === 'delta') for (const name of content.removed) parts.push(field(6, text(name)));
-  return Buffer.concat(parts);
+  return unpooled(Buffer.concat(parts));
 }
 
 function encodeResource(resource: Resource, variant: Variant, isInitial: boolean): Buffer {
@@ -78,7 +79,7 @@ function encodeResource(resource: Resource, variant: Variant, isInitial: boolean
   const any = Buffer.concat([field(1, text(typeUrl)), field(2, initialBytes ?? bytes)]);
   const inner =
     variant === 'delta' ? Buffer.concat([field(1, text(version)), field(2, any), field(3, text(name))]) : any;
-  const bytesOfForm = field(2, inner);
+  const bytesOfForm = unpooled(field(2, inner));
   forms.set(form, bytesOfForm);
   return bytesOfForm;
 }
