@@ -14,6 +14,7 @@ import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
+import type { View } from '../plan/view.ts';
 import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
@@ -25,9 +26,10 @@ import {
   type SnapshotSource,
   type StreamState,
   syncStatus,
+  type XdsNode,
 } from '../xds/index.ts';
+import { DiagnosticsLog } from './diagnostics-log.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
-import { tellNews } from './tell-news.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
 export interface ControlPlaneOptions {
@@ -72,9 +74,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { kubernetes } = options;
   const defaults = { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN };
   const planner = new Planner();
-  const views = new ViewSnapshots();
+  const views = new ViewSnapshots(() => planner.plans());
+  const viewsOfNodes = new WeakMap<XdsNode, View>();
   const listeners = new Set<() => void>();
-  const said = new Set<string>();
+  const news = new DiagnosticsLog(log);
   const metrics = new Registry();
   let world = World.empty({
     clusterDomain: CLUSTER_DOMAIN,
@@ -91,20 +94,28 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...ofSource,
     ...planner.diagnostics(),
     ...limitsOf(planner.plans()),
-    ...views.diagnostics(),
+    ...[...views.diagnostics().values()].flat(),
   ];
   const builds = createBuildMetrics(metrics, diagnostics);
+  const tellNews = (): void => {
+    news.setAll('view ', views.diagnostics());
+    if (isComplete) news.tell();
+  };
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {
     const startedMs = performance.now();
     ofSource = found;
+    news.set('source', found);
     const next = world.apply(changes);
     world = next.world;
     const planned = planner.update(world, next.changed);
-    if (planned.size > 0) views.update(planner.plans());
+    const changed = planner.takeChanges();
+    if (planned.size > 0) views.update(changed.values());
+    for (const [key, { after }] of changed)
+      news.set(`plan ${key}`, after === undefined ? [] : [...after.diagnostics, ...limitsOf([after])]);
     builds.built(performance.now() - startedMs);
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
-    if (isComplete) tellNews(diagnostics(), said, log);
+    tellNews();
     observer?.follow(planner.takeQuestions());
   };
   const observer = options.probe
@@ -114,11 +125,20 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         metrics,
       })
     : undefined;
+  const viewFor = (node: XdsNode): View => {
+    let view = viewsOfNodes.get(node);
+    if (view === undefined) {
+      const asked = viewOfNode(node.metadata, defaults);
+      view = kubernetes === undefined ? asked : viewInCluster(asked, node.id, log);
+      viewsOfNodes.set(node, view);
+    }
+    return view;
+  };
   const source: SnapshotSource = {
     snapshotFor: (node) => {
-      const view = viewOfNode(node.metadata, defaults);
-      const snapshot = views.snapshotFor(kubernetes === undefined ? view : viewInCluster(view, node.id, log));
-      tellNews(diagnostics(), said, log);
+      const { madeAnew } = views;
+      const snapshot = views.snapshotFor(viewFor(node));
+      if (views.madeAnew > madeAnew) tellNews();
       return snapshot;
     },
     onChange: (callback) => {
@@ -164,7 +184,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS_MS);
     isComplete = true;
-    tellNews(diagnostics(), said, log);
+    tellNews();
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
     const tls = options.tls && { files: options.tls, clusterDomain: CLUSTER_DOMAIN };
     const xds = await createXdsServer({ address, tls, insecure, maxConnectionAgeMs, log, metrics, source });

@@ -20,7 +20,7 @@ import { World, type ObjectChanges } from '../world/world.ts';
 import { collect, parseAddress, parseBind } from './arguments.ts';
 import { createLog } from './log.ts';
 import { stopAsked } from './stop-asked.ts';
-import { tellNews } from './tell-news.ts';
+import { DiagnosticsLog } from './diagnostics-log.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
 interface ProxyCommandOptions {
@@ -131,7 +131,7 @@ async function followFiles(
   log: Logger,
 ): Promise<{ close(): Promise<void> }> {
   const planner = new Planner();
-  const said = new Set<string>();
+  const news = new DiagnosticsLog(log);
   let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
   // One plan after the other.
   let updates = Promise.resolve();
@@ -144,7 +144,8 @@ async function followFiles(
       hosts: undefined,
       bindAddress: bind,
     });
-    tellNews([...ofFiles, ...planner.diagnostics(), ...diagnostics], said, log);
+    news.set('all', [...ofFiles, ...planner.diagnostics(), ...diagnostics]);
+    news.tell();
     updates = updates
       .then(() => proxy.update(plan))
       .catch((error: unknown) => log.error(error instanceof Error ? error.message : String(error)));

@@ -31,26 +31,52 @@ const ofUpstream = new WeakMap<Upstream, UpstreamResources>();
 /** By plan object, then by the address it is bound to. */
 const ofListener = new WeakMap<Listener, Map<string, Resource>>();
 
+/** What of a view has changed; the rest stays. */
+export interface PlanParts {
+  readonly upstreams: Iterable<Upstream>;
+  readonly listeners: Iterable<BoundListener>;
+}
+
 /** `previous` itself where nothing changed. */
 export function snapshotOf(plan: RoutingPlan, previous: Snapshot | undefined): Snapshot {
-  const made = new Map<TypeUrl, Map<string, Resource | undefined>>(
-    TYPE_URLS.map((type) => [type, new Map()]),
-  );
-  const add = (resource: Resource | undefined): void => {
-    if (resource !== undefined) made.get(resource.typeUrl)?.set(resource.name, resource);
-  };
-  for (const upstream of plan.upstreams.values()) {
-    const { cluster, endpoints } = upstreamResources(upstream);
-    add(cluster);
-    add(endpoints);
+  const updates = updatesOf({ upstreams: plan.upstreams.values(), listeners: plan.listeners });
+  for (const type of TYPE_URLS) {
+    const ofType = updates.get(type);
+    for (const { name } of previous?.get(type)?.list ?? [])
+      if (ofType?.has(name) === false) ofType.set(name, undefined);
   }
-  for (const bound of plan.listeners) add(listenerResource(bound));
-  const sets = TYPE_URLS.map((type): [TypeUrl, ResourceSet] => {
-    const before = previous?.get(type) ?? ResourceSet.empty;
-    const updates = made.get(type) ?? new Map<string, Resource | undefined>();
-    for (const { name } of before.list) if (!updates.has(name)) updates.set(name, undefined);
-    return [type, before.with(updates)];
-  });
+  return changed(previous, updates);
+}
+
+/** The snapshot with these in the place of those with the same names; costs what they are. */
+export function withParts(previous: Snapshot, parts: PlanParts): Snapshot {
+  return changed(previous, updatesOf(parts));
+}
+
+type Updates = ReadonlyMap<TypeUrl, Map<string, Resource | undefined>>;
+
+function updatesOf({ upstreams, listeners }: PlanParts): Updates {
+  const clusters = new Map<string, Resource>();
+  // An upstream that has none may have had some.
+  const endpoints = new Map<string, Resource | undefined>();
+  for (const upstream of upstreams) {
+    const made = upstreamResources(upstream);
+    clusters.set(upstream.id, made.cluster);
+    endpoints.set(upstream.id, made.endpoints);
+  }
+  const ofListeners = new Map(Array.from(listeners, (bound) => [bound.listener.id, listenerResource(bound)]));
+  return new Map<TypeUrl, Map<string, Resource | undefined>>([
+    [CLUSTER_TYPE, clusters],
+    [ENDPOINTS_TYPE, endpoints],
+    [LISTENER_TYPE, ofListeners],
+  ]);
+}
+
+function changed(previous: Snapshot | undefined, updates: Updates): Snapshot {
+  const sets = TYPE_URLS.map((type): [TypeUrl, ResourceSet] => [
+    type,
+    (previous?.get(type) ?? ResourceSet.empty).with(updates.get(type) ?? new Map()),
+  ]);
   const isSame = sets.every(([type, set]) => previous?.get(type) === set);
   return previous !== undefined && isSame ? previous : new Map(sets);
 }

@@ -26,17 +26,33 @@ interface UpstreamCell {
   isStale: boolean;
 }
 
+/** A plan that came, went or was made again. */
+export interface PlanChange {
+  readonly before: ServicePlan | undefined;
+  readonly after: ServicePlan | undefined;
+}
+
 export class Planner {
   readonly #services = new Map<LookupKey, ServiceCell>();
   readonly #upstreams = new Map<string, UpstreamCell>();
   /** Which RedisServices asked for a key, and which use an upstream. */
   readonly #askers = new Map<LookupKey, Set<LookupKey>>();
   readonly #users = new Map<string, Set<LookupKey>>();
+  /** Which upstreams asked for a key. */
+  readonly #upstreamAskers = new Map<LookupKey, Set<string>>();
+  #changes = new Map<LookupKey, PlanChange>();
   #questions = new Map<string, ModeQuestion | undefined>();
 
   /** The plans in force, by RedisService. */
   plans(): readonly ServicePlan[] {
     return [...this.#services.values()].map(({ plan }) => plan);
+  }
+
+  /** What has become of the plans since the last call, by RedisService. */
+  takeChanges(): ReadonlyMap<LookupKey, PlanChange> {
+    const changes = this.#changes;
+    this.#changes = new Map();
+    return changes;
   }
 
   /** What is to say about all of them; what several plans share is said once. */
@@ -61,9 +77,10 @@ export class Planner {
     for (const key of changed) {
       if (key.startsWith('RedisService/')) affected.add(key);
       for (const asker of this.#askers.get(key) ?? []) affected.add(asker);
-    }
-    for (const cell of this.#upstreams.values()) {
-      if (!cell.isStale) cell.isStale = intersects(changed, cell.asked);
+      for (const id of this.#upstreamAskers.get(key) ?? []) {
+        const cell = this.#upstreams.get(id);
+        if (cell !== undefined) cell.isStale = true;
+      }
     }
     for (const key of affected) this.#updateService(world, key);
     return affected;
@@ -74,6 +91,7 @@ export class Planner {
     const object = world.object(key);
     if (object?.kind !== 'RedisService') {
       this.#services.delete(key);
+      this.#note(key, before?.plan, undefined);
       this.#reindex(key, before, undefined);
       return;
     }
@@ -92,7 +110,14 @@ export class Planner {
     );
     const cell: ServiceCell = { plan, asked, upstreamIds };
     this.#services.set(key, cell);
+    this.#note(key, before?.plan, plan);
     this.#reindex(key, before, cell);
+  }
+
+  /** Two changes of one plan between two looks are one. */
+  #note(key: LookupKey, before: ServicePlan | undefined, after: ServicePlan | undefined): void {
+    const earlier = this.#changes.get(key);
+    this.#changes.set(key, { before: earlier === undefined ? before : earlier.before, after });
   }
 
   #upstream(world: World, source: UpstreamSource): UpstreamCell {
@@ -105,6 +130,7 @@ export class Planner {
     if (question !== before?.planned.question) this.#questions.set(source.id, question);
     const cell: UpstreamCell = { source, planned: { ...planned, upstream, question }, asked, isStale: false };
     this.#upstreams.set(source.id, cell);
+    moveMember(this.#upstreamAskers, source.id, before?.asked, asked);
     return cell;
   }
 
@@ -114,6 +140,7 @@ export class Planner {
     for (const id of before?.upstreamIds ?? []) {
       if (this.#users.has(id)) continue;
       if (this.#upstreams.get(id)?.planned.question !== undefined) this.#questions.set(id, undefined);
+      moveMember(this.#upstreamAskers, id, this.#upstreams.get(id)?.asked, undefined);
       this.#upstreams.delete(id);
     }
   }
@@ -134,15 +161,10 @@ function sameHost(a: Host, b: Host): boolean {
   return a.service === b.service && a.key === b.key && a.dnsName === b.dnsName;
 }
 
-function intersects(small: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
-  for (const key of small) if (other.has(key)) return true;
-  return false;
-}
-
 /** Takes a member out of the sets it was in, and puts it into those it belongs to now. */
 function moveMember(
-  index: Map<string, Set<LookupKey>>,
-  member: LookupKey,
+  index: Map<string, Set<string>>,
+  member: string,
   before: ReadonlySet<string> | undefined,
   after: ReadonlySet<string> | undefined,
 ): void {

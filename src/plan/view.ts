@@ -97,19 +97,39 @@ function age(listener: Listener): Aged {
   return { createdMs: listener.originCreatedMs, namespace, name };
 }
 
+/** The upstreams that clients of the listener may be sent to. */
+function upstreamsOf({ routes: { prefixes, catchAll } }: Listener): readonly UpstreamId[] {
+  const routes = catchAll === undefined ? prefixes : [...prefixes, catchAll];
+  return routes.flatMap(({ upstream, reads, mirrors }) => [
+    upstream,
+    ...(reads === undefined ? [] : [reads]),
+    ...mirrors.map((mirror) => mirror.upstream),
+  ]);
+}
+
+/**
+ * Whether nothing has changed that decides who governs, where it listens and which upstreams are there: then every view
+ * stays as it is but for the objects that are new.
+ */
+export function isSameShape(before: ServicePlan, after: ServicePlan): boolean {
+  return !before.isLastGood && !after.isLastGood && shapeOf(before) === shapeOf(after);
+}
+
+function shapeOf({ listeners, upstreams }: ServicePlan): string {
+  return JSON.stringify([
+    upstreams.map(({ id }) => id),
+    listeners.map((listener) => {
+      const { id, host, port, listen, onlyNamespaces, isConsumers } = listener;
+      return [id, host, port, listen, onlyNamespaces, isConsumers, age(listener), upstreamsOf(listener)];
+    }),
+  ]);
+}
+
 function collectUpstreams(
   services: readonly ServicePlan[],
   bound: readonly BoundListener[],
 ): ReadonlyMap<UpstreamId, Upstream> {
-  const wanted = new Set<UpstreamId>();
-  for (const { listener } of bound) {
-    const { prefixes, catchAll } = listener.routes;
-    for (const { upstream, reads, mirrors } of catchAll === undefined ? prefixes : [...prefixes, catchAll]) {
-      wanted.add(upstream);
-      if (reads !== undefined) wanted.add(reads);
-      for (const mirror of mirrors) wanted.add(mirror.upstream);
-    }
-  }
+  const wanted = new Set(bound.flatMap(({ listener }) => upstreamsOf(listener)));
   const found = new Map<UpstreamId, Upstream>();
   // What a kept plan remembers of an upstream is older than what a current one says.
   for (const lastGood of [false, true]) {

@@ -255,7 +255,7 @@ export class LiveStream {
     );
   }
 
-  /** False where nothing changed. */
+  /** Returns false where nothing changed. */
   #updateSnapshot({ node, stream }: Client): boolean {
     let snapshot: Snapshot | undefined;
     try {

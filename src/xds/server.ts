@@ -1,11 +1,12 @@
 /**
  * The xDS server: streams over gRPC, aggregated or of one type, in both variants.
  *
- * Changes are gathered for one turn of the event loop and then pushed to all streams.
+ * Changes are gathered for one turn of the event loop and then pushed to all streams (`broadcast.ts`).
  */
 import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
 
+import { Broadcast } from './broadcast.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createHealth } from './health.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -91,21 +92,15 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
     metrics,
   });
 
-  let scheduled: NodeJS.Immediate | undefined;
-  const stopWatching = source.onChange(() => {
-    const changedMs = clock.now();
-    scheduled ??= setImmediate(() => {
-      scheduled = undefined;
-      for (const stream of live) stream.push(changedMs);
-    });
-  });
+  const broadcast = new Broadcast(live);
+  const stopWatching = source.onChange(() => broadcast.begin(clock.now()));
 
   return {
     address: port.address,
     streams: () => [...live].flatMap((stream) => stream.states()),
     close: async () => {
       stopWatching();
-      if (scheduled !== undefined) clearImmediate(scheduled);
+      broadcast.stop();
       health.stop();
       await port.close();
       live.clear();

@@ -9,6 +9,7 @@ import { TYPE_URLS, type Snapshot } from '../../src/envoy/resource.ts';
 import { ViewSnapshots } from '../../src/envoy/view-snapshots.ts';
 import { Planner } from '../../src/plan/planner.ts';
 import { World } from '../../src/world/world.ts';
+import { randomFrom } from '../xds/model/runs.ts';
 import { redisDestination, redisService, service, slice } from '../plan/objects.ts';
 
 const view = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
@@ -28,13 +29,13 @@ function objects(): ApiObject[] {
 /** Objects in batches, one change after another. */
 function served(batches: readonly (readonly ApiObject[])[]): Snapshot {
   const planner = new Planner();
-  const snapshots = new ViewSnapshots();
+  const snapshots = new ViewSnapshots(() => planner.plans());
   let world = World.empty({ clusterDomain: 'cluster.local' });
   for (const set of batches) {
     const next = world.apply({ set, deleted: [] });
     world = next.world;
     planner.update(world, next.changed);
-    snapshots.update(planner.plans());
+    snapshots.update(planner.takeChanges().values());
     snapshots.snapshotFor(view);
   }
   return snapshots.snapshotFor(view);
@@ -64,4 +65,57 @@ test('one after another, in another order or all at once: equal versions and equ
     ),
     atOnce,
   );
+});
+
+test('any changes, one after another: every view is as if it had been made of what there is at last', () => {
+  const views = [
+    view,
+    { ...view, namespace: 'redis' },
+    { ...view, namespace: 'apps' },
+    { ...view, hosts: ['one.redis.svc.cluster.local'] },
+    { ...view, bindAddress: 'auto' },
+  ];
+  const services = ['one', 'two', 'three', 'four'];
+  const policies = ['MASTER', 'REPLICA', 'ANY'] as const;
+  const modes = ['CLUSTER', 'PROXY'] as const;
+  const random = randomFrom(7);
+  const pick = <T>(list: readonly [T, ...T[]]): T => list[random(list.length)] ?? list[0];
+  const planner = new Planner();
+  const snapshots = new ViewSnapshots(() => planner.plans());
+  let world = World.empty({ clusterDomain: 'cluster.local' });
+  for (let round = 0; round < 400; round += 1) {
+    const name = services[random(services.length)] ?? 'one';
+    const object = pick<ApiObject>([
+      redisService({ name, hosts: [name], readPolicy: pick(policies) }),
+      // Two on one port: only one of them can listen.
+      service({
+        name,
+        ports: [{ name: 'redis', port: 6379 + random(2), targetPort: undefined, appProtocol: undefined }],
+      }),
+      slice([`127.0.0.${1 + random(3)}`], { name: `${name}-a`, serviceName: name }),
+      redisDestination({ name, host: name, mode: pick(modes) }),
+      // Of the clients' own namespace: there it wins over the host's.
+      redisService({
+        name,
+        namespace: 'apps',
+        hosts: [`${name}.redis.svc.cluster.local`],
+        readPolicy: pick(policies),
+      }),
+    ]);
+    const isDeletion = random(5) === 0;
+    const next = world.apply({ set: isDeletion ? [] : [object], deleted: isDeletion ? [object] : [] });
+    world = next.world;
+    planner.update(world, next.changed);
+    snapshots.update(planner.takeChanges().values());
+    for (const each of views) {
+      // A view that is not asked for each time is forgotten.
+      if (random(6) === 0) continue;
+      const fresh = new ViewSnapshots(() => planner.plans());
+      assert.deepEqual(
+        content(snapshots.snapshotFor({ ...each })),
+        content(fresh.snapshotFor(each)),
+        `round ${round}`,
+      );
+    }
+  }
 });

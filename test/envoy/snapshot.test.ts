@@ -19,7 +19,7 @@ const ID = 'redis-cluster.redis.svc.cluster.local:6379';
 const view = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
 
 class Desk {
-  readonly snapshots = new ViewSnapshots();
+  readonly snapshots = new ViewSnapshots(() => this.#planner.plans());
   readonly #planner = new Planner();
   #world = World.empty({ clusterDomain: 'cluster.local' });
 
@@ -27,7 +27,7 @@ class Desk {
     const { world, changed } = this.#world.apply({ set, deleted: [] });
     this.#world = world;
     this.#planner.update(world, changed);
-    this.snapshots.update(this.#planner.plans());
+    this.snapshots.update(this.#planner.takeChanges().values());
   }
 
   resource(type: TypeUrl, name = ID): Resource | undefined {

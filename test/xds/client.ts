@@ -24,7 +24,11 @@ const METHODS: Readonly<Record<ShortType | 'all', readonly [service: string, wha
 };
 
 /** grpc-js has clients of one address share a connection. */
-const OWN_CONNECTION = { 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_channelz': 0 };
+const OWN_CONNECTION = {
+  'grpc.max_receive_message_length': -1,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_channelz': 0,
+};
 
 const same = (bytes: Buffer): Buffer => bytes;
 

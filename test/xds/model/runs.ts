@@ -27,7 +27,7 @@ export interface Scene {
 export type Random = (below: number) => number;
 
 /** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): Random {
+export function randomFrom(seed: number): Random {
   let state = seed;
   return (below) => {
     state = (state + 0x6d2b79f5) | 0;

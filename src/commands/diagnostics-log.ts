@@ -1,0 +1,64 @@
+/**
+ * Logs each diagnostic once when it is new, and once when it is no longer so; costs what changed, however many there are.
+ */
+import type { Logger } from 'pino';
+
+import { formatDiagnostic, formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+
+const LEVELS = { error: 'error', warning: 'warn', note: 'info' } as const;
+
+export class DiagnosticsLog {
+  readonly #log: Logger;
+  readonly #byOwner = new Map<string, readonly Diagnostic[]>();
+  /** How many owners say it; several may say the same. */
+  readonly #counts = new Map<string, number>();
+  readonly #said = new Set<string>();
+  /** What came or went since it was last told, by line. */
+  readonly #news = new Map<string, Diagnostic>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** All that this owner has to say from now on. */
+  set(owner: string, diagnostics: readonly Diagnostic[]): void {
+    const before = this.#byOwner.get(owner) ?? [];
+    if (before === diagnostics) return;
+    if (diagnostics.length === 0) this.#byOwner.delete(owner);
+    else this.#byOwner.set(owner, diagnostics);
+    for (const diagnostic of diagnostics) this.#count(diagnostic, 1);
+    for (const diagnostic of before) this.#count(diagnostic, -1);
+  }
+
+  /** Those of these owners that are not named have nothing to say any more. */
+  setAll(prefix: string, byOwner: ReadonlyMap<string, readonly Diagnostic[]>): void {
+    for (const owner of this.#byOwner.keys()) {
+      if (owner.startsWith(prefix) && !byOwner.has(owner.slice(prefix.length))) this.set(owner, []);
+    }
+    for (const [owner, diagnostics] of byOwner) this.set(`${prefix}${owner}`, diagnostics);
+  }
+
+  tell(): void {
+    for (const [line, diagnostic] of this.#news) {
+      if (this.#counts.has(line)) this.#tellNew(line, diagnostic);
+      else if (this.#said.delete(line)) this.#log.info(`no longer: ${line}`);
+    }
+    this.#news.clear();
+  }
+
+  #tellNew(line: string, diagnostic: Diagnostic): void {
+    if (this.#said.has(line)) return;
+    this.#said.add(line);
+    const { reason, position, severity } = diagnostic;
+    const place = position && `${position.file}:${position.line}:${position.column}`;
+    this.#log[LEVELS[severity]]({ reason, place }, formatDiagnostic(diagnostic));
+  }
+
+  #count(diagnostic: Diagnostic, change: 1 | -1): void {
+    const line = formatDiagnosticLine(diagnostic);
+    const count = (this.#counts.get(line) ?? 0) + change;
+    if (count === 0) this.#counts.delete(line);
+    else this.#counts.set(line, count);
+    this.#news.set(line, diagnostic);
+  }
+}

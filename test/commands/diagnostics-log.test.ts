@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { pino } from 'pino';
+
+import type { Diagnostic } from '../../src/api/diagnostic.ts';
+import { DiagnosticsLog } from '../../src/commands/diagnostics-log.ts';
+
+function diagnostic(message: string): Diagnostic {
+  return {
+    severity: 'warning',
+    reason: 'InvalidValue',
+    object: { kind: 'RedisService', namespace: 'redis', name: 'a' },
+    path: [],
+    message,
+  };
+}
+
+/** The log, and what it has said since it was last asked. */
+function kept(): { log: DiagnosticsLog; said: () => string[] } {
+  const lines: string[] = [];
+  const log = new DiagnosticsLog(
+    pino({ base: null, timestamp: false }, { write: (line: string) => void lines.push(line) }),
+  );
+  return {
+    log,
+    said: () => {
+      log.tell();
+      return lines.splice(0).map((line) => {
+        const { msg } = JSON.parse(line) as { msg: string };
+        return `${msg.startsWith('no longer') ? '- ' : '+ '}${/(one|two)$/m.exec(msg)?.[0]}`;
+      });
+    },
+  };
+}
+
+test('what is new is said once, and once more when it is no longer so', () => {
+  const { log, said } = kept();
+  log.set('source', [diagnostic('one')]);
+  assert.deepEqual(said(), ['+ one']);
+  log.set('source', [diagnostic('one'), diagnostic('two')]);
+  assert.deepEqual(said(), ['+ two']);
+  log.set('source', [diagnostic('two')]);
+  assert.deepEqual(said(), ['- one']);
+  assert.deepEqual(said(), []);
+});
+
+test('what two say is said once, and is so until neither says it', () => {
+  const { log, said } = kept();
+  log.set('plan a', [diagnostic('one')]);
+  log.set('plan b', [diagnostic('one')]);
+  assert.deepEqual(said(), ['+ one']);
+  log.set('plan a', []);
+  assert.deepEqual(said(), []);
+  log.set('plan b', []);
+  assert.deepEqual(said(), ['- one']);
+});
+
+test('what comes and goes between two tellings is not said', () => {
+  const { log, said } = kept();
+  log.set('plan a', [diagnostic('one')]);
+  log.set('plan a', []);
+  assert.deepEqual(said(), []);
+  log.set('plan a', [diagnostic('one')]);
+  said();
+  log.set('plan a', []);
+  log.set('plan a', [diagnostic('one')]);
+  assert.deepEqual(said(), []);
+});
+
+test('owners of a kind that are not named have nothing to say any more', () => {
+  const { log, said } = kept();
+  log.set('plan a', [diagnostic('one')]);
+  log.setAll('view ', new Map([['x', [diagnostic('two')]]]));
+  assert.deepEqual(said(), ['+ one', '+ two']);
+  log.setAll('view ', new Map());
+  assert.deepEqual(said(), ['- two']);
+});
