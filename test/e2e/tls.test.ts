@@ -11,8 +11,8 @@ import { startEnvoy, type EnvoyProcess } from '../../src/demo/envoy-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { secretFiles } from '../../src/envoy/bootstrap-tls.ts';
 import { bootstrap } from '../../src/envoy/bootstrap.ts';
-import { createAuthority } from '../../src/tls/authority.ts';
-import { spiffe, validForSeconds, writeFiles } from '../tls/certificates.ts';
+import { createAuthority, type KeyPair } from '../../src/tls/authority.ts';
+import { mountSecret, spiffe, validForSeconds, writeFiles } from '../tls/certificates.ts';
 import { needEnvoy } from './environment.ts';
 import { answerOf, connect, withoutDns } from './sidecar.ts';
 
@@ -51,7 +51,11 @@ spec:
 `;
 }
 
-async function stage(t: TestContext, binary: string): Promise<Stage> {
+async function stage(
+  t: TestContext,
+  binary: string,
+  write: (folder: string, ca: string, pair: KeyPair) => Promise<unknown> = writeFiles,
+): Promise<Stage> {
   const folder = await temporaryFolder('mtls');
   t.after(() => removeFolder(folder));
   const [port = 0] = await freePorts(1);
@@ -61,7 +65,7 @@ async function stage(t: TestContext, binary: string): Promise<Stage> {
   const clientFolder = join(folder, 'client');
   const renew = async (seconds: number): Promise<void> => {
     const pair = await authority.issueClient(spiffe('shop'), validForSeconds(seconds));
-    await writeFiles(clientFolder, authority.certificate, pair);
+    await write(clientFolder, authority.certificate, pair);
   };
   const setPassword = async (namespace: string, password: string): Promise<void> => {
     const file = join(folder, `${namespace}.yaml`);
@@ -187,10 +191,10 @@ test('an Envoy whose certificate has expired is refused, serves on, and is back 
   assert.match(String(await here.auth('of-pay')), /invalid password/);
 });
 
-test('an Envoy whose certificate is renewed in time changes over without being refused once', async (t) => {
+test('an Envoy whose mounted Secret is renewed in time changes over without being refused once', async (t) => {
   const binary = await needEnvoy(t);
   if (binary === undefined) return;
-  const here = await stage(t, binary);
+  const here = await stage(t, binary, mountSecret);
   const envoy = await connectShortly(here);
   const refusedBefore = messages(here.log, 'connection refused').length;
   await here.renew(HOUR);

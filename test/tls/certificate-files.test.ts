@@ -5,10 +5,10 @@ import { test, type TestContext } from 'node:test';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { type Authority, createAuthority } from '../../src/tls/authority.ts';
+import { type Authority, createAuthority, type KeyPair } from '../../src/tls/authority.ts';
 import { type CertificateFiles, readCertificates } from '../../src/tls/certificate-files.ts';
 import { watchCertificates } from '../../src/tls/watch.ts';
-import { spiffe, validForSeconds, writeFiles } from './certificates.ts';
+import { mountSecret, spiffe, validForSeconds, writeFiles } from './certificates.ts';
 
 interface Place {
   readonly folder: string;
@@ -92,4 +92,23 @@ test('new files are reported; unusable ones once, and those before stay', async 
   await eventually('the change', () => changes[0]);
   assert.deepEqual(changes, [`URI:${spiffe('renewed')}`]);
   assert.equal(problems.length, 1);
+});
+
+test('a Secret that is mounted anew is noticed', async (t) => {
+  const { folder, authority } = await place(t);
+  const mount = join(folder, 'mount');
+  const issue = async (name: string): Promise<KeyPair> =>
+    authority.issueClient(spiffe(name), validForSeconds(60));
+  await mountSecret(mount, authority.certificate, await issue('first'));
+  const files = { ca: join(mount, 'ca.crt'), cert: join(mount, 'tls.crt'), key: join(mount, 'tls.key') };
+  const changes: string[] = [];
+  const end = watchCertificates(files, await readCertificates(files), {
+    everyMs: 5,
+    onChange: ({ names }) => changes.push(names),
+    onProblem: () => {},
+  });
+  t.after(end);
+  await mountSecret(mount, authority.certificate, await issue('second'));
+  await eventually('the change', () => changes[0]);
+  assert.deepEqual(changes, [`URI:${spiffe('second')}`]);
 });

@@ -1,8 +1,8 @@
 /**
  * Certificates for tests, which may be valid for seconds only.
  */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, rename, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 
 import type { KeyPair, Validity } from '../../src/tls/authority.ts';
 import type { CertificateFiles } from '../../src/tls/certificate-files.ts';
@@ -14,6 +14,22 @@ export function validForSeconds(seconds: number): Validity {
 
 export function spiffe(namespace: string): string {
   return `spiffe://cluster.local/ns/${namespace}/sa/test`;
+}
+
+/**
+ * As the kubelet mounts a Secret: the files are links through a link to a folder, and only that link is ever replaced.
+ */
+export async function mountSecret(folder: string, ca: string, pair: KeyPair): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const version = await mkdtemp(join(folder, '..version-'));
+  await writeFiles(version, ca, pair);
+  await symlink(basename(version), `${version}-link`);
+  await rename(`${version}-link`, join(folder, '..data'));
+  for (const name of ['ca.crt', 'tls.key', 'tls.crt']) {
+    await symlink(join('..data', name), join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
 }
 
 /** Replaces what is there, each file at once. */

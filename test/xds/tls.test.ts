@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { before, after, test, type TestContext } from 'node:test';
@@ -121,6 +122,19 @@ async function bytesUntilClosed(address: string, { pair, alpn = 'h2' }: Shown): 
   return bytes;
 }
 
+/** As many as come first, or none at the end. */
+async function bytesAtFirst(address: string, pair: KeyPair): Promise<number> {
+  const socket = dial(address, pair);
+  socket.on('error', () => {});
+  return await new Promise((resolve) => {
+    socket.once('data', (chunk: Buffer) => {
+      resolve(chunk.length);
+      socket.destroy();
+    });
+    socket.once('close', () => resolve(0));
+  });
+}
+
 function dial(address: string, pair: KeyPair | undefined, alpn = 'h2'): TLSSocket {
   const port = Number(address.split(':')[1]);
   return connect({
@@ -208,6 +222,23 @@ test('certificates are renewed under load: streams go on, new connections get th
   }
   const refused = here.log.filter(({ message }) => message.endsWith(' refused'));
   assert.deepEqual(refused, []);
+});
+
+test('other authorities hold for new connections, and open streams go on', async (t) => {
+  const files = await serverFiles('authorities');
+  const here = await tlsStage(t, { tls: { files, clusterDomain: 'cluster.local', everyMs: 5 } });
+  const stream = here.client(await shopChannel()).stream('delta');
+  stream.send('LDS', NODE);
+  stream.ack(await stream.next());
+  const theirs = await foreign.issueClient(spiffe('shop'), HOUR);
+  assert.equal(await bytesUntilClosed(here.server.address, { pair: theirs }), 0);
+  await writeFile(files.ca, foreign.certificate);
+  const ours = await authority.issueClient(spiffe('shop'), HOUR);
+  await eventually('refused', async () =>
+    (await bytesAtFirst(here.server.address, ours)) === 0 ? true : undefined,
+  );
+  assert.ok((await bytesAtFirst(here.server.address, theirs)) > 0);
+  await assertSilent(stream, 'delta');
 });
 
 test('a connection ends when its certificate does, and another one does not', async (t) => {
