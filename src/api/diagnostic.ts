@@ -6,29 +6,32 @@
  */
 export type Severity = 'error' | 'warning' | 'note';
 
-/** Every reason a Diagnostic can have. */
-export type Reason =
-  | 'SyntaxError'
-  | 'InvalidValue'
-  | 'UnknownField'
-  | 'FieldDropped'
-  | 'Duplicate'
-  | 'HostNotFound'
-  | 'PortNotFound'
-  | 'SecretNotFound'
-  | 'SecretFieldMissing'
-  | 'SecretTypeRefused'
-  | 'CredentialsUnavailable'
-  | 'AddressConflict'
-  | 'HostConflict'
-  | 'NoCatchAll'
-  | 'PolicyWithoutReplicas'
-  | 'ModeAssumed'
-  | 'WritesAsReads'
-  | 'GuardInForce'
-  | 'LastGoodKept'
-  | 'UnsupportedByEnvoy'
-  | 'Rejected';
+/** Every reason a Diagnostic can have, in the order of docs/diagnostics.md. */
+export const REASONS = [
+  'SyntaxError',
+  'InvalidValue',
+  'UnknownField',
+  'FieldDropped',
+  'Duplicate',
+  'HostNotFound',
+  'PortNotFound',
+  'SecretNotFound',
+  'SecretFieldMissing',
+  'SecretTypeRefused',
+  'CredentialsUnavailable',
+  'AddressConflict',
+  'HostConflict',
+  'NoCatchAll',
+  'PolicyWithoutReplicas',
+  'ModeAssumed',
+  'WritesAsReads',
+  'GuardInForce',
+  'LastGoodKept',
+  'UnsupportedByEnvoy',
+  'Rejected',
+] as const;
+
+export type Reason = (typeof REASONS)[number];
 
 /** From the object's root: `['spec', 'redis', 0, 'route', 'host']`; empty for the object as a whole. */
 export type FieldPath = readonly (string | number)[];
