@@ -53,13 +53,13 @@ export class Fields {
   }
 
   map(name: string): Fields | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a map');
     return value === undefined ? undefined : Fields.of(value, this.at(name), this.#report);
   }
 
   /** An absent list is empty. */
   list(name: string): readonly { readonly value: unknown; readonly path: FieldPath }[] {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a list');
     if (value === undefined) return [];
     if (!Array.isArray(value)) {
       this.invalid(
@@ -84,7 +84,7 @@ export class Fields {
   }
 
   text(name: string): string | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a text');
     if (value === undefined || typeof value === 'string') return value;
     this.invalid(name, `${describe(value)} is not a text; ${asText(value)}`);
     return undefined;
@@ -100,7 +100,7 @@ export class Fields {
 
   /** A text whose value is never quoted in a message. */
   secret(name: string): SecretText | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a text');
     if (value === undefined) return undefined;
     if (typeof value === 'string') return new SecretText(value);
     this.invalid(name, `is ${kindOf(value)}, not a text; write it in quotes`);
@@ -108,14 +108,14 @@ export class Fields {
   }
 
   flag(name: string): boolean | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, '`true` or `false`');
     if (value === undefined || typeof value === 'boolean') return value;
     this.invalid(name, `${describe(value)} is neither true nor false; write one of them without quotes`);
     return undefined;
   }
 
   port(name: string): number | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a port, 1 to 65535');
     if (value === undefined) return undefined;
     if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
     this.invalid(name, `${describe(value)} is not a port; write a whole number from 1 to 65535`);
@@ -128,7 +128,7 @@ export class Fields {
     noun: string,
     { min, max }: { readonly min: number; readonly max: number },
   ): number | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, `a whole number from ${min} to ${max}`);
     if (value === undefined) return undefined;
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
     this.invalid(
@@ -140,7 +140,7 @@ export class Fields {
 
   /** 0 to 100 in steps of 0.0001, which is what Envoy can carry. */
   percent(name: string): number | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a number from 0 to 100, four digits after the point at most');
     if (value === undefined) return undefined;
     if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
       this.invalid(name, `${describe(value)} is not a percentage; write a number from 0 to 100`);
@@ -168,7 +168,7 @@ export class Fields {
   }
 
   durationMs(name: string): number | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, 'a duration above zero');
     if (value === undefined) return undefined;
     if (typeof value === 'number') {
       const remedy =
@@ -192,7 +192,7 @@ export class Fields {
 
   /** One of several names, or its number as protobuf's writers may give it. */
   choice<T extends string>(name: string, noun: string, choices: readonly T[]): T | undefined {
-    const value = this.#value(name);
+    const value = this.#value(name, `one of ${choices.map((choice) => `\`${choice}\``).join(', ')}`);
     if (value === undefined) return undefined;
     const found = typeof value === 'number' ? choices[value] : choices.find((choice) => choice === value);
     if (found !== undefined) return found;
@@ -235,8 +235,10 @@ export class Fields {
     }
   }
 
-  #value(name: string): unknown {
+  /** `type`: what it should be, in the words of the reference of fields. */
+  #value(name: string, type?: string): unknown {
     this.#asked.add(name);
+    if (type !== undefined) this.#report.onAsked?.(this.at(name), type);
     return (Object.hasOwn(this.#values, name) ? this.#values[name] : undefined) ?? undefined;
   }
 }

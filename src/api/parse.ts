@@ -7,7 +7,7 @@ import { parseEndpointSlice, parseSecret, parseService } from './kubernetes-obje
 import type { ApiObject, ObjectHeader } from './objects.ts';
 import { parseRedisDestination } from './redis-destination.ts';
 import { parseRedisService } from './redis-service.ts';
-import { Report, type Locate } from './report.ts';
+import { Report, type Asked, type Locate } from './report.ts';
 import { ANNOTATIONS } from './service-annotations.ts';
 import { nearest } from './suggestion.ts';
 
@@ -36,8 +36,10 @@ const OTHER_KINDS: Readonly<Record<string, string>> = {
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** `locate` says where a field stands, for the Diagnostics now and later. */
-export function parseObject(value: unknown, locate: Locate): ParseOutcome {
+/**
+ * `locate` says where a field stands, for the Diagnostics now and later; `onAsked` hears of every field that is asked for.
+ */
+export function parseObject(value: unknown, locate: Locate, onAsked?: Asked): ParseOutcome {
   const refuse = (report: Report, object?: ObjectRef): ParseOutcome => ({
     kind: 'refused',
     object,
@@ -62,7 +64,7 @@ export function parseObject(value: unknown, locate: Locate): ParseOutcome {
     namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
     name: typeof name === 'string' ? name : '',
   };
-  const report = new Report(ref.name === '' ? undefined : ref, locate);
+  const report = new Report(ref.name === '' ? undefined : ref, locate, onAsked);
   // readKind has seen that it is a map.
   const root = Fields.of(value, [], report) as Fields;
   const metadata = parseMetadata(root, ref, locate, report);
