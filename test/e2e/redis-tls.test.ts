@@ -3,11 +3,11 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { createAuthority, validFor, type Authority, type KeyPair } from '../../src/tls/authority.ts';
-import { needEnvoy } from './environment.ts';
+import { needEnvoy, needTlsRedis } from './environment.ts';
 import { startHosts, type Host, type Hosts } from './hosts.ts';
 import { documents, secret } from './objects.ts';
 import { answerOf } from './sidecar.ts';
-import { needTlsRedis, startTlsRedis } from './tls-redis.ts';
+import { startTlsRedis } from './tls-redis.ts';
 
 const NAME = 'redis.example.com';
 

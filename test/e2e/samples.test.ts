@@ -15,10 +15,10 @@ import { startRedis, stopRedis, type RedisConfig, type RedisNode } from '../../s
 import { countsOf } from '../../src/demo/traffic.ts';
 import { createAuthority, validFor } from '../../src/tls/authority.ts';
 import { SAMPLES } from '../golden/case.ts';
-import { needEnvoy, needRedis } from './environment.ts';
+import { needEnvoy, needRedis, needTlsRedis } from './environment.ts';
 import { documents, serviceObjects } from './objects.ts';
 import { answerOf, connect, startSidecar } from './sidecar.ts';
-import { needTlsRedis, startTlsRedis } from './tls-redis.ts';
+import { startTlsRedis } from './tls-redis.ts';
 
 interface Setting {
   readonly envoy: string;

@@ -1,33 +1,16 @@
 /** A Redis that speaks TLS, on a port of its own beside the plain one that tests look through. */
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { promisify } from 'node:util';
 
 import type { RedisBinary } from '../../src/demo/binaries.ts';
 import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node.ts';
 import type { KeyPair } from '../../src/tls/authority.ts';
-import { needRedis } from './environment.ts';
 
 export interface TlsRedis {
   readonly node: RedisNode;
   readonly tlsPort: number;
-}
-
-/** One that was built with TLS, as distributions do; undefined: the test has been skipped. */
-export async function needTlsRedis(t: TestContext): Promise<RedisBinary | undefined> {
-  const redis = await needRedis(t, 'path');
-  if (redis === undefined) return undefined;
-  const said = await promisify(execFile)(redis.server, ['--tls-port', '0', '--port', 'none']).then(
-    ({ stdout }) => stdout,
-    (error: { readonly stdout?: string; readonly stderr?: string }) => `${error.stdout}${error.stderr}`,
-  );
-  // It ends at the first directive that it does not know, which must not be the one about TLS.
-  if (!said.includes('tls-port')) return redis;
-  t.skip(`${redis.server} was built without TLS: install redis-server of the distribution`);
-  return undefined;
 }
 
 export interface TlsOptions {
