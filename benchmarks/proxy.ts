@@ -7,6 +7,8 @@
  */
 import { writeFile } from 'node:fs/promises';
 
+import { Redis } from 'ioredis';
+
 import { findRedis } from '../src/demo/binaries.ts';
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
@@ -68,10 +70,8 @@ export async function run(args: readonly string[]): Promise<void> {
     const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
     targets.push(await startProxyTarget(seed, flags));
     for (const target of targets) {
-      await eventually(`an answer of ${target.name}`, async () => {
-        await runRedisBenchmark(target.port, { ...FIRST, commands: 50 });
-        return true;
-      });
+      // redis-benchmark itself hangs before a port that nobody listens on.
+      await eventually(`an answer of ${target.name}`, () => answers(target.port));
       await runRedisBenchmark(target.port, { ...FIRST, commands: 200_000 });
     }
     for (let round = 1; round <= rounds; round++) {
@@ -142,6 +142,23 @@ async function measure({ port, process }: Target, load: Load): Promise<Row> {
   const seen = await runRedisBenchmark(port, load);
   const used = (await cpuSeconds(process.pid)) - before;
   return { ...seen, cpuMicros: (used / load.commands) * 1e6 };
+}
+
+async function answers(port: number): Promise<true> {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    protocol: 2,
+    lazyConnect: true,
+    enableReadyCheck: false,
+  });
+  client.on('error', () => {});
+  try {
+    await client.get('first');
+    return true;
+  } finally {
+    client.disconnect();
+  }
 }
 
 function rotated<T>(items: readonly T[], by: number): readonly T[] {

@@ -74,7 +74,7 @@ export class ClusterUpstream extends Upstream {
   protected choose(request: Request): Node | null {
     const shard = this.#shards[this.#slots[request.place]!];
     if (shard === undefined) return null;
-    const policy = request.terms!.policy;
+    const policy = request.terms.policy;
     if (request.isRead && policy !== MASTER) {
       // Replicas of Redis 7.0 answer nil for a key that has already moved.
       const moving = this.#migrating.size > 0 && this.#migrating.has(request.place);

@@ -108,12 +108,29 @@ export class Connection implements Flushable {
   /** Sends `bytes[start, end)` at the end of this turn; `request` gets the reply. */
   append(request: Request | null, bytes: Uint8Array, start: number, end: number): void {
     const size = end - start;
-    let block = this.#current;
-    if (block.end + size > block.bytes.length) block = this.#nextBlock(size);
+    const block = this.#blockFor(size);
     copyBytes(bytes, start, end, block.bytes, block.end);
-    const ring = this.#ring;
+    this.#note(request, block, size);
+  }
+
+  /** The same for a command in two pieces. */
+  appendBehind(head: Uint8Array, request: Request, bytes: Uint8Array, start: number, end: number): void {
+    const length = head.length;
+    const size = length + end - start;
+    const block = this.#blockFor(size);
+    copyBytes(head, 0, length, block.bytes, block.end);
+    copyBytes(bytes, start, end, block.bytes, block.end + length);
+    this.#note(request, block, size);
+  }
+
+  #blockFor(size: number): Block {
+    const block = this.#current;
+    return block.end + size > block.bytes.length ? this.#nextBlock(size) : block;
+  }
+
+  #note(request: Request | null, block: Block, size: number): void {
     const tail = this.#tail;
-    if (((tail - this.#head) | 0) === ring.length) this.#growRing();
+    if (((tail - this.#head) | 0) === this.#ring.length) this.#growRing();
     const place = tail & (this.#ring.length - 1);
     this.#ring[place] = request;
     this.#sentAt[place] = clock.now;

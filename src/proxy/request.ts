@@ -4,10 +4,8 @@
  * Several connections may hold the same request (a hedged read): each notes the generation it was given, and what
  * belongs to an older one is nobody's any more.
  */
-import type { Command } from '../redis/command-table.ts';
 import type { Block } from './block.ts';
 import type { ReplySink } from './reply-sink.ts';
-import type { Upstream } from './upstream.ts';
 
 /** What of a listener goes with each of its commands. */
 export interface Terms {
@@ -19,15 +17,15 @@ export interface Terms {
   readonly hashTags: boolean;
 }
 
+const NO_TERMS: Terms = { policy: 0, followRedirections: false, opTimeoutMs: 0, hashTags: false };
+
 export class Request {
   generation = 0;
   sink: ReplySink | null = null;
-  upstream: Upstream | null = null;
-  command: Command | null = null;
-  terms: Terms | null = null;
+  terms = NO_TERMS;
   isRead = false;
-  /** 2 or 3: the client's protocol, which the connection to Redis has too. */
-  protocol: 2 | 3 = 2;
+  /** Which of a node's connections serve it; node.ts has the bits. */
+  connectionKind = 0;
   /** The slot, or which server of a sharded upstream. */
   place = 0;
   startedAt = 0;
@@ -44,6 +42,8 @@ export class Request {
   reply: Block | null = null;
   replyStart = 0;
   replyEnd = 0;
+  /** Of a split command: the next part. */
+  next: Request | null = null;
 }
 
 const pool: Request[] = [];
@@ -56,11 +56,9 @@ export function takeRequest(): Request {
 export function giveRequest(request: Request): void {
   request.generation += 1;
   request.sink = null;
-  request.upstream = null;
-  request.command = null;
-  request.terms = null;
   request.block = null;
   request.reply = null;
+  request.next = null;
   request.isDone = false;
   request.hops = 0;
   request.sent = 0;

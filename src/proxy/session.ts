@@ -25,15 +25,16 @@ import { Input, type InputHandler } from './input.ts';
 import { LateReplies, answerFault } from './late-replies.ts';
 import { LocalState, answerLocally } from './local-commands.ts';
 import { mirror } from './mirroring.ts';
+import { READONLY, RESP3 } from './node.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import type { ReplySink } from './reply-sink.ts';
 import { giveRequest, takeRequest, type Request } from './request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import { rewriteKeys } from './rewrite.ts';
+import { MASTER } from './shard.ts';
 import { sendSplit } from './split.ts';
 import { beginTurn, clock, flushClient, type Flushable } from './turn.ts';
-import type { Upstream } from './upstream.ts';
 
 /** A client with more commands under way is not read from until half of them are answered. */
 const MAX_PENDING = 4_096;
@@ -121,8 +122,8 @@ export class Session implements Flushable, ReplySink, InputHandler {
   }
 
   /** Queued and counted; its place and its bytes are the caller's business. */
-  newRequest(command: Command, upstream: Upstream | null): Request {
-    const request = this.newPart(command, upstream);
+  newRequest(command: Command): Request {
+    const request = this.newPart(command);
     request.sink = this.#lateBy > 0 ? new LateReplies(this, this.#lateBy) : this;
     this.replies.push(request);
     if (this.replies.length >= MAX_PENDING) this.#isPaused = true;
@@ -130,13 +131,13 @@ export class Session implements Flushable, ReplySink, InputHandler {
   }
 
   /** With this session's terms, but not queued. */
-  newPart(command: Command, upstream: Upstream | null): Request {
+  newPart(command: Command): Request {
     const request = takeRequest();
-    request.command = command;
-    request.upstream = upstream;
-    request.terms = this.home.routing.terms;
+    const { terms } = this.home.routing;
+    request.terms = terms;
     request.isRead = command.isRead;
-    request.protocol = this.local.protocol;
+    request.connectionKind =
+      (this.local.protocol === 3 ? RESP3 : 0) | (terms.policy === MASTER ? 0 : READONLY);
     request.startedAt = clock.now;
     return request;
   }
@@ -231,8 +232,8 @@ export class Session implements Flushable, ReplySink, InputHandler {
     end: number,
   ): void {
     const upstream = command.isRead ? destination.reads : destination.upstream;
-    const request = this.newRequest(command, upstream);
-    const { hashTags } = request.terms!;
+    const request = this.newRequest(command);
+    const { hashTags } = request.terms;
     request.place = upstream.placeOf(bytes, start, end, hashTags);
     const connection = upstream.send(request, bytes, from, to);
     if (connection !== null && connection.isCongested) this.heed(connection);
@@ -252,8 +253,8 @@ export class Session implements Flushable, ReplySink, InputHandler {
     end: number,
   ): void {
     const copy = ({ upstream }: MirrorDestination): Request => {
-      const request = this.newPart(command, upstream);
-      request.place = upstream.placeOf(keyBytes, start, end, request.terms!.hashTags);
+      const request = this.newPart(command);
+      request.place = upstream.placeOf(keyBytes, start, end, request.terms.hashTags);
       return request;
     };
     mirror(mirrors, copy, command.isRead, bytes, from, to);
@@ -270,7 +271,7 @@ export class Session implements Flushable, ReplySink, InputHandler {
       this.#lateBy = fault.delayMs ?? 0;
       return false;
     }
-    answerFault(fault, this.newRequest(command, null));
+    answerFault(fault, this.newRequest(command));
     return true;
   }
 
@@ -300,7 +301,7 @@ export class Session implements Flushable, ReplySink, InputHandler {
   #keyless(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const upstream = this.home.routing.catchAll?.upstream;
     if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
-    const request = this.newRequest(command, upstream);
+    const request = this.newRequest(command);
     request.isRead = false;
     request.place = upstream.anyPlace();
     this.heed(upstream.send(request, bytes, frame.start, frame.at));

@@ -13,9 +13,9 @@ import { giveRequest, type Request } from './request.ts';
 import type { Destination } from './routing.ts';
 import { Scratch } from './scratch.ts';
 import type { Session } from './session.ts';
-import type { Upstream } from './upstream.ts';
 
 const MINUS = 0x2d;
+const COLON = 0x3a;
 const CR = 13;
 
 /** The command or reply that is being put together. */
@@ -24,8 +24,20 @@ const scratch = new Scratch();
 /** Of each key, while one command is worked off. */
 let places = new Int32Array(64);
 const destinations: Destination[] = [];
-/** Of each part: its first key; of each key: the next one of its part, 0 where there is none. */
+/** The next key of the same part, 0 where there is none. */
 let nextOfPart = new Int32Array(64);
+/** Of each part: its first and its last key. */
+let firsts = new Int32Array(64);
+let lasts = new Int32Array(64);
+/** Up to so many keys are compared with each other. */
+const FEW = 32;
+
+const HEADS: ReadonlyMap<string, Buffer> = new Map(
+  ['mget', 'mset', 'del', 'unlink', 'exists', 'touch'].map((name) => [
+    name,
+    Buffer.from(`*${name === 'mset' ? 3 : 2}\r\n$${name.length}\r\n${name}\r\n`),
+  ]),
+);
 
 export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
   const step = command.name === 'mset' ? 2 : 1;
@@ -36,6 +48,8 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
   if (keys > places.length) {
     places = new Int32Array(2 * keys);
     nextOfPart = new Int32Array(2 * keys);
+    firsts = new Int32Array(2 * keys);
+    lasts = new Int32Array(2 * keys);
   }
   const { offsets } = frame;
   const { hashTags } = session.home.routing.terms;
@@ -55,34 +69,40 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
   if (isWhole) {
     return session.send(command, destinations[0]!, bytes, frame.start, frame.at, offsets[2]!, offsets[3]!);
   }
-  const firsts = partition(keys);
-  const aggregate = new Aggregate(session, command, session.newRequest(command, null), keys, firsts.length);
-  for (const first of firsts) sendPart(aggregate, bytes, frame, step, first);
+  const parts = partition(keys);
+  const aggregate = new Aggregate(session, command, session.newRequest(command), keys, parts);
+  for (let part = 0; part < parts; part++) sendPart(aggregate, bytes, frame, step, firsts[part]!);
 }
 
-/** Chains the keys of each part; returns the first of each. */
-function partition(keys: number): number[] {
-  const firsts: number[] = [];
-  const lasts: number[] = [];
-  const byPlace = keys > 32 ? new Map<number, number[]>() : undefined;
+/** Chains the keys of each part; `firsts` has the first of each, returned is how many. */
+function partition(keys: number): number {
+  const byPlace = keys > FEW ? new Map<number, number[]>() : undefined;
+  let parts = 0;
   for (let key = 0; key < keys; key++) {
     nextOfPart[key] = 0;
-    const candidates = byPlace?.get(places[key]!);
-    const part =
-      byPlace === undefined
-        ? firsts.findIndex((first) => isSamePart(first, key))
-        : (candidates?.find((index) => isSamePart(firsts[index]!, key)) ?? -1);
+    const part = byPlace === undefined ? partOf(key, parts) : partAmong(byPlace, key);
     if (part >= 0) {
       nextOfPart[lasts[part]!] = key;
       lasts[part] = key;
       continue;
     }
-    if (candidates === undefined) byPlace?.set(places[key]!, [firsts.length]);
-    else candidates.push(firsts.length);
-    firsts.push(key);
-    lasts.push(key);
+    const others = byPlace?.get(places[key]!);
+    if (others === undefined) byPlace?.set(places[key]!, [parts]);
+    else others.push(parts);
+    firsts[parts] = key;
+    lasts[parts] = key;
+    parts += 1;
   }
-  return firsts;
+  return parts;
+}
+
+function partOf(key: number, parts: number): number {
+  for (let part = 0; part < parts; part++) if (isSamePart(firsts[part]!, key)) return part;
+  return -1;
+}
+
+function partAmong(byPlace: ReadonlyMap<number, readonly number[]>, key: number): number {
+  return byPlace.get(places[key]!)?.find((part) => isSamePart(firsts[part]!, key)) ?? -1;
 }
 
 function isSamePart(a: number, b: number): boolean {
@@ -99,28 +119,26 @@ function sendPart(
   const { session, command } = aggregate;
   const destination = destinations[first]!;
   const upstream = command.isRead ? destination.reads : destination.upstream;
-  let count = 0;
-  for (let key = first; ; key = nextOfPart[key]!) {
-    count += 1;
-    if (nextOfPart[key] === 0) break;
-  }
-  scratch.clear();
-  scratch.text(`*${1 + count * step}\r\n$${command.name.length}\r\n${command.name}\r\n`);
-  const part = aggregate.newPart(upstream);
+  const part = aggregate.newPart();
   part.place = places[first]!;
-  for (let key = first; ; key = nextOfPart[key]!) {
-    const argument = 1 + key * step;
-    const { cut } = destinations[key]!;
-    if (cut > 0) {
-      scratch.text(`$${offsets[2 * argument + 1]! - offsets[2 * argument]! - cut}\r\n`);
-      scratch.append(bytes, offsets[2 * argument]! + cut, offsets[2 * argument + 1]! + 2);
-    } else {
-      scratch.append(bytes, offsets[2 * argument - 1]! + 2, offsets[2 * argument + 1]! + 2);
+  if (nextOfPart[first] === 0) aggregate.notePart(first);
+  if (nextOfPart[first] === 0 && destination.cut === 0 && destination.mirrors === null) {
+    const connection = upstream.connectionFor(part);
+    if (connection !== null) {
+      // From the key's `$` on, to the end of the key or of its value.
+      const argument = 2 * (1 + first * step);
+      connection.appendBehind(
+        aggregate.head,
+        part,
+        bytes,
+        offsets[argument - 1]! + 2,
+        offsets[argument + 2 * step - 1]! + 2,
+      );
+      if (connection.isCongested) session.heed(connection);
+      return;
     }
-    if (step === 2) scratch.append(bytes, offsets[2 * argument + 1]! + 2, offsets[2 * argument + 3]! + 2);
-    aggregate.notePart(key);
-    if (nextOfPart[key] === 0) break;
   }
+  writePart(aggregate, bytes, offsets, step, first);
   session.heed(upstream.send(part, scratch.bytes, 0, scratch.length));
   if (destination.mirrors === null) return;
   const argument = 2 * (1 + first * step);
@@ -128,15 +146,51 @@ function sendPart(
   session.mirror(destination.mirrors, command, scratch.bytes, 0, scratch.length, bytes, start, end);
 }
 
+/** Into the scratch: several keys, or keys that lose their prefix. */
+function writePart(
+  aggregate: Aggregate,
+  bytes: Buffer,
+  offsets: Int32Array,
+  step: number,
+  first: number,
+): void {
+  const { name } = aggregate.command;
+  let count = 0;
+  for (let key = first; ; key = nextOfPart[key]!) {
+    count += 1;
+    if (nextOfPart[key] === 0) break;
+  }
+  scratch.clear();
+  scratch.text(`*${1 + count * step}\r\n$${name.length}\r\n${name}\r\n`);
+  for (let key = first; ; key = nextOfPart[key]!) {
+    const argument = 2 * (1 + key * step);
+    const { cut } = destinations[key]!;
+    if (cut > 0) {
+      scratch.text(`$${offsets[argument + 1]! - offsets[argument]! - cut}\r\n`);
+      scratch.append(bytes, offsets[argument]! + cut, offsets[argument + 1]! + 2);
+    } else {
+      scratch.append(bytes, offsets[argument - 1]! + 2, offsets[argument + 1]! + 2);
+    }
+    if (step === 2) scratch.append(bytes, offsets[argument + 1]! + 2, offsets[argument + 3]! + 2);
+    aggregate.notePart(key);
+    if (nextOfPart[key] === 0) break;
+  }
+}
+
 /** Waits for the parts of one split command. */
 class Aggregate implements ReplySink {
   readonly session: Session;
   readonly command: Command;
+  /** What a part of one key begins with. */
+  readonly head: Buffer;
   readonly #request: Request;
   readonly #isMget: boolean;
-  /** MGET: the parts, and which one has each key. */
-  readonly #parts: Request[] = [];
+  /** MGET: the parts, a chain in their order, and which of them has each key. */
+  #first: Request | null = null;
+  #last: Request | null = null;
+  #parts = 0;
   readonly #partOfKey: Uint32Array | undefined;
+  readonly #keys: number;
   #missing: number;
   #sum = 0;
   #error: Buffer | undefined;
@@ -144,64 +198,76 @@ class Aggregate implements ReplySink {
   constructor(session: Session, command: Command, request: Request, keys: number, parts: number) {
     this.session = session;
     this.command = command;
+    this.head = HEADS.get(command.name)!;
     this.#request = request;
+    this.#keys = keys;
     this.#missing = parts;
     this.#isMget = command.name === 'mget';
     // A part a key, in their order, needs no list.
     if (this.#isMget && parts !== keys) this.#partOfKey = new Uint32Array(keys);
   }
 
-  newPart(upstream: Upstream): Request {
-    const part = this.session.newPart(this.command, upstream);
+  newPart(): Request {
+    const part = this.session.newPart(this.command);
     part.sink = this;
-    if (this.#isMget) this.#parts.push(part);
+    if (this.#isMget) {
+      if (this.#last === null) this.#first = part;
+      else this.#last.next = part;
+      this.#last = part;
+      this.#parts += 1;
+    }
     return part;
   }
 
   notePart(key: number): void {
-    if (this.#partOfKey !== undefined) this.#partOfKey[key] = this.#parts.length - 1;
+    if (this.#partOfKey !== undefined) this.#partOfKey[key] = this.#parts - 1;
   }
 
   deliver(part: Request, bytes: Uint8Array, start: number, end: number): void {
     if (bytes[start] === MINUS) this.#error ??= Buffer.from(bytes.subarray(start, end));
-    else if (bytes[start] === 0x3a) this.#sum += integerOf(bytes, start + 1);
+    else if (bytes[start] === COLON) this.#sum += integerOf(bytes, start + 1);
     if (this.#isMget) this.session.replies.put(part, bytes, start, end);
     else giveRequest(part);
     this.#missing -= 1;
     if (this.#missing > 0) return;
     if (this.#isMget) return this.#answerMget();
     const reply = this.#error ?? (this.command.name === 'mset' ? REPLIES.ok : encodeInteger(this.#sum));
-    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
+    this.#answer(reply, reply.length);
   }
 
   #answerMget(): void {
-    const parts = this.#parts;
     if (this.#error === undefined) this.#merge();
-    for (const part of parts) {
+    for (let part = this.#first; part !== null;) {
+      const { next } = part;
       this.session.replies.release(part.reply!);
       giveRequest(part);
+      part = next;
     }
-    if (this.#error === undefined)
-      this.#request.sink!.deliver(this.#request, scratch.bytes, 0, scratch.length);
-    else this.#request.sink!.deliver(this.#request, this.#error, 0, this.#error.length);
+    if (this.#error === undefined) this.#answer(scratch.bytes, scratch.length);
+    else this.#answer(this.#error, this.#error.length);
+  }
+
+  #answer(bytes: Uint8Array, length: number): void {
+    this.#request.sink!.deliver(this.#request, bytes, 0, length);
   }
 
   /** The elements in the order of the keys. */
   #merge(): void {
-    const parts = this.#parts;
-    const partOfKey = this.#partOfKey;
     scratch.clear();
-    scratch.text(`*${partOfKey?.length ?? parts.length}\r\n`);
-    // Behind `*n`.
-    for (const part of parts) part.replyStart = behindLine(part.reply!.bytes, part.replyStart);
-    if (partOfKey === undefined) {
-      for (const { reply, replyStart, replyEnd } of parts) scratch.append(reply!.bytes, replyStart, replyEnd);
-      return;
+    scratch.text(`*${this.#keys}\r\n`);
+    // Behind each part's `*n`.
+    for (let part = this.#first; part !== null; part = part.next) {
+      part.replyStart = behindLine(part.reply!.bytes, part.replyStart);
+      if (this.#partOfKey === undefined) scratch.append(part.reply!.bytes, part.replyStart, part.replyEnd);
     }
-    for (const index of partOfKey) {
+    if (this.#partOfKey === undefined) return;
+    const parts: Request[] = [];
+    for (let part = this.#first; part !== null; part = part.next) parts.push(part);
+    const scanner = new ReplyScanner();
+    for (const index of this.#partOfKey) {
       const part = parts[index]!;
       const { bytes } = part.reply!;
-      const next = new ReplyScanner().scan(bytes, part.replyStart, part.replyEnd);
+      const next = scanner.scan(bytes, part.replyStart, part.replyEnd);
       scratch.append(bytes, part.replyStart, next);
       part.replyStart = next;
     }

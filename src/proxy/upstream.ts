@@ -7,7 +7,7 @@
 import { Block, copyBytes } from './block.ts';
 import type { Connection } from './connection.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
-import { READONLY, RESP3, type Node, type NodeOwner } from './node.ts';
+import type { Node, NodeOwner } from './node.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import { beginTurn } from './turn.ts';
@@ -62,23 +62,26 @@ export abstract class Upstream implements NodeOwner {
   /** It knows where to send what. */
   abstract readonly isReady: boolean;
 
+  /** For a request that is to be sent now; null: nobody can be asked. */
+  connectionFor(request: Request): Connection | null {
+    const node = this.choose(request);
+    if (node === null) return null;
+    if (request.isRead) this.#counts.reads[0]! += 1;
+    return node.connection(request.connectionKind);
+  }
+
   /** Sends it to where its place and terms say; null: it is held. */
   send(request: Request, bytes: Uint8Array, start: number, end: number): Connection | null {
-    const node = this.choose(request);
-    if (node === null) {
-      this.#hold(request, bytes, start, end, undefined, 0);
-      return null;
-    }
-    if (request.isRead) this.#counts.reads[0]! += 1;
-    const connection = node.connection(kindOf(request));
-    connection.append(request, bytes, start, end);
+    const connection = this.connectionFor(request);
+    if (connection === null) this.#hold(request, bytes, start, end, undefined, 0);
+    else connection.append(request, bytes, start, end);
     return connection;
   }
 
   /** A copy whose reply nobody wants: sent if that is easy, else dropped. */
   mirror(request: Request, bytes: Uint8Array, start: number, end: number): void {
     const node = this.choose(request);
-    const connection = node?.connection(kindOf(request));
+    const connection = node?.connection(request.connectionKind);
     if (connection === undefined || connection.isCongested || connection.pending > MIRRORED_PENDING) {
       return giveRequest(request);
     }
@@ -89,7 +92,7 @@ export abstract class Upstream implements NodeOwner {
     const refusal = parseRefusal(bytes, start, end);
     if (refusal === undefined) return false;
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
-    if (isRedirection && request.terms?.followRedirections !== true) return false;
+    if (isRedirection && !request.terms.followRedirections) return false;
     // Another node is still at it.
     if (request.sent > 0) return true;
     const reply = (): Buffer => Buffer.from(bytes.subarray(start, end));
@@ -104,7 +107,7 @@ export abstract class Upstream implements NodeOwner {
         const target = this.redirected(request, refusal, node);
         if (target === undefined) return false;
         if (!target.isUsable) return this.#again(request, reply(), 20);
-        const connection = target.connection(kindOf(request));
+        const connection = target.connection(request.connectionKind);
         if (refusal.kind === 'ask') connection.append(null, ASKING, 0, ASKING.length);
         connection.append(request, request.block!.bytes, request.start, request.end);
         return true;
@@ -164,7 +167,9 @@ export abstract class Upstream implements NodeOwner {
       }
       const node = this.choose(request);
       if (node !== null) {
-        node.connection(kindOf(request)).append(request, request.block!.bytes, request.start, request.end);
+        node
+          .connection(request.connectionKind)
+          .append(request, request.block!.bytes, request.start, request.end);
       } else if (entry.until > now) {
         this.#held.push(entry);
       } else {
@@ -184,7 +189,7 @@ export abstract class Upstream implements NodeOwner {
       node.update({ isSilent: true });
       connection.overdue(now - this.settings.hedgeAfterMs, (request, sentAt) => {
         if (request.isRead && request.sent === 1) this.#hedge(request);
-        if (request.sent === 1 && sentAt + (request.terms?.opTimeoutMs ?? Infinity) < now) {
+        if (request.sent === 1 && sentAt + request.terms.opTimeoutMs < now) {
           this.#answer(request, REPLIES.upstreamFailure);
         }
       });
@@ -199,14 +204,14 @@ export abstract class Upstream implements NodeOwner {
     const node = this.choose(request);
     if (node === null) return;
     hedges[0]! += 1;
-    node.connection(kindOf(request)).append(request, request.block.bytes, request.start, request.end);
+    node.connection(request.connectionKind).append(request, request.block.bytes, request.start, request.end);
   }
 
   #again(request: Request, reply: Buffer | undefined, delayMs: number): true {
     const { block, start, end } = request;
     const node = delayMs === 0 ? this.choose(request) : null;
     if (node === null) this.#hold(request, block!.bytes, start, end, reply, delayMs);
-    else node.connection(kindOf(request)).append(request, block!.bytes, start, end);
+    else node.connection(request.connectionKind).append(request, block!.bytes, start, end);
     return true;
   }
 
@@ -235,8 +240,4 @@ export abstract class Upstream implements NodeOwner {
   #answer(request: Request, reply: Buffer): void {
     request.sink!.deliver(request, reply, 0, reply.length);
   }
-}
-
-function kindOf(request: Request): number {
-  return (request.protocol === 3 ? RESP3 : 0) | (request.terms!.policy === 0 ? 0 : READONLY);
 }
