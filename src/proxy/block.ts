@@ -5,10 +5,14 @@
  * that they can be sent again), or replies that wait for their turn. Nothing is copied twice, nothing is allocated per
  * command.
  */
-const BLOCK_BYTES = 65_536;
+/** For what is short: many clients have one at a time. */
+const SMALL_BYTES = 16_384;
+/** For longer pieces, so that several still leave as one write. */
+const LARGE_BYTES = 65_536;
+const SHORT = 1_024;
 
 /** More than that is given back to the garbage collector. */
-const POOLED = 64;
+const POOLED = 512;
 
 export class Block {
   readonly bytes: Buffer;
@@ -22,18 +26,22 @@ export class Block {
   }
 }
 
-const pool: Block[] = [];
+const small: Block[] = [];
+const large: Block[] = [];
 
 /** A block with room for `size` bytes. */
 export function takeBlock(size: number): Block {
-  if (size > BLOCK_BYTES) return new Block(size);
-  return pool.pop() ?? new Block(BLOCK_BYTES);
+  if (size <= SHORT) return small.pop() ?? new Block(SMALL_BYTES);
+  if (size <= LARGE_BYTES) return large.pop() ?? new Block(LARGE_BYTES);
+  return new Block(size);
 }
 
 export function giveBlock(block: Block): void {
   block.end = 0;
   block.users = 0;
-  if (block.bytes.length === BLOCK_BYTES && pool.length < POOLED) pool.push(block);
+  const { length } = block.bytes;
+  if (length === SMALL_BYTES && small.length < POOLED) small.push(block);
+  else if (length === LARGE_BYTES && large.length < POOLED) large.push(block);
 }
 
 /** Below this a loop is faster than the call of a native copy. */
