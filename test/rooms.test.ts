@@ -12,6 +12,7 @@ const ROOMS = [
   'commands',
   'demo',
   'admin',
+  'status',
   'xds',
   'proxy',
   'envoy',

@@ -18,17 +18,20 @@ import type { View } from '../plan/view.ts';
 import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
+import type { StatusKeeper } from '../status/keeper.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import {
   createXdsServer,
   type HostAndPort,
+  type NodeStream,
   type SnapshotSource,
-  type StreamState,
   syncStatus,
   type XdsNode,
+  type XdsServer,
 } from '../xds/index.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
+import { keepStatus } from './keep-status.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
 import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
@@ -86,8 +89,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     defaultExportTo: options.defaultExportTo,
   });
   let ofSource: readonly Diagnostic[] = [];
-  let streams: () => readonly StreamState[] = () => [];
   let isComplete = false;
+  let xds: XdsServer | undefined;
+  const streams = (): ReturnType<XdsServer['streams']> => xds?.streams() ?? [];
+  let status: StatusKeeper | undefined;
   let notReady = (): string | undefined => 'the objects have not been read yet';
 
   const diagnostics = (): readonly Diagnostic[] => [
@@ -125,7 +130,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         metrics,
       })
     : undefined;
-  const viewFor = (node: XdsNode): View => {
+  const viewOf = (node: XdsNode): View => {
     let view = viewsOfNodes.get(node);
     if (view === undefined) {
       const asked = viewOfNode(node.metadata, defaults);
@@ -137,7 +142,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const source: SnapshotSource = {
     snapshotFor: (node) => {
       const { madeAnew } = views;
-      const snapshot = views.snapshotFor(viewFor(node));
+      const snapshot = views.snapshotFor(viewOf(node));
       if (views.madeAnew > madeAnew) tellNews();
       return snapshot;
     },
@@ -180,6 +185,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       opened.push(cluster);
       notReady = () => cluster.waitingFor();
       await cluster.complete;
+      const { replica } = kubernetes;
+      const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
+      status = keepStatus({ cluster, replica, views, viewOf, nodes, diagnostics, log, metrics });
+      listeners.add(() => status?.wake());
+      opened.push(status);
     }
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS_MS);
@@ -187,9 +197,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tellNews();
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
     const tls = options.tls && { files: options.tls, clusterDomain: CLUSTER_DOMAIN };
-    const xds = await createXdsServer({ address, tls, insecure, maxConnectionAgeMs, log, metrics, source });
+    const onNode = (): void => status?.wake();
+    const how = { address, tls, insecure, maxConnectionAgeMs };
+    xds = await createXdsServer({ ...how, log, metrics, source, onNode });
     opened.push(xds);
-    streams = () => xds.streams();
     notReady = () => undefined;
     return { xdsAddress: xds.address, adminAddress: admin.address, diagnostics, close };
   } catch (error) {

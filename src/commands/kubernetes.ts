@@ -3,12 +3,15 @@
  */
 import type { View } from '../plan/view.ts';
 import type { WatchOptions } from '../sources/kubernetes/watch.ts';
+import type { Replica } from '../status/replica.ts';
 import type { WorldOptions } from '../world/world.ts';
 
-export type KubernetesOptions = Pick<
+export interface KubernetesOptions extends Pick<
   WatchOptions,
   'config' | 'namespaces' | 'selector' | 'secretsIntervalMs' | 'silenceMs'
->;
+> {
+  readonly replica: Replica;
+}
 
 /** Of which namespaces every Service is known. */
 export function completeness(

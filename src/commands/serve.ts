@@ -6,6 +6,7 @@ import type { BlockList } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { parseDuration } from '../api/duration.ts';
+import { thisReplica } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from './arguments.ts';
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
@@ -129,5 +130,6 @@ async function sourceOf(
   if (config !== undefined) return { configPaths: config };
   // The client library takes half a second to load: only who needs it waits for that.
   const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
-  return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector } };
+  const replica = thisReplica();
+  return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector, replica } };
 }

@@ -97,8 +97,8 @@ function age(listener: Listener): Aged {
   return { createdMs: listener.originCreatedMs, namespace, name };
 }
 
-/** The upstreams that clients of the listener may be sent to. */
-function upstreamsOf({ routes: { prefixes, catchAll } }: Listener): readonly UpstreamId[] {
+/** All that its commands may go to; one may be there twice. */
+export function upstreamsOf({ routes: { prefixes, catchAll } }: Listener): readonly UpstreamId[] {
   const routes = catchAll === undefined ? prefixes : [...prefixes, catchAll];
   return routes.flatMap(({ upstream, reads, mirrors }) => [
     upstream,

@@ -63,6 +63,14 @@ export class Holdings {
     return this.#held(name) !== undefined;
   }
 
+  /** Whether the client was sent that version; and the words with which it refused it, if it did. */
+  outcomeOf(
+    name: string,
+    version: string,
+  ): { readonly isSent: boolean; readonly rejection: string | undefined } {
+    return { isSent: this.#held(name) === version, rejection: this.#refusals.wordsFor(name, version) };
+  }
+
   /** What the client holds and the set lacks. */
   goneFrom(set: ResourceSet): readonly string[] {
     const gone = set.since(this.#base).removed.filter((name) => !this.#apart.has(name) && this.has(name));

@@ -17,7 +17,7 @@ import { drainMsOf } from './node.ts';
 import type { Refusal } from './refusal.ts';
 import { blamedNames } from './rejection.ts';
 import type { StreamKind, Variant, XdsRequest } from './requests.ts';
-import type { Acknowledgement, SnapshotSource, XdsNode } from './snapshot-source.ts';
+import type { Acknowledgement, NodeStream, SnapshotSource, XdsNode } from './snapshot-source.ts';
 import { XdsStream } from './stream.ts';
 import type { Answer, SubscriptionState } from './subscription.ts';
 import { encodeResponse } from './wire.ts';
@@ -55,6 +55,8 @@ export interface Surroundings {
   readonly limits: Limits;
   readonly metrics: XdsMetrics | undefined;
   readonly onAcknowledgement: ((acknowledgement: Acknowledgement) => void) | undefined;
+  /** A node came, went, asked or answered. */
+  readonly onNode: (() => void) | undefined;
 }
 
 /** One type on one stream of one node. */
@@ -124,6 +126,7 @@ export class LiveStream {
     if (this.#client === undefined) return;
     this.#around.log.info({ node: this.#client.node.id, why }, 'node disconnected');
     this.#client = undefined;
+    this.#around.onNode?.();
   }
 
   leave(why: string): void {
@@ -137,6 +140,13 @@ export class LiveStream {
     this.#around.log.warn({ node, peer: this.#caller.peer, problem }, 'request refused');
     this.over('refused');
     this.#transport.refuse({ kind, problem });
+  }
+
+  /** undefined until it has said who it is. */
+  client(): NodeStream | undefined {
+    if (this.#client === undefined) return undefined;
+    const { node, stream } = this.#client;
+    return { node, outcomeOf: (type, name, version) => stream.outcomeOf(type, name, version) };
   }
 
   states(): readonly StreamState[] {
@@ -185,6 +195,7 @@ export class LiveStream {
     }
     this.#take(client, decoded.request);
     this.#flush();
+    this.#around.onNode?.();
   }
 
   /** A fault of ours ends this stream, not the others: the node connects again and starts anew. */

@@ -5,6 +5,7 @@
  * be a limit, because Envoy 1.40 holds back the acknowledgement of clusters for as long as one of them is warming, and a
  * Redis that is down warms for ever; the response was applied all the same, and the answers come later in a batch.
  */
+import type { Resource } from '../envoy/resource.ts';
 import type { Transition } from '../envoy/resource-set.ts';
 
 export interface SentResponse {
@@ -12,6 +13,8 @@ export interface SentResponse {
   readonly content: Transition;
   /** Gone with it. */
   readonly removed: readonly string[];
+  /** Resources of the content that were new to the client, in the order of their names. */
+  readonly fresh: readonly Resource[];
   readonly sentMs: number;
   /** Number of the snapshot it was made from. */
   readonly sequence: number;
@@ -19,6 +22,17 @@ export interface SentResponse {
 
 /** Bounds memory where a client never answers; the answer to an older one is then taken as one to an unknown nonce. */
 const MOST_KEPT = 16;
+
+function isAmong(resources: readonly Resource[], name: string): boolean {
+  let low = 0;
+  let high = resources.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((resources[middle]?.name ?? '') < name) low = middle + 1;
+    else high = middle;
+  }
+  return resources[low]?.name === name;
+}
 
 export class Outstanding {
   readonly #limitMs: number;
@@ -39,6 +53,11 @@ export class Outstanding {
   /** What is on its way, or has arrived unanswered. */
   names(): readonly string[] {
     return this.#responses.flatMap(({ content }) => content.resources.map(({ name }) => name));
+  }
+
+  /** Whether one of them brings new content for that name. */
+  brings(name: string): boolean {
+    return this.#responses.some(({ fresh }) => isAmong(fresh, name));
   }
 
   add(response: SentResponse): void {

@@ -54,6 +54,11 @@ export class Refusals {
     return this.#refusals.some(({ versions, isRetried }) => !isRetried && versions.get(name) === version);
   }
 
+  /** The client's words for that version, from its refusal until its next answer; undefined: it refused no such. */
+  wordsFor(name: string, version: string): string | undefined {
+    return this.#refusals.find(({ versions }) => versions.get(name) === version)?.message;
+  }
+
   add(
     response: SentResponse,
     message: string,

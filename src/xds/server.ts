@@ -16,7 +16,7 @@ import { createXdsMetrics } from './metrics.ts';
 import { openPort, type Port, type TlsOptions } from './port.ts';
 import type { StreamKind } from './requests.ts';
 import { SERVICES, transportOf, type XdsCall } from './service.ts';
-import type { Acknowledgement, SnapshotSource } from './snapshot-source.ts';
+import type { Acknowledgement, NodeStream, SnapshotSource } from './snapshot-source.ts';
 
 export interface XdsServerOptions {
   readonly address: HostAndPort;
@@ -25,6 +25,8 @@ export interface XdsServerOptions {
   readonly onAcknowledgement?: (acknowledgement: Acknowledgement) => void;
   /** Mutual TLS; undefined: in the clear. */
   readonly tls?: TlsOptions | undefined;
+  /** A node came, went, asked or answered: what `nodes` says may have changed. */
+  readonly onNode?: () => void;
   /** Allows an address beyond loopback, without TLS. */
   readonly insecure?: boolean;
   /** Connections end when they are about this old; undefined: never for that. */
@@ -39,6 +41,8 @@ export interface XdsServer {
   readonly address: string;
   /** What is on each stream now, by type. */
   streams(): readonly StreamState[];
+  /** Who is connected, by stream, and what they made of what they were sent. */
+  nodes(): readonly NodeStream[];
   /** Ends all streams and frees the port. */
   close(): Promise<void>;
 }
@@ -68,6 +72,7 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
     limits,
     metrics,
     onAcknowledgement: options.onAcknowledgement,
+    onNode: options.onNode,
   };
   const live = new Set<LiveStream>();
   // What is larger is not even received; up to there the stream says itself what is wrong.
@@ -98,6 +103,7 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
   return {
     address: port.address,
     streams: () => [...live].flatMap((stream) => stream.states()),
+    nodes: () => [...live].flatMap((stream) => stream.client() ?? []),
     close: async () => {
       stopWatching();
       broadcast.stop();

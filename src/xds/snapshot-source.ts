@@ -24,6 +24,20 @@ export interface SnapshotSource {
   onChange(callback: () => void): () => void;
 }
 
+/** What a node made of one version of a resource; `pending`: it has not been sent it, or not answered yet. */
+export type ResourceOutcome =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'pending' }
+  /** The node's own words. */
+  | { readonly kind: 'rejected'; readonly message: string };
+
+/** One stream of a node. */
+export interface NodeStream {
+  readonly node: XdsNode;
+  /** undefined: it has not asked for that type on this stream. */
+  outcomeOf(typeUrl: TypeUrl, name: string, version: string): ResourceOutcome | undefined;
+}
+
 /** What a node said of what it was sent. */
 export interface Acknowledgement {
   readonly node: XdsNode;

@@ -18,6 +18,7 @@ import { DeltaSubscription } from './delta.ts';
 import type { Served } from './holdings.ts';
 import type { DeltaRequest, StreamKind, WorldRequest, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
+import type { ResourceOutcome } from './snapshot-source.ts';
 import { WorldSubscription } from './state-of-the-world.ts';
 import type { Answer, Response, Subscription, SubscriptionState } from './subscription.ts';
 
@@ -88,6 +89,11 @@ export class XdsStream {
     if (this.#waitingSinceMs !== undefined) times.push(this.#waitingSinceMs + this.#limitMs);
     const future = times.filter((time) => time > nowMs);
     return future.length > 0 ? Math.min(...future) : undefined;
+  }
+
+  /** undefined: the client has not asked for that type. */
+  outcomeOf(type: TypeUrl, name: string, version: string): ResourceOutcome | undefined {
+    return this.#subscription(type)?.outcomeOf(name, version);
   }
 
   states(): readonly SubscriptionState[] {

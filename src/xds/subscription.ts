@@ -14,6 +14,7 @@ import { InitialForm } from './initial-form.ts';
 import { covers, Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';
 import { withoutContents } from './rejection.ts';
+import type { ResourceOutcome } from './snapshot-source.ts';
 
 export interface Response extends Difference {
   readonly typeUrl: TypeUrl;
@@ -30,6 +31,9 @@ export interface Answer {
   /** Without the contents of resources; empty where it accepted. */
   readonly message: string;
 }
+
+const ACCEPTED: ResourceOutcome = { kind: 'accepted' };
+const PENDING: ResourceOutcome = { kind: 'pending' };
 
 export interface SubscriptionState {
   readonly typeUrl: TypeUrl;
@@ -79,7 +83,7 @@ export abstract class Subscription {
     const mayRepeat = this.#isInitialDue || fresh.length < content.resources.length;
     this.#initialForm = this.#nextInitialForm(difference, served);
     const initialForm = mayRepeat ? this.#initialForm : undefined;
-    this.outstanding.add({ nonce, content, removed, sentMs: nowMs, sequence: served.sequence });
+    this.outstanding.add({ nonce, content, fresh, removed, sentMs: nowMs, sequence: served.sequence });
     this.#sentVersion = content.version;
     this.afterSending();
     return { typeUrl: this.typeUrl, nonce, content, removed, fresh, initialForm };
@@ -124,6 +128,13 @@ export abstract class Subscription {
       this.outstanding.isEmpty && this.holdings.rejection === undefined && !this.isBehind(served);
     if (isIdle) this.#confirmedSequence = served.sequence;
     return this.#confirmedSequence;
+  }
+
+  /** What the client made of that version of a resource, as far as it has said. */
+  outcomeOf(name: string, version: string): ResourceOutcome {
+    const { isSent, rejection } = this.holdings.outcomeOf(name, version);
+    if (rejection !== undefined) return { kind: 'rejected', message: rejection };
+    return isSent && !this.outstanding.brings(name) ? ACCEPTED : PENDING;
   }
 
   state(): SubscriptionState {

@@ -1,4 +1,5 @@
 /** A control plane that follows a test's API server with the rights of the manifests. */
+import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 
 import { pino } from 'pino';
@@ -22,10 +23,11 @@ export async function startKubeControlPlane(
   options: Partial<KubernetesOptions> & { readonly port?: number } = {},
 ): Promise<ObservedControlPlane> {
   const { port, ...kubernetes } = options;
+  const replica = { namespace: 'redpilot', identity: `test-${randomBytes(3).toString('hex')}` };
   const lines: string[] = [];
   const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', port) });
   const controlPlane = await startControlPlane({
-    kubernetes: { config, namespaces: [], ...kubernetes },
+    kubernetes: { config, namespaces: [], replica, ...kubernetes },
     xdsAddress: LOCAL,
     adminAddress: LOCAL,
     bindAddress: '127.0.0.1',

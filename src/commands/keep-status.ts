@@ -1,0 +1,105 @@
+/**
+ * Wires the status of the objects of a cluster to what is known of them and of the proxies.
+ */
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+
+import type { Diagnostic } from '../api/diagnostic.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, type Snapshot, type TypeUrl } from '../envoy/resource.ts';
+import type { ViewSnapshots } from '../envoy/view-snapshots.ts';
+import { upstreamsOf, type View } from '../plan/view.ts';
+import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
+import { StatusKeeper } from '../status/keeper.ts';
+import { Lease } from '../status/lease.ts';
+import { progressOf, type ObjectResources, type Proxy, type ResourceVersion } from '../status/progress.ts';
+import type { Replica } from '../status/replica.ts';
+import { Reports } from '../status/reports.ts';
+import { StatusWriter } from '../status/writer.ts';
+import type { NodeStream, XdsNode } from '../xds/index.ts';
+
+export interface StatusOptions {
+  readonly cluster: KubernetesSource;
+  readonly replica: Replica;
+  readonly views: ViewSnapshots;
+  readonly viewOf: (node: XdsNode) => View;
+  readonly nodes: () => readonly NodeStream[];
+  readonly diagnostics: () => readonly Diagnostic[];
+  readonly log: Logger;
+  readonly metrics: Registry;
+}
+
+const LEASE = 'redpilot';
+
+/** Begins at once; `wake` it when something has changed. */
+export function keepStatus(options: StatusOptions): StatusKeeper {
+  const { cluster, replica, views, viewOf, nodes, diagnostics, log, metrics } = options;
+  const { api } = cluster;
+  const { namespace, identity } = replica;
+  const wake = (): void => keeper.wake();
+  const lease = new Lease({ api, namespace, name: LEASE, identity, onChange: wake, log });
+  const reports = new Reports({ api, namespace, identity, onChange: wake, log });
+  const writer = new StatusWriter({ api, mayWrite: () => lease.isHeld, onFailure: wake, log, metrics });
+  const keeper = new StatusKeeper({
+    lease,
+    reports,
+    writer,
+    log,
+    inputs: {
+      objects: () => cluster.own(),
+      diagnostics,
+      progress: () => progressOf(proxies(nodes(), (node) => resourcesOf(views, viewOf(node)))),
+      views: () => [...new Set(nodes().map(({ node }) => JSON.stringify(viewOf(node))))],
+      objectsOf: (view) => resourcesOf(views, JSON.parse(view) as View).map(({ object }) => object),
+    },
+  });
+  lease.start();
+  reports.start();
+  keeper.wake();
+  return keeper;
+}
+
+/** A proxy may have a stream for each type. */
+function proxies(
+  streams: readonly NodeStream[],
+  resourcesOf: (node: XdsNode) => readonly ObjectResources[],
+): readonly Proxy[] {
+  const byNode = new Map<string, NodeStream[]>();
+  for (const stream of streams) {
+    const { id } = stream.node;
+    byNode.set(id, [...(byNode.get(id) ?? []), stream]);
+  }
+  return [...byNode].map(([id, [first, ...others]]) => ({
+    id,
+    objects: first === undefined ? [] : resourcesOf(first.node),
+    outcomeOf: ({ typeUrl, name, version }) => {
+      for (const stream of first === undefined ? [] : [first, ...others]) {
+        const outcome = stream.outcomeOf(typeUrl as TypeUrl, name, version);
+        if (outcome !== undefined) return outcome;
+      }
+      return undefined;
+    },
+  }));
+}
+
+const known = new WeakMap<Snapshot, readonly ObjectResources[]>();
+
+/** Which resources each object became in a view. */
+function resourcesOf(views: ViewSnapshots, view: View): readonly ObjectResources[] {
+  const snapshot = views.snapshotFor(view);
+  let found = known.get(snapshot);
+  if (found === undefined) {
+    const versionIn = (typeUrl: TypeUrl, name: string): ResourceVersion[] => {
+      const version = snapshot.get(typeUrl)?.get(name)?.version;
+      return version === undefined ? [] : [{ typeUrl, name, version }];
+    };
+    found = views.planFor(view).plan.listeners.map(({ listener }) => ({
+      object: `${listener.origin.namespace}/${listener.origin.name}`,
+      resources: [
+        ...versionIn(LISTENER_TYPE, listener.id),
+        ...upstreamsOf(listener).flatMap((id) => versionIn(CLUSTER_TYPE, id)),
+      ],
+    }));
+    known.set(snapshot, found);
+  }
+  return found;
+}

@@ -1,0 +1,159 @@
+/**
+ * What the status of an object says: Diagnostics and what the proxies made of it, as conditions.
+ *
+ * Pure. The form is Gateway API's: true is good, a condition belongs to a generation, `Conflicted` is there only while it
+ * is true.
+ */
+import { formatPath, type Diagnostic, type Reason } from '../api/diagnostic.ts';
+
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+  readonly lastTransitionTime: string;
+}
+
+/** What the proxies that get an object made of it. */
+export interface Progress {
+  /** Some proxy gets it. */
+  readonly isServed: boolean;
+  readonly isPending: boolean;
+  /** Who refused it, and in which words; empty where nobody did. */
+  readonly rejections: readonly { readonly node: string; readonly message: string }[];
+}
+
+export interface Judged {
+  readonly kind: string;
+  readonly generation: number;
+  /** Of this object only. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly progress: Progress;
+}
+
+const REFERENCES: ReadonlySet<Reason> = new Set<Reason>([
+  'HostNotFound',
+  'PortNotFound',
+  'SecretNotFound',
+  'SecretFieldMissing',
+  'SecretTypeRefused',
+  'CredentialsUnavailable',
+]);
+const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(['HostConflict', 'AddressConflict', 'Duplicate']);
+
+const LONGEST_MESSAGE = 4_000;
+const LONGEST_WORDS = 500;
+const MOST_NODES = 3;
+
+type Verdict = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** `before`: the conditions that stand there now; a time stays where its status does. */
+export function conditionsOf(
+  object: Judged,
+  before: readonly Condition[],
+  nowIso: string,
+): readonly Condition[] {
+  const verdicts = [accepted(object), resolvedRefs(object)];
+  if (object.kind === 'RedisService') verdicts.push(programmed(object));
+  const conflict = conflicted(object);
+  if (conflict !== undefined) verdicts.push(conflict);
+  return verdicts.map((verdict) => {
+    const last = before.find(({ type }) => type === verdict.type);
+    return {
+      ...verdict,
+      message: cut(verdict.message, LONGEST_MESSAGE),
+      observedGeneration: object.generation,
+      lastTransitionTime: last?.status === verdict.status ? last.lastTransitionTime : nowIso,
+    };
+  });
+}
+
+/** Whether two say the same; when they changed does not count. */
+export function sameConditions(a: readonly Condition[], b: readonly Condition[]): boolean {
+  const said = (conditions: readonly Condition[]): string =>
+    conditions
+      .map(({ type, status, reason, message, observedGeneration }) =>
+        JSON.stringify([type, status, reason, message, observedGeneration]),
+      )
+      .sort()
+      .join('\n');
+  return said(a) === said(b);
+}
+
+function accepted({ diagnostics }: Judged): Verdict {
+  const errors = diagnostics.filter(
+    ({ severity, reason }) => severity === 'error' && !REFERENCES.has(reason) && reason !== 'AddressConflict',
+  );
+  const kept = diagnostics.filter(({ reason }) => reason === 'LastGoodKept');
+  const [first] = errors;
+  if (first !== undefined) return verdict('Accepted', 'False', first.reason, lines([...errors, ...kept]));
+  // What is in force, though not as one might think, stands beside the good news.
+  const hints = diagnostics.filter(
+    ({ severity, reason }) => severity !== 'error' && !REFERENCES.has(reason) && reason !== 'LastGoodKept',
+  );
+  const message = hints.length === 0 ? 'the object is valid' : lines(hints);
+  return verdict('Accepted', 'True', 'Accepted', message);
+}
+
+function resolvedRefs({ diagnostics }: Judged): Verdict {
+  const missing = diagnostics.filter(({ reason }) => REFERENCES.has(reason));
+  const errors = missing.filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  if (first !== undefined) {
+    const kept = diagnostics.filter(({ reason }) => reason === 'LastGoodKept');
+    return verdict('ResolvedRefs', 'False', first.reason, lines([...errors, ...kept]));
+  }
+  const message = missing.length === 0 ? 'everything that it refers to is there' : lines(missing);
+  return verdict('ResolvedRefs', 'True', 'ResolvedRefs', message);
+}
+
+function programmed({ diagnostics, progress }: Judged): Verdict {
+  const { rejections, isServed, isPending } = progress;
+  const kept = diagnostics.find(({ reason }) => reason === 'LastGoodKept');
+  if (rejections.length > 0) return verdict('Programmed', 'False', 'Rejected', words(rejections));
+  if (kept !== undefined) {
+    return verdict('Programmed', 'False', 'LastGoodKept', 'proxies keep what was last good of it');
+  }
+  const conflict = diagnostics.find(({ reason }) => reason === 'AddressConflict');
+  if (conflict !== undefined) return verdict('Programmed', 'False', 'AddressConflict', line(conflict));
+  if (!isServed) {
+    const error = diagnostics.find(({ severity }) => severity === 'error');
+    if (error !== undefined) return verdict('Programmed', 'False', error.reason, 'no proxy gets it as it is');
+    return verdict('Programmed', 'Unknown', 'NoProxies', 'no proxy is connected that gets it');
+  }
+  if (isPending) {
+    return verdict('Programmed', 'Unknown', 'Pending', 'a proxy that gets it has not acknowledged it yet');
+  }
+  return verdict('Programmed', 'True', 'Programmed', 'every proxy that gets it has it');
+}
+
+function conflicted({ diagnostics }: Judged): Verdict | undefined {
+  const conflicts = diagnostics.filter(({ reason }) => CONFLICTS.has(reason));
+  const [first] = conflicts;
+  return first && verdict('Conflicted', 'True', first.reason, lines(conflicts));
+}
+
+function words(rejections: Progress['rejections']): string {
+  const [first] = rejections;
+  const nodes = [...new Set(rejections.map(({ node }) => node))].sort();
+  const others = nodes.length > MOST_NODES ? ', …' : '';
+  const who = `${nodes.slice(0, MOST_NODES).join(', ')}${others}`;
+  return `refused by ${who}: ${cut(first?.message ?? '', LONGEST_WORDS)}`;
+}
+
+function verdict(type: string, status: Condition['status'], reason: string, message: string): Verdict {
+  return { type, status, reason, message };
+}
+
+function lines(diagnostics: readonly Diagnostic[]): string {
+  return [...new Set(diagnostics.map(line))].join('\n');
+}
+
+function line({ path, message }: Diagnostic): string {
+  return path.length === 0 ? message : `${formatPath(path)}: ${message}`;
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}

@@ -1,0 +1,150 @@
+/**
+ * Keeps the status of every object right: what is wrong with it, and what the proxies of all replicas made of it.
+ *
+ *   this replica's streams ──> report ──> ConfigMap ──> the leader: all reports + Diagnostics ──> conditions ──> status
+ */
+import type { Diagnostic } from '../api/diagnostic.ts';
+import { reasonOf } from '../sources/kubernetes/api-error.ts';
+import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
+import { conditionsOf, type Condition, type Progress } from './conditions.ts';
+import type { Lease } from './lease.ts';
+import type { Report, Reports } from './reports.ts';
+import type { StatusWriter } from './writer.ts';
+
+export interface StatusInputs {
+  objects(): Iterable<KnownObject>;
+  diagnostics(): readonly Diagnostic[];
+  /** What the proxies of this replica made of each object that one of them gets, by `namespace/name`. */
+  progress(): ReadonlyMap<string, Progress>;
+  /** The views of the proxies of this replica. */
+  views(): readonly string[];
+  /** Which objects the proxies of a view get. */
+  objectsOf(view: string): readonly string[];
+}
+
+export interface KeeperOptions {
+  readonly inputs: StatusInputs;
+  readonly lease: Lease;
+  readonly reports: Reports;
+  readonly writer: StatusWriter;
+  readonly log: { error(message: string): void };
+}
+
+/** From a change to the writing: proxies answer meanwhile, so that one change is one write and not two. */
+const GATHER_MS = 700;
+/** Shows the other replicas that this one lives, and tries again what failed. */
+const BEAT_MS = 10_000;
+
+const UNSERVED: Progress = { isServed: false, isPending: false, rejections: [] };
+
+export class StatusKeeper {
+  readonly #options: KeeperOptions;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #beat: NodeJS.Timeout;
+  #isClosed = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#beat = setInterval(() => this.wake(), BEAT_MS);
+  }
+
+  /** Something has changed that a status may speak of. */
+  wake(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#look();
+    }, GATHER_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#beat);
+    await this.#options.reports.close();
+    await this.#options.lease.close();
+  }
+
+  async #look(): Promise<void> {
+    const { inputs, lease, reports, log } = this.#options;
+    try {
+      const own = inputs.progress();
+      const exceptions = [...own].filter(
+        ([, { isPending, rejections }]) => isPending || rejections.length > 0,
+      );
+      if (lease.isHeld) {
+        this.#writeAll(own);
+        await reports.sweep();
+      }
+      await reports.publish({ views: inputs.views(), exceptions: Object.fromEntries(exceptions) });
+    } catch (error) {
+      log.error(`the status was not written: ${reasonOf(error)}`);
+    }
+  }
+
+  #writeAll(own: ReadonlyMap<string, Progress>): void {
+    const { inputs, reports, writer } = this.#options;
+    const progress = merged(own, reports.others(), inputs);
+    const diagnostics = byObject(inputs.diagnostics());
+    const nowIso = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+    for (const object of inputs.objects()) {
+      const { kind, namespace, name, generation } = object;
+      const before = writer.current(object);
+      const judged = {
+        kind,
+        generation,
+        diagnostics: diagnostics.get(`${kind}/${namespace}/${name}`) ?? [],
+        progress: progress.get(`${namespace}/${name}`) ?? UNSERVED,
+      };
+      writer.write(
+        object,
+        conditionsOf({ ...judged, progress: steady(judged.progress, before, generation) }, before, nowIso),
+      );
+    }
+  }
+}
+
+/** A proxy that has just come must not take away what all others have acknowledged. */
+function steady(progress: Progress, before: readonly Condition[], generation: number): Progress {
+  const last = before.find(({ type }) => type === 'Programmed');
+  const wasTrue = last?.status === 'True' && last.observedGeneration === generation;
+  return wasTrue && progress.isPending ? { ...progress, isPending: false } : progress;
+}
+
+function merged(
+  own: ReadonlyMap<string, Progress>,
+  reports: readonly Report[],
+  inputs: StatusInputs,
+): ReadonlyMap<string, Progress> {
+  const all = new Map(own);
+  const add = (object: string, progress: Progress): void => {
+    const before = all.get(object) ?? UNSERVED;
+    all.set(object, {
+      isServed: before.isServed || progress.isServed,
+      isPending: before.isPending || progress.isPending,
+      rejections: [...before.rejections, ...progress.rejections],
+    });
+  };
+  const views = new Set(reports.flatMap(({ views }) => views));
+  for (const view of views) {
+    for (const object of inputs.objectsOf(view)) add(object, { ...UNSERVED, isServed: true });
+  }
+  for (const { exceptions } of reports) {
+    for (const [object, exception] of Object.entries(exceptions))
+      add(object, { ...exception, isServed: true });
+  }
+  return all;
+}
+
+function byObject(diagnostics: readonly Diagnostic[]): ReadonlyMap<string, readonly Diagnostic[]> {
+  const all = new Map<string, Diagnostic[]>();
+  for (const diagnostic of diagnostics) {
+    if (diagnostic.object === undefined) continue;
+    const { kind, namespace, name } = diagnostic.object;
+    const key = `${kind}/${namespace}/${name}`;
+    const list = all.get(key);
+    if (list === undefined) all.set(key, [diagnostic]);
+    else list.push(diagnostic);
+  }
+  return all;
+}

@@ -1,0 +1,119 @@
+/**
+ * Writes the conditions of objects, by server-side apply, only where they say something else than what is there.
+ */
+import { Counter, type Registry } from 'prom-client';
+
+import { ApiError, reasonOf } from '../sources/kubernetes/api-error.ts';
+import type { ApiServer } from '../sources/kubernetes/api-server.ts';
+import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
+import { collectionPath, WATCHED_KINDS } from '../sources/kubernetes/kinds.ts';
+import { sameConditions, type Condition } from './conditions.ts';
+
+export interface WriterOptions {
+  readonly api: Pick<ApiServer, 'request'>;
+  /** Asked before each write. */
+  readonly mayWrite: () => boolean;
+  /** Something was not written and should be tried again. */
+  readonly onFailure: () => void;
+  readonly log: { warn(message: string): void };
+  readonly metrics?: Registry | undefined;
+}
+
+const AT_ONCE = 10;
+/** Until then the watch should have shown what was written. */
+const ECHO_MS = 10_000;
+
+interface Write {
+  readonly object: KnownObject;
+  readonly conditions: readonly Condition[];
+}
+
+export class StatusWriter {
+  readonly #options: WriterOptions;
+  /** By uid: what was written and may not have come back yet. */
+  readonly #written = new Map<string, { readonly conditions: readonly Condition[]; readonly atMs: number }>();
+  readonly #queue = new Map<string, Write>();
+  #writing = 0;
+  #problem = '';
+  readonly #writes: Counter | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#writes =
+      options.metrics &&
+      new Counter({
+        name: 'redpilot_status_writes_total',
+        help: 'Writes of the status of objects',
+        registers: [options.metrics],
+      });
+  }
+
+  /** What stands in the object, as far as we know. */
+  current({ uid, status }: KnownObject): readonly Condition[] {
+    const written = this.#written.get(uid);
+    if (written !== undefined && performance.now() - written.atMs < ECHO_MS) return written.conditions;
+    this.#written.delete(uid);
+    return conditionsIn(status);
+  }
+
+  /** The newest wish counts. */
+  write(object: KnownObject, conditions: readonly Condition[]): void {
+    if (sameConditions(this.current(object), conditions)) {
+      this.#queue.delete(object.uid);
+      return;
+    }
+    this.#queue.set(object.uid, { object, conditions });
+    this.#next();
+  }
+
+  #next(): void {
+    while (this.#writing < AT_ONCE) {
+      const [next] = this.#queue;
+      if (next === undefined) return;
+      this.#queue.delete(next[0]);
+      if (!this.#options.mayWrite()) continue;
+      this.#writing += 1;
+      void this.#apply(next[1]).finally(() => {
+        this.#writing -= 1;
+        this.#next();
+      });
+    }
+  }
+
+  async #apply({ object, conditions }: Write): Promise<void> {
+    const { kind, namespace, name, uid } = object;
+    const what = WATCHED_KINDS.find((watched) => watched.kind === kind);
+    if (what === undefined) return;
+    const path = `${collectionPath(what.apiVersion, what.plural, namespace)}/${name}/status`;
+    try {
+      this.#writes?.inc();
+      await this.#options.api.request(path, {
+        method: 'PATCH',
+        query: { fieldManager: 'redpilot', force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        body: {
+          apiVersion: what.apiVersion,
+          kind,
+          metadata: { name, namespace, uid },
+          status: { conditions },
+        },
+      });
+      this.#written.set(uid, { conditions, atMs: performance.now() });
+      this.#problem = '';
+    } catch (error) {
+      const status = error instanceof ApiError ? error.status : 0;
+      // It is gone, or another one has its name; the watch will say so.
+      if (status === 404 || status === 409) return;
+      const why = reasonOf(error);
+      if (why !== this.#problem) this.#options.log.warn(`the status of ${kind} ${namespace}/${name}: ${why}`);
+      this.#problem = why;
+      this.#options.onFailure();
+    }
+  }
+}
+
+/** Whatever somebody may have written there. */
+function conditionsIn(status: unknown): readonly Condition[] {
+  const { conditions } = (status ?? {}) as { readonly conditions?: unknown };
+  return Array.isArray(conditions) ? (conditions as readonly Condition[]) : [];
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Diagnostic, Reason, Severity } from '../../src/api/diagnostic.ts';
+import { conditionsOf, sameConditions, type Condition, type Progress } from '../../src/status/conditions.ts';
+
+const GOOD: Progress = { isServed: true, isPending: false, rejections: [] };
+const NOW = '2026-01-31T12:00:00Z';
+
+function diagnostic(severity: Severity, reason: Reason, message: string = reason): Diagnostic {
+  return { severity, reason, path: ['spec', 'host', 0], message };
+}
+
+function conditions(
+  diagnostics: readonly Diagnostic[],
+  progress: Partial<Progress> = {},
+  before: readonly Condition[] = [],
+): readonly Condition[] {
+  const object = { kind: 'RedisService', generation: 3, diagnostics, progress: { ...GOOD, ...progress } };
+  return conditionsOf(object, before, NOW);
+}
+
+const cases: readonly [
+  what: string,
+  diagnostics: readonly Diagnostic[],
+  progress: Partial<Progress>,
+  expected: string,
+][] = [
+  ['nothing is wrong', [], {}, 'Accepted=True ResolvedRefs=True Programmed=True'],
+  [
+    'no proxy gets it',
+    [],
+    { isServed: false },
+    'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies',
+  ],
+  [
+    'a proxy has not answered',
+    [],
+    { isPending: true },
+    'Accepted=True ResolvedRefs=True Programmed=Unknown/Pending',
+  ],
+  [
+    'a proxy refused it, another has not answered',
+    [],
+    { isPending: true, rejections: [{ node: 'a', message: 'no' }] },
+    'Accepted=True ResolvedRefs=True Programmed=False/Rejected',
+  ],
+  [
+    'a field is wrong and nothing was ever good',
+    [diagnostic('error', 'InvalidValue')],
+    { isServed: false },
+    'Accepted=False/InvalidValue ResolvedRefs=True Programmed=False/InvalidValue',
+  ],
+  [
+    'a field is wrong and an older version is in force',
+    [diagnostic('error', 'InvalidValue'), diagnostic('warning', 'LastGoodKept')],
+    {},
+    'Accepted=False/InvalidValue ResolvedRefs=True Programmed=False/LastGoodKept',
+  ],
+  [
+    'a Service is missing',
+    [diagnostic('error', 'HostNotFound')],
+    { isServed: false },
+    'Accepted=True ResolvedRefs=False/HostNotFound Programmed=False/HostNotFound',
+  ],
+  [
+    'another object has its address',
+    [diagnostic('error', 'AddressConflict')],
+    {},
+    'Accepted=True ResolvedRefs=True Programmed=False/AddressConflict Conflicted=True',
+  ],
+  [
+    'a warning alone',
+    [diagnostic('warning', 'NoCatchAll')],
+    {},
+    'Accepted=True ResolvedRefs=True Programmed=True',
+  ],
+];
+
+for (const [what, diagnostics, progress, expected] of cases) {
+  test(`${what}: ${expected}`, () => {
+    const found = conditions(diagnostics, progress).map(
+      ({ type, status, reason }) => `${type}=${status}${status === 'True' ? '' : `/${reason}`}`,
+    );
+    assert.equal(found.join(' '), expected);
+  });
+}
+
+test('the message names the field and what to write', () => {
+  const [accepted] = conditions([diagnostic('error', 'InvalidValue', '"x" is no host; write one')]);
+  assert.equal(accepted?.message, 'spec.host[0]: "x" is no host; write one');
+});
+
+test('hints stand beside the good news', () => {
+  const [accepted] = conditions([diagnostic('warning', 'NoCatchAll', 'has no catch-all')]);
+  assert.deepEqual([accepted?.status, accepted?.message], ['True', 'spec.host[0]: has no catch-all']);
+});
+
+test('a time moves with the status only', () => {
+  const before = conditions([]).map((condition) => ({ ...condition, lastTransitionTime: 'before' }));
+  const times = conditions([diagnostic('error', 'InvalidValue')], {}, before).map(
+    ({ type, lastTransitionTime }) => `${type} ${lastTransitionTime}`,
+  );
+  assert.deepEqual(times, [`Accepted ${NOW}`, 'ResolvedRefs before', 'Programmed before']);
+});
+
+test('a RedisDestination is not programmed by itself', () => {
+  const object = { kind: 'RedisDestination', generation: 1, diagnostics: [], progress: GOOD };
+  assert.deepEqual(
+    conditionsOf(object, [], NOW).map(({ type }) => type),
+    ['Accepted', 'ResolvedRefs'],
+  );
+});
+
+test('a hundred nodes that refuse are named by three', () => {
+  const rejections = Array.from({ length: 100 }, (_, index) => ({ node: `n${index}`, message: 'no' }));
+  const programmed = conditions([], { rejections }).find(({ type }) => type === 'Programmed');
+  assert.equal(programmed?.message, 'refused by n0, n1, n10, …: no');
+});
+
+test('two that differ in time and order only say the same', () => {
+  const a = conditions([]);
+  const b = [...a].reverse().map((condition) => ({ ...condition, lastTransitionTime: 'another' }));
+  assert.equal(sameConditions(a, b), true);
+  assert.equal(sameConditions(a, conditions([], { isPending: true })), false);
+});
