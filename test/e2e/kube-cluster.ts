@@ -37,8 +37,29 @@ export interface Said {
 export interface KubeClusterOptions {
   /** Flags of kube-apiserver beside ours. */
   readonly flags?: readonly string[];
-  /** Without them no CRD is installed. */
+  /** false: they are not installed. */
   readonly crds?: boolean;
+  /** Writes down every request of everybody. */
+  readonly audit?: boolean;
+}
+
+interface AuditEvent {
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+  };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+function auditFlags(folder: string): readonly string[] {
+  return [
+    `--audit-policy-file=${join(folder, 'audit.yaml')}`,
+    `--audit-log-path=${join(folder, 'audit.log')}`,
+    '--audit-log-mode=blocking',
+  ];
 }
 
 export class KubeCluster {
@@ -63,7 +84,8 @@ export class KubeCluster {
     const assets = await needKube(t);
     if (assets === undefined) return undefined;
     const folder = await temporaryFolder('kube');
-    const cluster = new KubeCluster(assets, folder, options.flags ?? [], await freePorts(2));
+    const flags = [...(options.flags ?? []), ...(options.audit === true ? auditFlags(folder) : [])];
+    const cluster = new KubeCluster(assets, folder, flags, await freePorts(2));
     t.after(() => cluster.#stop());
     await cluster.#prepare();
     const etcd = `http://127.0.0.1:${cluster.#etcdPort}`;
@@ -203,7 +225,31 @@ export class KubeCluster {
     return name;
   }
 
+  /** What a user did, each once, as `VERB GROUP/RESOURCE/SUBRESOURCE STATUS`; needs `audit`. */
+  async doneBy(user: string): Promise<ReadonlySet<string>> {
+    const lines = (await readFile(join(this.#folder, 'audit.log'), 'utf8')).trim().split('\n');
+    const done = lines
+      .map((line) => JSON.parse(line) as AuditEvent)
+      .filter((event) => event.user.username === user);
+    return new Set(
+      done.map(({ verb, objectRef, responseStatus }) => {
+        const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
+        const name = subresource === undefined ? resource : `${resource}/${subresource}`;
+        return `${verb} ${apiGroup}/${name} ${responseStatus?.code ?? 0}`;
+      }),
+    );
+  }
+
   async #prepare(): Promise<void> {
+    await writeFile(
+      join(this.#folder, 'audit.yaml'),
+      stringify({
+        apiVersion: 'audit.k8s.io/v1',
+        kind: 'Policy',
+        omitStages: ['RequestReceived'],
+        rules: [{ level: 'Metadata' }],
+      }),
+    );
     await mkdir(join(this.#folder, 'certificates'));
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pem = privateKey.export({ type: 'sec1', format: 'pem' });

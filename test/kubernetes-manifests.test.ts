@@ -1,0 +1,240 @@
+/**
+ * No kubelet runs in the tests, so what the manifests say of command lines, ports, files and probes is held to the code
+ * here; that an API server takes them is another test.
+ */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { parse, parseAllDocuments } from 'yaml';
+
+import { createProgram } from '../src/cli.ts';
+import { ENVOY_WHEEL } from '../src/demo/wheel.ts';
+import { WATCHED_KINDS } from '../src/sources/kubernetes/kinds.ts';
+
+const root = fileURLToPath(new URL('../manifests/', import.meta.url));
+
+interface Mount {
+  readonly name: string;
+  readonly mountPath: string;
+}
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly volumeMounts?: readonly Mount[];
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly [probe: string]: unknown;
+}
+
+interface PodSpec {
+  readonly serviceAccountName?: string;
+  readonly securityContext: Readonly<Record<string, unknown>>;
+  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly volumes: readonly { readonly name: string; readonly secret?: { readonly secretName: string } }[];
+}
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  // Read field by field below.
+  readonly spec?: unknown;
+  readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
+}
+
+function documentsOf(folder: string): readonly Manifest[] {
+  const files = globSync('**/*.yaml', { cwd: `${root}${folder}` });
+  return files.flatMap((file) =>
+    parseAllDocuments(readFileSync(`${root}${folder}/${file}`, 'utf8')).map(
+      (document) => document.toJS() as Manifest,
+    ),
+  );
+}
+
+const controlPlane = documentsOf('control-plane');
+const sidecar = documentsOf('samples/sidecar');
+
+function find(documents: readonly Manifest[], kind: string, name: string): Manifest {
+  const found = documents.find((document) => document.kind === kind && document.metadata.name === name);
+  return found ?? assert.fail(`there is no ${kind} ${name}`);
+}
+
+function podOf(documents: readonly Manifest[], name: string): PodSpec {
+  const { spec } = find(documents, 'Deployment', name) as {
+    readonly spec: { readonly template: { readonly spec: PodSpec } };
+  };
+  return spec.template.spec;
+}
+
+const pods = { redpilot: podOf(controlPlane, 'redpilot'), app: podOf(sidecar, 'app') };
+const containersOf = (pod: PodSpec): readonly Container[] => [
+  ...(pod.initContainers ?? []),
+  ...pod.containers,
+];
+const containerOf = (pod: PodSpec, name: string): Container =>
+  containersOf(pod).find((container) => container.name === name) ??
+  assert.fail(`there is no container ${name}`);
+
+/** The options of a call, without making it; fails where the command line would refuse it. */
+function optionsOf({ args = [] }: Container): Readonly<Record<string, unknown>> {
+  const program = createProgram();
+  let options: Readonly<Record<string, unknown>> | undefined;
+  for (const command of program.commands) {
+    command.action(() => {
+      options = command.opts();
+    });
+  }
+  // A pod's own name and namespace stand there by the time it runs.
+  program.parse(
+    args.map((word) => word.replace('$(POD_NAME)', 'app-1').replace('$(POD_NAMESPACE)', 'app')),
+    {
+      from: 'user',
+    },
+  );
+  return options ?? assert.fail(`${args.join(' ')} runs no command`);
+}
+
+const server = containerOf(pods.redpilot, 'redpilot');
+const bootstrap = containerOf(pods.app, 'bootstrap');
+const envoy = containerOf(pods.app, 'envoy');
+
+test('the command lines are calls that redpilot takes', () => {
+  assert.equal(optionsOf(server)['kubernetes'], true);
+  assert.equal(optionsOf(bootstrap)['namespace'], 'app');
+});
+
+test('variables in command lines are set', () => {
+  for (const container of [server, bootstrap]) {
+    const used = (container.args ?? []).flatMap((word) =>
+      Array.from(word.matchAll(/\$\((\w+)\)/g), ([, name]) => name),
+    );
+    const set = container.env?.map(({ name }) => name) ?? [];
+    assert.deepEqual(
+      used.filter((name) => !set.includes(name ?? '')),
+      [],
+    );
+  }
+});
+
+test('ports of the container, the Service, the NetworkPolicy and the sidecar are those that redpilot listens on', () => {
+  const { xdsAddress, adminAddress } = optionsOf(server) as Record<string, { readonly port: number }>;
+  assert.deepEqual(server.ports, [
+    { name: 'xds', containerPort: xdsAddress?.port },
+    { name: 'admin', containerPort: adminAddress?.port },
+  ]);
+  const { spec: service } = find(controlPlane, 'Service', 'redpilot') as {
+    readonly spec: { readonly ports: unknown };
+  };
+  assert.deepEqual(service.ports, [{ name: 'grpc-xds', port: xdsAddress?.port, targetPort: 'xds' }]);
+  const policy = JSON.stringify(find(controlPlane, 'NetworkPolicy', 'redpilot').spec);
+  assert.deepEqual(
+    Array.from(policy.matchAll(/"port":(\d+)/g), ([, port]) => Number(port)),
+    [xdsAddress?.port, adminAddress?.port],
+  );
+  assert.deepEqual(optionsOf(bootstrap)['xdsAddress'], {
+    host: 'redpilot.redpilot.svc.cluster.local',
+    port: xdsAddress?.port,
+  });
+});
+
+test('probes ask for paths that the admin server answers', () => {
+  const source = readFileSync(new URL('../src/admin/admin-server.ts', import.meta.url), 'utf8');
+  for (const probe of ['readinessProbe', 'livenessProbe']) {
+    const { httpGet } = server[probe] as {
+      readonly httpGet: { readonly path: string; readonly port: string };
+    };
+    assert.ok(source.includes(`'${httpGet.path}'`), httpGet.path);
+    assert.equal(httpGet.port, 'admin');
+  }
+});
+
+test('every file of a command line is in a volume, and every volume is there', () => {
+  for (const pod of Object.values(pods)) {
+    const volumes = pod.volumes.map(({ name }) => name);
+    for (const { name, args = [], volumeMounts = [] } of containersOf(pod)) {
+      for (const mount of volumeMounts) assert.ok(volumes.includes(mount.name), `${name}: ${mount.name}`);
+      const files = args
+        .map((word) => word.replace(/^--[a-z-]+=/, ''))
+        .filter((word) => word.startsWith('/'));
+      for (const file of files) {
+        const isMounted = volumeMounts.some(({ mountPath }) => file.startsWith(`${mountPath}/`));
+        assert.ok(isMounted, `${name}: ${file} is in no volume`);
+      }
+    }
+  }
+});
+
+test('Envoy starts from the file that bootstrap writes, drains as long as it says, and is the version that is tested', () => {
+  const { file, drainSeconds } = optionsOf(bootstrap);
+  const args = envoy.args ?? [];
+  assert.equal(args[args.indexOf('--config-path') + 1], file);
+  assert.equal(args[args.indexOf('--drain-time-s') + 1], String(drainSeconds));
+  assert.equal(envoy.image, `envoyproxy/envoy:v${ENVOY_WHEEL.version}`);
+  assert.equal(envoy['restartPolicy'], 'Always');
+});
+
+test('the certificates of cert-manager are those that the pods mount, for the names that are asked for', () => {
+  const certificates = documentsOf('cert-manager').filter(({ kind }) => kind === 'Certificate');
+  const specs = certificates.map(
+    ({ spec }) =>
+      spec as {
+        readonly secretName: string;
+        readonly dnsNames?: readonly string[];
+        readonly uris?: readonly string[];
+      },
+  );
+  const mounted = Object.values(pods).flatMap(({ volumes }) => volumes.flatMap(({ secret }) => secret ?? []));
+  for (const { secretName } of mounted) {
+    assert.ok(
+      specs.some((spec) => spec.secretName === secretName),
+      secretName,
+    );
+  }
+  const { xdsAddress } = optionsOf(bootstrap) as Record<string, { readonly host: string }>;
+  const serverNames = specs.find(({ secretName }) => secretName === 'redpilot-server-tls')?.dnsNames ?? [];
+  assert.ok(serverNames.includes(xdsAddress?.host ?? ''));
+  const uris = specs.flatMap((spec) => spec.uris ?? []);
+  assert.deepEqual(uris, ['spiffe://cluster.local/ns/app/sa/redpilot']);
+});
+
+test('nothing runs as root, with rights or on a file system that it may write to', () => {
+  for (const pod of Object.values(pods)) {
+    assert.equal(pod.securityContext['runAsNonRoot'], true);
+    for (const { name, securityContext } of containersOf(pod)) {
+      assert.deepEqual(
+        securityContext,
+        { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+        name,
+      );
+    }
+  }
+});
+
+test('the rights are to list and watch what is watched, and Secrets by name only', () => {
+  const { rules = [] } = find(controlPlane, 'ClusterRole', 'redpilot');
+  const may = new Map(
+    rules.flatMap(({ resources, verbs }) => resources.map((name) => [name, [...verbs]] as const)),
+  );
+  for (const { plural } of WATCHED_KINDS) assert.deepEqual(may.get(plural), ['list', 'watch'], plural);
+  assert.deepEqual(may.get('secrets'), ['get']);
+});
+
+test('every file of a kustomization is there, and every manifest is in one', () => {
+  for (const file of globSync('**/kustomization.yaml', { cwd: root })) {
+    const folder = file.replace(/kustomization\.yaml$/, '');
+    const { resources } = parse(readFileSync(`${root}${file}`, 'utf8')) as {
+      readonly resources: readonly string[];
+    };
+    const beside = globSync('*.yaml', { cwd: `${root}${folder}` }).filter(
+      (name) => name !== 'kustomization.yaml',
+    );
+    assert.deepEqual(resources.filter((name) => name.endsWith('.yaml')).toSorted(), beside.toSorted(), file);
+  }
+});
