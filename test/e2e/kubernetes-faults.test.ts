@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { startProcess, type Running } from '../../src/demo/child-process.ts';
+import { eventually as within } from '../../src/demo/eventually.ts';
+import { KubeCluster } from './kube-cluster.ts';
+import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
+import { documents, redisService, service } from './kube-objects.ts';
+import { startTroubledWire } from './troubled-wire.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> =>
+  within(what, look, { deadlineMs: 90_000, everyMs: 100 });
+
+test('troubles between the control plane and the API server', async (t) => {
+  const kube = await KubeCluster.start(t, { crds: false });
+  if (kube === undefined) return;
+  await kube.installControlPlane();
+
+  /** An object that can not be carried out shows by its Diagnostic that it has arrived. */
+  const applyAndSee = async (controlPlane: ObservedControlPlane): Promise<number> => {
+    const namespace = await kube.newNamespace();
+    await kube.apply(documents(redisService(namespace, 'cache')));
+    const applied = performance.now();
+    await eventually('the object', () =>
+      controlPlane.diagnostics().find(({ object }) => object?.namespace === namespace),
+    );
+    return performance.now() - applied;
+  };
+
+  await t.test('connections that are cut: nothing is missed', async (t) => {
+    const wire = await startTroubledWire(t, kube.port);
+    const controlPlane = await startKubeControlPlane(t, kube, { port: wire.port });
+    await applyAndSee(controlPlane);
+    wire.cut();
+    await applyAndSee(controlPlane);
+    wire.cut();
+    wire.cut();
+    await applyAndSee(controlPlane);
+  });
+
+  await t.test('connections that go silent are noticed, and what came meanwhile arrives', async (t) => {
+    const wire = await startTroubledWire(t, kube.port);
+    const controlPlane = await startKubeControlPlane(t, kube, { port: wire.port, silenceMs: 3_000 });
+    await applyAndSee(controlPlane);
+    wire.silence();
+    await applyAndSee(controlPlane);
+  });
+
+  await t.test('an event on watches that were silent for a while is seen within a second', async (t) => {
+    const wire = await startTroubledWire(t, kube.port);
+    const controlPlane = await startKubeControlPlane(t, kube, { port: wire.port });
+    const opened = wire.opened();
+    await sleep(20_000);
+    const ms = await applyAndSee(controlPlane);
+    assert.ok(ms < 1_000, `${ms} ms`);
+    // The same watches: none was begun anew meanwhile.
+    assert.ok(wire.opened() - opened <= 2, `${wire.opened() - opened} new connections`);
+  });
+
+  await t.test('a leader that is killed: another takes over, and the status goes on', async (t) => {
+    const killed = await startProgram(t, kube);
+    await eventually('it writes the status', () =>
+      killed.lastLines().includes('is held: this replica writes') ? true : undefined,
+    );
+    const other = await startKubeControlPlane(t, kube);
+    killed.signal('SIGKILL');
+    await killed.ended;
+    const namespace = await kube.newNamespace();
+    await kube.apply(documents(service(namespace, 'cache', 6379), redisService(namespace, 'cache')));
+    await eventually('the status', async () => {
+      const { stdout } = await kube.kubectl(['get', 'rsvc', 'cache', '-n', namespace]);
+      return /True +Unknown/.test(stdout) ? true : undefined;
+    });
+    assert.ok(other.lines.some((line) => line.includes('is held: this replica writes')));
+  });
+});
+
+/** The program itself, as a process that can be killed. Stopped when the test ends. */
+async function startProgram(t: TestContext, kube: KubeCluster): Promise<Running> {
+  process.env['KUBECONFIG'] = await kube.kubeconfig('controller');
+  const args = ['serve', '--kubernetes', '--xds-address', '127.0.0.1:0', '--admin-address', '127.0.0.1:0'];
+  const running = await startProcess(process.execPath, [CLI, ...args]);
+  delete process.env['KUBECONFIG'];
+  t.after(() => running.stop());
+  return running;
+}

@@ -1,0 +1,60 @@
+/** A TCP proxy of a test that can cut connections, or let them go silent. */
+import { connect, createServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+
+export interface TroubledWire {
+  readonly port: number;
+  /** Ends every connection at once. */
+  cut(): void;
+  /** Those that are open carry nothing any more, and nobody is told; new ones work. */
+  silence(): void;
+  /** How many were opened so far. */
+  opened(): number;
+}
+
+/** Closed when the test ends. */
+export async function startTroubledWire(t: TestContext, target: number): Promise<TroubledWire> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let count = 0;
+  const server = createServer((near) => {
+    count += 1;
+    const far = connect(target, '127.0.0.1');
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    near.pipe(far);
+    far.pipe(near);
+    for (const socket of pair) {
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        pairs.delete(pair);
+        near.destroy();
+        far.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = (): void => {
+    for (const [near, far] of pairs) {
+      near.destroy();
+      far.destroy();
+    }
+  };
+  t.after(() => {
+    cut();
+    server.close();
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    cut,
+    silence: () => {
+      for (const [near, far] of pairs) {
+        near.unpipe(far);
+        far.unpipe(near);
+        near.pause();
+        far.pause();
+      }
+    },
+    opened: () => count,
+  };
+}
