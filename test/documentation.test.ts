@@ -14,6 +14,12 @@ test('README has objects and commands to begin with', () => {
   assert.ok(readme.commands.length > 4, readme.commands.join('\n'));
 });
 
+/** As a shell splits them, without what it does to the output. */
+function wordsOf(command: string): readonly string[] {
+  const [call = ''] = command.split(/ [>|] /);
+  return [...call.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+}
+
 for (const { file, yaml, commands } of pages) {
   for (const [index, objects] of yaml.entries()) {
     test(`${file}: objects ${index + 1} are valid, every field included`, () => {
@@ -29,12 +35,9 @@ for (const { file, yaml, commands } of pages) {
   for (const command of commands.filter((line) => line.startsWith('redpilot '))) {
     test(`${file}: "${command}" is a call that the command line takes`, () => {
       const program = createProgram();
-      for (const each of program.commands) each.action(() => {});
-      const args = command
-        .replace(/ > .*$/, '')
-        .split(' ')
-        .slice(1);
-      assert.doesNotThrow(() => program.parse(args, { from: 'user' }));
+      for (const each of program.commands.flatMap((outer) => [outer, ...outer.commands]))
+        each.action(() => {});
+      assert.doesNotThrow(() => program.parse(wordsOf(command).slice(1), { from: 'user' }));
     });
   }
   for (const command of commands.filter((line) => line.startsWith('npm '))) {

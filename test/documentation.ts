@@ -17,8 +17,8 @@ export interface Page {
 export const pages: readonly Page[] = globSync(['*.md', 'docs/*.md'], { cwd: root }).map((file) => {
   const text = readFileSync(`${root}${file}`, 'utf8');
   const yaml = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block = '']) => block);
-  const commands = [...text.matchAll(/^ {4}((?:redpilot|envoy|npm) .*)$/gm)].map(([, line = '']) =>
-    line.replace(/\s+#.*$/, ''),
+  const commands = [...text.replaceAll(/\\\n +/g, '').matchAll(/^ {4}((?:redpilot|envoy|npm) .*)$/gm)].map(
+    ([, line = '']) => line.replace(/\s+#.*$/, ''),
   );
   return { file, yaml, commands };
 });
