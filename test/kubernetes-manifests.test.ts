@@ -59,7 +59,7 @@ function documentsOf(folder: string): readonly Manifest[] {
 }
 
 const controlPlane = documentsOf('control-plane');
-const sidecar = documentsOf('samples/sidecar');
+const sidecar = documentsOf('sidecar');
 
 function find(documents: readonly Manifest[], kind: string, name: string): Manifest {
   const found = documents.find((document) => document.kind === kind && document.metadata.name === name);
