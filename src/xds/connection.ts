@@ -60,6 +60,10 @@ export class Connection {
     injector.injectConnection(socket);
   }
 
+  get streams(): number {
+    return this.#streams.size;
+  }
+
   add(stream: Ending): void {
     this.#streams.add(stream);
     if (this.#isLeaving) stream.leave('the connection is closing');

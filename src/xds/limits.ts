@@ -11,7 +11,9 @@ export interface Limits {
   /** Requests of one stream: this many at once, and then so many a second. */
   readonly requestBurst: number;
   readonly requestsPerSecond: number;
+  /** Of all clients, and of one connection. */
   readonly streams: number;
+  readonly streamsPerConnection: number;
   readonly connections: number;
 }
 
@@ -26,6 +28,8 @@ export const DEFAULT_LIMITS: Limits = {
   requestBurst: 20_000,
   requestsPerSecond: 200,
   streams: 50_000,
+  // Without ADS, Envoy opens a stream for each cluster with endpoints.
+  streamsPerConnection: 5_000,
   connections: 20_000,
 };
 

@@ -145,6 +145,10 @@ function serve(
   call.on('error', (error: Error) => over(error.message));
   call.on('close', () => over('closed'));
   connection.add(stream);
-  const { streams } = around.limits;
+  const { streams, streamsPerConnection } = around.limits;
   if (live.size > streams) stream.refuse({ kind: 'full', problem: `there are ${streams} streams already` });
+  else if (connection.streams > streamsPerConnection) {
+    const problem = `there are ${streamsPerConnection} streams on this connection already`;
+    stream.refuse({ kind: 'full', problem });
+  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -10,10 +10,11 @@ import { startControlPlane, type ControlPlane } from '../../src/commands/control
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { LISTENER_TYPE } from '../../src/envoy/resource.ts';
-import { validFor } from '../../src/tls/authority.ts';
+import { createAuthority, validFor } from '../../src/tls/authority.ts';
 import { type CertificateFiles, readCertificates } from '../../src/tls/certificate-files.ts';
 import { writeCertificates } from '../../src/tls/certificate-folder.ts';
 import { getResources, type NodeStatus, XdsClient } from '../../src/xds/index.ts';
+import { spiffe, writeFiles } from '../tls/certificates.ts';
 import { redpilot } from './command-line.ts';
 
 const OBJECT = `
@@ -139,7 +140,10 @@ test('an admin with TLS is for clients with a certificate, and a status without 
     withoutTls.stderr,
     /^redpilot: the admin at 127\.0\.0\.1:\d+ can't be asked: .*needs --tls-ca[^\n]*\n$/,
   );
-  await assert.rejects(askAdmin(admin(), '/healthz', { ...files('clients/shop'), ca: files('server').cert }));
+  const foreign = await createAuthority(validFor(1));
+  const pair = await foreign.issueClient(spiffe('shop'), validFor(1));
+  const theirs = await writeFiles(join(folder, 'foreign'), await readFile(files('server').ca, 'utf8'), pair);
+  await assert.rejects(askAdmin(admin(), '/healthz', theirs), /can't be asked/);
   assert.equal(await askAdmin(admin(), '/healthz', files('clients/shop')), 'ok\n');
 });
 

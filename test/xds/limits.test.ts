@@ -120,6 +120,19 @@ test('a stream too many is refused, until another ends', async () => {
   await third.next();
 });
 
+test('a stream too many of one connection is refused, and another connection has its own', async () => {
+  await using here = await stage(SERVED, { limits: { streamsPerConnection: 1 } });
+  const client = here.client();
+  const streams = [client.stream('delta'), client.stream('delta'), here.client().stream('delta')];
+  for (const stream of streams) stream.send('LDS', NODE);
+  const [first, second, other] = streams;
+  const { code, details } = (await second?.status()) ?? {};
+  assert.equal(code, status.RESOURCE_EXHAUSTED);
+  assert.equal(details, 'there are 1 streams on this connection already');
+  await first?.next();
+  await other?.next();
+});
+
 test('a connection too many is refused, with a line in the log', async () => {
   await using here = await stage(SERVED, { limits: { connections: 1 } });
   const stream = here.client().stream('delta');

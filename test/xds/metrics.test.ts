@@ -25,11 +25,19 @@ test('a change is measured from the source to its acknowledgement, and a first r
     'acknowledged',
     () => here.answers,
   );
+  // What is sent again because it was asked for again is no change.
+  stream.send('LDS', { resource_names_subscribe: ['l'] });
+  stream.ack(await stream.next());
+  await until(
+    () => here.answers.length === 3,
+    'acknowledged',
+    () => here.answers,
+  );
   const metrics = await here.metrics.metrics();
   assert.match(metrics, /change_to_acknowledge_seconds_count\{type="listeners"\} 1\n/);
   assert.match(metrics, /change_to_acknowledge_seconds_sum\{type="listeners"\} 0\.7\n/);
-  assert.match(metrics, /redpilot_xds_responses_total\{type="listeners"\} 2\n/);
-  assert.match(metrics, /redpilot_xds_requests_total\{type="listeners",outcome="accepted"\} 2\n/);
+  assert.match(metrics, /redpilot_xds_responses_total\{type="listeners"\} 3\n/);
+  assert.match(metrics, /redpilot_xds_requests_total\{type="listeners",outcome="accepted"\} 3\n/);
   const bytes = /response_bytes_total\{type="listeners"\} (\d+)/.exec(metrics)?.[1];
   assert.ok(Number(bytes) > 100, `bytes: ${bytes}`);
 });

@@ -260,6 +260,20 @@ test('a connection ends when its certificate does, and another one does not', as
   await assertSilent(long, 'delta');
 });
 
+test('at its end the server does not wait for handshakes that nobody goes on with', async (t) => {
+  const here = await tlsStage(t);
+  const mute = connectPlain(Number(here.server.address.split(':')[1]), '127.0.0.1');
+  mute.on('error', () => {});
+  await once(mute, 'connect');
+  // The server has taken it as soon as it has taken a later one.
+  await bytesUntilClosed(here.server.address, {});
+  const closed = here.server.close();
+  here.clock.pass(2_000);
+  await closed;
+  const reasons = here.log.map(({ fields }) => fields['reason']).filter((reason) => reason !== undefined);
+  assert.deepEqual(reasons, ['it has no certificate'], 'no time limit of a handshake was waited for');
+});
+
 test('a server whose files are not usable does not start, with one line', async () => {
   const files = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' };
   await assert.rejects(stage(SERVED, { tls: { files, clusterDomain: 'cluster.local' } }), {
