@@ -30,6 +30,10 @@ const BENCHMARKS: Readonly<
     what: 'what a change of the configuration under load costs clients of several kinds',
     load: () => import('./changes.ts'),
   },
+  kubernetes: {
+    what: 'what 2,000 objects in a cluster cost, and how soon a change is in force',
+    load: () => import('./kubernetes.ts'),
+  },
   soak: {
     what: 'memory, missed changes and errors over minutes of changes before hundreds of streams',
     load: () => import('./soak.ts'),

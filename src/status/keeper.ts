@@ -32,6 +32,8 @@ export interface KeeperOptions {
 
 /** From a change to the writing: proxies answer meanwhile, so that one change is one write and not two. */
 const GATHER_MS = 700;
+/** So an object is written at most once in this time. */
+const LEAST_MS = 1_000;
 /** Shows the other replicas that this one lives, and tries again what failed. */
 const BEAT_MS = 10_000;
 
@@ -42,6 +44,7 @@ export class StatusKeeper {
   #timer: NodeJS.Timeout | undefined;
   readonly #beat: NodeJS.Timeout;
   #isClosed = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -51,10 +54,15 @@ export class StatusKeeper {
   /** Something has changed that a status may speak of. */
   wake(): void {
     if (this.#isClosed) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#look();
-    }, GATHER_MS);
+    const earliestMs = this.#lookedMs + LEAST_MS - performance.now();
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#lookedMs = performance.now();
+        void this.#look();
+      },
+      Math.max(GATHER_MS, earliestMs),
+    );
   }
 
   async close(): Promise<void> {

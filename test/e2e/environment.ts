@@ -16,6 +16,9 @@ import { findRedisPy } from './redis-py.ts';
 /** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
 export const REQUIREMENTS = ['envoy', 'redis', 'redis-tls', 'redis-py', 'node', 'kube'] as const;
 
+/** What of a test's context is used. */
+export type Skipping = Pick<TestContext, 'skip'>;
+
 type Requirement = (typeof REQUIREMENTS)[number];
 
 const CACHE = fileURLToPath(new URL('../../.cache', import.meta.url));
@@ -102,7 +105,7 @@ export async function needNode(t: TestContext, version: string): Promise<string 
 }
 
 /** The folder with kube-apiserver, etcd and kubectl. */
-export async function needKube(t: TestContext): Promise<string | undefined> {
+export async function needKube(t: Skipping): Promise<string | undefined> {
   const folder = process.env['KUBEBUILDER_ASSETS'] ?? '';
   const programs = ['kube-apiserver', 'etcd', 'kubectl'].map((name) => join(folder, name));
   const isThere = await Promise.all(programs.map((program) => access(program, constants.X_OK))).then(
@@ -136,7 +139,7 @@ function required(): readonly string[] {
   return names.filter((name) => name !== '');
 }
 
-function skip(t: TestContext, requirement: Requirement, reason: string): void {
+function skip(t: Skipping, requirement: Requirement, reason: string): void {
   if (required().includes(requirement))
     throw new Error(`${reason} (REDPILOT_REQUIRE asks for ${requirement})`);
   t.skip(reason);

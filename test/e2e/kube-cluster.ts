@@ -7,7 +7,6 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 
 import { stringify } from 'yaml';
 
@@ -19,7 +18,8 @@ import {
   type Running,
 } from '../../src/demo/child-process.ts';
 import { eventually, Hopeless } from '../../src/demo/eventually.ts';
-import { needKube } from './environment.ts';
+import { needKube, type Skipping } from './environment.ts';
+import type { Ending } from './sidecar.ts';
 
 /** Who may speak to it: by token, which is also the name of the user. */
 const USERS: readonly (readonly [token: string, user: string, groups: string])[] = [
@@ -80,7 +80,10 @@ export class KubeCluster {
   }
 
   /** undefined: the test has been skipped and must return. Stopped when the test ends. */
-  static async start(t: TestContext, options: KubeClusterOptions = {}): Promise<KubeCluster | undefined> {
+  static async start(
+    t: Ending & Skipping,
+    options: KubeClusterOptions = {},
+  ): Promise<KubeCluster | undefined> {
     const assets = await needKube(t);
     if (assets === undefined) return undefined;
     const folder = await temporaryFolder('kube');
@@ -225,19 +228,29 @@ export class KubeCluster {
     return name;
   }
 
+  /** How many requests of that verb a user has made; needs `audit`. */
+  async requestsOf(user: string, verb?: string): Promise<number> {
+    const events = await this.#eventsOf(user);
+    return events.filter((event) => verb === undefined || event.verb === verb).length;
+  }
+
   /** What a user did, each once, as `VERB GROUP/RESOURCE/SUBRESOURCE STATUS`; needs `audit`. */
   async doneBy(user: string): Promise<ReadonlySet<string>> {
-    const lines = (await readFile(join(this.#folder, 'audit.log'), 'utf8')).trim().split('\n');
-    const done = lines
-      .map((line) => JSON.parse(line) as AuditEvent)
-      .filter((event) => event.user.username === user);
+    const events = await this.#eventsOf(user);
     return new Set(
-      done.map(({ verb, objectRef, responseStatus }) => {
+      events.map(({ verb, objectRef, responseStatus }) => {
         const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
         const name = subresource === undefined ? resource : `${resource}/${subresource}`;
         return `${verb} ${apiGroup}/${name} ${responseStatus?.code ?? 0}`;
       }),
     );
+  }
+
+  async #eventsOf(user: string): Promise<readonly AuditEvent[]> {
+    const lines = (await readFile(join(this.#folder, 'audit.log'), 'utf8')).trim().split('\n');
+    return lines
+      .map((line) => JSON.parse(line) as AuditEvent)
+      .filter((event) => event.user.username === user);
   }
 
   async #prepare(): Promise<void> {
