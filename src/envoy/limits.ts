@@ -78,6 +78,17 @@ function diagnose({ service, listeners }: ServicePlan): readonly Diagnostic[] {
     tell('note', 'GuardInForce', [], message);
   }
   if (listeners.length > 0) tellFaults(service.faults, unsupported);
+  for (const [index, { prefix, reads }] of service.rules.entries()) {
+    const isInForce = listeners.some(({ routes }) => {
+      const route = prefix === '' ? routes.catchAll : routes.prefixes.find((one) => one.prefix === prefix);
+      return route?.reads !== undefined;
+    });
+    if (reads === undefined || !isInForce) continue;
+    const message =
+      'GETSET, GETEX, XADD and other stream commands fail on the replicas, since Envoy takes them for reads and no ' +
+      'redirection leads them back; give them a host with MASTER';
+    tell('warning', 'WritesAsReads', ['spec', 'redis', index, 'route', 'reads'], message);
+  }
   const zones = zoneProblem(service.annotations.zoneAffinity, service.readPolicy, listeners);
   if (zones !== undefined) unsupported(['metadata', 'annotations', 'redpilot.dev/zone-affinity'], zones);
   return found;

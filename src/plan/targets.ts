@@ -95,21 +95,41 @@ export class Targets {
       discoverZones: false,
       readGroups: readGroups(readPolicy, primary.place, place),
     });
-    const usesPrimary = readPolicy !== 'REPLICA';
-    if (usesPrimary && destination !== primary.destination) {
-      if (primary.planned.upstream.mode === 'unavailable') return undefined;
-      if (!isReachedAlike(primary.planned.upstream, planned.upstream)) {
-        const message =
-          `with ${readPolicy} reads go to the primary too, which has other credentials or TLS; ` +
-          'give both hosts the same in their RedisDestinations, or write REPLICA';
-        this.#problems.block('InvalidValue', this.#service, path, message);
-        return undefined;
-      }
+    const problem =
+      readPolicy === 'REPLICA' ? undefined : this.#whyNotTogether(primary, destination, planned.upstream);
+    if (problem !== undefined) {
+      this.#problems.block(
+        'InvalidValue',
+        this.#service,
+        path,
+        `with ${readPolicy} reads go to the primary too, ${problem}`,
+      );
+      return undefined;
     }
+    const isClosed = primary.planned.upstream.mode === 'unavailable';
+    if (readPolicy !== 'REPLICA' && isClosed && destination !== primary.destination) return undefined;
     if (destination !== undefined) this.#destinations.add(destination);
     // What is to say of a shared destination is said with the primary.
     this.#use(destination === primary.destination ? { ...planned, diagnostics: [] } : planned, place, path);
     return { place, destination, planned };
+  }
+
+  /** Both are one upstream to Envoy, with one password and one TLS name. */
+  #whyNotTogether(
+    primary: Target,
+    destination: RedisDestination | undefined,
+    upstream: Upstream,
+  ): string | undefined {
+    if (destination === primary.destination) {
+      const { tls } = destination ?? {};
+      return tls === undefined || tls.serverName !== undefined || tls.insecureSkipVerify
+        ? undefined
+        : 'so that the certificates of both are looked at for one name; write serverName, a name that is in both';
+    }
+    return primary.planned.upstream.mode === 'unavailable' ||
+      isReachedAlike(primary.planned.upstream, upstream)
+      ? undefined
+      : 'which has other credentials or TLS; give both hosts the same in their RedisDestinations, or write REPLICA';
   }
 
   tellMissingService(host: Host, path: FieldPath): void {
