@@ -28,10 +28,16 @@ interface LogLine {
   readonly [field: string]: unknown;
 }
 
+interface StageOptions {
+  readonly write?: (folder: string, ca: string, pair: KeyPair) => Promise<unknown>;
+  readonly serverName?: string;
+  readonly maxConnectionAgeMs?: number;
+}
+
 interface Stage {
   readonly log: readonly LogLine[];
   readonly port: number;
-  envoy(namespace?: string): Promise<EnvoyProcess>;
+  envoy(options?: { readonly namespace?: string; readonly delta?: boolean }): Promise<EnvoyProcess>;
   /** Gives the client a new certificate, of the namespace shop. */
   renew(seconds: number): Promise<void>;
   setPassword(namespace: string, password: string): Promise<void>;
@@ -51,16 +57,13 @@ spec:
 `;
 }
 
-async function stage(
-  t: TestContext,
-  binary: string,
-  write: (folder: string, ca: string, pair: KeyPair) => Promise<unknown> = writeFiles,
-): Promise<Stage> {
+async function stage(t: TestContext, binary: string, options: StageOptions = {}): Promise<Stage> {
+  const { write = writeFiles, serverName = '127.0.0.1', maxConnectionAgeMs } = options;
   const folder = await temporaryFolder('mtls');
   t.after(() => removeFolder(folder));
   const [port = 0] = await freePorts(1);
   const authority = await createAuthority(validForSeconds(HOUR));
-  const server = await authority.issueServer(['127.0.0.1'], validForSeconds(HOUR));
+  const server = await authority.issueServer([serverName], validForSeconds(HOUR));
   const serverFiles = await writeFiles(join(folder, 'server'), authority.certificate, server);
   const clientFolder = join(folder, 'client');
   const renew = async (seconds: number): Promise<void> => {
@@ -83,10 +86,11 @@ async function stage(
     insecure: false,
     probe: false,
     tls: serverFiles,
+    maxConnectionAgeMs,
     log: pino({ level: 'info' }, { write: (line: string) => log.push(JSON.parse(line) as LogLine) }),
   });
   t.after(() => controlPlane.close());
-  const startOne = async (namespace?: string): Promise<EnvoyProcess> => {
+  const startOne: Stage['envoy'] = async ({ namespace, delta = true } = {}) => {
     const files = {
       ca: join(clientFolder, 'ca.crt'),
       cert: join(clientFolder, 'tls.crt'),
@@ -106,7 +110,7 @@ async function stage(
           nodeId: 'shop-1',
           namespace,
           drainSeconds: 1,
-          delta: true,
+          delta,
           admin: { socketPath },
           tls,
         }),
@@ -194,7 +198,7 @@ test('an Envoy whose certificate has expired is refused, serves on, and is back 
 test('an Envoy whose mounted Secret is renewed in time changes over without being refused once', async (t) => {
   const binary = await needEnvoy(t);
   if (binary === undefined) return;
-  const here = await stage(t, binary, mountSecret);
+  const here = await stage(t, binary, { write: mountSecret });
   const envoy = await connectShortly(here);
   const refusedBefore = messages(here.log, 'connection refused').length;
   await here.renew(HOUR);
@@ -212,7 +216,7 @@ test('an Envoy that claims another namespace gets nothing', async (t) => {
   if (binary === undefined) return;
   const here = await stage(t, binary);
   await here.renew(HOUR);
-  const envoy = await here.envoy('pay');
+  const envoy = await here.envoy({ namespace: 'pay' });
   await eventually(
     'refused three times',
     () => (messages(here.log, 'request refused').length >= 3 ? true : undefined),
@@ -226,3 +230,53 @@ test('an Envoy that claims another namespace gets nothing', async (t) => {
   assert.equal(await envoy.admin('/listeners'), '');
   assert.doesNotMatch(await envoy.admin('/clusters'), /cache\.example/);
 });
+
+test('an Envoy does not connect to a server whose certificate has another name', async (t) => {
+  const binary = await needEnvoy(t);
+  if (binary === undefined) return;
+  const here = await stage(t, binary, { serverName: 'redpilot.example' });
+  await here.renew(HOUR);
+  const envoy = await here.envoy();
+  await eventually(
+    'refused by Envoy',
+    async () => {
+      const failed = await envoy.stats('redpilot-xds.ssl.fail_verify_san$');
+      return [...failed.values()].some((count) => count > 0) ? true : undefined;
+    },
+    PATIENT,
+  );
+  assert.deepEqual(messages(here.log, 'node connected'), []);
+});
+
+for (const delta of [true, false]) {
+  const variant = delta ? 'delta' : 'the state of the world';
+  test(`the end of connections by age changes nothing in an Envoy, in ${variant}`, async (t) => {
+    const binary = await needEnvoy(t);
+    if (binary === undefined) return;
+    const here = await stage(t, binary, { maxConnectionAgeMs: 1_500 });
+    await here.renew(HOUR);
+    const envoy = await here.envoy({ delta });
+    await accepts(here, 'of-shop');
+    const client = connect(t, here.port, { enableReadyCheck: false, password: 'of-shop' });
+    await eventually('a client', () => client.ping(), PATIENT);
+    let disconnects = 0;
+    client.on('close', () => (disconnects += 1));
+    const counters =
+      '^(listener_manager.listener_(modified|in_place_updated|removed)|cluster_manager.cluster_(modified|removed))$';
+    const before = [...(await envoy.stats(counters))];
+    const ends = messages(here.log, 'connection ended').length;
+    await eventually(
+      'three ends and reconnects',
+      async () => {
+        assert.equal(await client.ping(), 'PONG');
+        return messages(here.log, 'connection ended').length >= ends + 3 ? true : undefined;
+      },
+      PATIENT,
+    );
+    await connected(here, ends + 4);
+    assert.deepEqual([...(await envoy.stats(counters))], before);
+    assert.equal(disconnects, 0);
+    await here.setPassword('shop', 'of-shop-again');
+    await accepts(here, 'of-shop-again');
+  });
+}
