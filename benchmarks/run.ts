@@ -18,6 +18,10 @@ const BENCHMARKS: Readonly<
     what: 'what a slow command on a healthy replica costs, by health check',
     load: () => import('./slow-command.ts'),
   },
+  translate: {
+    what: 'what translating many objects costs, and one change among them',
+    load: () => import('./translate.ts'),
+  },
   proxy: {
     what: 'what a command costs through our proxy, beside Envoy and nutcracker',
     load: () => import('./proxy.ts'),

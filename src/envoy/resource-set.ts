@@ -102,11 +102,13 @@ function edited(
     for (const resource of changed) byName.set(resource.name, resource);
     return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
-  const next = [...list];
+  // `slice` and an assignment copy memory; a spread and `splice` go from entry to entry.
+  const next = list.slice();
   for (const name of removed) next.splice(placeOf(next, name), 1);
   for (const resource of changed) {
     const place = placeOf(next, resource.name);
-    next.splice(place, next[place]?.name === resource.name ? 1 : 0, resource);
+    if (next[place]?.name === resource.name) next[place] = resource;
+    else next.splice(place, 0, resource);
   }
   return next;
 }

@@ -1,63 +1,79 @@
 /**
  * An immutable map whose copies share what did not change.
  *
- * A change among 10,000 keys copies one array of shard references and the touched shards (about 10 keys each), not the
- * map: that is what keeps the cost of one changed object independent of how many there are.
+ * Two levels: a change among 10,000 objects copies two arrays of 128 references and one shard of a few keys, not the map.
+ * That is what keeps the cost of one changed object independent of how many there are.
  */
-const SHARDS = 1_024;
+const WIDTH = 128;
 
 type Shard<V> = ReadonlyMap<string, V>;
+type Row<V> = readonly (Shard<V> | undefined)[];
 
 export class PersistentMap<V> {
-  readonly #shards: readonly (Shard<V> | undefined)[];
+  readonly #rows: readonly (Row<V> | undefined)[];
   readonly size: number;
 
-  private constructor(shards: readonly (Shard<V> | undefined)[], size: number) {
-    this.#shards = shards;
+  private constructor(rows: readonly (Row<V> | undefined)[], size: number) {
+    this.#rows = rows;
     this.size = size;
   }
 
   static empty<V>(): PersistentMap<V> {
-    return new PersistentMap<V>(Array.from({ length: SHARDS }), 0);
+    return new PersistentMap<V>(Array.from({ length: WIDTH }), 0);
   }
 
   get(key: string): V | undefined {
-    return this.#shards[shardOf(key)]?.get(key);
+    const place = placeOf(key);
+    return this.#rows[rowOf(place)]?.[shardOf(place)]?.get(key);
   }
 
   /** A copy with these keys set, or removed where the value is undefined. */
   with(updates: ReadonlyMap<string, V | undefined>): PersistentMap<V> {
-    const shards = [...this.#shards];
+    if (updates.size === 0) return this;
+    const rows = this.#rows.slice();
+    const copiedRows = new Map<number, (Shard<V> | undefined)[]>();
     const copied = new Map<number, Map<string, V>>();
     let size = this.size;
     for (const [key, value] of updates) {
-      const index = shardOf(key);
-      let shard = copied.get(index);
+      const place = placeOf(key);
+      let shard = copied.get(place);
       if (shard === undefined) {
-        shard = new Map(shards[index]);
-        copied.set(index, shard);
-        shards[index] = shard;
+        const at = rowOf(place);
+        let row = copiedRows.get(at);
+        if (row === undefined) {
+          row = rows[at]?.slice() ?? Array.from({ length: WIDTH });
+          copiedRows.set(at, row);
+          rows[at] = row;
+        }
+        shard = new Map(row[shardOf(place)]);
+        copied.set(place, shard);
+        row[shardOf(place)] = shard;
       }
       size -= shard.size;
       if (value === undefined) shard.delete(key);
       else shard.set(key, value);
       size += shard.size;
     }
-    return new PersistentMap(shards, size);
+    return new PersistentMap(rows, size);
   }
 
   *values(): Iterable<V> {
-    for (const shard of this.#shards) {
-      if (shard !== undefined) yield* shard.values();
+    for (const row of this.#rows) {
+      for (const shard of row ?? []) {
+        if (shard !== undefined) yield* shard.values();
+      }
     }
   }
 }
 
+const rowOf = (place: number): number => Math.floor(place / WIDTH);
+const shardOf = (place: number): number => place % WIDTH;
+
 /** FNV-1a over UTF-16 units: even enough for names that differ in a digit. */
-function shardOf(key: string): number {
+function placeOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < key.length; at++) {
     hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
   }
-  return (hash >>> 0) % SHARDS;
+  return (hash >>> 0) % (WIDTH * WIDTH);
 }
