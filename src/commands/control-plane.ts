@@ -19,6 +19,7 @@ import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
 import type { StatusKeeper } from '../status/keeper.ts';
+import { LastGood } from '../status/last-good.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import {
@@ -90,6 +91,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
   let ofSource: readonly Diagnostic[] = [];
   let isComplete = false;
+  const lastGood = new LastGood();
   let xds: XdsServer | undefined;
   const streams = (): ReturnType<XdsServer['streams']> => xds?.streams() ?? [];
   let status: StatusKeeper | undefined;
@@ -115,8 +117,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const planned = planner.update(world, next.changed);
     const changed = planner.takeChanges();
     if (planned.size > 0) views.update(changed.values());
-    for (const [key, { after }] of changed)
+    for (const [key, { after }] of changed) {
+      if (kubernetes !== undefined) lastGood.follow(world, key.replace('RedisService/', ''), after);
       news.set(`plan ${key}`, after === undefined ? [] : [...after.diagnostics, ...limitsOf([after])]);
+    }
     builds.built(performance.now() - startedMs);
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
@@ -181,13 +185,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     if (kubernetes === undefined) {
       opened.push(await watchFiles(options.configPaths ?? [], { onChange: follow, log }));
     } else {
-      const cluster = watchKubernetes({ ...kubernetes, onChange: follow, log, metrics });
+      const memoryNamespace = kubernetes.replica.namespace;
+      const cluster = watchKubernetes({ ...kubernetes, memoryNamespace, onChange: follow, log, metrics });
       opened.push(cluster);
       notReady = () => cluster.waitingFor();
       await cluster.complete;
       const { replica } = kubernetes;
       const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
-      status = keepStatus({ cluster, replica, views, viewOf, nodes, diagnostics, log, metrics });
+      const known = { cluster, views, viewOf, nodes, diagnostics, lastGood };
+      status = keepStatus({ ...known, replica, log, metrics });
       listeners.add(() => status?.wake());
       opened.push(status);
     }

@@ -8,8 +8,10 @@ import type { Diagnostic } from '../api/diagnostic.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, type Snapshot, type TypeUrl } from '../envoy/resource.ts';
 import type { ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { upstreamsOf, type View } from '../plan/view.ts';
+import { memoryText, writeMemory } from '../sources/kubernetes/memory.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 import { StatusKeeper } from '../status/keeper.ts';
+import type { LastGood } from '../status/last-good.ts';
 import { Lease } from '../status/lease.ts';
 import { progressOf, type ObjectResources, type Proxy, type ResourceVersion } from '../status/progress.ts';
 import type { Replica } from '../status/replica.ts';
@@ -24,6 +26,7 @@ export interface StatusOptions {
   readonly viewOf: (node: XdsNode) => View;
   readonly nodes: () => readonly NodeStream[];
   readonly diagnostics: () => readonly Diagnostic[];
+  readonly lastGood: LastGood;
   readonly log: Logger;
   readonly metrics: Registry;
 }
@@ -32,7 +35,7 @@ const LEASE = 'redpilot';
 
 /** Begins at once; `wake` it when something has changed. */
 export function keepStatus(options: StatusOptions): StatusKeeper {
-  const { cluster, replica, views, viewOf, nodes, diagnostics, log, metrics } = options;
+  const { cluster, replica, views, viewOf, nodes, diagnostics, lastGood, log, metrics } = options;
   const { api } = cluster;
   const { namespace, identity } = replica;
   const wake = (): void => keeper.wake();
@@ -43,10 +46,12 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
     lease,
     reports,
     writer,
+    writeMemory: (text) => writeMemory(api, namespace, text),
     log,
     inputs: {
       objects: () => cluster.own(),
       diagnostics,
+      memory: () => memoryText(lastGood.objects(cluster.own())),
       progress: () => progressOf(proxies(nodes(), (node) => resourcesOf(views, viewOf(node)))),
       views: () => [...new Set(nodes().map(({ node }) => JSON.stringify(viewOf(node))))],
       objectsOf: (view) => resourcesOf(views, JSON.parse(view) as View).map(({ object }) => object),

@@ -20,6 +20,8 @@ export interface StatusInputs {
   views(): readonly string[];
   /** Which objects the proxies of a view get. */
   objectsOf(view: string): readonly string[];
+  /** What must survive a restart. */
+  memory(): string;
 }
 
 export interface KeeperOptions {
@@ -27,6 +29,7 @@ export interface KeeperOptions {
   readonly lease: Lease;
   readonly reports: Reports;
   readonly writer: StatusWriter;
+  readonly writeMemory: (text: string) => Promise<void>;
   readonly log: { error(message: string): void };
 }
 
@@ -44,6 +47,7 @@ export class StatusKeeper {
   #timer: NodeJS.Timeout | undefined;
   readonly #beat: NodeJS.Timeout;
   #isClosed = false;
+  #memory: string | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeeperOptions) {
@@ -82,12 +86,20 @@ export class StatusKeeper {
       );
       if (lease.isHeld) {
         this.#writeAll(own);
+        await this.#keepMemory();
         await reports.sweep();
       }
       await reports.publish({ views: inputs.views(), exceptions: Object.fromEntries(exceptions) });
     } catch (error) {
       log.error(`the status was not written: ${reasonOf(error)}`);
     }
+  }
+
+  async #keepMemory(): Promise<void> {
+    const text = this.#options.inputs.memory();
+    if (text === this.#memory) return;
+    await this.#options.writeMemory(text);
+    this.#memory = text;
   }
 
   #writeAll(own: ReadonlyMap<string, Progress>): void {

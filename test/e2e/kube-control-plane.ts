@@ -20,15 +20,15 @@ export interface ObservedControlPlane extends ControlPlane {
 export async function startKubeControlPlane(
   t: TestContext,
   kube: KubeCluster,
-  options: Partial<KubernetesOptions> & { readonly port?: number } = {},
+  options: Partial<KubernetesOptions> & { readonly port?: number; readonly xdsPort?: number } = {},
 ): Promise<ObservedControlPlane> {
-  const { port, ...kubernetes } = options;
+  const { port, xdsPort = 0, ...kubernetes } = options;
   const replica = { namespace: 'redpilot', identity: `test-${randomBytes(3).toString('hex')}` };
   const lines: string[] = [];
   const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', port) });
   const controlPlane = await startControlPlane({
     kubernetes: { config, namespaces: [], replica, ...kubernetes },
-    xdsAddress: LOCAL,
+    xdsAddress: { ...LOCAL, port: xdsPort },
     adminAddress: LOCAL,
     bindAddress: '127.0.0.1',
     insecure: false,

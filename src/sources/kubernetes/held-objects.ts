@@ -7,6 +7,7 @@ import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject, Kind } from '../../api/objects.ts';
 import { parseObject } from '../../api/parse.ts';
 import type { ObjectChanges } from '../../world/world.ts';
+import { remember } from './raw-objects.ts';
 import type { RawObject } from './reflector.ts';
 
 /** What the status of an object is written from. */
@@ -83,6 +84,7 @@ export class HeldObjects {
     }
     const outcome = parseObject(said, () => undefined);
     if (outcome.kind === 'passed-over') return;
+    if (isOurs && outcome.kind === 'object') remember(outcome.object, raw);
     // Another object of the same name is no later version of the first.
     const last = before?.uid === known.uid ? before.object : undefined;
     const object = outcome.kind === 'object' ? outcome.object : last;
@@ -102,6 +104,40 @@ export class HeldObjects {
       this.#deleted.delete(key);
       this.#set.set(key, object);
     }
+  }
+
+  /**
+   * Takes up what was remembered over a restart: returns the objects in force then that are others now, or not there.
+   * Where the newest version of an object is refused, the remembered one is its last good version from here on.
+   */
+  recall(remembered: readonly RawObject[]): readonly ApiObject[] {
+    return remembered.flatMap((raw): readonly ApiObject[] => {
+      const outcome = parseObject(raw, () => undefined);
+      if (outcome.kind !== 'object') return [];
+      const { object } = outcome;
+      const { kind, namespace, name } = object;
+      const key = `${kind}/${namespace}/${name}`;
+      const held = this.#held.get(key);
+      if (kind === 'Service' || kind === 'EndpointSlice') return held === undefined ? [object] : [];
+      // Another object of the same name is no later version of the first.
+      if (held === undefined || held.uid !== (raw.metadata as OwnMetadata).uid) return [];
+      remember(object, raw);
+      if (held.object !== undefined) return [object];
+      const diagnostics = [...held.diagnostics, lastGoodKept({ kind, namespace, name })];
+      this.#held.set(key, { ...held, object, isLastGood: true, diagnostics });
+      this.#deleted.delete(key);
+      this.#set.set(key, object);
+      return [object];
+    });
+  }
+
+  /** In force now; undefined: there is none of that name. */
+  inForce({
+    kind,
+    namespace,
+    name,
+  }: Pick<KnownObject, 'kind' | 'namespace' | 'name'>): ApiObject | undefined {
+    return this.#held.get(`${kind}/${namespace}/${name}`)?.object;
   }
 
   delete(kind: Kind, raw: RawObject): void {

@@ -1,16 +1,21 @@
 /**
  * Follows the objects of a cluster: lists everything once, then reports what changes.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Gauge, type Registry } from 'prom-client';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ObjectChanges } from '../../world/world.ts';
+import { reasonOf } from './api-error.ts';
 import { ApiServer } from './api-server.ts';
+import { Backoff } from './backoff.ts';
 import { HeldObjects, type KnownObject } from './held-objects.ts';
 import { collectionPath, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
-import { Reflector, type ReflectorState } from './reflector.ts';
+import { isRefusal, readMemory } from './memory.ts';
+import { Reflector, type RawObject, type ReflectorState } from './reflector.ts';
 import { Secrets } from './secrets.ts';
 
 export interface WatchOptions {
@@ -21,6 +26,8 @@ export interface WatchOptions {
   readonly selector?: string | undefined;
   /** First with everything, then with each change; `diagnostics` are all that hold now. */
   readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
+  /** Where what survives a restart is stored. */
+  readonly memoryNamespace: string;
   readonly log: { info(message: string): void; warn(message: string): void };
   readonly metrics?: Registry | undefined;
   readonly secretsIntervalMs?: number | undefined;
@@ -66,6 +73,9 @@ class Source implements KubernetesSource {
   #isComplete = false;
   #scheduled: NodeJS.Immediate | undefined;
   #running: Promise<unknown> = Promise.resolve();
+  readonly #stopped = new AbortController();
+  /** undefined until it has been read. */
+  #remembered: readonly RawObject[] | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -97,13 +107,16 @@ class Source implements KubernetesSource {
       this.#upGauge?.set({ kind: what.kind }, 0);
       for (const namespace of namespaces) this.#collections.push(this.#collection(what, namespace));
     }
-    this.#running = Promise.all(this.#collections.map(({ reflector }) => reflector.run()));
+    this.#running = Promise.all([
+      ...this.#collections.map(({ reflector }) => reflector.run()),
+      this.#readMemory(),
+    ]);
   }
 
   waitingFor(): string | undefined {
     if (this.#isComplete) return undefined;
     const missing = this.#collections.find((collection) => !isKnown(collection));
-    if (missing === undefined) return 'Secrets have not been read yet';
+    if (missing === undefined) return 'Secrets and what is remembered have not been read yet';
     const why = missing.why === '' ? 'not answered yet' : missing.why;
     return `${describe(missing)} have not been listed yet (${this.api.address}: ${why})`;
   }
@@ -114,6 +127,7 @@ class Source implements KubernetesSource {
 
   async close(): Promise<void> {
     if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
+    this.#stopped.abort();
     this.#secrets.stop();
     for (const { reflector } of this.#collections) reflector.stop();
     await this.#running;
@@ -161,6 +175,44 @@ class Source implements KubernetesSource {
     this.#schedule();
   }
 
+  /**
+   * First with what was good before a restart, then with what there is: so it is decided anew, as if there had been no
+   * restart, whether the newest version takes its place.
+   */
+  #begin(remembered: readonly RawObject[]): void {
+    const recalled = this.#objects.recall(remembered);
+    if (recalled.length === 0) return;
+    const { set, deleted } = this.#objects.take();
+    this.#options.onChange({ set: [...set, ...recalled], deleted }, []);
+    const now = recalled.map((object) => ({ object, current: this.#objects.inForce(object) }));
+    this.#options.onChange(
+      {
+        set: now.flatMap(({ current }) => current ?? []),
+        deleted: now.flatMap(({ object, current }) => (current === undefined ? [object] : [])),
+      },
+      [],
+    );
+  }
+
+  async #readMemory(): Promise<void> {
+    const { memoryNamespace, log } = this.#options;
+    const backoff = new Backoff();
+    while (!this.#stopped.signal.aborted) {
+      try {
+        this.#remembered = await readMemory(this.api, memoryNamespace);
+        break;
+      } catch (error) {
+        if (isRefusal(error)) {
+          log.warn(`what was good before a restart can't be read (${reasonOf(error)})`);
+          this.#remembered = [];
+          break;
+        }
+        await sleep(backoff.next(), undefined, { signal: this.#stopped.signal }).catch(() => {});
+      }
+    }
+    this.#schedule();
+  }
+
   /** What arrives in one turn of the event loop is one change. */
   #schedule(): void {
     this.#scheduled ??= setImmediate(() => {
@@ -173,7 +225,9 @@ class Source implements KubernetesSource {
     this.#secrets.want(this.#objects.objects());
     if (!this.#isComplete) {
       if (!this.#collections.every(isKnown) || !this.#secrets.isSettled) return;
+      if (this.#remembered === undefined) return;
       this.#isComplete = true;
+      this.#begin(this.#remembered);
     }
     const diagnostics = [...this.#objects.diagnostics(), ...this.#secrets.diagnostics()];
     this.#options.onChange(this.#objects.take(), diagnostics);

@@ -91,3 +91,23 @@ test('what the API server dropped is told from the annotation of kubectl', () =>
   assert.deepEqual(diagnostic.path, ['spec', 'settings', 'readpolicy']);
   assert.match(diagnostic.message, /write readPolicy/);
 });
+
+test('what was remembered over a restart is the last good version of what is refused now', () => {
+  const held = new HeldObjects();
+  held.set('RedisService', service({ generation: 2, spec: BAD }));
+  const recalled = held.recall([service()]);
+  assert.equal(recalled.length, 1);
+  assert.deepEqual(policyOf(held), ['REPLICA']);
+  assert.deepEqual(
+    held.diagnostics().map(({ reason }) => reason),
+    ['InvalidValue', 'LastGoodKept'],
+  );
+});
+
+test('what was remembered of an object that is gone, or another one now, is nothing', () => {
+  const held = new HeldObjects();
+  assert.deepEqual(held.recall([service()]), []);
+  held.set('RedisService', service({ uid: 'another', spec: BAD }));
+  assert.deepEqual(held.recall([service()]), []);
+  assert.deepEqual(policyOf(held), []);
+});

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { freePorts } from '../../src/demo/child-process.ts';
+import { eventually as within } from '../../src/demo/eventually.ts';
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { needBinaries } from './environment.ts';
+import { KubeCluster } from './kube-cluster.ts';
+import { startKubeControlPlane } from './kube-control-plane.ts';
+import { clusterHost, documents, redisService } from './kube-objects.ts';
+import { connect, connectEnvoy } from './sidecar.ts';
+
+const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> =>
+  within(what, look, { deadlineMs: 60_000, everyMs: 100 });
+
+interface Dump {
+  readonly views: readonly { readonly view: { readonly namespace?: string }; readonly resources: unknown }[];
+}
+
+test('a restart while objects are bad changes nothing for their clients', async (t) => {
+  const binaries = await needBinaries(t);
+  if (binaries === undefined) return;
+  const kube = await KubeCluster.start(t, { crds: false });
+  if (kube === undefined) return;
+  await kube.installControlPlane();
+  const redis = await RedisCluster.start({ redis: binaries.redis });
+  t.after(() => redis.stop());
+  const seeds = redis.nodes.slice(0, 2).map((node) => node.port);
+  const [xdsPort = 0] = await freePorts(1);
+  let controlPlane = await startKubeControlPlane(t, kube, { xdsPort });
+
+  const place = async (nodeId: string): Promise<{ namespace: string; port: number }> => {
+    const namespace = await kube.newNamespace();
+    const [port = 0] = await freePorts(1);
+    await kube.apply(clusterHost(namespace, 'cache', port, seeds));
+    await kube.apply(documents(redisService(namespace, 'cache', { settings: { readPolicy: 'REPLICA' } })));
+    const { xdsAddress } = controlPlane;
+    await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress, namespace, nodeId });
+    await eventually('an answer', () => connect(t, port).ping());
+    return { namespace, port };
+  };
+  const keptOf = (namespace: string): unknown =>
+    controlPlane
+      .diagnostics()
+      .find(({ object, reason }) => object?.namespace === namespace && reason === 'LastGoodKept');
+  const memory = async (): Promise<string> =>
+    (await kube.kubectl(['get', 'configmap', 'redpilot-memory', '-n', 'redpilot', '-o', 'yaml'])).stdout;
+  const resourcesOf = async (namespace: string): Promise<unknown> => {
+    const dump = (await (await fetch(`http://${controlPlane.adminAddress}/config_dump`)).json()) as Dump;
+    return dump.views.find(({ view }) => view.namespace === namespace)?.resources;
+  };
+
+  const edited = await place('edited');
+  await kube.apply(
+    documents(redisService(edited.namespace, 'cache', { redis: [{ route: { host: 'not-there' } }] })),
+  );
+  const orphan = await place('orphan');
+  await kube.kubectl(['delete', 'service', 'cache', '-n', orphan.namespace]);
+  const annotated = await place('annotated');
+  await kube.kubectl(['annotate', 'rsvc', 'cache', '-n', annotated.namespace, 'redpilot.dev/listen=nowhere']);
+  const places = [edited, orphan, annotated];
+  for (const { namespace } of places) {
+    await eventually(`LastGoodKept of ${namespace}`, () => keptOf(namespace));
+    await eventually('it is stored', async () => ((await memory()).includes(namespace) ? true : undefined));
+  }
+  const before = await Promise.all(places.map(({ namespace }) => resourcesOf(namespace)));
+
+  await controlPlane.close();
+  for (const { port } of places) assert.equal(await connect(t, port).ping(), 'PONG');
+  controlPlane = await startKubeControlPlane(t, kube, { xdsPort });
+  await eventually('the Envoys are back', async () => {
+    const found = await Promise.all(places.map(({ namespace }) => resourcesOf(namespace)));
+    return found.every((resources) => resources !== undefined) ? true : undefined;
+  });
+  const after = await Promise.all(places.map(({ namespace }) => resourcesOf(namespace)));
+  assert.deepEqual(after, before);
+  for (const { namespace, port } of places) {
+    assert.equal(await connect(t, port).ping(), 'PONG');
+    assert.ok(keptOf(namespace), namespace);
+  }
+
+  // Mended, it is forgotten.
+  await kube.apply(documents(redisService(edited.namespace, 'cache')));
+  await eventually('it is forgotten', async () =>
+    (await memory()).includes(edited.namespace) ? undefined : true,
+  );
+});
