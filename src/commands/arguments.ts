@@ -68,3 +68,9 @@ export function parseNamespace(text: string): string {
     throw new InvalidArgumentError('write the name of a namespace: lower case letters, digits and -');
   return text;
 }
+
+/** `1.36` or `1.36.4`. */
+export function parseVersion(text: string): string {
+  if (/^\d{1,3}\.\d{1,3}(\.\d{1,3})?$/.test(text)) return text;
+  throw new InvalidArgumentError("write Envoy's version, for example 1.36");
+}

@@ -12,9 +12,8 @@ import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { limitsOf } from '../envoy/limits.ts';
 import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
-import { ViewSnapshots } from '../envoy/view-snapshots.ts';
+import { ViewSnapshots, type NodeView } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
-import type { View } from '../plan/view.ts';
 import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
@@ -79,7 +78,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const defaults = { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN };
   const planner = new Planner();
   const views = new ViewSnapshots(() => planner.plans());
-  const viewsOfNodes = new WeakMap<XdsNode, View>();
+  const viewsOfNodes = new WeakMap<XdsNode, NodeView>();
   const listeners = new Set<() => void>();
   const news = new DiagnosticsLog(log);
   const metrics = new Registry();
@@ -134,20 +133,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         metrics,
       })
     : undefined;
-  const viewOf = (node: XdsNode): View => {
+  const viewOf = (node: XdsNode): NodeView => {
     let view = viewsOfNodes.get(node);
     if (view === undefined) {
       const asked = viewOfNode(node.metadata, defaults);
-      view = kubernetes === undefined ? asked : viewInCluster(asked, node.id, log);
+      const seen = kubernetes === undefined ? asked : viewInCluster(asked, node.id, log);
+      view = { ...seen, envoyVersion: node.version };
       viewsOfNodes.set(node, view);
     }
     return view;
   };
   const source: SnapshotSource = {
     snapshotFor: (node) => {
-      const { madeAnew } = views;
+      const { toldAnew } = views;
       const snapshot = views.snapshotFor(viewOf(node));
-      if (views.madeAnew > madeAnew) tellNews();
+      if (views.toldAnew > toldAnew) tellNews();
       return snapshot;
     },
     onChange: (callback) => {

@@ -6,8 +6,8 @@ import type { Registry } from 'prom-client';
 
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, type Snapshot, type TypeUrl } from '../envoy/resource.ts';
-import type { ViewSnapshots } from '../envoy/view-snapshots.ts';
-import { upstreamsOf, type View } from '../plan/view.ts';
+import type { NodeView, ViewSnapshots } from '../envoy/view-snapshots.ts';
+import { upstreamsOf } from '../plan/view.ts';
 import { memoryText, writeMemory } from '../sources/kubernetes/memory.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 import { StatusKeeper } from '../status/keeper.ts';
@@ -23,7 +23,7 @@ export interface StatusOptions {
   readonly cluster: KubernetesSource;
   readonly replica: Replica;
   readonly views: ViewSnapshots;
-  readonly viewOf: (node: XdsNode) => View;
+  readonly viewOf: (node: XdsNode) => NodeView;
   readonly nodes: () => readonly NodeStream[];
   readonly diagnostics: () => readonly Diagnostic[];
   readonly lastGood: LastGood;
@@ -54,7 +54,7 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
       memory: () => memoryText(lastGood.objects(cluster.own())),
       progress: () => progressOf(proxies(nodes(), (node) => resourcesOf(views, viewOf(node)))),
       views: () => [...new Set(nodes().map(({ node }) => JSON.stringify(viewOf(node))))],
-      objectsOf: (view) => resourcesOf(views, JSON.parse(view) as View).map(({ object }) => object),
+      objectsOf: (view) => resourcesOf(views, JSON.parse(view) as NodeView).map(({ object }) => object),
     },
   });
   lease.start();
@@ -89,7 +89,7 @@ function proxies(
 const known = new WeakMap<Snapshot, readonly ObjectResources[]>();
 
 /** Which resources each object became in a view. */
-function resourcesOf(views: ViewSnapshots, view: View): readonly ObjectResources[] {
+function resourcesOf(views: ViewSnapshots, view: NodeView): readonly ObjectResources[] {
   const snapshot = views.snapshotFor(view);
   let found = known.get(snapshot);
   if (found === undefined) {

@@ -8,13 +8,14 @@ import { stringify } from 'yaml';
 
 import { formatDiagnosticLine } from '../api/diagnostic.ts';
 import type { SecretText } from '../api/secret-text.ts';
+import { featuresUnknownTo, planWithout, tellUnsupported } from '../envoy/adapted-plan.ts';
 import { resourcesAsJson, staticConfiguration } from '../envoy/static-configuration.ts';
 import { hostsFile } from '../plan/hosts-file.ts';
 import { planDocument } from '../plan/plan-document.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { AUTO_BIND } from '../plan/view.ts';
 import { readFiles } from '../sources/files/read.ts';
-import { collect, parseBind, parseNetworks } from './arguments.ts';
+import { collect, parseBind, parseNetworks, parseVersion } from './arguments.ts';
 import { CLUSTER_DOMAIN, translateObjects } from './translate-objects.ts';
 import { sortByPlace } from './validate.ts';
 
@@ -25,6 +26,7 @@ interface TranslateOptions {
   readonly showSecrets: boolean;
   readonly bind?: string;
   readonly allowBind?: BlockList;
+  readonly envoyVersion?: string;
 }
 
 type Write = (secret: SecretText) => string;
@@ -61,15 +63,25 @@ export function translateCommand(): Command {
       parseBind,
     )
     .option('--allow-bind <cidr,...>', 'as for serve', parseNetworks)
+    .option(
+      '--envoy-version <version>',
+      'leave out what an Envoy of that version lacks, and say so (default: the newest)',
+      parseVersion,
+    )
     .option('--show-secrets', 'write passwords as they are; without it the output shows [redacted]', false)
     .action(async (options: TranslateOptions) => {
       const { objects, diagnostics: ofFiles } = await readFiles(options.config);
       const isHosts = options.to === 'hosts';
-      const { plan, diagnostics } = translateObjects(objects, {
+      const translated = translateObjects(objects, {
         bindAddress: options.bind ?? (isHosts ? AUTO_BIND : '127.0.0.1'),
         allowBind: options.allowBind,
       });
-      const all = sortByPlace([...ofFiles, ...diagnostics]);
+      const plan = planWithout(translated.plan, featuresUnknownTo(options.envoyVersion));
+      const diagnostics = tellUnsupported(
+        translated.plan.listeners.map(({ listener }) => listener),
+        options.envoyVersion,
+      );
+      const all = sortByPlace([...ofFiles, ...translated.diagnostics, ...diagnostics]);
       for (const diagnostic of all) process.stderr.write(`${formatDiagnosticLine(diagnostic)}\n`);
       process.stdout.write(
         options.to === 'hosts' ? hostsFile(plan, CLUSTER_DOMAIN) : render(plan, options.to, options),

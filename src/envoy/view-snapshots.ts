@@ -6,14 +6,34 @@
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { PlanChange } from '../plan/planner.ts';
-import type { BoundListener, ListenerId, Upstream, UpstreamId } from '../plan/routing-plan.ts';
+import type { BoundListener, Listener, ListenerId, Upstream, UpstreamId } from '../plan/routing-plan.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { isSameShape, planForView, type View, type ViewPlan } from '../plan/view.ts';
+import {
+  featuresUnknownTo,
+  namesOf,
+  planWithout,
+  tellUnsupported,
+  upstreamWithout,
+  usedBy,
+  withoutFeatures,
+  type Feature,
+} from './adapted-plan.ts';
 import type { Snapshot } from './resource.ts';
 import { snapshotOf, withParts } from './snapshot.ts';
 
+/** What one kind of node may see, and can. */
+export interface NodeView extends View {
+  /** `1.40.0`; undefined where the node does not say: it knows everything. */
+  readonly envoyVersion?: string | undefined;
+}
+
 interface Made {
-  readonly view: View;
+  readonly view: NodeView;
+  /** What its nodes do not know; those of several versions may lack the same. */
+  readonly unknown: readonly Feature[];
+  /** What is to say of each version among them. */
+  readonly unsupported: Map<string | undefined, readonly Diagnostic[]>;
   readonly bound: Map<ListenerId, BoundListener>;
   readonly upstreams: Map<UpstreamId, Upstream>;
   readonly diagnostics: readonly Diagnostic[];
@@ -26,13 +46,13 @@ interface Made {
 /** Lists all plans; asked only where a view has to be made. */
 export type AllPlans = () => readonly ServicePlan[];
 
-const keys = new WeakMap<View, string>();
+const keys = new WeakMap<NodeView, string>();
 
 export class ViewSnapshots {
   readonly #plans: AllPlans;
   readonly #made = new Map<string, Made>();
-  /** How often a view was made by a pass over all services. */
-  madeAnew = 0;
+  /** Counts what may have changed `diagnostics`, beside `update`. */
+  toldAnew = 0;
 
   constructor(plans: AllPlans) {
     this.#plans = plans;
@@ -54,45 +74,64 @@ export class ViewSnapshots {
   }
 
   /** The same object as before where nothing changed for that view. */
-  snapshotFor(view: View): Snapshot {
+  snapshotFor(view: NodeView): Snapshot {
     return this.#make(view).snapshot;
   }
 
-  planFor(view: View): ViewPlan {
-    return planForView(this.#plans(), view);
+  planFor(view: NodeView): ViewPlan {
+    const { plan, diagnostics } = planForView(this.#plans(), view);
+    return { plan: planWithout(plan, featuresUnknownTo(view.envoyVersion)), diagnostics };
   }
 
   /** The views that were asked for lately. */
-  views(): readonly View[] {
+  views(): readonly NodeView[] {
     return [...this.#made.values()].map(({ view }) => view);
   }
 
-  /** Address conflicts in the views that were asked for; the same list as before where they are the same. */
+  /**
+   * Address conflicts in the views that were asked for, and what Envoys there do not know; the same list as before where
+   * they are the same.
+   */
   diagnostics(): ReadonlyMap<string, readonly Diagnostic[]> {
-    return new Map(Array.from(this.#made, ([key, { diagnostics }]) => [key, diagnostics]));
+    const all = new Map<string, readonly Diagnostic[]>();
+    for (const [key, { diagnostics, unsupported }] of this.#made) {
+      all.set(key, diagnostics);
+      for (const [version, found] of unsupported) if (found.length > 0) all.set(`${key} ${version}`, found);
+    }
+    return all;
   }
 
-  #make(view: View): Made {
+  #make(view: NodeView): Made {
     const key = keyOf(view);
     const before = this.#made.get(key);
-    if (before?.pending !== undefined) {
-      before.isAskedFor = true;
-      if (before.pending.length > 0) applyPending(before, before.pending);
-      before.pending = [];
-      return before;
+    const made = before?.pending === undefined ? this.#makeAnew(view, key, before) : before;
+    made.isAskedFor = true;
+    if (made.pending !== undefined && made.pending.length > 0) applyPending(made, made.pending);
+    made.pending = [];
+    if (!made.unsupported.has(view.envoyVersion)) {
+      const listeners = Array.from(made.bound.values(), ({ listener }) => listener);
+      made.unsupported.set(view.envoyVersion, tellUnsupported(listeners, view.envoyVersion));
+      this.toldAnew += 1;
     }
-    this.madeAnew += 1;
+    return made;
+  }
+
+  #makeAnew(view: NodeView, key: string, before: Made | undefined): Made {
     const { plan, diagnostics } = planForView(this.#plans(), view);
+    const unknown = featuresUnknownTo(view.envoyVersion);
     const made: Made = {
       view,
+      unknown,
+      unsupported: new Map(),
       bound: new Map(plan.listeners.map((bound) => [bound.listener.id, bound])),
       upstreams: new Map(plan.upstreams),
       diagnostics,
-      snapshot: snapshotOf(plan, before?.snapshot),
+      snapshot: snapshotOf(planWithout(plan, unknown), before?.snapshot),
       pending: [],
       isAskedFor: true,
     };
     this.#made.set(key, made);
+    this.toldAnew += 1;
     return made;
   }
 }
@@ -105,22 +144,28 @@ function applyPending(made: Made, changes: readonly PlanChange[]): void {
       const bound = made.bound.get(listener.id);
       // Another object's listener may govern.
       if (bound === undefined || bound.listener !== before?.listeners[index]) continue;
-      listeners.set(listener.id, { listener, bind: bound.bind });
+      listeners.set(listener.id, { listener: withoutFeatures(listener, made.unknown), bind: bound.bind });
       made.bound.set(listener.id, { listener, bind: bound.bind });
+      if (lostBy(listener, made) !== lostBy(bound.listener, made)) made.unsupported.clear();
     }
     for (const upstream of after?.upstreams ?? []) {
       if (!made.upstreams.has(upstream.id)) continue;
-      upstreams.set(upstream.id, upstream);
+      upstreams.set(upstream.id, upstreamWithout(upstream, made.unknown));
       made.upstreams.set(upstream.id, upstream);
     }
   }
   made.snapshot = withParts(made.snapshot, { upstreams: upstreams.values(), listeners: listeners.values() });
 }
 
-function keyOf(view: View): string {
+function lostBy(listener: Listener, { unknown }: Made): string {
+  return namesOf(usedBy(listener, unknown));
+}
+
+function keyOf(view: NodeView): string {
   let key = keys.get(view);
   if (key === undefined) {
-    key = JSON.stringify([view.namespace, view.hosts, view.bindAddress]);
+    const unknown = namesOf(featuresUnknownTo(view.envoyVersion));
+    key = JSON.stringify([view.namespace, view.hosts, view.bindAddress, unknown]);
     keys.set(view, key);
   }
   return key;

@@ -91,9 +91,13 @@ export function planUpstream(
   const hasSeeds = destination !== undefined && destination.discoveryEndpoints.length > 0;
   const stated =
     source.readGroups === undefined ? (destination?.mode ?? (hasSeeds ? 'CLUSTER' : undefined)) : 'PROXY';
-  // Zones are asked for only where the same place is in force as a Redis Cluster.
-  const inForce = source.discoverZones ? 'CLUSTER' : previous?.mode;
-  const { mode, modeAssumed, isSentinel } = chooseMode(world, placeName(source), host, stated, inForce);
+  const { mode, modeAssumed, isSentinel } = chooseMode(
+    world,
+    placeName(source),
+    host,
+    stated,
+    previous?.mode,
+  );
 
   const refusals: string[] = [];
   let known: KnownCredentials | undefined;

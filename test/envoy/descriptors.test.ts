@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { definitions } from '../../src/envoy/codec.ts';
 import { needEnvoy } from '../e2e/environment.ts';
 import { readDescriptors, type OfficialField } from './binary-descriptors.ts';
+import { ourEnums, ourMessages } from './our-descriptors.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -25,48 +25,13 @@ const TYPES: Readonly<Record<string, number>> = {
 };
 const LABELS: Readonly<Record<string, number>> = { LABEL_OPTIONAL: 1, LABEL_REPEATED: 3 };
 
-interface OurField {
-  readonly name: string;
-  readonly number: number;
-  readonly label: string;
-  readonly type: string;
-  readonly typeName: string;
-  readonly oneofIndex: number;
-}
-
-interface OurMessage {
-  readonly field: readonly OurField[];
-  readonly nestedType: readonly (OurMessage & { readonly name: string })[];
-  readonly enumType: readonly OurEnum[];
-  readonly oneofDecl: readonly { readonly name: string }[];
-}
-
-interface OurEnum {
-  readonly name: string;
-  readonly value: readonly { readonly name: string; readonly number: number }[];
-}
-
-const messages = new Map<string, OurMessage>();
-const enums = new Map<string, OurEnum>();
-for (const [name, definition] of Object.entries(definitions)) {
-  if (!('format' in definition) || name.startsWith('google.protobuf.')) continue;
-  if (definition.format === 'Protocol Buffer 3 DescriptorProto') collect(name, definition.type as OurMessage);
-  else enums.set(name, definition.type as OurEnum);
-}
-
-function collect(name: string, message: OurMessage): void {
-  messages.set(name, message);
-  for (const nested of message.nestedType) collect(`${name}.${nested.name}`, nested);
-  for (const found of message.enumType) enums.set(`${name}.${found.name}`, found);
-}
-
 test("every field of our protos has the official number, type, label and oneof of Envoy's own descriptors", async (t) => {
   const envoy = await needEnvoy(t);
   if (envoy === undefined) return;
   const files = globSync('**/*.proto', { cwd: `${root}protos` });
   const official = readDescriptors(envoy, files);
   let compared = 0;
-  for (const [name, { field, oneofDecl }] of messages) {
+  for (const [name, { field, oneofDecl }] of ourMessages) {
     const theirs = official.messages.get(name) ?? findMapEntry(name, official.messages);
     assert.ok(theirs, `Envoy has no message ${name}`);
     for (const ours of field) {
@@ -86,12 +51,12 @@ test("every field of our protos has the official number, type, label and oneof o
       compared += 1;
     }
   }
-  for (const [name, { value }] of enums) {
+  for (const [name, { value }] of ourEnums) {
     const theirs = official.enums.get(name);
     assert.ok(theirs, `Envoy has no enum ${name}`);
     for (const ours of value) assert.equal(ours.number, theirs.get(ours.name), `${name}.${ours.name}`);
   }
-  t.diagnostic(`${compared} fields of ${messages.size} messages, ${enums.size} enums`);
+  t.diagnostic(`${compared} fields of ${ourMessages.size} messages, ${ourEnums.size} enums`);
   assert.ok(compared > 150);
 });
 

@@ -16,7 +16,7 @@ import { World } from '../../src/world/world.ts';
 import { redisDestination, redisService, service, slice } from '../plan/objects.ts';
 
 const ID = 'redis-cluster.redis.svc.cluster.local:6379';
-const view = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
+const view = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1', envoyVersion: '1.40.0' };
 
 class Desk {
   readonly snapshots = new ViewSnapshots(() => this.#planner.plans());

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { drainMsOf } from '../../src/xds/node.ts';
+import { drainMsOf, nodeOf } from '../../src/xds/node.ts';
 
 const cases: [drain: unknown, expectedMs: number][] = [
   [30, 30_000],
@@ -24,5 +24,18 @@ for (const [drain, expectedMs] of cases) {
   test(`a node whose redpilot.drain is ${JSON.stringify(drain)} has drained after ${expectedMs} ms`, () => {
     const metadata = drain === undefined ? {} : { 'redpilot.drain': drain };
     assert.equal(drainMsOf({ id: 'n', cluster: '', metadata, version: undefined }), expectedMs);
+  });
+}
+
+const BUILD = { version: { major_number: 1, minor_number: 36, patch: 4 } };
+
+for (const [userAgent, expected] of [
+  ['envoy', '1.36.4'],
+  ['', '1.36.4'],
+  ['another data plane', undefined],
+] as const) {
+  test(`a node that calls itself "${userAgent}" is ${expected === undefined ? 'no Envoy' : `Envoy ${expected}`}`, () => {
+    const node = nodeOf({ id: 'n', user_agent_name: userAgent, user_agent_build_version: BUILD });
+    assert.equal(node?.version, expected);
   });
 }
