@@ -3,10 +3,13 @@ import { test } from 'node:test';
 
 import { formatDiagnosticLine } from '../../src/api/diagnostic.ts';
 import type { ApiObject } from '../../src/api/objects.ts';
+import { featuresUnknownTo, planWithout } from '../../src/envoy/adapted-plan.ts';
 import { decode, type Messages } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, type Resource, type Snapshot } from '../../src/envoy/resource.ts';
 import { ViewSnapshots, type NodeView } from '../../src/envoy/view-snapshots.ts';
 import { Planner } from '../../src/plan/planner.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { planForView } from '../../src/plan/view.ts';
 import { World } from '../../src/world/world.ts';
 import { redisDestination, redisService, service, slice } from '../plan/objects.ts';
 
@@ -35,6 +38,12 @@ class Desk {
   snapshot(envoyVersion: string | undefined): Snapshot {
     const view: NodeView = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1', envoyVersion };
     return this.views.snapshotFor(view);
+  }
+
+  /** Made anew at each call. */
+  plan(envoyVersion: string): RoutingPlan {
+    const view = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
+    return planWithout(planForView(this.#planner.plans(), view).plan, featuresUnknownTo(envoyVersion));
   }
 
   told(): readonly string[] {
@@ -155,6 +164,13 @@ test('where an object asks for nothing new, an old and a new Envoy share all res
 test('an old and a new Envoy share the resources that say the same to both', () => {
   const desk = new Desk(RESP3);
   assert.equal(only(desk.snapshot('1.36.4'), CLUSTER_TYPE), only(desk.snapshot('1.40.0'), CLUSTER_TYPE));
+});
+
+test('a plan object that stays is taken apart once: what follows compares references', () => {
+  const desk = new Desk(RESP3);
+  const [first, again] = [desk.plan('1.36.4'), desk.plan('1.36.4')];
+  assert.notEqual(first, again);
+  assert.equal(first.listeners[0]?.listener, again.listeners[0]?.listener);
 });
 
 test('a change elsewhere leaves the snapshot of an old Envoy the same object', () => {

@@ -170,6 +170,27 @@ test("a host is asked with its upstream's credentials", () => {
   assert.equal(desk.questions.get(HOST)?.credentials?.password.reveal(), 'sesame');
 });
 
+test("a host is asked by its upstream's TLS", () => {
+  const tls = {
+    mode: 'SIMPLE',
+    secretName: undefined,
+    serverName: 'redis.example.com',
+    insecureSkipVerify: false,
+  } as const;
+  const desk = deskWith(redisService(), redisDestination({ tls }));
+  assert.equal(desk.questions.get(HOST)?.tls?.serverName, 'redis.example.com');
+});
+
+test('where zones are asked for, the host is asked its mode once, and its answer holds there too', () => {
+  const annotations = { ...redisService().annotations, zoneAffinity: true };
+  const desk = deskWith(redisService({ readPolicy: 'ANY', annotations }));
+  assert.deepEqual([...desk.questions.keys()], [HOST]);
+  desk.observe('cluster');
+  assert.ok(!desk.reasons().includes('note ModeAssumed'));
+  desk.observe('standalone');
+  assert.equal(desk.mode(), 'proxy');
+});
+
 test('a host whose password was never known is not asked: nothing is sent to it', () => {
   const auth = {
     kind: 'secret',

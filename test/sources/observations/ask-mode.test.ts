@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 
 import { SecretText } from '../../../src/api/secret-text.ts';
 import { freePorts, removeFolder, temporaryFolder } from '../../../src/demo/child-process.ts';
 import { startRedis, stopRedis, type RedisConfig } from '../../../src/demo/redis-node.ts';
 import { askMode } from '../../../src/sources/observations/ask-mode.ts';
+import { createAuthority, validFor, type Authority } from '../../../src/tls/authority.ts';
+import type { QuestionTls } from '../../../src/world/observation.ts';
 import { needRedis } from '../../e2e/environment.ts';
 
 const never = new AbortController().signal;
@@ -109,4 +112,83 @@ test('a question that is withdrawn ends at once', async (t) => {
   const asked = askMode(at, plain, ended.signal);
   ended.abort();
   await assert.rejects(asked, { message: 'no longer asked' });
+});
+
+const CLUSTER_INFO = '# Server\r\nredis_mode:cluster\r\n';
+
+/** A server with a certificate for that name or address, which lets in who has one of the same authority. */
+async function scriptedTls(
+  t: TestContext,
+  name: string,
+): Promise<{ readonly at: { address: string; port: number }; readonly authority: Authority }> {
+  const authority = await createAuthority(validFor(1));
+  const { certificate: cert, key } = await authority.issueServer([name], validFor(1));
+  const options = { cert, key, ca: authority.certificate, requestCert: true, rejectUnauthorized: true };
+  const server = createTlsServer(options, (socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => socket.write(`$${CLUSTER_INFO.length}\r\n${CLUSTER_INFO}\r\n`));
+    t.after(() => socket.destroy());
+  });
+  server.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  t.after(() => server.close());
+  return { at: { address: '127.0.0.1', port: (server.address() as AddressInfo).port }, authority };
+}
+
+async function tlsQuestion(
+  authority: Authority,
+  fields: Partial<QuestionTls> = {},
+): Promise<{ readonly credentials: undefined; readonly tls: QuestionTls }> {
+  const { certificate, key } = await authority.issueClient(
+    'spiffe://cluster.local/ns/redis/sa/test',
+    validFor(1),
+  );
+  const tls: QuestionTls = {
+    serverName: 'redis.example.com',
+    skipVerification: false,
+    authorities: new SecretText(authority.certificate),
+    certificate: { chain: new SecretText(certificate), key: new SecretText(key) },
+    ...fields,
+  };
+  return { credentials: undefined, tls };
+}
+
+for (const name of ['redis.example.com', '10.0.0.1']) {
+  test(`a server with TLS answers who trusts its authority and asks for ${name}`, async (t) => {
+    const { at, authority } = await scriptedTls(t, name);
+    assert.equal(await askMode(at, await tlsQuestion(authority, { serverName: name }), never), 'cluster');
+  });
+}
+
+test('a certificate for another name is refused', async (t) => {
+  const { at, authority } = await scriptedTls(t, 'other.example.com');
+  await assert.rejects(askMode(at, await tlsQuestion(authority), never), /altnames|does not match/i);
+});
+
+test('a certificate of another authority is refused', async (t) => {
+  const { at, authority } = await scriptedTls(t, 'redis.example.com');
+  const other = new SecretText((await createAuthority(validFor(1))).certificate);
+  await assert.rejects(
+    askMode(at, await tlsQuestion(authority, { authorities: other }), never),
+    /certificate/,
+  );
+});
+
+test('without authorities of its own a question trusts those of the system', async (t) => {
+  const { at, authority } = await scriptedTls(t, 'redis.example.com');
+  const question = await tlsQuestion(authority, { authorities: undefined });
+  await assert.rejects(askMode(at, question, never), /certificate/);
+});
+
+test('a question that verifies nothing is answered by anybody', async (t) => {
+  const { at, authority } = await scriptedTls(t, 'other.example.com');
+  const question = await tlsQuestion(authority, { authorities: undefined, skipVerification: true });
+  assert.equal(await askMode(at, question, never), 'cluster');
+});
+
+test('without the certificate that the server wants there is no answer', async (t) => {
+  const { at, authority } = await scriptedTls(t, 'redis.example.com');
+  await assert.rejects(askMode(at, await tlsQuestion(authority, { certificate: undefined }), never));
 });
