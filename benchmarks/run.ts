@@ -14,6 +14,10 @@ const BENCHMARKS: Readonly<
     what: 'what a dead primary costs, with our settings and with the defaults of Envoy',
     load: () => import('./failover.ts'),
   },
+  xds: {
+    what: 'how soon thousands of streams have a change, beside go-control-plane and bare grpc-js',
+    load: () => import('./xds.ts'),
+  },
   'slow-command': {
     what: 'what a slow command on a healthy replica costs, by health check',
     load: () => import('./slow-command.ts'),
