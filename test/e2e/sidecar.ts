@@ -22,6 +22,8 @@ export interface SidecarOptions {
   /** File names and what stands in them at the start. */
   readonly files: Readonly<Record<string, string>>;
   readonly delta?: boolean;
+  /** Clusters and listeners from services of their own instead of the aggregated one. */
+  readonly perType?: boolean;
   readonly drainSeconds?: number;
   readonly drainStrategy?: 'immediate' | 'gradual';
   readonly nodeId?: string;
@@ -100,9 +102,8 @@ export async function connectEnvoy(t: Ending, options: ConnectedEnvoyOptions): P
   const envoy = await startEnvoy({
     binary: options.envoy,
     args: ['--drain-time-s', String(drainSeconds), '--drain-strategy', drainStrategy],
-    configuration: (socketPath) => ({
-      ...withoutDns(),
-      ...bootstrap({
+    configuration: (socketPath) => {
+      const document = bootstrap({
         xdsAddress: { host: '127.0.0.1', port: Number(options.xdsAddress.split(':')[1]) },
         nodeId,
         namespace: options.namespace,
@@ -110,11 +111,20 @@ export async function connectEnvoy(t: Ending, options: ConnectedEnvoyOptions): P
         drainSeconds,
         delta,
         admin: { socketPath },
-      }),
-    }),
+      });
+      return { ...withoutDns(), ...(options.perType === true ? withoutAds(document) : document) };
+    },
   });
   t.after(() => envoy.stop());
   return envoy;
+}
+
+function withoutAds(document: object): object {
+  const { dynamic_resources: resources, ...rest } = document as {
+    readonly dynamic_resources: { readonly ads_config: object };
+  };
+  const source = { api_config_source: resources.ads_config, resource_api_version: 'V3' };
+  return { ...rest, dynamic_resources: { cds_config: source, lds_config: source } };
 }
 
 /** Names resolve to nothing: an Envoy under test asks nobody beyond this machine. */
