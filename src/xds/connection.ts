@@ -32,6 +32,7 @@ export interface ConnectionOptions {
 /** What of a stream is needed to end it. */
 interface Ending {
   leave(why: string): void;
+  sendAway(why: string): void;
 }
 
 /** As grpc-js names the peer of a call. */
@@ -73,11 +74,16 @@ export class Connection {
     this.#streams.delete(stream);
   }
 
+  /** The server goes. */
   leave(why: string): void {
+    this.#end((stream) => stream.leave(why));
+  }
+
+  #end(endStream: (stream: Ending) => void): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     this.#injector.drain(GOODBYE_MS);
-    for (const stream of this.#streams) stream.leave(why);
+    for (const stream of this.#streams) endStream(stream);
   }
 
   /** The socket is closed. */
@@ -99,7 +105,7 @@ export class Connection {
       if (leftMs > 0) this.#callOff = clock.setTimeout(wait, leftMs);
       else {
         log.info({ peer: this.peer, why }, 'connection ended');
-        this.leave(why);
+        this.#end((stream) => stream.sendAway(why));
       }
     };
     wait();

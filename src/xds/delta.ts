@@ -2,6 +2,7 @@
  * Incremental subscriptions (delta xDS): names come and go, responses hold what changed and what is gone.
  */
 import { ENDPOINTS_TYPE } from '../envoy/resource.ts';
+import type { Transition } from '../envoy/resource-set.ts';
 import type { Difference, Served } from './holdings.ts';
 import { covers } from './interest.ts';
 import type { DeltaRequest } from './requests.ts';
@@ -58,6 +59,11 @@ export class DeltaSubscription extends Subscription {
     const difference = this.holdings.difference(served, this.interest.scope);
     const { resources, removed } = difference.content;
     return resources.length + removed.length > 0 || this.#isAnswerDue ? difference : undefined;
+  }
+
+  override repeated({ resources }: Served): Transition | undefined {
+    if (!this.interest.scope.isWildcard) return undefined;
+    return { version: resources.version, resources: [], removed: [] };
   }
 
   protected override afterSending(): void {

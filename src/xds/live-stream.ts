@@ -19,7 +19,7 @@ import { blamedNames } from './rejection.ts';
 import type { StreamKind, Variant, XdsRequest } from './requests.ts';
 import type { Acknowledgement, NodeStream, SnapshotSource, XdsNode } from './snapshot-source.ts';
 import { XdsStream } from './stream.ts';
-import type { Answer, SubscriptionState } from './subscription.ts';
+import type { Answer, Response, SubscriptionState } from './subscription.ts';
 import { encodeResponse } from './wire.ts';
 
 /** What of pino is used. */
@@ -127,6 +127,15 @@ export class LiveStream {
     this.#around.log.info({ node: this.#client.node.id, why }, 'node disconnected');
     this.#client = undefined;
     this.#around.onNode?.();
+  }
+
+  /** Ends the stream of a client that is wanted back at once. */
+  sendAway(why: string): void {
+    this.#guard(() => {
+      const response = this.#canWrite ? this.#client?.stream.farewell() : undefined;
+      if (response !== undefined) this.#write(response);
+      this.leave(why);
+    });
   }
 
   leave(why: string): void {
@@ -278,10 +287,16 @@ export class LiveStream {
     return snapshot !== undefined && stream.setSnapshot(snapshot);
   }
 
+  #write(response: Response): void {
+    const bytes = encodeResponse(this.#kind.variant, response);
+    this.#around.metrics?.response(response.typeUrl, bytes.length);
+    this.#canWrite = this.#transport.write(bytes);
+  }
+
   #flush(): void {
     const stream = this.#client?.stream;
     if (stream === undefined) return;
-    const { clock, metrics } = this.#around;
+    const { clock } = this.#around;
     const nowMs = clock.now();
     let hasSent = false;
     while (this.#canWrite) {
@@ -290,10 +305,8 @@ export class LiveStream {
         if (hasSent) this.#latency.settled();
         break;
       }
-      const bytes = encodeResponse(this.#kind.variant, response);
-      metrics?.response(response.typeUrl, bytes.length);
       this.#latency.sent(response.nonce);
-      this.#canWrite = this.#transport.write(bytes);
+      this.#write(response);
       hasSent = true;
     }
     this.#callOffTimer();

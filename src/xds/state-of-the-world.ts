@@ -2,7 +2,7 @@
  * State-of-the-world subscriptions: each request lists all names. Clusters and listeners are answered with the full set,
  * in which absence means removal; endpoints with those that changed, and their absence means nothing.
  */
-import { ENDPOINTS_TYPE } from '../envoy/resource.ts';
+import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import type { ResourceSet, Transition } from '../envoy/resource-set.ts';
 import type { Difference, Served } from './holdings.ts';
 import { covers, type Scope } from './interest.ts';
@@ -67,6 +67,12 @@ export class WorldSubscription extends Subscription {
     }
     if (resources.length + removed.length === 0 && !this.#isAnswerDue) return undefined;
     return { content: fullSet(served.resources, scope), removed, fresh };
+  }
+
+  /** Listeners only: which of its two forms a cluster has in the client is not known here. */
+  override repeated({ resources }: Served): Transition | undefined {
+    const { scope } = this.interest;
+    return this.typeUrl === LISTENER_TYPE && scope.isWildcard ? fullSet(resources, scope) : undefined;
   }
 
   protected override afterSending(): void {

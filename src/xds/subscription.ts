@@ -66,6 +66,9 @@ export abstract class Subscription {
   /** What there is to send, without sending it. */
   protected abstract compose(served: Served): Difference | undefined;
 
+  /** Content that tells a client which has everything nothing new; undefined: there is no such. */
+  abstract repeated(served: Served): Transition | undefined;
+
   /** Runs before anything is composed, with what has become due by then. */
   protected beforeNext(_nowMs: number): void {}
 

@@ -31,6 +31,33 @@ test('a connection that has reached its age ends its streams, and the client goe
   assert.match(await here.metrics.metrics(), /redpilot_xds_connections 1\n/);
 });
 
+for (const variant of ['state of the world', 'delta'] as const) {
+  test(`${variant}: a client that had everything is sent a message before its connection ends, which changes nothing`, async () => {
+    await using here = await stage(SERVED, { maxConnectionAgeMs: 100_000 });
+    const client = here.client();
+    const first = client.stream(variant);
+    first.send('LDS', NODE);
+    const { version } = await first.next();
+    const known = variant === 'delta' ? { initial_resource_versions: { l: '1' } } : { version_info: version };
+    const stream = client.stream(variant);
+    stream.send('LDS', { ...NODE, ...known });
+    await until(
+      () => here.server.streams().length === 2,
+      'both are known',
+      () => here.server.streams(),
+    );
+    here.clock.pass(111_000);
+    const last = await stream.next();
+    assert.deepEqual(last.resources, variant === 'delta' ? [] : ['LDS l@1']);
+    assert.deepEqual(last.removed, []);
+    assert.equal(last.version, version);
+    assert.equal((await stream.status()).code, status.UNAVAILABLE);
+    // Who was sent something before is sent nothing more.
+    await first.status();
+    assert.deepEqual([first.received, stream.received], [1, 1]);
+  });
+}
+
 test('the ages of connections differ by up to a tenth', async () => {
   await using here = await stage(SERVED, { maxConnectionAgeMs: 100_000 });
   const clients = Array.from({ length: 20 }, () => here.client());
