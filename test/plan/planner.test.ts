@@ -1,60 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { ApiObject } from '../../src/api/objects.ts';
-import { Planner } from '../../src/plan/planner.ts';
-import type { Listener, Upstream } from '../../src/plan/routing-plan.ts';
-import { World, type ObjectChanges } from '../../src/world/world.ts';
+import { Desk, deskWith } from './desk.ts';
 import { redisDestination, redisService, secret, service, slice } from './objects.ts';
-
-/** A World and its plans, changed step by step as a source would. */
-class Desk {
-  readonly planner = new Planner();
-  world = World.empty({ clusterDomain: 'cluster.local' });
-
-  /** Names of the RedisServices that were planned again. */
-  change(changes: Partial<ObjectChanges>): string[] {
-    const { world, changed } = this.world.apply({ set: [], deleted: [], ...changes });
-    this.world = world;
-    return [...this.planner.update(world, changed)].sort();
-  }
-
-  put(...set: ApiObject[]): string[] {
-    return this.change({ set });
-  }
-
-  remove(object: ApiObject): string[] {
-    return this.change({ deleted: [object] });
-  }
-
-  listener(name = 'redis-cluster'): Listener | undefined {
-    return this.planner.plans().find(({ origin }) => origin.name === name)?.listeners[0];
-  }
-
-  upstream(id = 'redis-cluster.redis.svc.cluster.local:6379'): Upstream | undefined {
-    return this.planner
-      .plans()
-      .flatMap(({ upstreams }) => upstreams)
-      .find((upstream) => upstream.id === id);
-  }
-
-  reasons(): string[] {
-    return this.planner.diagnostics().map(({ severity, reason }) => `${severity} ${reason}`);
-  }
-
-  password(): string | undefined {
-    const upstream = this.upstream();
-    return upstream === undefined || upstream.mode === 'unavailable'
-      ? undefined
-      : upstream.credentials?.password.reveal();
-  }
-}
-
-function deskWith(...objects: ApiObject[]): Desk {
-  const desk = new Desk();
-  desk.put(...objects);
-  return desk;
-}
 
 const cluster = redisDestination({ mode: 'CLUSTER' });
 

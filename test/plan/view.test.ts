@@ -3,9 +3,9 @@ import { test } from 'node:test';
 
 import type { ApiObject } from '../../src/api/objects.ts';
 import { Planner } from '../../src/plan/planner.ts';
-import { planForView, type View, type ViewPlan } from '../../src/plan/view.ts';
+import { AUTO_BIND, planForView, type View, type ViewPlan } from '../../src/plan/view.ts';
 import { World } from '../../src/world/world.ts';
-import { redisService, service, slice } from './objects.ts';
+import { NO_ANNOTATIONS, redisService, service, slice } from './objects.ts';
 
 const everything: View = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
 
@@ -64,3 +64,39 @@ test('a view holds only the upstreams that its listeners route to', () => {
   const { plan } = viewOf({ hosts: ['other.localhost'] }, ofHost, other, ...host);
   assert.deepEqual([...plan.upstreams.keys()], ['other.localhost:6379']);
 });
+
+test('with auto each host has an address of its own, and all keep their port', () => {
+  const other = redisService({ name: 'other', hosts: ['other.localhost'] });
+  const { plan, diagnostics } = viewOf({ bindAddress: AUTO_BIND }, ofHost, other, ...host);
+  const binds = plan.listeners.map(({ bind }) => bind);
+  assert.deepEqual(
+    binds.map(({ port }) => port),
+    [6379, 6379],
+  );
+  assert.notEqual(binds[0]?.address, binds[1]?.address);
+  assert.deepEqual(diagnostics, []);
+});
+
+test('an annotation wins over where the node listens', () => {
+  const listening = redisService({
+    annotations: { ...NO_ANNOTATIONS, listen: [{ of: undefined, address: '127.0.0.5', port: 7000 }] },
+  });
+  for (const bindAddress of ['127.0.0.9', AUTO_BIND]) {
+    const { plan } = viewOf({ bindAddress }, listening, ...host);
+    assert.deepEqual(plan.listeners[0]?.bind, { address: '127.0.0.5', port: 7000 });
+  }
+});
+
+const exported: [to: readonly string[], namespace: string, isSeen: boolean][] = [
+  [['*'], 'bank', true],
+  [['.'], 'bank', false],
+  [['.'], 'redis', true],
+  [['.', 'shop'], 'shop', true],
+  [['shop'], 'redis', false],
+];
+for (const [exportTo, namespace, isSeen] of exported) {
+  test(`an object exported to ${exportTo.join()} is ${isSeen ? '' : 'not '}for clients in ${namespace}`, () => {
+    const object = redisService({ annotations: { ...NO_ANNOTATIONS, exportTo } });
+    assert.equal(governing(viewOf({ namespace }, object, ...host)).length, isSeen ? 1 : 0);
+  });
+}
