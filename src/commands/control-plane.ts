@@ -68,8 +68,8 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-/** How long the first snapshot waits for what hosts say of themselves; enough for a connection and an answer. */
-const FIRST_ANSWERS_MS = 2_000;
+/** How long the first snapshot waits for what hosts say of themselves: as long as some do, and thousands may have to. */
+const FIRST_ANSWERS = { silentMs: 2_000, longestMs: 20_000 };
 
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -198,7 +198,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       opened.push(status);
     }
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
-    await observer?.tried(FIRST_ANSWERS_MS);
+    await observer?.tried(FIRST_ANSWERS);
     isComplete = true;
     tellNews();
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;

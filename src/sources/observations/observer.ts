@@ -17,7 +17,7 @@ import type {
 import { askMode, type AskMode } from './ask-mode.ts';
 
 /** How many hosts are asked at once. */
-const CONCURRENT = 32;
+const CONCURRENT = 64;
 /** Several at once, the first that answers is believed: one dead pod must not cost a start the answer. */
 const ADDRESSES_A_ROUND = 3;
 const FIRST_PAUSE_MS = 500;
@@ -50,8 +50,8 @@ export class ModeObserver {
   readonly #answers = new Map<string, ObservedMode>();
   /** Answered hosts that nobody asks for, the longest unwanted first. */
   readonly #unwanted = new Set<string>();
-  /** Those that wait until everybody was asked once. */
-  readonly #onTried: (() => void)[] = [];
+  #onTried: () => void = () => {};
+  #onAnswer: () => void = () => {};
   readonly #gauge: Gauge<'host' | 'mode'>;
   #running = 0;
   #news = new Map<string, ObservedMode | undefined>();
@@ -88,16 +88,32 @@ export class ModeObserver {
     this.#setAside(withdrawn);
   }
 
-  /** Resolves when every host has answered, or could not be asked, once; at the latest after that time. */
-  async tried(limitMs: number): Promise<void> {
+  /**
+   * Resolves when every host has answered, or could not be asked, once; earlier where none answers for `silentMs`, and at
+   * the latest after `longestMs`.
+   */
+  async tried({
+    silentMs,
+    longestMs,
+  }: {
+    readonly silentMs: number;
+    readonly longestMs: number;
+  }): Promise<void> {
     if (this.#isTried()) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, limitMs);
-      this.#onTried.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
+    const waiting = new Promise<void>((resolve) => {
+      this.#onTried = resolve;
     });
+    const giveUp = (): void => this.#onTried();
+    const longest = setTimeout(giveUp, longestMs);
+    let silent = setTimeout(giveUp, silentMs);
+    this.#onAnswer = () => {
+      clearTimeout(silent);
+      silent = setTimeout(giveUp, silentMs);
+    };
+    await waiting;
+    this.#onAnswer = () => {};
+    clearTimeout(silent);
+    clearTimeout(longest);
   }
 
   close(): Promise<void> {
@@ -123,7 +139,7 @@ export class ModeObserver {
         this.#next();
         if (!this.#isTried()) return;
         this.#report();
-        for (const callback of this.#onTried.splice(0)) callback();
+        this.#onTried();
       });
     }
   }
@@ -137,7 +153,9 @@ export class ModeObserver {
     const signal = AbortSignal.any([asking.ended.signal, answered.signal]);
     try {
       const mode = await Promise.any(chosen.map((address) => this.#ask(address, asking.question, signal)));
-      if (!asking.ended.signal.aborted) this.#answered(host, mode);
+      if (asking.ended.signal.aborted) return;
+      this.#onAnswer();
+      this.#answered(host, mode);
     } catch (error) {
       if (!asking.ended.signal.aborted) this.#failed(asking, error);
     } finally {

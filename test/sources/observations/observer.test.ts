@@ -10,6 +10,7 @@ import { ModeObserver } from '../../../src/sources/observations/observer.ts';
 import type { ModeQuestion, ObservedMode } from '../../../src/world/observation.ts';
 
 const HOST = 'redis.example.com:6379';
+const PATIENT = { silentMs: 20_000, longestMs: 20_000 };
 
 function question(host = HOST, addresses = ['10.0.0.1']): ModeQuestion {
   return {
@@ -56,7 +57,7 @@ function setUp(
 test('a host that answers is reported, logged, counted and asked no more', async (t) => {
   const { observer, reported, asked, lines, metrics } = setUp(t, () => 'cluster');
   observer.follow(new Map([[HOST, question()]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   assert.equal(reported.get(HOST), 'cluster');
   assert.deepEqual(lines, [`${HOST} says that its mode is cluster`]);
   assert.match(
@@ -84,7 +85,7 @@ test('one address that answers is enough', async (t) => {
     address === '10.0.0.3' ? 'cluster' : Promise.reject(new Error('connect ECONNREFUSED')),
   );
   observer.follow(new Map([[HOST, question(HOST, ['10.0.0.1', '10.0.0.2', '10.0.0.3'])]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   assert.equal(reported.get(HOST), 'cluster');
 });
 
@@ -103,9 +104,9 @@ test('an answer is kept when the host is asked anew and cannot be reached', asyn
     asked === 1 ? 'cluster' : Promise.reject(new Error('connect ECONNREFUSED')),
   );
   observer.follow(new Map([[HOST, question()]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   observer.follow(new Map([[HOST, question(HOST, ['10.0.0.9'])]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   assert.equal(observer.answers().get(HOST), 'cluster');
   assert.equal(reported.get(HOST), 'cluster');
 });
@@ -115,9 +116,9 @@ test('another answer at another address is a change: reported, logged, and the o
     asked === 1 ? 'standalone' : 'cluster',
   );
   observer.follow(new Map([[HOST, question()]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   observer.follow(new Map([[HOST, question(HOST, ['10.0.0.9'])]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   assert.equal(reported.get(HOST), 'cluster');
   assert.equal(lines.at(-1), `${HOST} says that its mode is cluster, which was standalone before`);
   assert.doesNotMatch(await metrics.metrics(), /mode="standalone"/);
@@ -133,19 +134,69 @@ test('an answer that comes after the question was withdrawn is not reported', as
   observer.follow(new Map([[HOST, undefined]]));
   answerLate('standalone');
   observer.follow(new Map([['probe:6379', question('probe:6379', ['10.0.0.2'])]]));
-  await observer.tried(10_000);
+  await observer.tried(PATIENT);
   assert.deepEqual([...reported], [['probe:6379', 'cluster']]);
   assert.equal(asked.length, 2);
 });
 
-test('waiting for the first answers ends at its limit', async (t) => {
+test('waiting for the first answers ends where nobody answers', async (t) => {
   const { observer, reported } = setUp(t, () => new Promise(() => {}));
   observer.follow(new Map([[HOST, question()]]));
-  await observer.tried(50);
+  await observer.tried({ silentMs: 50, longestMs: 20_000 });
   assert.equal(reported.size, 0);
 });
 
-test('of many hosts no more than 32 are asked at once, and all are answered', async (t) => {
+/** Five hosts that answer when the test says so, and a wait for them in the test's own time. */
+function startWaiting(t: TestContext): {
+  readonly answer: (count: number) => Promise<void>;
+  readonly tick: (ms: number) => Promise<void>;
+  readonly isWaiting: () => boolean;
+} {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const unanswered: ((mode: ObservedMode) => void)[] = [];
+  const { observer } = setUp(t, () => new Promise((resolve) => unanswered.push(resolve)));
+  const hosts = ['a:6379', 'b:6379', 'c:6379', 'd:6379', 'e:6379'];
+  observer.follow(new Map(hosts.map((host) => [host, question(host)])));
+  let isWaiting = true;
+  const wait = async (): Promise<void> => {
+    await observer.tried({ silentMs: 1_000, longestMs: 2_500 });
+    isWaiting = false;
+  };
+  void wait();
+  const tick = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms);
+    await new Promise(setImmediate);
+  };
+  const answer = async (count: number): Promise<void> => {
+    for (let at = 0; at < count; at++) {
+      await tick(400);
+      unanswered.shift()?.('cluster');
+      await tick(0);
+    }
+  };
+  return { answer, tick, isWaiting: () => isWaiting };
+}
+
+test('waiting for the first answers goes on as long as some come', async (t) => {
+  const { answer, isWaiting } = startWaiting(t);
+  await answer(4);
+  assert.equal(isWaiting(), true);
+});
+
+test('waiting for the first answers ends when all have come', async (t) => {
+  const { answer, isWaiting } = startWaiting(t);
+  await answer(5);
+  assert.equal(isWaiting(), false);
+});
+
+test('waiting for the first answers ends in any case', async (t) => {
+  const { answer, tick, isWaiting } = startWaiting(t);
+  await answer(4);
+  await tick(900);
+  assert.equal(isWaiting(), false);
+});
+
+test('of many hosts no more than 64 are asked at once, and all are answered', async (t) => {
   let [running, most] = [0, 0];
   const { observer, reported } = setUp(t, async (): Promise<ObservedMode> => {
     running += 1;
@@ -156,9 +207,9 @@ test('of many hosts no more than 32 are asked at once, and all are answered', as
   });
   const hosts = Array.from({ length: 200 }, (_, index) => `redis-${index}:6379`);
   observer.follow(new Map(hosts.map((host) => [host, question(host)])));
-  await observer.tried(20_000);
+  await observer.tried(PATIENT);
   assert.equal(reported.size, 200);
-  assert.equal(most, 32);
+  assert.equal(most, 64);
 });
 
 test('an answer is wanted as long as one of two upstreams asks', async (t) => {
@@ -166,7 +217,7 @@ test('an answer is wanted as long as one of two upstreams asks', async (t) => {
   const others = Array.from({ length: 1_000 }, (_, index) => `redis-${index}:6379`);
   observer.follow(new Map([HOST, ...others].map((host) => [host, question(host)])));
   observer.follow(new Map([[`${HOST}@shop`, question()]]));
-  await observer.tried(20_000);
+  await observer.tried(PATIENT);
   observer.follow(new Map([HOST, ...others].map((host) => [host, undefined])));
   observer.follow(new Map([[`${HOST}@shop`, undefined]]));
   await eventually('the oldest forgotten', () =>
@@ -179,7 +230,7 @@ test('answers that nobody wants any more are kept, but not without limit', async
   const { observer, reported } = setUp(t, () => 'cluster');
   const hosts = Array.from({ length: 1_001 }, (_, index) => `redis-${index}:6379`);
   observer.follow(new Map(hosts.map((host) => [host, question(host)])));
-  await observer.tried(20_000);
+  await observer.tried(PATIENT);
   observer.follow(new Map(hosts.map((host) => [host, undefined])));
   await eventually('the oldest forgotten', () =>
     reported.get('redis-0:6379') === undefined ? true : undefined,
