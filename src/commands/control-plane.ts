@@ -197,6 +197,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       listeners.add(() => status?.wake());
       opened.push(status);
     }
+    notReady = () => 'Redis hosts are being asked whether they are a Redis Cluster';
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS);
     isComplete = true;

@@ -8,7 +8,8 @@ import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
 
 import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
-import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
 import { documents, redisService, serviceObjects } from './objects.ts';
 
 const INFO = '# Server\r\nredis_mode:cluster\r\n';
@@ -38,7 +39,7 @@ async function startHost(t: TestContext, afterMs: number | undefined): Promise<H
 }
 
 /** With one bare object that routes to the host. */
-async function start(t: TestContext, host: Host, probe: boolean): Promise<ControlPlane> {
+async function start(t: TestContext, host: Host, probe: boolean, adminPort = 0): Promise<ControlPlane> {
   const folder = await temporaryFolder('bare');
   t.after(() => removeFolder(folder));
   const objects = [
@@ -49,7 +50,7 @@ async function start(t: TestContext, host: Host, probe: boolean): Promise<Contro
   const controlPlane = await startControlPlane({
     configPaths: [folder],
     xdsAddress: LOCAL,
-    adminAddress: LOCAL,
+    adminAddress: { host: '127.0.0.1', port: adminPort },
     bindAddress: '127.0.0.1',
     insecure: false,
     probe,
@@ -73,6 +74,20 @@ test('a host that never answers keeps nothing from being served', async (t) => {
   const controlPlane = await start(t, await startHost(t, undefined), true);
   assert.ok(Date.now() - startedAt < 8_000);
   assert.equal(isModeAssumed(controlPlane), true);
+});
+
+test('while hosts are asked the control plane is not ready, and says why', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const readiness = async (): Promise<string> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    return `${answer.status} ${await answer.text()}`;
+  };
+  const starting = start(t, await startHost(t, undefined), true, port);
+  await eventually('a word on the hosts', async () =>
+    (await readiness()).startsWith('503 Redis hosts are being asked') ? true : undefined,
+  );
+  await starting;
+  assert.match(await readiness(), /^200 /);
 });
 
 test('without probing no host is connected to', async (t) => {
