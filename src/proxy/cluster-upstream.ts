@@ -36,6 +36,7 @@ interface Known {
 }
 
 export class ClusterUpstream extends Upstream {
+  override readonly checksSlots = true;
   readonly #plan: ClusterPlan;
   readonly #log: Logger;
   readonly #known = new Map<string, Known>();
@@ -69,6 +70,15 @@ export class ClusterUpstream extends Upstream {
     const usable = this.#shards.filter(({ primary }) => primary.isUsable);
     const shard = usable[Math.floor(Math.random() * usable.length)];
     return shard === undefined ? 0 : this.#slots.indexOf(this.#shards.indexOf(shard));
+  }
+
+  primaryFor(place: number): Node | null {
+    const primary = this.#shards[this.#slots[place]!]?.primary;
+    return primary?.isUsable === true ? primary : null;
+  }
+
+  override noteMoved(): void {
+    this.#refreshSoon(0);
   }
 
   protected choose(request: Request): Node | null {

@@ -51,6 +51,9 @@ export class Connection implements Flushable {
   /** Who reads no more until it is not. */
   readonly paused = new Set<{ resumeAfter(connection: Connection): void }>();
 
+  /** Sees everything that comes, before it is taken for a reply; false: it is none. */
+  intercept: ((bytes: Uint8Array, start: number, end: number) => boolean) | null = null;
+
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
   readonly #scanner = new ReplyScanner();
@@ -259,8 +262,12 @@ export class Connection implements Flushable {
 
   #take(bytes: Uint8Array, start: number, end: number): void {
     const type = bytes[start]!;
-    // Nobody subscribes or tracks on a shared connection; whatever this is, it is no reply.
-    if (type === PUSH) return;
+    if (this.intercept !== null) {
+      if (!this.intercept(bytes, start, end)) return;
+    } else if (type === PUSH) {
+      // Nobody subscribes or tracks on a shared connection; whatever this is, it is no reply.
+      return;
+    }
     if (this.#head === this.#tail) return this.destroy('the node answered what nobody asked');
     const place = this.#head & (this.#ring.length - 1);
     this.#head = (this.#head + 1) | 0;

@@ -53,6 +53,11 @@ export class Input {
     this.#work(partial.bytes, next, partial.length);
   }
 
+  /** How many bytes wait here. */
+  get length(): number {
+    return this.#partial?.length ?? 0;
+  }
+
   drop(): void {
     this.#partial = null;
     this.#frame = null;

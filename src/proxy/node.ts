@@ -76,6 +76,11 @@ export class Node implements ConnectionOwner {
     return connection;
   }
 
+  /** For one client alone; not among those that are watched. */
+  ownConnection(kind: number, owner: ConnectionOwner): Connection {
+    return new Connection({ ...this.options, handshake: this.#handshake(kind) }, owner);
+  }
+
   /** Those that are there. */
   *connections(): Iterable<Connection> {
     for (const connection of this.#connections) if (connection !== null) yield connection;

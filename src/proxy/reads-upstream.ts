@@ -31,6 +31,10 @@ export class ReadsUpstream extends Upstream {
     return 0;
   }
 
+  primaryFor(): Node | null {
+    return this.choose();
+  }
+
   protected choose(): Node | null {
     for (const group of this.#groups) {
       const usable = group.flatMap(({ servers }) => servers.filter(({ node }) => node.isUsable));

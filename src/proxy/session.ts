@@ -8,7 +8,6 @@ import type { Socket } from 'node:net';
 
 import { KIND, findCommand, type Command } from '../redis/command-table.ts';
 import { inlineToCommand } from '../redis/inline.ts';
-import { keyArguments } from '../redis/keys.ts';
 import {
   BROKEN,
   COMPLETE,
@@ -18,28 +17,25 @@ import {
   type FrameStatus,
   type RequestLimits,
 } from '../redis/request-frame.ts';
-import type { Connection } from './connection.ts';
+import { mayWait, sendBlocking } from './blocking.ts';
+import { ClientStream } from './client-stream.ts';
 import { REPLIES, encodeError } from './encode.ts';
 import type { Faults } from './faults.ts';
 import { Input, type InputHandler } from './input.ts';
 import { LateReplies, answerFault } from './late-replies.ts';
 import { LocalState, answerLocally } from './local-commands.ts';
+import { locate } from './locate.ts';
 import { mirror } from './mirroring.ts';
+import type { Mode } from './mode.ts';
 import { READONLY, RESP3 } from './node.ts';
-import { Output } from './output.ts';
-import { ReplyQueue } from './reply-queue.ts';
-import type { ReplySink } from './reply-sink.ts';
-import { giveRequest, takeRequest, type Request } from './request.ts';
+import { closeAfterReply, type OwnConnection } from './own-connection.ts';
+import { takeRequest, type Request } from './request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
-import { rewriteKeys } from './rewrite.ts';
 import { MASTER } from './shard.ts';
 import { sendSplit } from './split.ts';
-import { beginTurn, clock, flushClient, type Flushable } from './turn.ts';
-
-/** A client with more commands under way is not read from until half of them are answered. */
-const MAX_PENDING = 4_096;
-/** A client that has not taken so much of its replies is not read from. */
-const MAX_UNREAD_BYTES = 1_048_576;
+import { Subscriptions } from './subscriptions.ts';
+import { Transaction } from './transaction.ts';
+import { clock } from './turn.ts';
 
 /** What a session needs to know of where it was accepted; the routing may be another one from one command to the next. */
 export interface SessionHome {
@@ -48,112 +44,92 @@ export interface SessionHome {
   ended(session: Session): void;
 }
 
-export class Session implements Flushable, ReplySink, InputHandler {
+export class Session extends ClientStream implements InputHandler {
   readonly home: SessionHome;
   readonly local: LocalState;
-  readonly #socket: Socket;
+  /** null: none, as nearly always. */
+  mode: Mode | null = null;
+  #subscriptions: Subscriptions | null = null;
   readonly #input: Input;
-  readonly #output = new Output();
-  readonly replies = new ReplyQueue(this.#output);
-  #isDirty = false;
-  isClosed = false;
-  /** Nothing more is taken from it; it is closed when all is answered. */
-  #isEnding = false;
-  #isPaused = false;
-  #congested: Connection | null = null;
   /** How late a fault makes the reply to the command at hand. */
   #lateBy = 0;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
-    this.#socket = socket;
+    super(socket);
     this.home = home;
     this.#input = new Input(this, home.maxRequestBytes);
     this.local = new LocalState(id, socket, home.routing.listener.clientAuth);
-    socket.on('drain', () => this.#resume());
-    // The client is gone; 'close' follows.
-    socket.on('error', () => {});
-    socket.on('end', () => this.end());
-    socket.on('close', () => this.#close());
-  }
-
-  get isStopped(): boolean {
-    return this.#isPaused || this.#isEnding || this.isClosed;
-  }
-
-  /** What came from the socket; the buffer is used again after it. False: no more, until it is asked for. */
-  read(bytes: Buffer, length: number): boolean {
-    if (this.#isEnding || this.isClosed) return true;
-    beginTurn();
-    this.#input.feed(bytes, length);
-    return !this.#isPaused;
-  }
-
-  /** Nothing more is taken in; what was asked is answered, then the connection ends. */
-  end(): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
-    this.#input.drop();
-    if (this.replies.isEmpty) this.#flushAndEnd();
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
-    this.#close();
-  }
-
-  deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
-    if (this.isClosed) return giveRequest(request);
-    if (!this.replies.take(request, bytes, start, end)) return;
-    this.#flushLater();
-    if (this.#isEnding && this.replies.isEmpty) this.#flushAndEnd();
-  }
-
-  /** A reply made here, behind those that are still awaited. */
-  answer(reply: Uint8Array): void {
-    if (this.replies.add(reply)) this.#flushLater();
-  }
-
-  flush(): void {
-    this.#isDirty = false;
-    if (this.isClosed) return;
-    this.#output.flush(this.#socket);
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#isPaused = true;
-    else if (this.#isPaused && this.replies.length < MAX_PENDING / 2) this.#resume();
   }
 
   /** Queued and counted; its place and its bytes are the caller's business. */
   newRequest(command: Command): Request {
     const request = this.newPart(command);
     request.sink = this.#lateBy > 0 ? new LateReplies(this, this.#lateBy) : this;
-    this.replies.push(request);
-    if (this.replies.length >= MAX_PENDING) this.#isPaused = true;
+    this.expect(request);
     return request;
   }
 
   /** With this session's terms, but not queued. */
   newPart(command: Command): Request {
     const request = takeRequest();
-    const { terms } = this.home.routing;
-    request.terms = terms;
+    request.terms = this.home.routing.terms;
     request.isRead = command.isRead;
-    request.connectionKind =
-      (this.local.protocol === 3 ? RESP3 : 0) | (terms.policy === MASTER ? 0 : READONLY);
+    request.connectionKind = this.connectionKind();
     request.startedAt = clock.now;
     return request;
   }
 
-  /** After sending: a connection that can't keep up holds up who feeds it. */
-  heed(connection: Connection | null): void {
-    if (connection === null || !connection.isCongested || connection.isClosed) return;
-    this.#congested = connection;
-    connection.paused.add(this);
-    this.#isPaused = true;
+  connectionKind(): number {
+    const { policy } = this.home.routing.terms;
+    return (this.local.protocol === 3 ? RESP3 : 0) | (policy === MASTER ? 0 : READONLY);
   }
 
-  resumeAfter(connection: Connection): void {
-    if (this.#congested !== connection) return;
-    this.#congested = null;
-    this.#resume();
+  /** Sends on a connection of the client's own; the reply leaves in its turn. */
+  inOrder(command: Command, own: OwnConnection, bytes: Uint8Array): void {
+    own.send(this.newRequest(command), bytes);
+  }
+
+  /** The same, and closes the connection after the reply; `instead`: what the client gets in its place. */
+  inOrderAndClose(command: Command, own: OwnConnection, bytes: Uint8Array, instead?: Buffer): void {
+    const request = this.newRequest(command);
+    if (instead !== undefined) {
+      const sink = request.sink!;
+      request.sink = { deliver: (answered) => sink.deliver(answered, instead, 0, instead.length) };
+    }
+    closeAfterReply(this, request, own);
+    own.send(request, bytes);
+  }
+
+  leaveTransaction(): void {
+    this.mode = this.#subscriptions;
+  }
+
+  protected override take(bytes: Buffer, length: number): void {
+    this.#input.feed(bytes, length);
+  }
+
+  protected override proceed(): void {
+    this.#input.proceed();
+  }
+
+  protected override dropInput(): void {
+    this.#input.drop();
+  }
+
+  protected override unworked(): number {
+    return this.#input.length;
+  }
+
+  protected override closed(): void {
+    this.#leaveModes();
+    this.home.ended(this);
+  }
+
+  #leaveModes(): void {
+    this.mode?.close();
+    this.#subscriptions?.close();
+    this.#subscriptions = null;
+    this.mode = null;
   }
 
   limits(): RequestLimits {
@@ -192,33 +168,52 @@ export class Session implements Flushable, ReplySink, InputHandler {
     }
     const { routing } = this.home;
     if (routing.faults !== null && this.#injected(routing.faults, command)) return;
+    if (this.mode !== null && this.mode.take(bytes, frame, command)) return;
     switch (command.kind) {
       case KIND.keyed: {
         const key = 2 * command.firstKey;
-        if (frame.count <= command.firstKey) return this.#wrongCount(command);
+        if (frame.count <= command.firstKey) return this.#keyMissing(bytes, frame, command);
         const [start, end] = [offsets[key]!, offsets[key + 1]!];
         const destination = routing.find(bytes, start, end);
         if (destination === null) return this.answer(REPLIES.noUpstreamHost);
-        if (destination.cut > 0) return this.#cut(bytes, frame, command, destination);
+        if (destination.cut > 0 || (!command.hasOneKey && !destination.upstream.checksSlots)) {
+          return this.#located(bytes, frame, command);
+        }
         return this.send(command, destination, bytes, frame.start, frame.at, start, end);
       }
       case KIND.split:
         if (!isCountRight(command, frame)) return this.#wrongCount(command);
         return sendSplit(this, bytes, frame, command);
       case KIND.movable:
-        return this.#movable(bytes, frame, command);
+        return this.#located(bytes, frame, command);
       case KIND.local:
         return this.#answerLocally(bytes, frame, command);
       case KIND.keyless:
         return this.#keyless(bytes, frame, command);
+      case KIND.blocking:
+        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        if (!mayWait(bytes, frame, command)) return this.#located(bytes, frame, command);
+        return sendBlocking(this, bytes, frame, command);
+      case KIND.transaction:
+        this.mode = new Transaction(this);
+        this.mode.take(bytes, frame, command);
+        return;
+      case KIND.pubsub:
+        this.#subscriptions = new Subscriptions(this);
+        this.mode = this.#subscriptions;
+        this.mode.take(bytes, frame, command);
+        return;
       case KIND.everywhere:
       case KIND.scan:
-      case KIND.transaction:
-      case KIND.blocking:
-      case KIND.pubsub:
       case KIND.refused:
         return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
     }
+  }
+
+  /** A container (OBJECT HELP) or a mistake. */
+  #keyMissing(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    if (isCountRight(command, frame)) this.#keyless(bytes, frame, command);
+    else this.#wrongCount(command);
   }
 
   /** `bytes[from, to)` is the command, `bytes[start, end)` the key that decides. */
@@ -275,26 +270,24 @@ export class Session implements Flushable, ReplySink, InputHandler {
     return true;
   }
 
-  /** Keys whose prefix is removed: the command is written anew. */
-  #cut(bytes: Buffer, frame: RequestFrame, command: Command, destination: Destination): void {
-    const keys = keyArguments(command.keys, frame.count, argumentAt(bytes, frame));
-    const rewritten = rewriteKeys(bytes, frame, keys, destination.cut);
-    const written = new RequestFrame();
-    written.parse(rewritten, rewritten.length, REQUEST_LIMITS);
-    const first = 2 * (keys[0] ?? 0);
-    const { offsets } = written;
-    this.send(command, destination, rewritten, 0, rewritten.length, offsets[first]!, offsets[first + 1]!);
-  }
-
-  #movable(bytes: Buffer, frame: RequestFrame, command: Command): void {
-    const { offsets } = frame;
-    const [first] = keyArguments(command.keys, frame.count, argumentAt(bytes, frame));
-    if (first === undefined) return this.#keyless(bytes, frame, command);
-    const [start, end] = [offsets[2 * first]!, offsets[2 * first + 1]!];
-    const destination = this.home.routing.find(bytes, start, end);
-    if (destination === null) return this.answer(REPLIES.noUpstreamHost);
-    if (destination.cut > 0) return this.#cut(bytes, frame, command, destination);
-    this.send(command, destination, bytes, frame.start, frame.at, start, end);
+  #located(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const found = locate(this.home.routing, bytes, frame, command, command.isRead);
+    switch (found.kind) {
+      case 'refused':
+        return this.answer(found.reply);
+      case 'keyless':
+        return this.#keyless(bytes, frame, command);
+      case 'keyed':
+        this.send(
+          command,
+          found.destination,
+          found.bytes,
+          found.from,
+          found.to,
+          found.keyStart,
+          found.keyEnd,
+        );
+    }
   }
 
   /** To any primary; what is wrong with it, Redis says. */
@@ -313,6 +306,7 @@ export class Session implements Flushable, ReplySink, InputHandler {
     );
     const { clientAuth } = this.home.routing.listener;
     const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth);
+    if (command.name === 'reset') this.#leaveModes();
     this.answer(reply);
     if (ends) this.end();
   }
@@ -336,47 +330,9 @@ export class Session implements Flushable, ReplySink, InputHandler {
     this.answer(encodeError(`ERR ${problem}`));
     this.end();
   }
-
-  #flushLater(): void {
-    if (this.#isDirty) return;
-    this.#isDirty = true;
-    flushClient(this);
-  }
-
-  /** Goes on with what had come already, then with the socket. */
-  #resume(): void {
-    if (!this.#isPaused || this.isClosed || this.#congested !== null) return;
-    if (this.replies.length >= MAX_PENDING || this.#socket.writableLength > MAX_UNREAD_BYTES) return;
-    this.#isPaused = false;
-    this.#input.proceed();
-    // Paused again by what had come.
-    if (this.isStopped) return;
-    this.#socket.resume();
-    this.#socket.read(0);
-  }
-
-  #flushAndEnd(): void {
-    if (this.isClosed) return;
-    this.#output.flush(this.#socket);
-    this.#socket.end();
-  }
-
-  #close(): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.#congested?.paused.delete(this);
-    this.#output.drop();
-    this.replies.drop();
-    this.#input.drop();
-    this.home.ended(this);
-  }
 }
 
 const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
-
-function argumentAt(bytes: Buffer, { offsets }: RequestFrame): (index: number) => string {
-  return (index) => bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
-}
 
 function isCountRight({ arity }: Command, { count }: RequestFrame): boolean {
   return arity < 0 ? count >= -arity : count === arity;

@@ -34,9 +34,13 @@ export class ShardedUpstream extends Upstream {
     return Math.floor(Math.random() * this.#list.servers.length);
   }
 
-  protected choose(request: Request): Node | null {
-    const node = this.#list.servers[request.place]?.node;
+  primaryFor(place: number): Node | null {
+    const node = this.#list.servers[place]?.node;
     return node?.isUsable === true ? node : null;
+  }
+
+  protected choose(request: Request): Node | null {
+    return this.primaryFor(request.place);
   }
 
   protected *nodes(): Iterable<Node> {

@@ -28,6 +28,10 @@ export class UnavailableUpstream extends Upstream {
     return 0;
   }
 
+  primaryFor(): null {
+    return null;
+  }
+
   protected choose(): null {
     return null;
   }

@@ -57,10 +57,23 @@ export abstract class Upstream implements NodeOwner {
   protected abstract nodes(): Iterable<Node>;
   /** Follows a redirection: what it says of the topology, and the node it names. */
   protected abstract redirected(request: Request, refusal: Refusal, from: Node): Node | undefined;
+  /** Its servers themselves refuse keys of several places. */
+  readonly checksSlots: boolean = false;
   abstract changed(node: Node): void;
   abstract close(): void;
   /** It knows where to send what. */
   abstract readonly isReady: boolean;
+
+  /** null: nobody can be asked now. */
+  nodeFor(request: Request): Node | null {
+    return this.choose(request);
+  }
+
+  /** null: it can't be asked now. */
+  abstract primaryFor(place: number): Node | null;
+
+  /** A redirection that was seen on a connection of a client's own. */
+  noteMoved(_text: string): void {}
 
   /** For a request that is to be sent now; null: nobody can be asked. */
   connectionFor(request: Request): Connection | null {

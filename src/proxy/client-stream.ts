@@ -1,0 +1,171 @@
+/**
+ * The two directions of one client's connection: takes no more in than can be worked off, and writes once per turn what
+ * is ready.
+ */
+import type { Socket } from 'node:net';
+
+import type { Connection } from './connection.ts';
+import { Output } from './output.ts';
+import type { ReplySink } from './reply-sink.ts';
+import { ReplyQueue } from './reply-queue.ts';
+import { giveRequest, type Request } from './request.ts';
+import { beginTurn, flushClient, type Flushable } from './turn.ts';
+
+/** A client with more commands under way is not read from until half of them are answered. */
+const MAX_PENDING = 4_096;
+/** A client that has not taken so much of its replies is not read from. */
+const MAX_UNREAD_BYTES = 1_048_576;
+/** What a client may send ahead while it waits for a blocking command. */
+const MAX_UNWORKED_BYTES = 1_048_576;
+
+export abstract class ClientStream implements Flushable, ReplySink {
+  isClosed = false;
+  readonly #socket: Socket;
+  readonly #output = new Output();
+  readonly replies = new ReplyQueue(this.#output);
+  #isDirty = false;
+  /** Nothing more is taken from it; it is closed when all is answered. */
+  #isEnding = false;
+  #isPaused = false;
+  #isHeld = false;
+  #congested: Connection | null = null;
+  /** Connections of its own, closed with it. */
+  #owned: Set<{ close(): void }> | null = null;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('drain', () => this.#resume());
+    // The client is gone; 'close' follows.
+    socket.on('error', () => {});
+    socket.on('end', () => this.end());
+    socket.on('close', () => this.#close());
+  }
+
+  protected abstract take(bytes: Buffer, length: number): void;
+  /** Goes on with what had come before it stopped. */
+  protected abstract proceed(): void;
+  protected abstract dropInput(): void;
+  /** How many bytes have come that were not worked off. */
+  protected abstract unworked(): number;
+  protected abstract closed(): void;
+
+  get isStopped(): boolean {
+    return this.#isPaused || this.#isEnding || this.isClosed;
+  }
+
+  /** What came from the socket; the buffer is used again after it. False: no more, until it is asked for. */
+  read(bytes: Buffer, length: number): boolean {
+    if (this.#isEnding || this.isClosed) return true;
+    beginTurn();
+    this.take(bytes, length);
+    // A client that waits is read from nevertheless: how else would we know that it has gone?
+    return !this.#isPaused || (this.#isHeld && this.unworked() < MAX_UNWORKED_BYTES);
+  }
+
+  /** Nothing more is taken in; what was asked is answered, then the connection ends. */
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.dropInput();
+    if (this.replies.isEmpty) this.#flushAndEnd();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#close();
+  }
+
+  deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
+    if (this.isClosed) return giveRequest(request);
+    if (!this.replies.take(request, bytes, start, end)) return;
+    this.#flushLater();
+    if (this.#isEnding && this.replies.isEmpty) this.#flushAndEnd();
+  }
+
+  /** Its reply leaves after those that are expected already. */
+  expect(request: Request): void {
+    this.replies.push(request);
+    if (this.replies.length >= MAX_PENDING) this.#isPaused = true;
+  }
+
+  /** A reply made here, or a message that nobody asked for, behind the replies that are still awaited. */
+  answer(reply: Uint8Array): void {
+    if (this.replies.add(reply)) this.#flushLater();
+  }
+
+  flush(): void {
+    this.#isDirty = false;
+    if (this.isClosed) return;
+    this.#output.flush(this.#socket);
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#isPaused = true;
+    else if (this.#isPaused && this.replies.length < MAX_PENDING / 2) this.#resume();
+  }
+
+  /** No command is looked at until what is returned is called. */
+  hold(): () => void {
+    this.#isHeld = true;
+    this.#isPaused = true;
+    return () => {
+      this.#isHeld = false;
+      this.#flushLater();
+    };
+  }
+
+  /** After sending: a connection that can't keep up holds up who feeds it. */
+  heed(connection: Connection | null): void {
+    if (connection === null || !connection.isCongested || connection.isClosed) return;
+    this.#congested = connection;
+    connection.paused.add(this);
+    this.#isPaused = true;
+  }
+
+  resumeAfter(connection: Connection): void {
+    if (this.#congested !== connection) return;
+    this.#congested = null;
+    this.#resume();
+  }
+
+  own(connection: { close(): void }): void {
+    if (this.isClosed) connection.close();
+    else (this.#owned ??= new Set()).add(connection);
+  }
+
+  disown(connection: { close(): void }): void {
+    this.#owned?.delete(connection);
+  }
+
+  #flushLater(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    flushClient(this);
+  }
+
+  /** Goes on with what had come already, then with the socket. */
+  #resume(): void {
+    if (!this.#isPaused || this.#isHeld || this.isClosed || this.#congested !== null) return;
+    if (this.replies.length >= MAX_PENDING || this.#socket.writableLength > MAX_UNREAD_BYTES) return;
+    this.#isPaused = false;
+    this.proceed();
+    // Paused again by what had come.
+    if (this.isStopped) return;
+    this.#socket.resume();
+    this.#socket.read(0);
+  }
+
+  #flushAndEnd(): void {
+    if (this.isClosed) return;
+    this.#output.flush(this.#socket);
+    this.#socket.end();
+  }
+
+  #close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#congested?.paused.delete(this);
+    this.#output.drop();
+    this.replies.drop();
+    this.dropInput();
+    for (const connection of this.#owned ?? []) connection.close();
+    this.closed();
+  }
+}

@@ -1,0 +1,10 @@
+import type { Command } from '../redis/command-table.ts';
+import type { RequestFrame } from '../redis/request-frame.ts';
+
+/** What a client is in that makes its commands mean something else: a transaction, or subscriptions. */
+export interface Mode {
+  /** True: it is taken care of; false: it is a command like any other. */
+  take(bytes: Buffer, frame: RequestFrame, command: Command): boolean;
+  /** The client is gone, or starts anew. */
+  close(): void;
+}

@@ -1,0 +1,89 @@
+/**
+ * A connection to Redis that one client has for itself: for transactions, blocking commands and subscriptions.
+ */
+import type { Connection, ConnectionOwner } from './connection.ts';
+import { REPLIES } from './encode.ts';
+import type { Node } from './node.ts';
+import type { Request } from './request.ts';
+import type { Upstream } from './upstream.ts';
+
+const RETRY_MS = 20;
+
+export class OwnConnection implements ConnectionOwner {
+  readonly node: Node;
+  readonly connection: Connection;
+  /** Told once, when it is lost and not closed by us. */
+  onLost: () => void = () => {};
+  /** Told of every error reply; true: it is taken care of. */
+  onError: (request: Request, text: string) => boolean = () => false;
+  #isClosing = false;
+
+  constructor(node: Node, kind: number) {
+    this.node = node;
+    this.connection = node.ownConnection(kind, this);
+  }
+
+  send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {
+    if (!this.connection.isClosed) this.connection.append(request, bytes, start, end);
+    else if (request !== null) this.lost(request);
+  }
+
+  close(): void {
+    this.#isClosing = true;
+    this.connection.destroy('no longer needed');
+  }
+
+  opened(): void {}
+
+  heard(): void {}
+
+  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.onError(request, Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
+  }
+
+  lost(request: Request): void {
+    const reply = REPLIES.upstreamFailure;
+    request.sink!.deliver(request, reply, 0, reply.length);
+  }
+
+  closed(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.onLost();
+  }
+}
+
+/** A connection of its own to the node that serves the request, once there is one that may be asked. */
+export function openOwn(
+  upstream: Upstream,
+  request: Request,
+  opened: (own: OwnConnection | undefined) => void,
+): void {
+  const node = upstream.nodeFor(request);
+  if (node !== null) {
+    opened(new OwnConnection(node, request.connectionKind));
+  } else if (performance.now() > request.startedAt + upstream.settings.failoverWaitMs) {
+    opened(undefined);
+  } else {
+    setTimeout(() => openOwn(upstream, request, opened), RETRY_MS);
+  }
+}
+
+/** The client's reply comes first, then the connection is closed; with the client it is closed at once. */
+export function closeAfterReply(
+  client: { own(connection: OwnConnection): void; disown(connection: OwnConnection): void },
+  request: Request,
+  own: OwnConnection,
+  then: () => void = () => {},
+): void {
+  const sink = request.sink!;
+  client.own(own);
+  request.sink = {
+    deliver: (answered, reply, start, end) => {
+      client.disown(own);
+      sink.deliver(answered, reply, start, end);
+      own.close();
+      then();
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * One connection with subscriptions: tells confirmations, which answer a command, from messages, which answer nothing.
+ */
+import type { Command } from '../redis/command-table.ts';
+import type { OwnConnection } from './own-connection.ts';
+import { REPLIES } from './encode.ts';
+import type { Request } from './request.ts';
+import type { Session } from './session.ts';
+
+const AGAIN_MS = 50;
+const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
+type Subscribing = (typeof SUBSCRIBING)[number];
+
+interface Waiting {
+  /** null: a subscription made again, which the client knows of. */
+  readonly request: Request | null;
+  readonly confirmations: Buffer[];
+  missing: number;
+}
+
+export class Subscriber {
+  readonly #session: Session;
+  readonly #open: () => OwnConnection | undefined;
+  #own: OwnConnection | undefined;
+  #isClosed = false;
+  readonly #waiting: Waiting[] = [];
+  readonly #channels: Readonly<Record<Subscribing, Set<string>>> = {
+    subscribe: new Set(),
+    psubscribe: new Set(),
+    ssubscribe: new Set(),
+  };
+
+  /** `open`: a connection to a node that has these channels; undefined: nobody can be asked now. */
+  constructor(session: Session, open: () => OwnConnection | undefined) {
+    this.#session = session;
+    this.#open = open;
+    this.#connect();
+  }
+
+  /** How many channels and patterns. */
+  get size(): number {
+    return SUBSCRIBING.reduce((sum, kind) => sum + this.#channels[kind].size, 0);
+  }
+
+  send(command: Command, channels: readonly string[], request: Request): void {
+    const kind = command.name.replace('un', '') as Subscribing;
+    const all = this.#channels[kind];
+    const isUnsubscribing = command.name !== kind;
+    const missing = channels.length > 0 ? channels.length : Math.max(1, all.size);
+    for (const channel of channels) {
+      if (isUnsubscribing) all.delete(channel);
+      else all.add(channel);
+    }
+    if (isUnsubscribing && channels.length === 0) all.clear();
+    this.#ask({ request, confirmations: [], missing }, encodeSubscription(command.name, channels));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#own?.close();
+    for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
+  }
+
+  #ask(waiting: Waiting, bytes: Buffer): void {
+    const own = this.#own;
+    if (own === undefined || own.connection.isClosed) {
+      if (waiting.request !== null) fail(waiting.request);
+      return;
+    }
+    this.#waiting.push(waiting);
+    own.send(null, bytes);
+  }
+
+  #connect(): void {
+    if (this.#isClosed) return;
+    const own = this.#open();
+    if (own === undefined) {
+      setTimeout(() => this.#connect(), AGAIN_MS);
+      return;
+    }
+    this.#own = own;
+    own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
+    own.onLost = () => {
+      for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
+      setTimeout(() => this.#connect(), AGAIN_MS);
+    };
+    for (const kind of SUBSCRIBING) {
+      const channels = [...this.#channels[kind]];
+      if (channels.length === 0) continue;
+      this.#ask(
+        { request: null, confirmations: [], missing: channels.length },
+        encodeSubscription(kind, channels),
+      );
+    }
+  }
+
+  /** True: it is a reply that was waited for, the first one to its command. */
+  #take(bytes: Uint8Array, start: number, end: number): boolean {
+    const kind = firstWord(bytes, start, end);
+    const [waiting] = this.#waiting;
+    // Messages, and a server that takes shard channels away by itself.
+    if (kind === undefined ? !this.#isHandshakeOver(bytes, start) : kind.endsWith('message')) {
+      if (kind === undefined) return true;
+      this.#session.answer(bytes.subarray(start, end));
+      return false;
+    }
+    if (waiting === undefined) {
+      if (kind !== undefined) this.#session.answer(bytes.subarray(start, end));
+      return kind === undefined;
+    }
+    waiting.confirmations.push(Buffer.from(bytes.subarray(start, end)));
+    const isFirst = waiting.confirmations.length === 1;
+    // An error is the only reply to its command.
+    waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
+    if (waiting.missing > 0) return isFirst;
+    this.#waiting.shift();
+    const { request } = waiting;
+    if (request !== null) {
+      const reply = Buffer.concat(waiting.confirmations);
+      request.sink!.deliver(request, reply, 0, reply.length);
+    }
+    return isFirst;
+  }
+
+  /** An error, unlike the replies to HELLO, AUTH and READONLY, is an answer to a subscription. */
+  #isHandshakeOver(bytes: Uint8Array, start: number): boolean {
+    return bytes[start] === 0x2d;
+  }
+}
+
+/** Channels are Latin-1: each character a byte. */
+function encodeSubscription(name: string, channels: readonly string[]): Buffer {
+  const parts = [name, ...channels].map((word) => `$${word.length}\r\n${word}\r\n`);
+  return Buffer.from(`*${parts.length}\r\n${parts.join('')}`, 'latin1');
+}
+
+function fail(request: Request): void {
+  const reply = REPLIES.upstreamFailure;
+  request.sink!.deliver(request, reply, 0, reply.length);
+}
+
+/** Of an array or push that begins with a string: `subscribe`, `message`, … */
+function firstWord(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 48))).toString('latin1');
+  return /^[*>]\d+\r\n\$\d+\r\n([ps]?(?:un)?subscribe|[ps]?message)\r\n/.exec(text)?.[1];
+}

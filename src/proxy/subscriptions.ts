@@ -1,0 +1,81 @@
+/**
+ * Subscriptions of one client, on connections of its own: one to any node for channels and patterns, one for each node
+ * that has shard channels of it. A connection that is lost is made again, with all that was subscribed on it.
+ */
+import { KIND, type Command } from '../redis/command-table.ts';
+import type { RequestFrame } from '../redis/request-frame.ts';
+import { REPLIES, encodeBulk, encodeError } from './encode.ts';
+import { wordAt } from './locate.ts';
+import type { Mode } from './mode.ts';
+import { OwnConnection } from './own-connection.ts';
+import { Subscriber } from './subscriber.ts';
+import type { Session } from './session.ts';
+
+const ALLOWED = new Set(['ping', 'quit', 'reset', 'hello']);
+
+export class Subscriptions implements Mode {
+  readonly #session: Session;
+  /** By what they are subscribed at: '' for channels and patterns, an address for shard channels. */
+  readonly #subscribers = new Map<string, Subscriber>();
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    const { protocol } = this.#session.local;
+    if (command.kind === KIND.pubsub) {
+      this.#subscribe(bytes, frame, command);
+      return true;
+    }
+    if (protocol === 3 || !this.#isSubscribed()) return false;
+    if (command.name === 'ping') {
+      const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
+      const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
+      this.#session.answer(pong);
+      return true;
+    }
+    if (ALLOWED.has(command.name)) return false;
+    this.#session.answer(
+      encodeError(
+        `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      ),
+    );
+    return true;
+  }
+
+  close(): void {
+    for (const subscriber of this.#subscribers.values()) subscriber.close();
+    this.#subscribers.clear();
+  }
+
+  #isSubscribed(): boolean {
+    return [...this.#subscribers.values()].some(({ size }) => size > 0);
+  }
+
+  #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const session = this.#session;
+    const word = wordAt(bytes, frame);
+    const channels = Array.from({ length: frame.count - 1 }, (_, index) => word(index + 1));
+    if (channels.length === 0 && !command.name.includes('unsubscribe')) {
+      return session.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+    }
+    const upstream = session.home.routing.catchAll?.upstream;
+    if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
+    const isSharded = command.name === 'ssubscribe' || command.name === 'sunsubscribe';
+    const [first = ''] = channels;
+    const channel = Buffer.from(first, 'latin1');
+    const place = isSharded ? upstream.placeOf(channel, 0, channel.length, true) : upstream.anyPlace();
+    const key = isSharded ? (upstream.primaryFor(place)?.address ?? '') : '';
+    let subscriber = this.#subscribers.get(key);
+    if (subscriber === undefined) {
+      const kind = session.connectionKind();
+      subscriber = new Subscriber(session, () => {
+        const node = upstream.primaryFor(isSharded ? place : upstream.anyPlace());
+        return node === null ? undefined : new OwnConnection(node, kind);
+      });
+      this.#subscribers.set(key, subscriber);
+    }
+    subscriber.send(command, channels, session.newRequest(command));
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH: on a connection of the client's own, to the primary of its keys.
+ *
+ * Which node that is, the first key says; what comes before is answered here and sent on then. As in a Redis Cluster all
+ * keys are of one slot.
+ */
+import { KIND, type Command } from '../redis/command-table.ts';
+import type { RequestFrame } from '../redis/request-frame.ts';
+import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
+import { CROSS_SLOT, locate, type Location } from './locate.ts';
+import type { Mode } from './mode.ts';
+import { READONLY } from './node.ts';
+import { OwnConnection } from './own-connection.ts';
+import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
+
+const MULTI = encodeCommand('MULTI');
+const DISCARD = encodeCommand('DISCARD');
+const QUEUED = encodeStatus('QUEUED');
+const EMPTY = Buffer.from('*0\r\n');
+const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
+const MOVED_AWAY = encodeError('TRYAGAIN The keys of this transaction have just moved to another node');
+
+/** Commands about the connection itself, which a transaction changes nothing about. */
+const APART = new Set(['auth', 'hello', 'quit', 'reset', 'client']);
+
+export class Transaction implements Mode {
+  readonly #session: Session;
+  #isMulti = false;
+  /** A command was refused: EXEC will be. */
+  #isAborted = false;
+  #isWatching = false;
+  #own: OwnConnection | undefined;
+  #upstream: Upstream | undefined;
+  #place = 0;
+  /** Queued before the first key was seen. */
+  #early: Buffer[] = [];
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    switch (command.name) {
+      case 'multi':
+        this.#begin();
+        return true;
+      case 'exec':
+        this.#end(bytes, frame, command, EMPTY, 'EXEC');
+        return true;
+      case 'discard':
+        this.#end(bytes, frame, command, REPLIES.ok, 'DISCARD');
+        return true;
+      case 'watch':
+        this.#watch(bytes, frame, command);
+        return true;
+      case 'unwatch':
+        if (!this.#isMulti) {
+          if (this.#own === undefined) this.#session.answer(REPLIES.ok);
+          else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
+          this.#leave();
+          return true;
+        }
+        break;
+      default:
+        if (APART.has(command.name)) return false;
+    }
+    const location = this.#locate(bytes, frame, command);
+    if (this.#isMulti) {
+      this.#queue(bytes, frame, command, location);
+      return true;
+    }
+    // Watching: what is read now must come from where the watch is.
+    if (location.kind !== 'keyed' || !this.#isSame(location)) return false;
+    this.#forward(command, location.bytes, location.from, location.to);
+    return true;
+  }
+
+  close(): void {
+    this.#own?.close();
+  }
+
+  #begin(): void {
+    if (this.#isMulti) return this.#session.answer(encodeError('ERR MULTI calls can not be nested'));
+    this.#isMulti = true;
+    this.#session.answer(REPLIES.ok);
+    // A watch has said already where the keys are.
+    this.#own?.send(null, MULTI);
+  }
+
+  #watch(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const session = this.#session;
+    if (this.#isMulti) return session.answer(encodeError('ERR WATCH inside MULTI is not allowed'));
+    const location = this.#locate(bytes, frame, command);
+    if (location.kind === 'refused') return session.answer(location.reply);
+    if (location.kind === 'keyless') {
+      return session.answer(encodeError("ERR wrong number of arguments for 'watch' command"));
+    }
+    if (this.#isWatching && !this.#isSame(location)) return session.answer(CROSS_SLOT);
+    this.#isWatching = true;
+    this.#enter(location);
+    this.#forward(command, location.bytes, location.from, location.to);
+  }
+
+  #queue(bytes: Buffer, frame: RequestFrame, command: Command, location: Location): void {
+    if (command.kind === KIND.pubsub || command.kind === KIND.refused) {
+      return this.#refuse(encodeError(`ERR Command '${command.name}' not allowed inside a transaction`));
+    }
+    if (!isCountRight(command, frame)) {
+      return this.#refuse(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+    }
+    if (location.kind === 'refused') return this.#refuse(location.reply);
+    if (location.kind === 'keyless') {
+      if (this.#own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
+      this.#early.push(Buffer.from(bytes.subarray(frame.start, frame.at)));
+      return this.#session.answer(QUEUED);
+    }
+    if (this.#own === undefined) this.#enter(location);
+    else if (!this.#isSame(location)) return this.#refuse(CROSS_SLOT);
+    this.#forward(command, location.bytes, location.from, location.to);
+  }
+
+  #end(bytes: Buffer, frame: RequestFrame, command: Command, ifEmpty: Buffer, name: string): void {
+    const session = this.#session;
+    if (!this.#isMulti) return session.answer(encodeError(`ERR ${name} without MULTI`));
+    if (this.#own === undefined && this.#early.length > 0 && !this.#isAborted && name === 'EXEC') {
+      const upstream = session.home.routing.catchAll?.upstream;
+      if (upstream === undefined) {
+        session.answer(REPLIES.noUpstreamHost);
+        return this.#leave();
+      }
+      this.#enter({ upstream, place: upstream.anyPlace() });
+    }
+    const isRefused = this.#isAborted && name === 'EXEC';
+    if (this.#own === undefined) session.answer(isRefused ? ABORTED : ifEmpty);
+    else if (isRefused) this.#giveUp(command, DISCARD, ABORTED);
+    else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
+    this.#leave();
+  }
+
+  /** The last command on the connection; `reply`: what the client gets in the place of Redis' answer. */
+  #giveUp(command: Command, bytes: Uint8Array, reply?: Buffer): void {
+    const own = this.#own;
+    this.#own = undefined;
+    if (own !== undefined) this.#session.inOrderAndClose(command, own, bytes, reply);
+  }
+
+  #refuse(reply: Buffer): void {
+    this.#isAborted = true;
+    this.#session.answer(reply);
+  }
+
+  #locate(bytes: Buffer, frame: RequestFrame, command: Command): Location {
+    return locate(this.#session.home.routing, bytes, frame, command, false);
+  }
+
+  #isSame({ upstream, place }: { readonly upstream: Upstream; readonly place: number }): boolean {
+    return this.#upstream === upstream && this.#place === place;
+  }
+
+  /** Opens the connection; while there is nobody to open it to, the client waits. */
+  #enter({ upstream, place }: { readonly upstream: Upstream; readonly place: number }): void {
+    if (this.#own !== undefined) return;
+    this.#upstream = upstream;
+    this.#place = place;
+    const node = upstream.primaryFor(place);
+    if (node === null) return;
+    // Writes and reads alike go to the primary, which must not answer once it is one no longer.
+    const own = new OwnConnection(node, this.#session.connectionKind() & ~READONLY);
+    own.onError = (request, text) => {
+      if (!/^(MOVED|ASK) /.test(text)) {
+        // What Redis refuses to queue makes it refuse the EXEC by itself.
+        return false;
+      }
+      upstream.noteMoved(text);
+      request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
+      return true;
+    };
+    own.onLost = () => {
+      this.#isAborted = true;
+    };
+    this.#own = own;
+    if (this.#isMulti) own.send(null, MULTI);
+    for (const early of this.#early) own.send(null, early);
+    this.#early = [];
+  }
+
+  #forward(command: Command, bytes: Uint8Array, from: number, to: number): void {
+    if (this.#own === undefined) {
+      this.#isAborted = true;
+      return this.#session.answer(REPLIES.noUpstreamHost);
+    }
+    this.#session.inOrder(command, this.#own, bytes.subarray(from, to));
+  }
+
+  #leave(): void {
+    this.#own?.close();
+    this.#session.leaveTransaction();
+  }
+}
+
+function isCountRight({ arity }: Command, { count }: RequestFrame): boolean {
+  return arity < 0 ? count >= -arity : count === arity;
+}

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { needRedis } from './environment.ts';
+import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+import { answerOf } from './sidecar.ts';
+
+/** How many connections of the nodes wait, are subscribed or in a transaction. */
+async function connections(cluster: RedisCluster): Promise<number> {
+  const lists = await Promise.all(cluster.nodes.map(({ client: node }) => node.client('LIST')));
+  return String(lists).match(/ flags=\w*[bPx]/g)?.length ?? 0;
+}
+
+test('transactions, subscriptions and blocking commands', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({ redis, replicas: 1 });
+  t.after(() => cluster.stop());
+  const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'REPLICA')));
+  const one = client(t, port);
+  const other = client(t, port);
+
+  await t.test('a transaction is carried out whole, in one reply', async () => {
+    const replies = await one.multi().set('{t}a', '1').incr('{t}a').get('{t}a').exec();
+    assert.deepEqual(
+      replies?.map(([, value]) => value),
+      ['OK', 2, '2'],
+    );
+  });
+
+  await t.test('two transactions in one pipeline are two', async () => {
+    const send = (key: string): Promise<unknown>[] => [
+      one.call('MULTI'),
+      one.call('SET', key, key),
+      one.call('GET', key),
+      one.call('EXEC'),
+    ];
+    const replies = await Promise.all([...send('x'), ...send('y')]);
+    const expected = (key: string): unknown[] => ['OK', 'QUEUED', 'QUEUED', ['OK', key]];
+    assert.deepEqual(replies, [...expected('x'), ...expected('y')]);
+  });
+
+  await t.test('what comes before the first key is queued too', async () => {
+    assert.deepEqual(
+      await Promise.all([one.call('MULTI'), one.call('PING'), one.call('SET', 'k', 'v'), one.call('EXEC')]),
+      ['OK', 'QUEUED', 'QUEUED', ['PONG', 'OK']],
+    );
+    assert.deepEqual(await Promise.all([one.call('MULTI'), one.call('PING'), one.call('EXEC')]), [
+      'OK',
+      'QUEUED',
+      ['PONG'],
+    ]);
+    assert.deepEqual(await Promise.all([one.call('MULTI'), one.call('EXEC')]), ['OK', []]);
+  });
+
+  await t.test('DISCARD undoes it', async () => {
+    await one.set('{t}b', 'before');
+    await Promise.all([one.call('MULTI'), one.call('SET', '{t}b', 'after'), one.call('DISCARD')]);
+    assert.equal(await other.get('{t}b'), 'before');
+  });
+
+  await t.test("mistakes are answered in Redis' words", async () => {
+    assert.equal(await answerOf(one.call('EXEC')), 'ERR EXEC without MULTI');
+    assert.equal(await answerOf(one.call('DISCARD')), 'ERR DISCARD without MULTI');
+    const crossing = await Promise.all(
+      [
+        one.call('MULTI'),
+        one.call('SET', 'a', '1'),
+        one.call('MULTI'),
+        one.call('WATCH', 'a'),
+        one.call('SET', 'b', '2'),
+        one.call('EXEC'),
+      ].map(answerOf),
+    );
+    assert.deepEqual(crossing, [
+      'OK',
+      'QUEUED',
+      'ERR MULTI calls can not be nested',
+      'ERR WATCH inside MULTI is not allowed',
+      "CROSSSLOT Keys in request don't hash to the same slot",
+      'EXECABORT Transaction discarded because of previous errors.',
+    ]);
+    const wrong = await Promise.all(
+      [one.call('MULTI'), one.call('SET', 'a'), one.call('EXEC')].map(answerOf),
+    );
+    assert.deepEqual(wrong, [
+      'OK',
+      "ERR wrong number of arguments for 'set' command",
+      'EXECABORT Transaction discarded because of previous errors.',
+    ]);
+  });
+
+  await t.test('a watched key that somebody changes stops the transaction', async () => {
+    await one.watch('{t}w');
+    await other.set('{t}w', 'changed');
+    assert.equal(await one.multi().set('{t}w', 'mine').exec(), null);
+    assert.equal(await other.get('{t}w'), 'changed');
+    await one.watch('{t}w');
+    assert.equal(await one.get('{t}w'), 'changed');
+    assert.deepEqual(await one.multi().set('{t}w', 'mine').exec(), [[null, 'OK']]);
+    await one.watch('{t}w');
+    await other.set('{t}w', 'changed');
+    await one.unwatch();
+    assert.deepEqual(await one.multi().set('{t}w', 'mine').exec(), [[null, 'OK']]);
+  });
+
+  for (const protocol of [2, 3] as const) {
+    await t.test(`RESP${protocol}: messages reach who subscribed, and nobody else`, async () => {
+      const subscriber = new Redis({ host: '127.0.0.1', port, protocol });
+      subscriber.on('error', () => {});
+      t.after(() => subscriber.disconnect());
+      const seen: string[] = [];
+      subscriber.on('message', (channel, message) => seen.push(`${channel} ${message}`));
+      subscriber.on('pmessage', (pattern, channel, message) => seen.push(`${pattern} ${channel} ${message}`));
+      assert.equal(await subscriber.subscribe('news', 'other'), 2);
+      assert.equal(await subscriber.psubscribe('ne?s'), 3);
+      await other.publish('news', 'one');
+      await eventually('both messages', () => (seen.length >= 2 ? true : undefined));
+      assert.deepEqual(seen.toSorted(), ['ne?s news one', 'news one']);
+      if (protocol === 2) {
+        assert.match(String(await answerOf(subscriber.call('GET', 'x'))), /subscriber mode|only \(P\|S\)/);
+      }
+      await subscriber.unsubscribe('news', 'other');
+      await subscriber.punsubscribe('ne?s');
+      await subscriber.set('{t}after', 'x');
+      assert.equal(await other.call('GET', '{t}w').then(() => 'ok'), 'ok');
+      await other.publish('news', 'two');
+      await subscriber.ping();
+      assert.equal(seen.length, 2);
+    });
+  }
+
+  await t.test('node-redis subscribes, to shard channels too', async () => {
+    const node = createClient({ url: `redis://127.0.0.1:${port}` });
+    node.on('error', () => {});
+    t.after(() => node.destroy());
+    await node.connect();
+    const seen: string[] = [];
+    await node.subscribe('n', (message) => void seen.push(message));
+    await node.sSubscribe('shard', (message) => void seen.push(message));
+    assert.equal(await node.get('none'), null);
+    await other.publish('n', 'classic');
+    await other.call('SPUBLISH', 'shard', 'sharded');
+    await eventually('both messages', () => (seen.length === 2 ? true : undefined), {
+      seen: () => seen.join(', '),
+    });
+  });
+
+  await t.test('a subscription lives on when its connection to Redis is cut', async () => {
+    const subscriber = client(t, port);
+    const seen: string[] = [];
+    subscriber.on('message', (_, message) => seen.push(message));
+    await subscriber.subscribe('cut');
+    for (const node of cluster.nodes) await node.client.call('CLIENT', 'KILL', 'TYPE', 'PUBSUB');
+    await eventually('a message', async () => {
+      await other.publish('cut', 'again');
+      return seen.length > 0 ? true : undefined;
+    });
+  });
+
+  await t.test('a client that waits holds up nobody, and gets what comes', async () => {
+    const waiting = client(t, port);
+    const popped = waiting.blpop('queue', 0);
+    const behind = waiting.get('none');
+    assert.equal(await other.set('{t}q', 'x'), 'OK');
+    await other.rpush('queue', 'item');
+    assert.deepEqual(await popped, ['queue', 'item']);
+    assert.equal(await behind, null);
+  });
+
+  await t.test('a wait that ends without anything', async () => {
+    assert.equal(await one.blpop('none', 0.05), null);
+    assert.equal(await one.call('XREAD', 'BLOCK', '20', 'STREAMS', 'nostream', '$'), null);
+    assert.equal(await one.call('XREAD', 'STREAMS', 'nostream', '0'), null);
+    assert.equal(await one.call('WAIT', '0', '10').then((value) => Number(value) >= 0), true);
+  });
+
+  await t.test('a client that goes leaves no connection behind', async () => {
+    const before = await connections(cluster);
+    const waiting = client(t, port);
+    const popped = answerOf(waiting.blpop('nothing', 0));
+    const subscriber = client(t, port);
+    await subscriber.subscribe('c');
+    const inside = client(t, port);
+    await inside.call('MULTI');
+    await inside.call('SET', 'a', 'b');
+    await eventually('three more connections', async () =>
+      (await connections(cluster)) >= before + 3 ? true : undefined,
+    );
+    for (const each of [waiting, subscriber, inside]) each.disconnect();
+    await popped;
+    await eventually('as many connections as before', async () =>
+      (await connections(cluster)) <= before ? true : undefined,
+    );
+  });
+});
