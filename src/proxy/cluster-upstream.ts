@@ -77,6 +77,17 @@ export class ClusterUpstream extends Upstream {
     return primary?.isUsable === true ? primary : null;
   }
 
+  override primaryPlaces(): number[] {
+    return this.#shards
+      .map((_, index) => this.#slots.indexOf(index))
+      .filter((slot) => slot >= 0)
+      .sort((a, b) => a - b);
+  }
+
+  override usableReplicas(): readonly Node[] {
+    return this.#shards.flatMap(({ replicas }) => replicas.filter(({ isUsable }) => isUsable));
+  }
+
   override noteMoved(): void {
     this.#refreshSoon(0);
   }

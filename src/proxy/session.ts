@@ -20,6 +20,7 @@ import {
 import { mayWait, sendBlocking } from './blocking.ts';
 import { ClientStream } from './client-stream.ts';
 import { REPLIES, encodeError } from './encode.ts';
+import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from './faults.ts';
 import { Input, type InputHandler } from './input.ts';
 import { LateReplies, answerFault } from './late-replies.ts';
@@ -31,6 +32,7 @@ import { READONLY, RESP3 } from './node.ts';
 import { closeAfterReply, type OwnConnection } from './own-connection.ts';
 import { takeRequest, type Request } from './request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
+import { sendScan } from './scan.ts';
 import { MASTER } from './shard.ts';
 import { sendSplit } from './split.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -203,8 +205,15 @@ export class Session extends ClientStream implements InputHandler {
         this.mode = this.#subscriptions;
         this.mode.take(bytes, frame, command);
         return;
-      case KIND.everywhere:
+      case KIND.everywhere: {
+        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        const plan = planEverywhere(bytes, frame, command);
+        if (plan === undefined) return this.#keyless(bytes, frame, command);
+        return sendEverywhere(this, bytes, frame, command, plan);
+      }
       case KIND.scan:
+        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        return sendScan(this, bytes, frame, command);
       case KIND.refused:
         return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
     }

@@ -39,6 +39,10 @@ export class ShardedUpstream extends Upstream {
     return node?.isUsable === true ? node : null;
   }
 
+  override primaryPlaces(): number[] {
+    return this.#list.servers.map((_, index) => index);
+  }
+
   protected choose(request: Request): Node | null {
     return this.primaryFor(request.place);
   }

@@ -72,6 +72,15 @@ export abstract class Upstream implements NodeOwner {
   /** null: it can't be asked now. */
   abstract primaryFor(place: number): Node | null;
 
+  /** A place of each primary, in an order that stays. */
+  primaryPlaces(): number[] {
+    return [0];
+  }
+
+  usableReplicas(): readonly Node[] {
+    return [];
+  }
+
   /** A redirection that was seen on a connection of a client's own. */
   noteMoved(_text: string): void {}
 

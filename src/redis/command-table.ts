@@ -110,7 +110,8 @@ for (const command of COMMANDS) {
   const name = Buffer.from(command.name);
   let place = placeOf(name, 0, name.length);
   while (NAMES[place] !== undefined) place = (place + 1) & (PLACES - 1);
-  NAMES[place] = name;
+  // Folded like what is looked up, which changes `_` too.
+  NAMES[place] = name.map((byte) => byte | 0x20);
   BY_PLACE[place] = command;
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { commandByName, findCommand } from '../../src/redis/command-table.ts';
+import { allCommands, commandByName, findCommand } from '../../src/redis/command-table.ts';
 import { keyArguments } from '../../src/redis/keys.ts';
 
 const CASES: [command: string, keys: string][] = [
@@ -37,6 +37,14 @@ for (const [text, keys] of CASES) {
     assert.equal(found.map((index) => words[index]).join(' '), keys);
   });
 }
+
+test('every command of the table is found, in upper and lower case', () => {
+  for (const { name } of allCommands()) {
+    for (const spelled of [name, name.toUpperCase()]) {
+      assert.equal(findCommand(Buffer.from(spelled), 0, spelled.length)?.name, name);
+    }
+  }
+});
 
 test('a name is found in any case, and nothing else is', () => {
   for (const name of ['get', 'GET', 'gEt', 'ZREVRANGEBYSCORE', 'restore-asking']) {

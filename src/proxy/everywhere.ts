@@ -1,0 +1,155 @@
+/**
+ * Commands that concern every node of the catch-all's upstream: sent to all primaries, their replies put together as
+ * Redis' own command tips have it.
+ */
+import type { Command } from '../redis/command-table.ts';
+import type { RequestFrame } from '../redis/request-frame.ts';
+import { REPLIES, encodeInteger } from './encode.ts';
+import { wordAt } from './locate.ts';
+import type { ReplySink } from './reply-sink.ts';
+import { giveRequest, type Request } from './request.ts';
+import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
+
+const MINUS = 0x2d;
+
+/** From all replies, none of them an error unless said, to one. */
+type Merge = (replies: readonly Buffer[]) => Buffer;
+
+interface Plan {
+  readonly merge: Merge;
+  /** Replicas are told too, whatever they answer. */
+  readonly replicasToo?: boolean;
+  /** One that succeeds is enough. */
+  readonly oneIsEnough?: boolean;
+}
+
+const same: Merge = (replies) => replies[0] ?? REPLIES.ok;
+const sum: Merge = (replies) =>
+  encodeInteger(replies.reduce((total, reply) => total + Number(lineOf(reply)), 0));
+/** Arrays, one behind the other. */
+const concatenate: Merge = (replies) => {
+  const count = replies.reduce((total, reply) => total + Number(lineOf(reply)), 0);
+  return Buffer.concat([Buffer.from(`*${count}\r\n`), ...replies.map(behindLine)]);
+};
+/** Arrays of 0 and 1, element by element. */
+const allTrue: Merge = (replies) => {
+  const rows = replies.map((reply) => behindLine(reply).toString('latin1').trim().split('\r\n'));
+  const elements = (rows[0] ?? []).map((_, index) =>
+    rows.every((row) => row[index] === ':1') ? ':1\r\n' : ':0\r\n',
+  );
+  return Buffer.from(`*${elements.length}\r\n${elements.join('')}`);
+};
+/** The first that is not null. */
+const any: Merge = (replies) =>
+  replies.find((reply) => !/^(\$-1|_)\r\n/.test(reply.toString('latin1', 0, 5))) ?? same(replies);
+
+/** What is not listed concerns one node only, any. */
+const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
+  ['dbsize', { merge: sum }],
+  ['keys', { merge: concatenate }],
+  ['flushall', { merge: same }],
+  ['flushdb', { merge: same }],
+  ['randomkey', { merge: any }],
+  ['script|load', { merge: same, replicasToo: true }],
+  ['script|flush', { merge: same, replicasToo: true }],
+  ['script|exists', { merge: allTrue }],
+  ['script|kill', { merge: same, oneIsEnough: true }],
+  ['function|load', { merge: same }],
+  ['function|delete', { merge: same }],
+  ['function|flush', { merge: same }],
+  ['function|restore', { merge: same }],
+  ['function|kill', { merge: same, oneIsEnough: true }],
+  ['config|set', { merge: same, replicasToo: true }],
+  ['config|resetstat', { merge: same, replicasToo: true }],
+  ['slowlog|get', { merge: concatenate }],
+  ['slowlog|len', { merge: sum }],
+  ['slowlog|reset', { merge: same, replicasToo: true }],
+]);
+
+/** undefined: it concerns one node only. */
+export function planEverywhere(bytes: Buffer, frame: RequestFrame, command: Command): Plan | undefined {
+  const subcommand = frame.count > 1 ? wordAt(bytes, frame)(1).toLowerCase() : '';
+  return PLANS.get(command.name) ?? PLANS.get(`${command.name}|${subcommand}`);
+}
+
+export function sendEverywhere(
+  session: Session,
+  bytes: Buffer,
+  frame: RequestFrame,
+  command: Command,
+  plan: Plan,
+): void {
+  const upstream = session.home.routing.catchAll?.upstream;
+  if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
+  const places = upstream.primaryPlaces();
+  // Each its turn, so that RANDOMKEY is not always of the first.
+  const first = Math.floor(Math.random() * places.length);
+  const ordered = command.name === 'randomkey' ? [...places.slice(first), ...places.slice(0, first)] : places;
+  if (ordered.length === 0) ordered.push(0);
+  const gathering = new Gathering(session.newRequest(command), plan, ordered.length);
+  for (const [index, place] of ordered.entries()) {
+    const part = session.newPart(command);
+    part.isRead = false;
+    part.sink = gathering.sinkFor(index);
+    part.place = place;
+    session.heed(upstream.send(part, bytes, frame.start, frame.at));
+  }
+  if (plan.replicasToo === true) tellReplicas(session, upstream, bytes, frame, command);
+}
+
+function tellReplicas(
+  session: Session,
+  upstream: Upstream,
+  bytes: Buffer,
+  frame: RequestFrame,
+  command: Command,
+): void {
+  for (const node of upstream.usableReplicas()) {
+    const part = session.newPart(command);
+    part.sink = { deliver: giveRequest };
+    node.connection(part.connectionKind).append(part, bytes, frame.start, frame.at);
+  }
+}
+
+class Gathering {
+  readonly #request: Request;
+  readonly #plan: Plan;
+  readonly #replies: Buffer[];
+  #missing: number;
+
+  constructor(request: Request, plan: Plan, parts: number) {
+    this.#request = request;
+    this.#plan = plan;
+    this.#replies = Array.from({ length: parts });
+    this.#missing = parts;
+  }
+
+  sinkFor(index: number): ReplySink {
+    return {
+      deliver: (part, bytes, start, end) => {
+        this.#replies[index] = Buffer.from(bytes.subarray(start, end));
+        giveRequest(part);
+        this.#missing -= 1;
+        if (this.#missing === 0) this.#answer();
+      },
+    };
+  }
+
+  #answer(): void {
+    const { merge, oneIsEnough } = this.#plan;
+    const good = this.#replies.filter((reply) => reply[0] !== MINUS);
+    const bad = this.#replies.find((reply) => reply[0] === MINUS);
+    const reply = bad !== undefined && (oneIsEnough !== true || good.length === 0) ? bad : merge(good);
+    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
+  }
+}
+
+/** Without its type and line end: `:12` is 12, `*3` is 3. */
+function lineOf(reply: Buffer): string {
+  return reply.toString('latin1', 1, reply.indexOf('\r\n'));
+}
+
+function behindLine(reply: Buffer): Buffer {
+  return reply.subarray(reply.indexOf('\r\n') + 2);
+}
