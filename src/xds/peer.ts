@@ -3,8 +3,6 @@
  */
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 
-import { type Found, namespaceOf } from '../tls/identity.ts';
-
 /** OpenSSL's reasons in our words. */
 const REASONS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
@@ -18,8 +16,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** undefined: it has a certificate that one of our authorities vouches for. */
-export function refusalOfPeer(socket: TLSSocket): string | undefined {
-  const certificate = socket.getPeerCertificate();
+export function refusalOfPeer(socket: TLSSocket, certificate: PeerCertificate): string | undefined {
   if (Object.keys(certificate).length === 0) return 'it has no certificate';
   if (!socket.authorized) {
     // The types say Error, and Node gives the code as text.
@@ -28,8 +25,4 @@ export function refusalOfPeer(socket: TLSSocket): string | undefined {
     return `${REASONS[code] ?? `its certificate was not accepted (${code})`} (${names}, until ${certificate.valid_to})`;
   }
   return socket.alpnProtocol === 'h2' ? undefined : 'it does not speak HTTP/2 (ALPN "h2")';
-}
-
-export function peerIdentity({ subjectaltname }: PeerCertificate, clusterDomain: string): Found {
-  return namespaceOf(subjectaltname, clusterDomain);
 }

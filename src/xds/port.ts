@@ -21,14 +21,14 @@ import {
   readCertificates,
   tlsContext,
 } from '../tls/certificate-files.ts';
-import type { Found } from '../tls/identity.ts';
+import { type Found, namespaceOf } from '../tls/identity.ts';
 import { watchCertificates } from '../tls/watch.ts';
 import type { Clock } from './clock.ts';
 import { Connection, GOODBYE_MS, peerOf } from './connection.ts';
 import { formatAddress, type HostAndPort } from './listen-address.ts';
 import type { XdsLog } from './live-stream.ts';
 import type { XdsMetrics } from './metrics.ts';
-import { peerIdentity, refusalOfPeer } from './peer.ts';
+import { refusalOfPeer } from './peer.ts';
 
 export interface TlsOptions {
   readonly files: CertificateFiles;
@@ -153,10 +153,11 @@ async function openTls(
     handshakeTimeout: HANDSHAKE_MS,
   });
   listener.on('secureConnection', (socket) => {
-    const reason = refusalOfPeer(socket);
+    const certificate = socket.getPeerCertificate();
+    const reason = refusalOfPeer(socket, certificate);
     if (reason === undefined) {
-      const certificate = socket.getPeerCertificate();
-      accept(socket, peerIdentity(certificate, clusterDomain), Date.parse(certificate.valid_to));
+      const identity = namespaceOf(certificate.subjectaltname, clusterDomain);
+      accept(socket, identity, Date.parse(certificate.valid_to));
       return;
     }
     refuse(peerOf(socket), reason);

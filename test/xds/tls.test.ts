@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { before, after, test, type TestContext } from 'node:test';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 
 import { type ChannelCredentials, credentials, status } from '@grpc/grpc-js';
 
@@ -111,7 +111,7 @@ interface Shown {
 
 /** As a client that writes a request at once; what it got until it was cut off. */
 async function bytesUntilClosed(address: string, { pair, alpn = 'h2' }: Shown): Promise<number> {
-  const socket = dial(address, pair, alpn);
+  const socket = dial(address, pair, { ALPNProtocols: [alpn] });
   let bytes = 0;
   socket.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
@@ -135,7 +135,7 @@ async function bytesAtFirst(address: string, pair: KeyPair): Promise<number> {
   });
 }
 
-function dial(address: string, pair: KeyPair | undefined, alpn = 'h2'): TLSSocket {
+function dial(address: string, pair: KeyPair | undefined, more: ConnectionOptions = {}): TLSSocket {
   const port = Number(address.split(':')[1]);
   return connect({
     port,
@@ -143,7 +143,8 @@ function dial(address: string, pair: KeyPair | undefined, alpn = 'h2'): TLSSocke
     servername: 'localhost',
     ca: authority.certificate,
     ...(pair && { cert: pair.certificate, key: pair.key }),
-    ALPNProtocols: [alpn],
+    ALPNProtocols: ['h2'],
+    ...more,
   });
 }
 
@@ -240,6 +241,24 @@ test('other authorities hold for new connections, and open streams go on', async
   assert.ok((await bytesAtFirst(here.server.address, theirs)) > 0);
   await assertSilent(stream, 'delta');
 });
+
+for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`${version}: a session is not resumed, so that each connection shows its certificate`, async (t) => {
+    const here = await tlsStage(t);
+    const pair = await authority.issueClient(spiffe('shop'), HOUR);
+    const first = dial(here.server.address, pair, { maxVersion: version });
+    const sessions: Buffer[] = [];
+    first.on('session', (session) => sessions.push(session));
+    await once(first, 'data');
+    const session = sessions.at(-1) ?? first.getSession();
+    first.destroy();
+    const second = dial(here.server.address, pair, { maxVersion: version, session });
+    await once(second, 'data');
+    assert.equal(second.getProtocol(), version);
+    assert.equal(second.isSessionReused(), false);
+    second.destroy();
+  });
+}
 
 test('a connection ends when its certificate does, and another one does not', async (t) => {
   const here = await tlsStage(t);
