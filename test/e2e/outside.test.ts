@@ -131,6 +131,11 @@ test('status shows who is connected, and ends with 1 while one refuses something
   assert.equal(refused.status, 1);
   assert.match(refused.stdout, /^app-1 +shop +- +- +- +REJECTED +127\.0\.0\.1:\d+$/m);
   assert.match(refused.stdout, /^app-1: listeners rejected: port taken$/m);
+  const asJson = JSON.parse((await redpilot([...options, '-o', 'json'])).stdout) as readonly NodeStatus[];
+  assert.deepEqual(
+    asJson.map(({ node, namespace, types }) => [node, namespace, types[0]?.type, types[0]?.reason]),
+    [['app-1', 'shop', 'listeners', 'port taken']],
+  );
 });
 
 test('an admin with TLS is for clients with a certificate, and a status without one says what is missing', async () => {
