@@ -64,13 +64,21 @@ export function planListener(
 }
 
 function reach(
-  { world, service }: ListenerContext,
+  { world, service, problems }: ListenerContext,
   { host }: Place,
 ): Pick<Listener, 'onlyNamespaces' | 'isConsumers'> {
-  if (host.namespace !== service.namespace) return { onlyNamespaces: [service.namespace], isConsumers: true };
-  const names = service.annotations.exportTo ?? world.options.defaultExportTo ?? ['*'];
+  const { namespace, annotations } = service;
+  if (host.namespace !== namespace) {
+    if (annotations.exportTo !== undefined) {
+      const path = ['metadata', 'annotations', 'redpilot.dev/export-to'];
+      const message = `has no effect for ${host.id}, which is not of this namespace: there the object governs clients of ${namespace} only; remove it`;
+      problems.addOnce('warning', 'InvalidValue', service, path, message);
+    }
+    return { onlyNamespaces: [namespace], isConsumers: true };
+  }
+  const names = annotations.exportTo ?? world.options.defaultExportTo ?? ['*'];
   if (names.includes('*')) return { onlyNamespaces: undefined, isConsumers: false };
-  const own = names.map((name) => (name === '.' ? service.namespace : name));
+  const own = names.map((name) => (name === '.' ? namespace : name));
   return { onlyNamespaces: [...new Set(own)].sort(), isConsumers: false };
 }
 
