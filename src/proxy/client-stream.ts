@@ -28,6 +28,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   #isEnding = false;
   #isPaused = false;
   #isHeld = false;
+  #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
   /** Connections of its own, closed with it. */
   #owned: Set<{ close(): void }> | null = null;
@@ -97,6 +98,12 @@ export abstract class ClientStream implements Flushable, ReplySink {
     this.#isDirty = false;
     if (this.isClosed) return;
     this.#output.flush(this.#socket);
+    if (this.#afterAnswers !== null && this.replies.isEmpty) {
+      const then = this.#afterAnswers;
+      this.#afterAnswers = null;
+      this.#isHeld = false;
+      then();
+    }
     if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#isPaused = true;
     else if (this.#isPaused && this.replies.length < MAX_PENDING / 2) this.#resume();
   }
@@ -109,6 +116,17 @@ export abstract class ClientStream implements Flushable, ReplySink {
       this.#isHeld = false;
       this.#flushLater();
     };
+  }
+
+  /**
+   * Calls `then` once everything asked so far is answered, and looks at no further command until then: what follows goes
+   * over another connection to Redis, and must not overtake.
+   */
+  afterAnswers(then: () => void): void {
+    if (this.replies.isEmpty) return then();
+    this.#isHeld = true;
+    this.#isPaused = true;
+    this.#afterAnswers = then;
   }
 
   /** After sending: a connection that can't keep up holds up who feeds it. */

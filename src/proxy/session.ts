@@ -98,7 +98,8 @@ export class Session extends ClientStream implements InputHandler {
       const sink = request.sink!;
       request.sink = { deliver: (answered) => sink.deliver(answered, instead, 0, instead.length) };
     }
-    closeAfterReply(this, request, own);
+    // What follows goes over other connections, and must not overtake.
+    closeAfterReply(this, request, own, this.hold());
     own.send(request, bytes);
   }
 
@@ -195,16 +196,18 @@ export class Session extends ClientStream implements InputHandler {
       case KIND.blocking:
         if (!isCountRight(command, frame)) return this.#wrongCount(command);
         if (!mayWait(bytes, frame, command)) return this.#located(bytes, frame, command);
-        return sendBlocking(this, bytes, frame, command);
+        return this.#afterAnswers(bytes, frame, (kept, again) => sendBlocking(this, kept, again, command));
       case KIND.transaction:
-        this.mode = new Transaction(this);
-        this.mode.take(bytes, frame, command);
-        return;
+        return this.#afterAnswers(bytes, frame, (kept, again) => {
+          this.mode = new Transaction(this);
+          this.mode.take(kept, again, command);
+        });
       case KIND.pubsub:
-        this.#subscriptions = new Subscriptions(this);
-        this.mode = this.#subscriptions;
-        this.mode.take(bytes, frame, command);
-        return;
+        return this.#afterAnswers(bytes, frame, (kept, again) => {
+          this.#subscriptions ??= new Subscriptions(this);
+          this.mode = this.#subscriptions;
+          this.mode.take(kept, again, command);
+        });
       case KIND.everywhere: {
         if (!isCountRight(command, frame)) return this.#wrongCount(command);
         const plan = planEverywhere(bytes, frame, command);
@@ -217,6 +220,21 @@ export class Session extends ClientStream implements InputHandler {
       case KIND.refused:
         return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
     }
+  }
+
+  /** The command again, with bytes of its own where it has to wait. */
+  #afterAnswers(
+    bytes: Buffer,
+    frame: RequestFrame,
+    then: (bytes: Buffer, frame: RequestFrame) => void,
+  ): void {
+    if (this.replies.isEmpty) return then(bytes, frame);
+    const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
+    this.afterAnswers(() => {
+      const again = new RequestFrame();
+      again.parse(kept, kept.length, REQUEST_LIMITS);
+      then(kept, again);
+    });
   }
 
   /** A container (OBJECT HELP) or a mistake. */

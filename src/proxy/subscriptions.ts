@@ -76,6 +76,16 @@ export class Subscriptions implements Mode {
       });
       this.#subscribers.set(key, subscriber);
     }
-    subscriber.send(command, channels, session.newRequest(command));
+    const request = session.newRequest(command);
+    const sink = request.sink!;
+    // What is published next, over another connection, must find the subscription made.
+    const free = session.hold();
+    request.sink = {
+      deliver: (answered, reply, start, end) => {
+        sink.deliver(answered, reply, start, end);
+        free();
+      },
+    };
+    subscriber.send(command, channels, request);
   }
 }

@@ -122,7 +122,11 @@ export class Transaction implements Mode {
 
   #end(bytes: Buffer, frame: RequestFrame, command: Command, ifEmpty: Buffer, name: string): void {
     const session = this.#session;
-    if (!this.#isMulti) return session.answer(encodeError(`ERR ${name} without MULTI`));
+    if (!this.#isMulti) {
+      session.answer(encodeError(`ERR ${name} without MULTI`));
+      if (!this.#isWatching) this.#leave();
+      return;
+    }
     if (this.#own === undefined && this.#early.length > 0 && !this.#isAborted && name === 'EXEC') {
       const upstream = session.home.routing.catchAll?.upstream;
       if (upstream === undefined) {
