@@ -10,6 +10,7 @@ import type { NodeView, ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { upstreamsOf } from '../plan/view.ts';
 import { memoryText, writeMemory } from '../sources/kubernetes/memory.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
+import { Events, noticesOf } from '../status/events.ts';
 import { StatusKeeper } from '../status/keeper.ts';
 import type { LastGood } from '../status/last-good.ts';
 import { Lease } from '../status/lease.ts';
@@ -41,7 +42,15 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
   const wake = (): void => keeper.wake();
   const lease = new Lease({ api, namespace, name: LEASE, identity, onChange: wake, log });
   const reports = new Reports({ api, namespace, identity, onChange: wake, log });
-  const writer = new StatusWriter({ api, mayWrite: () => lease.isHeld, onFailure: wake, log, metrics });
+  const events = new Events({ api, identity, log });
+  const writer = new StatusWriter({
+    api,
+    mayWrite: () => lease.isHeld,
+    onFailure: wake,
+    onWritten: (object, before, after) => void events.tell(object, noticesOf(before, after)),
+    log,
+    metrics,
+  });
   const keeper = new StatusKeeper({
     lease,
     reports,

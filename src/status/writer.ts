@@ -15,6 +15,11 @@ export interface WriterOptions {
   readonly mayWrite: () => boolean;
   /** Something was not written and should be tried again. */
   readonly onFailure: () => void;
+  readonly onWritten: (
+    object: KnownObject,
+    before: readonly Condition[],
+    after: readonly Condition[],
+  ) => void;
   readonly log: { warn(message: string): void };
   readonly metrics?: Registry | undefined;
 }
@@ -84,6 +89,7 @@ export class StatusWriter {
     const { kind, namespace, name, uid } = object;
     const what = WATCHED_KINDS.find((watched) => watched.kind === kind);
     if (what === undefined) return;
+    const before = this.current(object);
     const path = `${collectionPath(what.apiVersion, what.plural, namespace)}/${name}/status`;
     try {
       this.#writes?.inc();
@@ -99,6 +105,7 @@ export class StatusWriter {
         },
       });
       this.#written.set(uid, { conditions, atMs: performance.now() });
+      this.#options.onWritten(object, before, conditions);
       this.#problem = '';
     } catch (error) {
       const status = error instanceof ApiError ? error.status : 0;

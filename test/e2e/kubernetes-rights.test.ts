@@ -39,6 +39,8 @@ test('with the rights of the manifests everything works, and none of them is too
       secret(namespace, 'redis', { password: 'word' }),
       destination(namespace, 'cache', { mode: 'CLUSTER', discoveryEndpoints: ['127.0.0.1:1'], auth }),
       redisService(namespace, 'cache', { settings: { auth } }),
+      // Told by an event.
+      redisService(namespace, 'not-there'),
     ),
   );
 

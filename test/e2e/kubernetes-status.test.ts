@@ -124,6 +124,10 @@ test('the status of objects', async (t) => {
         );
         await new Promise((resolve) => squatter.close(resolve));
         await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True Programmed=True');
+        await eventually('events of both', async () => {
+          const { stdout } = await kube.kubectl(['get', 'events', '-n', namespace]);
+          return stdout.includes('Rejected') && stdout.includes('Programmed') ? true : undefined;
+        });
       },
     );
   }

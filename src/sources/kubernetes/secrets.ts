@@ -35,12 +35,14 @@ interface Wanted {
   version: string | undefined;
   /** Why it can't be read. */
   problem: string | undefined;
+  /** It is to be read again before all are. */
+  isRetried: boolean;
 }
 
 /** A rotated password arrives within a minute, jitter and the read included. */
 const INTERVAL_MS = 30_000;
 const AT_ONCE = 10;
-const RETRY_MS = 2_000;
+const RETRY_MS = 3_000;
 
 export class Secrets {
   readonly #options: SecretsOptions;
@@ -77,7 +79,7 @@ export class Secrets {
         continue;
       }
       const [namespace = '', name = ''] = key.split('/');
-      const wanted: Wanted = { namespace, name, references, version: undefined, problem: undefined };
+      const wanted: Wanted = { namespace, name, references, version: undefined, problem: undefined, isRetried: false };
       this.#wanted.set(key, wanted);
       this.#queue.push(wanted);
     }
@@ -157,12 +159,17 @@ export class Secrets {
         // One that was read is read again soon enough; one that never was holds up its object.
         if (wanted.version === undefined) void this.#readLater(wanted);
       }
+      // Somebody is about to make it.
+      if (status === 404) void this.#readLater(wanted);
     }
     if (wanted.version !== before.version || wanted.problem !== before.problem) onAnswer();
   }
 
   async #readLater(wanted: Wanted): Promise<void> {
+    if (wanted.isRetried) return;
+    wanted.isRetried = true;
     await sleep(RETRY_MS, undefined, { signal: this.#stopped.signal }).catch(() => {});
+    wanted.isRetried = false;
     if (this.#stopped.signal.aborted) return;
     this.#queue.push(wanted);
     this.#next();
