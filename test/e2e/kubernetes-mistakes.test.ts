@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { Condition } from '../../src/status/conditions.ts';
+import { KubeCluster } from './kube-cluster.ts';
+import { startKubeControlPlane } from './kube-control-plane.ts';
+import { destination, documents, redisService, secret, service } from './kube-objects.ts';
+
+interface Mistake {
+  readonly what: string;
+  /** Beside the Service `cache`; the object that is judged is `wrong`. */
+  readonly objects: (namespace: string) => readonly object[];
+  readonly condition: string;
+  readonly says: RegExp;
+  readonly kind?: 'rsvc' | 'rd';
+}
+
+const wrong = (namespace: string, spec: object): object =>
+  redisService(namespace, 'wrong', { host: ['cache'], ...spec });
+const route = (host: string, port?: number): object => ({
+  redis: [{ route: { host, ...(port === undefined ? {} : { port }) } }],
+});
+const askingFor = (asked: object): object => ({ settings: { auth: { secret: asked } }, ...route('cache') });
+const annotated = (namespace: string, annotations: Readonly<Record<string, string>>): object => {
+  const object = wrong(namespace, route('cache')) as { readonly metadata: object };
+  return { ...object, metadata: { ...object.metadata, annotations } };
+};
+const ofType = (type: string, object: object): object => ({ ...object, type });
+
+/** What the schema of the CRDs can't see, so the API server takes it. */
+const MISTAKES: readonly Mistake[] = [
+  {
+    what: 'a host whose Service is not there',
+    objects: (ns) => [wrong(ns, { host: ['cahce'], ...route('cache') })],
+    condition: 'ResolvedRefs=False/HostNotFound',
+    says: /spec\.host\[0\]: there is no Service [^;]*cahce; create it, or correct the host/,
+  },
+  {
+    what: 'a route to a Service that is not there',
+    objects: (ns) => [wrong(ns, route('cahce'))],
+    condition: 'ResolvedRefs=False/HostNotFound',
+    says: /spec\.redis\[0\]\.route\.host: there is no Service/,
+  },
+  {
+    what: 'a mirror to a Service that is not there',
+    objects: (ns) => [
+      wrong(ns, { redis: [{ route: { host: 'cache' }, mirror: [{ route: { host: 'copy' } }] }] }),
+    ],
+    condition: 'ResolvedRefs=False/HostNotFound',
+    says: /spec\.redis\[0\]\.mirror\[0\]\.route\.host: there is no Service/,
+  },
+  {
+    what: 'a port that the Service does not have',
+    objects: (ns) => [wrong(ns, route('cache', 6380))],
+    condition: 'ResolvedRefs=False/PortNotFound',
+    says: /spec\.redis\[0\]\.route\.port: .*has no port 6380; it has 6379/,
+  },
+  {
+    what: 'a host given twice in two forms',
+    objects: (ns) => [wrong(ns, { host: ['cache', `cache.${ns}`], ...route('cache') })],
+    condition: 'Accepted=False/Duplicate',
+    says: /spec\.host\[1\]: .*same host as spec\.host\[0\]; remove one/,
+  },
+  {
+    what: 'a Secret that is not there',
+    objects: (ns) => [wrong(ns, askingFor({ name: 'clients' }))],
+    condition: 'ResolvedRefs=False/SecretNotFound',
+    says: /spec\.settings\.auth\.secret\.name: there is no Secret clients in namespace .*; create it there/,
+  },
+  {
+    what: 'a Secret without the field',
+    objects: (ns) => [secret(ns, 'clients', { word: 'a' }), wrong(ns, askingFor({ name: 'clients' }))],
+    condition: 'ResolvedRefs=False/SecretFieldMissing',
+    says: /Secret clients has no field password; it has word/,
+  },
+  {
+    what: 'a field of a Secret that is misspelt',
+    objects: (ns) => [
+      secret(ns, 'clients', { password: 'a' }),
+      wrong(ns, askingFor({ name: 'clients', passwordField: 'pasword' })),
+    ],
+    condition: 'ResolvedRefs=False/SecretFieldMissing',
+    says: /auth\.secret\.passwordField: Secret clients has no field pasword; it has password/,
+  },
+  {
+    what: 'an empty password',
+    objects: (ns) => [secret(ns, 'clients', { password: ' ' }), wrong(ns, askingFor({ name: 'clients' }))],
+    condition: 'ResolvedRefs=False/SecretFieldMissing',
+    says: /field password of Secret clients is empty; give it a value/,
+  },
+  {
+    what: 'a Secret of a type that is not for this',
+    objects: (ns) => [
+      ofType('example.com/token', secret(ns, 'clients', { password: 'a' })),
+      wrong(ns, askingFor({ name: 'clients' })),
+    ],
+    condition: 'ResolvedRefs=False/SecretTypeRefused',
+    says: /is of type example\.com\/token; only Opaque and kubernetes\.io\/basic-auth may hold a password/,
+  },
+  {
+    what: "a service account's token as the password that is sent to Redis",
+    objects: (ns) => [
+      {
+        ...ofType('kubernetes.io/service-account-token', secret(ns, 'robot', { token: 'a' })),
+        metadata: {
+          name: 'robot',
+          namespace: ns,
+          annotations: { 'kubernetes.io/service-account.name': 'robot' },
+        },
+      },
+      {
+        ...destination(ns, 'wrong', {}),
+        spec: {
+          host: 'cache',
+          trafficPolicy: { connectionPool: { redis: { auth: { secret: { name: 'robot' } } } } },
+        },
+      },
+      redisService(ns, 'cache'),
+    ],
+    condition: 'ResolvedRefs=False/SecretTypeRefused',
+    says: /is of type kubernetes\.io\/service-account-token/,
+    kind: 'rd',
+  },
+  {
+    what: 'an address beyond loopback that nobody allowed',
+    objects: (ns) => [annotated(ns, { 'redpilot.dev/listen': '0.0.0.0:6379' })],
+    condition: 'Accepted=False/InvalidValue',
+    says: /--allow-bind/,
+  },
+  {
+    what: 'an annotation of ours that is misspelt',
+    objects: (ns) => [annotated(ns, { 'redpilot.dev/exportto': '.' })],
+    condition: 'Accepted=True/Accepted',
+    says: /metadata\.annotations.*redpilot\.dev\/export-to/,
+  },
+  {
+    what: 'no rule for all other keys',
+    objects: (ns) => [wrong(ns, { redis: [{ match: { key: { prefix: 'a' } }, route: { host: 'cache' } }] })],
+    condition: 'Accepted=True/Accepted',
+    says: /spec\.redis: has no rule without match/,
+  },
+  {
+    what: 'a policy that needs replicas where there are none',
+    objects: (ns) => [
+      destination(ns, 'cache', { mode: 'PROXY' }),
+      wrong(ns, { settings: { readPolicy: 'REPLICA' }, ...route('cache') }),
+    ],
+    condition: 'Accepted=True/Accepted',
+    says: /spec\.settings\.readPolicy: .*write MASTER/,
+  },
+  {
+    what: 'a misspelt field that the API server drops',
+    objects: (ns) => [wrong(ns, { settings: { optimeout: '5s' }, ...route('cache') })],
+    condition: 'Accepted=True/Accepted',
+    says: /spec\.settings\.optimeout: .*write opTimeout/,
+  },
+  {
+    what: 'a field beside the place where it belongs',
+    objects: (ns) => [wrong(ns, { readPolicy: 'REPLICA', ...route('cache') })],
+    condition: 'Accepted=True/Accepted',
+    says: /spec\.readPolicy: .*move it into spec\.settings/,
+  },
+];
+
+test('what the API server can not see is explained by a condition, and disturbs nothing else', async (t) => {
+  const kube = await KubeCluster.start(t, { crds: false });
+  if (kube === undefined) return;
+  await kube.installControlPlane();
+  await startKubeControlPlane(t, kube);
+  const neighbours = await kube.newNamespace('good');
+  await kube.apply(documents(service(neighbours, 'cache', 6379), redisService(neighbours, 'cache')));
+
+  const conditionsOf = async (
+    kind: string,
+    name: string,
+    namespace: string,
+  ): Promise<readonly Condition[]> => {
+    const { stdout } = await kube.kubectl(['get', kind, name, '-n', namespace, '-o', 'json']);
+    return (
+      (JSON.parse(stdout) as { status?: { conditions?: readonly Condition[] } }).status?.conditions ?? []
+    );
+  };
+  for (const { what, objects, condition, says, kind = 'rsvc' } of MISTAKES) {
+    await t.test(`${what}: ${condition}`, async () => {
+      const namespace = await kube.newNamespace('wrong');
+      const headless = { clusterIP: 'None', ports: [{ name: 'redis', port: 6379 }] };
+      const host = { ...service(namespace, 'cache', 6379), spec: headless };
+      await kube.apply(documents(host, ...objects(namespace)), '--validate=false');
+      const [type = '', verdict = ''] = condition.split('=');
+      let last = '';
+      await eventually(
+        condition,
+        async () => {
+          const found = (await conditionsOf(kind, 'wrong', namespace)).find((one) => one.type === type);
+          last = JSON.stringify(found);
+          return `${found?.status}/${found?.reason}` === verdict && says.test(found?.message ?? '')
+            ? true
+            : undefined;
+        },
+        { deadlineMs: 60_000, everyMs: 200, seen: () => last },
+      );
+    });
+  }
+  const neighbour = await conditionsOf('rsvc', 'cache', neighbours);
+  assert.deepEqual(
+    neighbour.map(({ type, status }) => `${type}=${status}`),
+    ['Accepted=True', 'ResolvedRefs=True', 'Programmed=Unknown'],
+  );
+});
