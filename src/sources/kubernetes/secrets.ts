@@ -79,7 +79,14 @@ export class Secrets {
         continue;
       }
       const [namespace = '', name = ''] = key.split('/');
-      const wanted: Wanted = { namespace, name, references, version: undefined, problem: undefined, isRetried: false };
+      const wanted: Wanted = {
+        namespace,
+        name,
+        references,
+        version: undefined,
+        problem: undefined,
+        isRetried: false,
+      };
       this.#wanted.set(key, wanted);
       this.#queue.push(wanted);
     }
