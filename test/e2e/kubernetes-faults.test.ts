@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { startProcess, type Running } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
+import { allowFor } from './busy-machine.ts';
 import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
 import { documents, redisService, service } from './kube-objects.ts';
@@ -56,7 +57,8 @@ test('troubles between the control plane and the API server', async (t) => {
     const opened = wire.opened();
     await sleep(20_000);
     const ms = await applyAndSee(controlPlane);
-    assert.ok(ms < 1_000, `${ms} ms`);
+    const limitMs = allowFor(1_000);
+    assert.ok(ms < limitMs, `${ms} ms, of ${limitMs} ms as busy as the machine is`);
     // The same watches: none was begun anew meanwhile.
     assert.ok(wire.opened() - opened <= 2, `${wire.opened() - opened} new connections`);
   });
