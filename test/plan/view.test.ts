@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { ApiObject } from '../../src/api/objects.ts';
+import { loopbackAddress } from '../../src/plan/loopback-address.ts';
 import { Planner } from '../../src/plan/planner.ts';
 import { AUTO_BIND, planForView, type View, type ViewPlan } from '../../src/plan/view.ts';
 import { World } from '../../src/world/world.ts';
@@ -76,6 +77,24 @@ test('with auto each host has an address of its own, and all keep their port', (
   assert.notEqual(binds[0]?.address, binds[1]?.address);
   assert.deepEqual(diagnostics, []);
 });
+
+test('hosts whose names lead to one address get two', () => {
+  const [one = '', other = ''] = colliding();
+  const objects = [one, other].map((name) => redisService({ name, hosts: [name] }));
+  const { plan, diagnostics } = viewOf({ bindAddress: AUTO_BIND }, ...objects);
+  assert.deepEqual(diagnostics, []);
+  assert.equal(new Set(plan.listeners.map(({ bind }) => bind.address)).size, 2);
+});
+
+function colliding(): readonly string[] {
+  const byAddress = new Map<string, string>();
+  for (let at = 0; ; at++) {
+    const name = `h${at}.localhost`;
+    const before = byAddress.get(loopbackAddress(name));
+    if (before !== undefined) return [before, name];
+    byAddress.set(loopbackAddress(name), name);
+  }
+}
 
 test('an annotation wins over where the node listens', () => {
   const listening = redisService({
