@@ -12,7 +12,7 @@ import { giveRequest, type Request } from './request.ts';
 import { beginTurn, flushClient, type Flushable } from './turn.ts';
 
 /** A client with more commands under way is not read from until half of them are answered. */
-const MAX_PENDING = 4_096;
+const MAX_PENDING = 1_024;
 /** A client that has not taken so much of its replies is not read from. */
 const MAX_UNREAD_BYTES = 1_048_576;
 /** What a client may send ahead while it waits for a blocking command. */

@@ -20,9 +20,8 @@ export interface LocalReply {
 /** What a connection remembers of its client. */
 export class LocalState {
   readonly id: number;
-  readonly address: string;
-  readonly localHost: string;
-  readonly localPort: number;
+  /** Asked for its addresses only where they are needed: each costs a system call. */
+  readonly #socket: Socket;
   readonly since = Date.now();
   protocol: 2 | 3 = 2;
   isAuthenticated: boolean;
@@ -32,10 +31,20 @@ export class LocalState {
 
   constructor(id: number, socket: Socket, auth: ClientAuth) {
     this.id = id;
-    this.address = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
-    this.localHost = socket.localAddress ?? '127.0.0.1';
-    this.localPort = socket.localPort ?? 0;
+    this.#socket = socket;
     this.isAuthenticated = auth.kind === 'none';
+  }
+
+  get address(): string {
+    return `${this.#socket.remoteAddress ?? ''}:${this.#socket.remotePort ?? 0}`;
+  }
+
+  get localHost(): string {
+    return this.#socket.localAddress ?? '127.0.0.1';
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
   }
 }
 

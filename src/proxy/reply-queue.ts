@@ -8,10 +8,13 @@ import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import type { Output } from './output.ts';
 import { giveRequest, takeRequest, type Request } from './request.ts';
 
+/** Of clients that have not asked anything yet. */
+const NONE: (Request | null)[] = [];
+
 export class ReplyQueue {
   readonly #output: Output;
   /** The oldest first; a ring. */
-  #ring: (Request | null)[] = Array.from({ length: 8 }, () => null);
+  #ring: (Request | null)[] = NONE;
   #head = 0;
   #tail = 0;
   /** Where replies wait for those before them. */
@@ -111,9 +114,9 @@ export class ReplyQueue {
 
   #grow(): void {
     const size = this.#ring.length;
-    const larger: (Request | null)[] = Array.from({ length: 2 * size }, () => null);
+    const larger: (Request | null)[] = Array.from({ length: Math.max(8, 2 * size) }, () => null);
     for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
-      larger[index & (2 * size - 1)] = this.#ring[index & (size - 1)]!;
+      larger[index & (larger.length - 1)] = this.#ring[index & (size - 1)]!;
     }
     this.#ring = larger;
   }
