@@ -75,6 +75,8 @@ export async function startProxyTarget(seed: number, nodeArgs: readonly string[]
     `127.0.0.1:${seed}`,
     '--listen',
     `127.0.0.1:${port}`,
+    '--admin-address',
+    '127.0.0.1:0',
     '--log-level',
     'warn',
   ]);

@@ -15,8 +15,7 @@ async function start(
     address: { host: '127.0.0.1', port: 0 },
     notReady,
     metrics,
-    configDump: () => ({ views: [] }),
-    syncStatus: () => [{ node: 'a' }],
+    documents: { '/config_dump': () => ({ views: [] }), '/debug/syncz': () => [{ node: 'a' }] },
   });
   t.after(() => server.close());
   return (path) => fetch(`http://${server.address}${path}`);
@@ -54,8 +53,7 @@ test('a port that is taken is one line with the remedy', async (t) => {
   const options = {
     notReady: () => undefined,
     metrics: new Registry(),
-    configDump: () => ({}),
-    syncStatus: () => [],
+    documents: {},
   };
   const first = await createAdminServer({ ...options, address: { host: '127.0.0.1', port: 0 } });
   t.after(() => first.close());

@@ -16,10 +16,8 @@ export interface AdminOptions {
   /** undefined when ready; else what is still missing. */
   readonly notReady: () => string | undefined;
   readonly metrics: Registry;
-  /** Plain JSON, free of secrets. */
-  readonly configDump: () => unknown;
-  /** The same, of the nodes that are connected. */
-  readonly syncStatus: () => unknown;
+  /** By path: plain JSON, free of secrets. */
+  readonly documents: Readonly<Record<string, () => unknown>>;
   /** Mutual TLS; undefined: in the clear. */
   readonly tls?: AdminTls | undefined;
 }
@@ -54,8 +52,9 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
       type: options.metrics.contentType,
       body: await options.metrics.metrics(),
     }),
-    '/config_dump': () => json(options.configDump()),
-    '/debug/syncz': () => json(options.syncStatus()),
+    ...Object.fromEntries(
+      Object.entries(options.documents).map(([path, document]) => [path, () => json(document())]),
+    ),
   };
 
   const answer = async (request: IncomingMessage): Promise<Answer> => {

@@ -165,15 +165,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       address: options.adminAddress,
       notReady: () => notReady(),
       metrics,
-      configDump: () => ({
-        diagnostics: diagnostics().map(formatDiagnosticLine),
-        observations: [...(observer?.answers() ?? [])].map(([host, mode]) => ({ host, mode })),
-        nodes: syncStatus(streams()),
-        views: views
-          .views()
-          .map((view) => ({ view, resources: resourcesAsJson(views.planFor(view).plan, String) })),
-      }),
-      syncStatus: () => syncStatus(streams()),
+      documents: {
+        '/config_dump': () => ({
+          diagnostics: diagnostics().map(formatDiagnosticLine),
+          observations: [...(observer?.answers() ?? [])].map(([host, mode]) => ({ host, mode })),
+          nodes: syncStatus(streams()),
+          views: views
+            .views()
+            .map((view) => ({ view, resources: resourcesAsJson(views.planFor(view).plan, String) })),
+        }),
+        '/debug/syncz': () => syncStatus(streams()),
+      },
       tls: options.adminTls && {
         files: options.adminTls,
         onProblem: (problem) => log.warn({ problem }, 'certificate files not usable for the admin'),

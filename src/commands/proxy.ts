@@ -5,7 +5,9 @@ import { readFile } from 'node:fs/promises';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 
+import { createAdminServer } from '../admin/admin-server.ts';
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { ReadPolicy } from '../api/objects.ts';
 import { SecretText } from '../api/secret-text.ts';
@@ -13,11 +15,13 @@ import { Planner } from '../plan/planner.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { planSingleUpstream } from '../plan/single-upstream.ts';
 import { planForView } from '../plan/view.ts';
+import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
 import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
-import { collect, parseAddress, parseBind } from './arguments.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { addressOption, collect, parseAddress, parseBind } from './arguments.ts';
 import { createLog } from './log.ts';
 import { stopAsked } from './stop-asked.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
@@ -33,6 +37,7 @@ interface ProxyCommandOptions {
   readonly listen: SocketAddress;
   readonly clientPasswordFile?: string;
   readonly upstreamPasswordFile?: string;
+  readonly adminAddress: HostAndPort;
   readonly hedgeAfter: number;
   readonly failoverWait: number;
   readonly maxClients: number;
@@ -75,6 +80,9 @@ export function proxyCommand(): Command {
       env(new Option('--upstream-password-file <path>', 'what Redis wants'), 'UPSTREAM_PASSWORD_FILE'),
     )
     .addOption(
+      addressOption('--admin-address <host:port>', 'health, readiness, metrics, topology', '127.0.0.1:19001'),
+    )
+    .addOption(
       new Option('--hedge-after <ms>', 'a read unanswered for so long is asked elsewhere too')
         .argParser(parseMilliseconds)
         .default(200),
@@ -99,9 +107,19 @@ export function proxyCommand(): Command {
         drainMs: DRAIN_MS,
         log,
       });
+      const metrics = new Registry();
+      createProxyMetrics(metrics, proxy);
+      const admin = await createAdminServer({
+        address: options.adminAddress,
+        notReady: () => proxy.notReady(),
+        metrics,
+        documents: { '/topology': () => proxy.status() },
+      });
       const source = await startSource(proxy, options, log);
+      log.info(`admin on http://${admin.address}`);
       await stopAsked();
       log.info('stopping');
+      await admin.close();
       await source?.close();
       await proxy.close();
     });

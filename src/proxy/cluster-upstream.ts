@@ -19,7 +19,7 @@ import {
   type ShardPlace,
   type Topology,
 } from './topology.ts';
-import { Upstream, type UpstreamSettings } from './upstream.ts';
+import { Upstream, type NodeStatus, type UpstreamSettings, type UpstreamStatus } from './upstream.ts';
 
 const REFRESH_MS = 1_000;
 /** While somebody is missing. */
@@ -86,6 +86,22 @@ export class ClusterUpstream extends Upstream {
 
   override usableReplicas(): readonly Node[] {
     return this.#shards.flatMap(({ replicas }) => replicas.filter(({ isUsable }) => isUsable));
+  }
+
+  override status(): UpstreamStatus {
+    const status = super.status();
+    const primaries = new Set(this.#shards.map(({ primary }) => primary.address));
+    const roleOf = ({ address }: NodeStatus): string => (primaries.has(address) ? 'primary' : 'replica');
+    return {
+      ...status,
+      nodes: status.nodes.map((node) => ({ ...node, role: roleOf(node) })),
+      topologyAgeMs: this.#topology && Math.round(performance.now() - this.#topologyAt),
+      shards: this.#shards.map(({ primary, replicas }, index) => ({
+        slots: (this.#topology?.shards[index]?.ranges ?? []).map((range) => range.join('-')).join(' '),
+        primary: primary.address,
+        replicas: replicas.map(({ address }) => address),
+      })),
+    };
   }
 
   override noteMoved(): void {

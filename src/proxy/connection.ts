@@ -22,12 +22,17 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const CONGESTED_BYTES = 1_048_576;
 const CONGESTED_REQUESTS = 65_536;
 
+/** The first: less than 1 ms; each further one twice as much; the last: all that is longer. */
+export const LATENCY_BUCKETS = 16;
+
 const MINUS = 0x2d;
 const PUSH = 0x3e;
 
 export interface ConnectionOptions extends SocketOptions {
   /** Sent first, whole commands. */
   readonly handshake: readonly Buffer[];
+  /** Where replies are counted, by how long they took. */
+  readonly latency: Float64Array;
 }
 
 /** Who is told what happens on a connection. */
@@ -56,6 +61,7 @@ export class Connection implements Flushable {
 
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
+  readonly #latency: Float64Array;
   readonly #scanner = new ReplyScanner();
   #partial: Partial | null = null;
   #isDirty = false;
@@ -77,6 +83,7 @@ export class Connection implements Flushable {
 
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#owner = owner;
+    this.#latency = options.latency;
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
     const { handshake, connectTimeoutMs } = options;
@@ -277,6 +284,8 @@ export class Connection implements Flushable {
       if (type === MINUS) this.#handshakeRefused(bytes, start);
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
+      const bucket = 32 - Math.clz32(clock.now - this.#sentAt[place]!);
+      this.#latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]! += 1;
       if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
         request.sink!.deliver(request, bytes, start, end);
       }

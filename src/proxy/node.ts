@@ -2,7 +2,7 @@
  * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
  */
 import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
-import { Connection, type ConnectionOwner } from './connection.ts';
+import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from './connection.ts';
 import { encodeCommand } from './encode.ts';
 import type { Request } from './request.ts';
 
@@ -48,6 +48,11 @@ export class Node implements ConnectionOwner {
   readonly #owner: NodeOwner;
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
 
+  /** Commands sent to it the first time. */
+  reads = 0;
+  writes = 0;
+  readonly latency = new Float64Array(LATENCY_BUCKETS);
+
   /** A connection to it failed, and none has been made since. */
   isDead = false;
   /** It has not answered for longer than reads are made to wait. */
@@ -68,17 +73,31 @@ export class Node implements ConnectionOwner {
     return !this.isDead && !this.isSilent && this.unfit === undefined;
   }
 
+  /** In words: why it gets less than others, if it does. */
+  get state(): string {
+    if (this.isDead) return 'no connection';
+    if (this.isSilent) return 'silent';
+    if (this.unfit !== undefined) return this.unfit;
+    return this.isProbed ? 'fit' : 'not asked yet';
+  }
+
   connection(kind: number): Connection {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
-    const connection = new Connection({ ...this.options, handshake: this.#handshake(kind) }, this);
+    const connection = new Connection(
+      { ...this.options, handshake: this.#handshake(kind), latency: this.latency },
+      this,
+    );
     this.#connections[kind] = connection;
     return connection;
   }
 
   /** For one client alone; not among those that are watched. */
   ownConnection(kind: number, owner: ConnectionOwner): Connection {
-    return new Connection({ ...this.options, handshake: this.#handshake(kind) }, owner);
+    return new Connection(
+      { ...this.options, handshake: this.#handshake(kind), latency: this.latency },
+      owner,
+    );
   }
 
   /** Those that are there. */

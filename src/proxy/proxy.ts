@@ -14,7 +14,7 @@ import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
 import { beginTurn } from './turn.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
-import type { Upstream, UpstreamSettings } from './upstream.ts';
+import type { Upstream, UpstreamSettings, UpstreamStatus } from './upstream.ts';
 
 const TICK_MS = 50;
 const MAX_REQUEST_BYTES = 1_073_741_824;
@@ -63,6 +63,15 @@ export class Proxy {
       if (!upstream.isReady) return `the topology of ${id} is not known yet`;
     }
     return undefined;
+  }
+
+  get clients(): number {
+    return this.#guests.count;
+  }
+
+  /** Each upstream, its nodes and what is wrong with them. */
+  status(): readonly (UpstreamStatus & { readonly id: UpstreamId })[] {
+    return [...this.#upstreams].map(([id, { upstream }]) => ({ id, ...upstream.status() }));
   }
 
   /** Where it listens, by the plan's address. */

@@ -169,6 +169,7 @@ export class Session extends ClientStream implements InputHandler {
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
       return this.answer(NOT_AUTHENTICATED);
     }
+    commandCounts[command.kind]! += 1;
     const { routing } = this.home;
     if (routing.faults !== null && this.#injected(routing.faults, command)) return;
     if (this.mode !== null && this.mode.take(bytes, frame, command)) return;
@@ -358,6 +359,9 @@ export class Session extends ClientStream implements InputHandler {
     this.end();
   }
 }
+
+/** Commands so far, by kind. */
+export const commandCounts = new Float64Array(Object.keys(KIND).length);
 
 const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
 

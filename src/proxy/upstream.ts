@@ -29,6 +29,30 @@ export interface UpstreamSettings {
   readonly failoverWaitMs: number;
 }
 
+export interface UpstreamStatus {
+  readonly isReady: boolean;
+  readonly nodes: readonly NodeStatus[];
+  readonly events: Readonly<Record<string, number>>;
+  /** undefined: it has no topology that changes. */
+  readonly topologyAgeMs: number | undefined;
+  readonly shards?: readonly ShardStatus[];
+}
+
+export interface NodeStatus {
+  readonly address: string;
+  readonly role: string;
+  readonly state: string;
+  readonly reads: number;
+  readonly writes: number;
+  readonly latency: readonly number[];
+}
+
+export interface ShardStatus {
+  readonly slots: string;
+  readonly primary: string;
+  readonly replicas: readonly string[];
+}
+
 interface Held {
   readonly request: Request;
   readonly generation: number;
@@ -41,6 +65,8 @@ interface Held {
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
   #held: Held[] = [];
+  /** What became of commands that their first node did not carry out. */
+  readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, failed: 0 };
   /** Reads and hedges of this minute and the last one. */
   readonly #counts = { reads: [0, 0], hedges: [0, 0], minute: 0 };
 
@@ -63,6 +89,19 @@ export abstract class Upstream implements NodeOwner {
   abstract close(): void;
   /** It knows where to send what. */
   abstract readonly isReady: boolean;
+
+  /** For people and metrics. */
+  status(): UpstreamStatus {
+    const nodes = [...this.nodes()].map(({ address, state, reads, writes, latency }) => ({
+      address,
+      role: 'primary',
+      state,
+      reads,
+      writes,
+      latency: [...latency],
+    }));
+    return { isReady: this.isReady, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
+  }
 
   /** null: nobody can be asked now. */
   nodeFor(request: Request): Node | null {
@@ -88,7 +127,12 @@ export abstract class Upstream implements NodeOwner {
   connectionFor(request: Request): Connection | null {
     const node = this.choose(request);
     if (node === null) return null;
-    if (request.isRead) this.#counts.reads[0]! += 1;
+    if (request.isRead) {
+      this.#counts.reads[0]! += 1;
+      node.reads += 1;
+    } else {
+      node.writes += 1;
+    }
     return node.connection(request.connectionKind);
   }
 
@@ -122,6 +166,7 @@ export abstract class Upstream implements NodeOwner {
       case 'moved':
       case 'ask': {
         request.hops += 1;
+        this.#events.redirected += 1;
         if (request.hops > MAX_HOPS) {
           this.#answer(request, REPLIES.tooManyRedirections);
           return true;
@@ -226,11 +271,13 @@ export abstract class Upstream implements NodeOwner {
     const node = this.choose(request);
     if (node === null) return;
     hedges[0]! += 1;
+    this.#events.hedged += 1;
     node.connection(request.connectionKind).append(request, request.block.bytes, request.start, request.end);
   }
 
   #again(request: Request, reply: Buffer | undefined, delayMs: number): true {
     const { block, start, end } = request;
+    this.#events.retried += 1;
     const node = delayMs === 0 ? this.choose(request) : null;
     if (node === null) this.#hold(request, block!.bytes, start, end, reply, delayMs);
     else node.connection(request.connectionKind).append(request, block!.bytes, start, end);
@@ -245,6 +292,7 @@ export abstract class Upstream implements NodeOwner {
     reply: Buffer | undefined,
     delayMs: number,
   ): void {
+    this.#events.held += 1;
     const own = new Block(end - start);
     copyBytes(bytes, start, end, own.bytes, 0);
     request.block = own;
@@ -260,6 +308,7 @@ export abstract class Upstream implements NodeOwner {
   }
 
   #answer(request: Request, reply: Buffer): void {
+    this.#events.failed += 1;
     request.sink!.deliver(request, reply, 0, reply.length);
   }
 }

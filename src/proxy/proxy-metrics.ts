@@ -1,0 +1,90 @@
+/**
+ * What the proxy counts, for Prometheus: kept as plain numbers on the hot path, put into words only when somebody asks.
+ */
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+import { KIND } from '../redis/command-table.ts';
+import { LATENCY_BUCKETS } from './connection.ts';
+import type { Proxy } from './proxy.ts';
+import { commandCounts } from './session.ts';
+
+/** Registers itself in `registry`. */
+export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
+  const registers = [registry];
+  void new Gauge({
+    name: 'redpilot_proxy_clients',
+    help: 'Clients that are connected',
+    registers,
+    collect() {
+      this.set(proxy.clients);
+    },
+  });
+  void new Counter({
+    name: 'redpilot_proxy_commands_total',
+    help: 'Commands of clients, by the way they are carried out',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, index] of Object.entries(KIND)) this.inc({ kind }, commandCounts[index] ?? 0);
+    },
+  });
+  void new Counter({
+    name: 'redpilot_proxy_node_commands_total',
+    help: 'Commands sent to a node the first time',
+    labelNames: ['upstream', 'node', 'role', 'type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, nodes } of proxy.status()) {
+        for (const { address, role, reads, writes } of nodes) {
+          this.inc({ upstream: id, node: address, role, type: 'read' }, reads);
+          this.inc({ upstream: id, node: address, role, type: 'write' }, writes);
+        }
+      }
+    },
+  });
+  void new Counter({
+    name: 'redpilot_proxy_node_replies_bucket',
+    help: 'Replies of a node within so many milliseconds (cumulative)',
+    labelNames: ['upstream', 'node', 'le'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, nodes } of proxy.status()) {
+        for (const { address, latency } of nodes) {
+          let sum = 0;
+          for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+            sum += latency[bucket] ?? 0;
+            const le = bucket === LATENCY_BUCKETS - 1 ? '+Inf' : String(2 ** bucket);
+            this.inc({ upstream: id, node: address, le }, sum);
+          }
+        }
+      }
+    },
+  });
+  void new Counter({
+    name: 'redpilot_proxy_events_total',
+    help: 'What became of commands that their first node did not carry out',
+    labelNames: ['upstream', 'event'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, events } of proxy.status()) {
+        for (const [event, count] of Object.entries(events)) this.inc({ upstream: id, event }, count);
+      }
+    },
+  });
+  void new Gauge({
+    name: 'redpilot_proxy_topology_age_seconds',
+    help: 'Since a node last said what the cluster looks like',
+    labelNames: ['upstream'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, topologyAgeMs } of proxy.status()) {
+        if (topologyAgeMs !== undefined) this.set({ upstream: id }, topologyAgeMs / 1_000);
+      }
+    },
+  });
+}

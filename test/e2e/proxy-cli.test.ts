@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
+import { needRedis } from './environment.ts';
+import { hostObjects } from './objects.ts';
+import { client } from './proxy-setting.ts';
+import { answerOf } from './sidecar.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+interface Running {
+  readonly admin: string;
+  stop(): Promise<number | null>;
+}
+
+/** Resolves once it says where its admin is. */
+async function startCommand(
+  t: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Running> {
+  const child = spawn(process.execPath, [CLI, 'proxy', '--admin-address', '127.0.0.1:0', ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => resolve(code));
+  });
+  const stop = (): Promise<number | null> => {
+    child.kill('SIGTERM');
+    return ended;
+  };
+  t.after(stop);
+  const admin = await eventually('the admin address', () => /admin on (http:[\w.:/]+)/.exec(said)?.[1], {
+    deadlineMs: 20_000,
+    seen: () => said,
+  });
+  await eventually('readiness', async () =>
+    (await fetch(`${admin}/readyz`)).status === 200 ? true : undefined,
+  );
+  return { admin, stop };
+}
+
+test('redpilot proxy without any object: flags, environment, admin', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({
+    redis,
+    replicas: 1,
+    config: { requirepass: 'r', masterauth: 'r' },
+  });
+  t.after(() => cluster.stop());
+  const folder = await temporaryFolder('passwords');
+  t.after(() => removeFolder(folder));
+  await writeFile(join(folder, 'client'), 'c\n');
+  await writeFile(join(folder, 'upstream'), 'r');
+  const [port = 0] = await freePorts(1);
+  const running = await startCommand(
+    t,
+    ['--read-policy', 'REPLICA', '--upstream-password-file', join(folder, 'upstream')],
+    {
+      REDPILOT_UPSTREAM: `127.0.0.1:${cluster.nodes[0]?.port}`,
+      REDPILOT_LISTEN: `127.0.0.1:${port}`,
+      REDPILOT_CLIENT_PASSWORD_FILE: join(folder, 'client'),
+    },
+  );
+  const through = client(t, port, { password: 'c' });
+  for (let index = 0; index < 50; index++) await through.set(`k${index}`, 'v');
+  await Promise.all(Array.from({ length: 50 }, (_, index) => through.get(`k${index}`)));
+
+  await t.test('/topology says who is who, and how', async () => {
+    const [upstream] = (await (await fetch(`${running.admin}/topology`)).json()) as {
+      shards: { primary: string; replicas: string[] }[];
+      nodes: { role: string; state: string; reads: number; writes: number }[];
+    }[];
+    assert.equal(upstream?.shards.length, 3);
+    assert.ok(upstream.shards.every(({ replicas }) => replicas.length === 1));
+    const sum = (role: string, what: 'reads' | 'writes'): number =>
+      upstream.nodes.filter((node) => node.role === role).reduce((total, node) => total + node[what], 0);
+    assert.deepEqual(
+      [sum('replica', 'reads'), sum('replica', 'writes'), sum('primary', 'reads')],
+      [50, 0, 0],
+    );
+    assert.ok(sum('primary', 'writes') >= 50);
+    assert.ok(upstream.nodes.every(({ state }) => state === 'fit'));
+  });
+
+  await t.test('/metrics counts, and shows no password', async () => {
+    const metrics = await (await fetch(`${running.admin}/metrics`)).text();
+    assert.match(metrics, /redpilot_proxy_commands_total\{kind="keyed"\} 100/);
+    assert.match(metrics, /redpilot_proxy_node_commands_total\{[^}]*role="replica",type="read"\} \d+/);
+    assert.match(metrics, /redpilot_proxy_topology_age_seconds\{[^}]*\} \d/);
+    assert.match(metrics, /redpilot_proxy_clients 1/);
+  });
+
+  await t.test('SIGTERM ends it with status 0', async () => {
+    assert.equal(await running.stop(), 0);
+  });
+});
+
+test('redpilot proxy follows the objects in files without closing a connection', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const folder = await temporaryFolder('plain');
+  t.after(() => removeFolder(folder));
+  const servers = await Promise.all([0, 1].map(() => startRedis({ server: redis.server, folder })));
+  t.after(() => Promise.all(servers.map(stopRedis)));
+  const objects = await temporaryFolder('objects');
+  t.after(() => removeFolder(objects));
+  const [port = 0] = await freePorts(1);
+  const write = async (server: number): Promise<void> => {
+    const endpoints = [servers[server]?.port ?? 0];
+    await writeFile(join(objects, 'new'), hostObjects({ name: 'redis', port, endpoints, mode: 'PROXY' }));
+    await rename(join(objects, 'new'), join(objects, 'objects.yaml'));
+  };
+  for (const [index, server] of servers.entries()) await server.client.set('who', String(index));
+  await write(0);
+  await startCommand(t, ['--config', objects]);
+  const through = client(t, port);
+  let closed = 0;
+  through.on('close', () => {
+    closed += 1;
+  });
+  assert.equal(await through.get('who'), '0');
+  await write(1);
+  await eventually('the other server', async () =>
+    (await answerOf(through.get('who'))) === '1' ? true : undefined,
+  );
+  assert.equal(closed, 0);
+});
