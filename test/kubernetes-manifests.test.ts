@@ -226,6 +226,12 @@ test('the rights are to list and watch what is watched, and Secrets by name only
   assert.deepEqual(may.get('secrets'), ['get']);
 });
 
+test('a control plane of one namespace has the same rights there', () => {
+  const rulesOf = (folder: string, name: string): unknown =>
+    documentsOf(folder).find(({ kind, metadata }) => kind.endsWith('Role') && metadata.name === name)?.rules;
+  assert.deepEqual(rulesOf('namespaced', 'redpilot-objects'), rulesOf('control-plane', 'redpilot'));
+});
+
 test('every file of a kustomization is there, and every manifest is in one', () => {
   for (const file of globSync('**/kustomization.yaml', { cwd: root })) {
     const folder = file.replace(/kustomization\.yaml$/, '');

@@ -51,7 +51,30 @@ test('troubles between the control plane and the API server', async (t) => {
     await applyAndSee(controlPlane);
   });
 
-  await t.test('an event on watches that were silent for a while is seen within a second', async (t) => {
+  await t.test(
+    'rights that are taken away for a while: nothing is forgotten, and it goes on by itself',
+    async (t) => {
+      const wire = await startTroubledWire(t, kube.port);
+      const controlPlane = await startKubeControlPlane(t, kube, { port: wire.port });
+      const namespace = await kube.newNamespace();
+      await kube.apply(documents(redisService(namespace, 'cache')));
+      const isKnown = (): boolean =>
+        controlPlane.diagnostics().some(({ object }) => object?.namespace === namespace);
+      await eventually('the object', () => (isKnown() ? true : undefined));
+      await kube.kubectl(['delete', 'clusterrolebinding', 'redpilot']);
+      // A watch that is open stays so.
+      wire.cut();
+      await eventually('it is said', () =>
+        controlPlane.lines.find((line) => line.includes('RBAC forbids to list and watch redisservices')),
+      );
+      assert.ok(isKnown());
+      await kube.installControlPlane();
+      await applyAndSee(controlPlane);
+      assert.ok(isKnown());
+    },
+  );
+
+  await t.test('an event on watches that were silent for a while is seen at once', async (t) => {
     const wire = await startTroubledWire(t, kube.port);
     const controlPlane = await startKubeControlPlane(t, kube, { port: wire.port });
     const opened = wire.opened();

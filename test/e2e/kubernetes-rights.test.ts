@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
 import { parseAllDocuments } from 'yaml';
@@ -17,6 +18,48 @@ const CONTROLLER = 'system:serviceaccount:redpilot:redpilot';
 
 /** Asked for by the API server where a server-side apply makes the object; in the audit log it is a patch. */
 const ASKED_WITH_PATCH = 'create /configmaps';
+
+test('two control planes side by side: one of a namespace, with rights there only, and one of a label', async (t) => {
+  const kube = await KubeCluster.start(t, { crds: false });
+  if (kube === undefined) return;
+  await kube.installControlPlane();
+  await kube.kubectl(['delete', 'clusterrolebinding', 'redpilot']);
+  const [own, other] = [await kube.newNamespace('own'), await kube.newNamespace('other')];
+  const folder = fileURLToPath(new URL('../../manifests/namespaced', import.meta.url));
+  for (const namespace of [own, other]) await kube.kubectl(['apply', '-n', namespace, '-k', folder]);
+  const first = await startKubeControlPlane(t, kube, { namespaces: [own] });
+  const second = await startKubeControlPlane(t, kube, {
+    namespaces: [own, other],
+    selector: 'for=second',
+    replica: { namespace: 'redpilot', identity: 'second' },
+  });
+  const labelled = redisService(own, 'labelled') as { readonly metadata: object };
+  await kube.apply(
+    documents(
+      redisService(own, 'plain'),
+      { ...labelled, metadata: { ...labelled.metadata, labels: { for: 'second' } } },
+      redisService(other, 'plain'),
+    ),
+  );
+  const namesAt = (controlPlane: typeof first): string =>
+    [
+      ...new Set(
+        controlPlane
+          .diagnostics()
+          .flatMap(({ object }) => (object === undefined ? [] : `${object.namespace}/${object.name}`)),
+      ),
+    ]
+      .toSorted()
+      .join();
+  await eventually(
+    'each has its own',
+    async () =>
+      namesAt(first) === `${own}/labelled,${own}/plain` && namesAt(second) === `${own}/labelled`
+        ? true
+        : undefined,
+    () => `${namesAt(first)} and ${namesAt(second)}`,
+  );
+});
 
 interface Rules {
   readonly rules?: readonly {
