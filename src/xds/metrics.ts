@@ -24,6 +24,8 @@ export interface XdsMetrics {
   connectionClosed(): void;
   /** For its certificate, or because there are too many. */
   connectionRefused(): void;
+  /** The server's own certificate ends then. */
+  certificateEnds(notAfter: Date): void;
   streamOpened(): void;
   streamClosed(): void;
   /** `type` is undefined where the request names none that is served. */
@@ -46,6 +48,11 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
   const refused = new Counter({
     name: 'redpilot_xds_connections_refused_total',
     help: 'Connections refused for their certificate, or because there were too many',
+    registers,
+  });
+  const certificateEnd = new Gauge({
+    name: 'redpilot_tls_certificate_not_after_seconds',
+    help: "When the server's certificate in force ends, in seconds since 1970; 0 without TLS",
     registers,
   });
   const streams = new Gauge({ name: 'redpilot_xds_streams', help: 'Open xDS streams', registers });
@@ -84,6 +91,7 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
     connectionOpened: () => connections.inc(),
     connectionClosed: () => connections.dec(),
     connectionRefused: () => refused.inc(),
+    certificateEnds: (notAfter) => certificateEnd.set(notAfter.getTime() / 1_000),
     streamOpened: () => streams.inc(),
     streamClosed: () => streams.dec(),
     request(type, outcome) {

@@ -71,8 +71,13 @@ export async function openPort(server: Server, options: PortOptions): Promise<Po
   const connections = new Map<string, Connection>();
   const accept = (socket: Socket, identity: Found | undefined, notAfterMs: number | undefined): void => {
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    const options = { clock, identity, maxAgeMs: maxConnectionAgeMs, notAfterMs, log };
-    const connection = new Connection(socket, injector, options);
+    const connection = new Connection(socket, injector, {
+      clock,
+      identity,
+      maxAgeMs: maxConnectionAgeMs,
+      notAfterMs,
+      log,
+    });
     const { peer } = connection;
     connections.set(peer, connection);
     metrics?.connectionOpened();
@@ -87,7 +92,7 @@ export async function openPort(server: Server, options: PortOptions): Promise<Po
     log.warn({ peer, reason }, 'connection refused');
   };
 
-  const opened = tls === undefined ? openPlain(accept) : await openTls(tls, accept, refuse, log);
+  const opened = tls === undefined ? openPlain(accept) : await openTls(tls, accept, refuse, options);
   const { listener, stopWatching } = opened;
   // Before and after their handshakes.
   const sockets = new Set<Socket>();
@@ -140,7 +145,7 @@ async function openTls(
   { files, clusterDomain, everyMs }: TlsOptions,
   accept: Accept,
   refuse: (peer: string, reason: string) => void,
-  log: XdsLog,
+  { log, metrics }: PortOptions,
 ): Promise<Opened> {
   const certificates = await readCertificates(files);
   const listener = createTlsServer({
@@ -170,6 +175,7 @@ async function openTls(
     else refuse(peerOf(socket), `no TLS handshake: ${error.reason ?? error.code ?? 'failed'}`);
   });
   const tell = ({ names, notAfter }: Certificates): void => {
+    metrics?.certificateEnds(notAfter);
     log.info({ names, notAfter: notAfter.toISOString() }, 'certificate in force for new connections');
   };
   tell(certificates);

@@ -293,6 +293,22 @@ test('at its end the server does not wait for handshakes that nobody goes on wit
   assert.deepEqual(reasons, ['it has no certificate'], 'no time limit of a handshake was waited for');
 });
 
+test('when the certificate in force ends is a metric, which follows it', async (t) => {
+  const files = await serverFiles('expiry');
+  const here = await tlsStage(t, { tls: { files, clusterDomain: 'cluster.local', everyMs: 5 } });
+  const shown = async (): Promise<number> =>
+    Number(/certificate_not_after_seconds ([\d.e+]+)/.exec(await here.metrics.metrics())?.[1]);
+  assert.equal(await shown(), Math.floor(HOUR.notAfter.getTime() / 1_000));
+  const later = validForSeconds(7_200);
+  await writeFiles(
+    join(folder, 'expiry'),
+    authority.certificate,
+    await authority.issueServer(['localhost'], later),
+  );
+  const expected = Math.floor(later.notAfter.getTime() / 1_000);
+  await eventually('the later end', async () => ((await shown()) === expected ? true : undefined));
+});
+
 test('a server whose files are not usable does not start, with one line', async () => {
   const files = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' };
   await assert.rejects(stage(SERVED, { tls: { files, clusterDomain: 'cluster.local' } }), {
