@@ -104,7 +104,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   ];
   const builds = createBuildMetrics(metrics, diagnostics);
   const tellNews = (): void => {
-    news.setAll('view ', views.diagnostics());
+    news.setAll('view', views.diagnostics());
     if (isComplete) news.tell();
   };
   const follow = (changes: ObjectChanges, found: readonly Diagnostic[]): void => {

@@ -10,6 +10,7 @@ const LEVELS = { error: 'error', warning: 'warn', note: 'info' } as const;
 export class DiagnosticsLog {
   readonly #log: Logger;
   readonly #byOwner = new Map<string, readonly Diagnostic[]>();
+  readonly #kinds = new Map<string, readonly string[]>();
   /** How many owners say it; several may say the same. */
   readonly #counts = new Map<string, number>();
   readonly #said = new Set<string>();
@@ -30,12 +31,12 @@ export class DiagnosticsLog {
     for (const diagnostic of before) this.#count(diagnostic, -1);
   }
 
-  /** Those of these owners that are not named have nothing to say any more. */
-  setAll(prefix: string, byOwner: ReadonlyMap<string, readonly Diagnostic[]>): void {
-    for (const owner of this.#byOwner.keys()) {
-      if (owner.startsWith(prefix) && !byOwner.has(owner.slice(prefix.length))) this.set(owner, []);
-    }
-    for (const [owner, diagnostics] of byOwner) this.set(`${prefix}${owner}`, diagnostics);
+  /** All that owners of this kind have to say; those that are not named have nothing to say any more. */
+  setAll(kind: string, byOwner: ReadonlyMap<string, readonly Diagnostic[]>): void {
+    for (const owner of this.#kinds.get(kind) ?? [])
+      if (!byOwner.has(owner)) this.set(`${kind} ${owner}`, []);
+    for (const [owner, diagnostics] of byOwner) this.set(`${kind} ${owner}`, diagnostics);
+    this.#kinds.set(kind, [...byOwner.keys()]);
   }
 
   tell(): void {

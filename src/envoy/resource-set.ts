@@ -33,11 +33,13 @@ export class ResourceSet {
   readonly version: string;
   readonly #sum: bigint;
   readonly #transitions = new WeakMap<ResourceSet, Transition>();
+  readonly #noChange: Transition;
 
   private constructor(list: readonly Resource[], sum: bigint) {
     this.list = list;
     this.#sum = sum;
     this.version = sum.toString(16).padStart(16, '0');
+    this.#noChange = { version: this.version, resources: [], removed: [] };
   }
 
   static of(resources: Iterable<Resource>): ResourceSet {
@@ -82,9 +84,14 @@ export class ResourceSet {
 
   /** The same object for every caller. */
   since(earlier: ResourceSet): Transition {
+    if (earlier === this) return this.#noChange;
     let transition = this.#transitions.get(earlier);
     if (transition === undefined) {
-      transition = { version: this.version, ...compare(earlier.list, this.list) };
+      const { version, list } = this;
+      transition =
+        earlier.size === 0
+          ? { version, resources: list, removed: [] }
+          : { version, ...compare(earlier.list, list) };
       this.#transitions.set(earlier, transition);
     }
     return transition;

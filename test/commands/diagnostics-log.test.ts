@@ -71,8 +71,8 @@ test('what comes and goes between two tellings is not said', () => {
 test('owners of a kind that are not named have nothing to say any more', () => {
   const { log, said } = kept();
   log.set('plan a', [diagnostic('one')]);
-  log.setAll('view ', new Map([['x', [diagnostic('two')]]]));
+  log.setAll('view', new Map([['x', [diagnostic('two')]]]));
   assert.deepEqual(said(), ['+ one', '+ two']);
-  log.setAll('view ', new Map());
+  log.setAll('view', new Map());
   assert.deepEqual(said(), ['- two']);
 });

@@ -15,7 +15,7 @@ export interface Held {
 
 export interface Gathered {
   /** By `Kind/namespace/name`. */
-  readonly held: ReadonlyMap<string, Held>;
+  readonly held: Map<string, Held>;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -27,6 +27,43 @@ export function gather(files: ReadonlyMap<string, FileState>, before: ReadonlyMa
   const gathering = new Gathering(before);
   for (const [file, state] of files) gathering.add(file, state);
   return gathering.finish();
+}
+
+/**
+ * What has changed where a few files did, nothing is to say of them, and each holds the same objects by name as before:
+ * then it costs what they hold. `held` is brought up to date; undefined: everything has to be gathered.
+ */
+export function changeInPlace(
+  held: Map<string, Held>,
+  files: readonly (readonly [file: string, before: FileState | undefined, after: FileState | undefined])[],
+): readonly ApiObject[] | undefined {
+  const changed: ApiObject[] = [];
+  for (const [file, before, after] of files) {
+    const [earlier, later] = [plainObjects(before), plainObjects(after)];
+    if (earlier === undefined || later === undefined || earlier.size !== later.size) return undefined;
+    for (const [key, object] of later) {
+      const known = held.get(key);
+      if (known?.file !== file || known.object !== earlier.get(key)) return undefined;
+      if (known.object !== object) changed.push(object);
+    }
+  }
+  const fileOf = (key: string): string => held.get(key)?.file ?? '';
+  for (const object of changed) held.set(keyOf(object), { object, file: fileOf(keyOf(object)) });
+  return changed;
+}
+
+/** By key; undefined where something is to say of the file. */
+function plainObjects(state: FileState | undefined): ReadonlyMap<string, ApiObject> | undefined {
+  if (state === undefined || state.unreadable !== undefined || state.syntaxErrors.length > 0)
+    return undefined;
+  const objects = new Map<string, ApiObject>();
+  for (const outcome of state.documents.flatMap(({ outcomes }) => outcomes)) {
+    if (outcome.kind === 'passed-over') continue;
+    if (outcome.kind === 'refused' || outcome.diagnostics.length > 0) return undefined;
+    if (objects.has(keyOf(outcome.object))) return undefined;
+    objects.set(keyOf(outcome.object), outcome.object);
+  }
+  return objects;
 }
 
 class Gathering {

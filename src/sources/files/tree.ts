@@ -20,6 +20,8 @@ export interface Tree {
   readonly files: ReadonlyMap<string, Stamp>;
   /** Paths that were given and are not there, and what can't be looked at: each with a clause that says so. */
   readonly hidden: ReadonlyMap<string, string>;
+  /** The only paths that were looked at; the others are as they were before. undefined: all were. */
+  readonly looked?: ReadonlySet<string>;
 }
 
 /** What may work a moment later (too many open files, a network that stutters); all else stays as it is. */

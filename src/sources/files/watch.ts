@@ -2,16 +2,11 @@
  * Follows files of objects: reads them once, then reports what changes.
  */
 import { watch as watchFolder } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { basename, dirname, resolve } from 'node:path';
 
-import { watch } from 'chokidar';
-
+import { FolderWatcher } from './folder-watcher.ts';
 import { Follower, type WatchOptions } from './follower.ts';
 import { checkPaths } from './tree.ts';
-
-/** Time to take up the files beside one that can't be watched. */
-const AFTER_ERROR_MS = 1_000;
 
 export interface FilesSource {
   close(): Promise<void>;
@@ -26,18 +21,8 @@ export async function watchFiles(paths: readonly string[], options: WatchOptions
     options.log.error(`watching files: ${error instanceof Error ? error.message : String(error)}`);
 
   // The watcher first: what changes while the files are read must not be missed.
-  const watcher = watch([...paths], { ignoreInitial: true, atomic: false, followSymlinks: true });
-  watcher.on('error', tellError);
-  // After an error chokidar may never be ready; what it watches by then it watches all the same.
-  const ready = new Promise<void>((done) => watcher.once('ready', () => done()));
-  const failed = new Promise<void>((done) => watcher.once('error', () => done()));
-  await Promise.race([ready, failed.then(() => sleep(AFTER_ERROR_MS))]);
-  watcher.on('all', (_event, path) => follower.wake(path));
-  // What `all` leaves out: the swap of a link that others point through, as `..data` of a mounted ConfigMap.
-  watcher.on('raw', (_event, name, details) => {
-    const { watchedPath } = details as { readonly watchedPath: string };
-    follower.wake(basename(watchedPath) === name ? watchedPath : join(watchedPath, name));
-  });
+  const watcher = new FolderWatcher({ onEvent: (path) => follower.wake(path), onError: tellError });
+  for (const path of paths) await watcher.add(path);
 
   // A given path that is replaced as a whole (a link to another folder, a folder made anew) is another inode, which the
   // watcher does not look for: begin again with it.
@@ -45,16 +30,14 @@ export async function watchFiles(paths: readonly string[], options: WatchOptions
     const name = basename(resolve(path));
     const parent = watchFolder(dirname(resolve(path)), (event, changed) => {
       if (event !== 'rename' || changed !== name) return;
-      watcher.unwatch(path);
-      watcher.add(path);
-      follower.wake();
+      watcher.renew(path).then(() => follower.wake(), tellError);
     });
     return parent.on('error', tellError);
   });
   const close = async (): Promise<void> => {
     follower.stop();
     for (const parent of parents) parent.close();
-    await watcher.close();
+    watcher.close();
   };
   try {
     await follower.readAll();
