@@ -50,3 +50,11 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
   if (dnsName === 'localhost' || (labels.length === 2 && !world.hasNamespace(labels[1] ?? ''))) return dns;
   return { ...dns, missingService: `${named.namespace}/${named.name}`, namespace: named.namespace };
 }
+
+/**
+ * The name to look up. A full name of the cluster ends with a dot: neither search domains nor /etc/hosts change it, where
+ * `translate --to hosts` may lead it to the very listener that wants to know.
+ */
+export function lookupName({ key, dnsName, namespace }: Host): string {
+  return namespace !== undefined && dnsName === key ? `${dnsName}.` : dnsName;
+}

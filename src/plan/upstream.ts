@@ -7,7 +7,7 @@ import type { ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest } from './age.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
-import type { Host } from './hosts.ts';
+import { lookupName, type Host } from './hosts.ts';
 import { chooseMode } from './mode.ts';
 import { Problems } from './problems.ts';
 import type {
@@ -159,7 +159,7 @@ function modeQuestion(world: WorldReader, place: Place, upstream: Upstream): Mod
   const { host, port } = place;
   const { service } = host;
   const found = service === undefined ? [] : endpointAddresses(world, service, port);
-  const named = { address: host.dnsName, port: service === undefined ? port : dnsPort(service, port) };
+  const named = { address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) };
   const addresses = found.length === 0 ? [named] : found.map(({ address, port }) => ({ address, port }));
   return { host: placeName(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
 }
@@ -176,7 +176,7 @@ function seeds(
   }
   const { service } = host;
   if (service === undefined || service.hasSelector || service.externalName !== undefined) {
-    return [{ address: host.dnsName, port: service === undefined ? port : dnsPort(service, port) }];
+    return [{ address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) }];
   }
   return endpointAddresses(world, service, port).map(({ address, port }) => ({ address, port }));
 }
@@ -190,7 +190,7 @@ function dnsPort(service: Service, port: number): number {
 function servers(world: WorldReader, host: Host, port: number): ProxyServers {
   const { service } = host;
   if (service === undefined || service.externalName !== undefined)
-    return { kind: 'dns', name: host.dnsName, port };
+    return { kind: 'dns', name: lookupName(host), port };
   // Ready or not: a pod that is unready for a moment would move its keys to the others.
   const endpoints = endpointAddresses(world, service, port).map(({ address, port, targetName }) => ({
     address,
