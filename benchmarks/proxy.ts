@@ -149,7 +149,7 @@ async function answers(port: number): Promise<true> {
     host: '127.0.0.1',
     port,
     protocol: 2,
-    lazyConnect: true,
+    disableClientInfo: true,
     enableReadyCheck: false,
   });
   client.on('error', () => {});

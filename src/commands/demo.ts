@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino, type Logger } from 'pino';
 
 import { runDemo, type Outcome } from '../demo/demo.ts';
@@ -13,13 +13,16 @@ import { startLocalServers, type LocalServersOptions } from '../demo/local-serve
 import { connectToServers } from '../demo/running-servers.ts';
 import { Screen } from '../demo/screen.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
+import { Proxy } from '../proxy/proxy.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { parseAddress } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
+import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
 
 interface Options {
   readonly seconds?: number;
   readonly sample?: string;
+  readonly dataPlane?: 'envoy' | 'proxy';
   readonly port?: number;
   readonly redis?: HostAndPort;
   readonly envoy?: HostAndPort;
@@ -38,6 +41,12 @@ export function demoCommand(): Command {
     )
     .option('--seconds <n>', 'end by itself, counted from the first command sent', parseCount)
     .option('--sample <path>', 'the file with the RedisService (default: manifests/samples/read-policy.yaml)')
+    .addOption(
+      new Option(
+        '--data-plane <name>',
+        'what stands before Redis (default: envoy where it can be had, else proxy)',
+      ).choices(['envoy', 'proxy']),
+    )
     .option('--port <port>', 'where Envoy listens (default: a free port)', parseCount)
     .option(
       '--redis <host:port>',
@@ -60,7 +69,9 @@ export function demoCommand(): Command {
       const level =
         command.getOptionValueSource('logLevel') === 'default' ? 'warn' : String(command.opts()['logLevel']);
       const stop = asked.signal;
-      const local = { sample, port: options.port, screen, stop, ...controlPlane(screen, level) };
+      const { port, dataPlane } = options;
+      const handedIn = { ...controlPlane(screen, level), startProxy: startProxy(screen, level) };
+      const local = { sample, port, dataPlane, screen, stop, ...handedIn };
       const outcome = await runDemo({
         sample,
         seconds: options.seconds,
@@ -102,6 +113,21 @@ function controlPlane(
         delta: true,
         admin: { socketPath },
       }),
+  };
+}
+
+function startProxy(screen: Screen, level: string): LocalServersOptions['startProxy'] {
+  return async (configPaths) => {
+    const log = logOn(screen, level);
+    const proxy = await Proxy.create({ ...PROXY_DEFAULTS, log });
+    const files = await followFiles(proxy, configPaths, { bind: '127.0.0.1' }, log);
+    return {
+      readPolicy: () => proxy.readPolicies()[0],
+      close: async () => {
+        await files.close();
+        await proxy.close();
+      },
+    };
   };
 }
 

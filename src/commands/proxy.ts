@@ -8,24 +8,18 @@ import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 
 import { createAdminServer } from '../admin/admin-server.ts';
-import type { Diagnostic } from '../api/diagnostic.ts';
 import type { ReadPolicy } from '../api/objects.ts';
 import { SecretText } from '../api/secret-text.ts';
-import { Planner } from '../plan/planner.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { planSingleUpstream } from '../plan/single-upstream.ts';
-import { planForView } from '../plan/view.ts';
 import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
 import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
-import { watchFiles } from '../sources/files/watch.ts';
-import { World, type ObjectChanges } from '../world/world.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { addressOption, collect, parseAddress, parseBind } from './arguments.ts';
 import { createLog } from './log.ts';
+import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
 import { stopAsked } from './stop-asked.ts';
-import { DiagnosticsLog } from './diagnostics-log.ts';
-import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
 interface ProxyCommandOptions {
   readonly config?: readonly string[];
@@ -42,8 +36,6 @@ interface ProxyCommandOptions {
   readonly failoverWait: number;
   readonly maxClients: number;
 }
-
-const DRAIN_MS = 5_000;
 
 export function proxyCommand(): Command {
   const env = (option: Option, name: string): Option => option.env(`REDPILOT_${name}`);
@@ -85,15 +77,17 @@ export function proxyCommand(): Command {
     .addOption(
       new Option('--hedge-after <ms>', 'a read unanswered for so long is asked elsewhere too')
         .argParser(parseMilliseconds)
-        .default(200),
+        .default(PROXY_DEFAULTS.hedgeAfterMs),
     )
     .addOption(
       new Option('--failover-wait <ms>', 'how long a command waits while nobody can be asked')
         .argParser(parseMilliseconds)
-        .default(4_000),
+        .default(PROXY_DEFAULTS.failoverWaitMs),
     )
     .addOption(
-      new Option('--max-clients <count>', 'more are turned away').argParser(parseCount).default(10_000),
+      new Option('--max-clients <count>', 'more are turned away')
+        .argParser(parseCount)
+        .default(PROXY_DEFAULTS.maxClients),
     )
     .action(async (options: ProxyCommandOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
@@ -104,7 +98,7 @@ export function proxyCommand(): Command {
         hedgeAfterMs: options.hedgeAfter,
         failoverWaitMs: options.failoverWait,
         maxClients: options.maxClients,
-        drainMs: DRAIN_MS,
+        drainMs: PROXY_DEFAULTS.drainMs,
         log,
       });
       const metrics = new Registry();
@@ -139,38 +133,6 @@ async function startSource(
     planSingleUpstream({ upstream, mode, readPolicy, listen, clientPassword, upstreamPassword }),
   );
   return undefined;
-}
-
-/** Every change of the files is carried out from the next command on. */
-async function followFiles(
-  proxy: Proxy,
-  paths: readonly string[],
-  { namespace, bind }: ProxyCommandOptions,
-  log: Logger,
-): Promise<{ close(): Promise<void> }> {
-  const planner = new Planner();
-  const news = new DiagnosticsLog(log);
-  let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
-  // One plan after the other.
-  let updates = Promise.resolve();
-  const follow = (changes: ObjectChanges, ofFiles: readonly Diagnostic[]): void => {
-    const next = world.apply(changes);
-    world = next.world;
-    planner.update(world, next.changed);
-    const { plan, diagnostics } = planForView(planner.plans(), {
-      namespace,
-      hosts: undefined,
-      bindAddress: bind,
-    });
-    news.set('all', [...ofFiles, ...planner.diagnostics(), ...diagnostics]);
-    news.tell();
-    updates = updates
-      .then(() => proxy.update(plan))
-      .catch((error: unknown) => log.error(error instanceof Error ? error.message : String(error)));
-  };
-  const files = await watchFiles(paths, { onChange: follow, log });
-  await updates;
-  return files;
 }
 
 async function readPassword(path: string | undefined): Promise<SecretText | undefined> {

@@ -1,9 +1,9 @@
 /**
- * The demo: a load through an Envoy in front of a Redis Cluster, and a live table of who answers what.
+ * The demo: a load through an Envoy, or our proxy, in front of a Redis Cluster, and a live table of who answers what.
  */
 import { Redis } from 'ioredis';
 
-import { policyInForce, type Address, type AskEnvoy } from './envoy-admin.ts';
+import type { Address } from './envoy-admin.ts';
 import { Hopeless, eventually } from './eventually.ts';
 import { startLoad } from './load.ts';
 import type { Screen } from './screen.ts';
@@ -15,9 +15,16 @@ export const DRAIN_SECONDS = 3;
 /** What the demo looks at: started for it (local-servers.ts), or running already (running-servers.ts). */
 export interface Servers {
   readonly nodes: readonly WatchedNode[];
-  /** Where Envoy listens for applications. */
-  readonly envoy: Address;
-  readonly envoyAdmin: AskEnvoy;
+  readonly dataPlane: DataPlane;
+}
+
+/** What stands between applications and Redis. */
+export interface DataPlane {
+  readonly name: 'Envoy' | 'the proxy';
+  /** Where it listens for applications. */
+  readonly address: Address;
+  /** As it has it; undefined while there is no listener. */
+  readonly policyInForce: () => Promise<string | undefined>;
 }
 
 /** What `open` opened, to be closed in reverse order. */
@@ -47,7 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<Outcome> {
     const servers = await options.open(opened);
     await firstAnswer(servers, sample, stop);
     stop.throwIfAborted();
-    const { host, port } = servers.envoy;
+    const { host, port } = servers.dataPlane.address;
     const load = startLoad(port, host);
     opened.push(() => load.stop());
     const watch = new Watch({ ...servers, load, screen, sample, seconds, drainSeconds: DRAIN_SECONDS, stop });
@@ -63,22 +70,23 @@ export async function runDemo(options: DemoOptions): Promise<Outcome> {
 }
 
 /** Listeners open before their clusters know the nodes. */
-async function firstAnswer({ envoy, envoyAdmin }: Servers, sample: string, stop: AbortSignal): Promise<void> {
+async function firstAnswer({ dataPlane }: Servers, sample: string, stop: AbortSignal): Promise<void> {
+  const { name, address, policyInForce } = dataPlane;
   const patience = { deadlineMs: FIRST_ANSWER_LIMIT_MS };
   await eventually(
-    `a listener of Envoy for ${sample}`,
+    `a listener of ${name} for ${sample}`,
     async () => {
       if (stop.aborted) throw new Hopeless('stopped');
-      return (await policyInForce(envoyAdmin)) === undefined ? undefined : true;
+      return (await policyInForce()) === undefined ? undefined : true;
     },
     { ...patience, seen: () => 'none; see what redpilot validate says of the file' },
   );
-  const client = new Redis({ ...envoy, protocol: 2, maxRetriesPerRequest: 0 });
+  const client = new Redis({ ...address, protocol: 2, maxRetriesPerRequest: 0 });
   // Told by the command that fails.
   client.on('error', () => {});
   try {
     await eventually(
-      'an answer of the Redis Cluster through Envoy',
+      `an answer of the Redis Cluster through ${name}`,
       async () => {
         if (stop.aborted) throw new Hopeless('stopped');
         await client.get('demo:first');

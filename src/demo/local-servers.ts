@@ -1,12 +1,13 @@
 /**
- * The demo's own servers on this machine: a Redis Cluster, the control plane, an Envoy.
+ * The demo's own servers on this machine: a Redis Cluster, the control plane and an Envoy, or our proxy.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { findEnvoy, findRedis } from './binaries.ts';
+import { MissingBinary, findEnvoy, findRedis } from './binaries.ts';
 import { freePorts, removeFolder, temporaryFolder } from './child-process.ts';
-import { DRAIN_SECONDS, type Opened, type Servers } from './demo.ts';
+import { DRAIN_SECONDS, type DataPlane, type Opened, type Servers } from './demo.ts';
+import { policyInForce } from './envoy-admin.ts';
 import { startEnvoy } from './envoy-process.ts';
 import { localObjects } from './local-objects.ts';
 import { RedisCluster } from './redis-cluster.ts';
@@ -22,6 +23,11 @@ export interface LocalServersOptions {
   readonly startControlPlane: (
     configPaths: readonly string[],
   ) => Promise<{ xdsPort: number; close(): Promise<void> }>;
+  /** undefined: Envoy where it can be had. */
+  readonly dataPlane: 'envoy' | 'proxy' | undefined;
+  readonly startProxy: (
+    configPaths: readonly string[],
+  ) => Promise<{ readPolicy(): string | undefined; close(): Promise<void> }>;
   readonly bootstrap: (xdsPort: number, drainSeconds: number, adminSocketPath: string) => unknown;
 }
 
@@ -34,7 +40,8 @@ export async function startLocalServers(options: LocalServersOptions, opened: Op
   const progress = (line: string): void => screen.say(`  ${line}`);
   const redis = await findRedis({ progress });
   stop.throwIfAborted();
-  const envoyBinary = await findEnvoy(progress);
+  const envoyBinary = options.dataPlane === 'proxy' ? undefined : await findOrSay(options, progress);
+  stop.throwIfAborted();
   const cluster = await step(
     `Redis Cluster (${redis.flavour} ${redis.version}): 3 shards, each a primary and 2 replicas`,
     () => RedisCluster.start({ redis }),
@@ -46,26 +53,80 @@ export async function startLocalServers(options: LocalServersOptions, opened: Op
   opened.push(() => removeFolder(folder));
   const seed = cluster.nodes[0]?.port ?? 0;
   await writeFile(join(folder, 'cluster.yaml'), localObjects(port, seed));
-  const controlPlane = await step(`control plane on ${sample}`, () =>
-    options.startControlPlane([sample, folder]),
-  );
-  opened.push(() => controlPlane.close());
-
-  const envoy = await step(`Envoy on 127.0.0.1:${port}`, () =>
-    startEnvoy({
-      binary: envoyBinary,
-      configuration: (socketPath) => options.bootstrap(controlPlane.xdsPort, DRAIN_SECONDS, socketPath),
-      args: ['--drain-time-s', String(DRAIN_SECONDS), '--drain-strategy', 'immediate'],
-    }),
-  );
-  opened.push(() => envoy.stop());
+  const start = { sample, folder, port, step };
+  const dataPlane =
+    envoyBinary === undefined
+      ? await startProxy(options, start, opened)
+      : await startEnvoyWithControlPlane(options, { ...start, binary: envoyBinary }, opened);
   return {
     nodes: cluster.nodes.map((node) => ({
       name: `127.0.0.1:${node.port}`,
       shard: node.shard,
       client: node.client,
     })),
-    envoy: { host: '127.0.0.1', port },
-    envoyAdmin: envoy.admin,
+    dataPlane,
+  };
+}
+
+interface Start {
+  readonly sample: string;
+  /** Holds the objects that the sample refers to. */
+  readonly folder: string;
+  readonly port: number;
+  readonly step: <T>(what: string, work: () => Promise<T>) => Promise<T>;
+}
+
+/** Without an Envoy the demo goes on with our proxy, unless Envoy was asked for. */
+async function findOrSay(
+  { dataPlane, screen }: LocalServersOptions,
+  progress: (line: string) => void,
+): Promise<string | undefined> {
+  try {
+    return await findEnvoy(progress);
+  } catch (error) {
+    if (dataPlane === 'envoy' || !(error instanceof MissingBinary)) throw error;
+    screen.say(`  ${error.message}`);
+    screen.say('  the proxy takes its place');
+    return undefined;
+  }
+}
+
+async function startEnvoyWithControlPlane(
+  options: LocalServersOptions,
+  { sample, folder, port, step, binary }: Start & { readonly binary: string },
+  opened: Opened,
+): Promise<DataPlane> {
+  const controlPlane = await step(`control plane on ${sample}`, () =>
+    options.startControlPlane([sample, folder]),
+  );
+  opened.push(() => controlPlane.close());
+  const envoy = await step(`Envoy on 127.0.0.1:${port}`, () =>
+    startEnvoy({
+      binary,
+      configuration: (socketPath) => options.bootstrap(controlPlane.xdsPort, DRAIN_SECONDS, socketPath),
+      args: ['--drain-time-s', String(DRAIN_SECONDS), '--drain-strategy', 'immediate'],
+    }),
+  );
+  opened.push(() => envoy.stop());
+  return {
+    name: 'Envoy',
+    address: { host: '127.0.0.1', port },
+    policyInForce: () => policyInForce(envoy.admin),
+  };
+}
+
+async function startProxy(
+  options: LocalServersOptions,
+  { sample, folder, port, step }: Start,
+  opened: Opened,
+): Promise<DataPlane> {
+  const proxy = await step(`proxy on 127.0.0.1:${port}, from ${sample}`, () =>
+    options.startProxy([sample, folder]),
+  );
+  opened.push(() => proxy.close());
+  return {
+    name: 'the proxy',
+    address: { host: '127.0.0.1', port },
+    policyInForce: async () => proxy.readPolicy(),
   };
 }

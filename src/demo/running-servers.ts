@@ -4,7 +4,7 @@
 import { Redis } from 'ioredis';
 
 import type { Opened, Servers } from './demo.ts';
-import { envoyAdmin, type Address } from './envoy-admin.ts';
+import { envoyAdmin, policyInForce, type Address } from './envoy-admin.ts';
 import { Hopeless, eventually } from './eventually.ts';
 import type { Screen } from './screen.ts';
 import type { WatchedNode } from './watch.ts';
@@ -41,7 +41,11 @@ export async function connectToServers(options: RunningServersOptions, opened: O
       return { name: `${address.host}:${address.port}`, shard: index, client };
     }),
   );
-  return { nodes, envoy, envoyAdmin: envoyAdmin(options.envoyAdmin) };
+  const ask = envoyAdmin(options.envoyAdmin);
+  return {
+    nodes,
+    dataPlane: { name: 'Envoy', address: envoy, policyInForce: () => policyInForce(ask) },
+  };
 }
 
 /** The nodes of each shard, by the first slot; undefined while slots are missing or a known node is not listed. */

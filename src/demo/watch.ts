@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Redis } from 'ioredis';
 
-import { policyInForce, type AskEnvoy } from './envoy-admin.ts';
+import type { DataPlane } from './demo.ts';
 import { eventually } from './eventually.ts';
 import type { Load } from './load.ts';
 import type { Screen } from './screen.ts';
@@ -30,7 +30,7 @@ type CountsByName = ReadonlyMap<string, Counts>;
 
 export interface WatchOptions {
   readonly nodes: readonly WatchedNode[];
-  readonly envoyAdmin: AskEnvoy;
+  readonly dataPlane: DataPlane;
   readonly load: Load;
   readonly screen: Screen;
   /** The file that the user may edit. */
@@ -83,7 +83,7 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const { nodes, envoyAdmin } = this.#options;
+    const { nodes, dataPlane } = this.#options;
     const seen = new Map<string, Counts>();
     await Promise.all(
       nodes.map(async ({ name, client }) => {
@@ -96,8 +96,8 @@ export class Watch {
     this.#looks.push(seen);
     if (this.#looks.length > LOOKS_A_SECOND + 1) this.#looks.shift();
 
-    // An Envoy that does not say has the policy that it had.
-    this.#policy = (await policyInForce(envoyAdmin).catch(() => undefined)) ?? this.#policy;
+    // One that does not say has the policy that it had.
+    this.#policy = (await dataPlane.policyInForce().catch(() => undefined)) ?? this.#policy;
     if (before === undefined) return;
     const happenings = this.#verdict.look({
       at: Date.now(),
@@ -112,9 +112,9 @@ export class Watch {
   }
 
   async #tellChange(from: string, to: string): Promise<void> {
-    const { sample, screen } = this.#options;
+    const { sample, screen, dataPlane } = this.#options;
     this.#writtenAt = (await stat(sample).catch(() => undefined))?.mtimeMs ?? Date.now();
-    screen.event(`readPolicy ${from} -> ${to}, in Envoy`);
+    screen.event(`readPolicy ${from} -> ${to}, in ${dataPlane.name}`);
   }
 
   #tellFollowed(policy: string): void {

@@ -69,6 +69,11 @@ export class Proxy {
     return this.#guests.count;
   }
 
+  /** Of each listener. */
+  readPolicies(): readonly string[] {
+    return [...this.#listening.values()].map(({ routing }) => routing.listener.readPolicy);
+  }
+
   /** Each upstream, its nodes and what is wrong with them. */
   status(): readonly (UpstreamStatus & { readonly id: UpstreamId })[] {
     return [...this.#upstreams].map(([id, { upstream }]) => ({ id, ...upstream.status() }));

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { needBinaries } from './environment.ts';
+import { needBinaries, needRedis } from './environment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -20,14 +20,18 @@ interface Demo {
 }
 
 /** The demo with a sample and a temporary folder of its own, so that what it leaves behind can be seen. */
-async function startDemo(t: TestContext, args: readonly string[]): Promise<Demo> {
+async function startDemo(
+  t: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Demo> {
   const temporary = await temporaryFolder('demo-test');
   t.after(() => removeFolder(temporary));
   const sample = join(temporary, 'sample.yaml');
   copyFileSync(join(root, 'manifests/samples/read-policy.yaml'), sample);
   const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'demo', '--sample', sample, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: temporary },
+    env: { ...process.env, TMPDIR: temporary, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -108,4 +112,41 @@ test('an edit of the sample moves the reads and the screen says so; Ctrl-C leave
   demo.signal('SIGINT');
   assert.equal(await demo.ended, 0, demo.output());
   assertNothingLeft(demo);
+});
+
+test('the demo runs on the proxy where that is asked for; an edit moves the reads there too', async (t) => {
+  if ((await needRedis(t)) === undefined) return;
+  const demo = await startDemo(t, ['--data-plane', 'proxy']);
+  await eventually(
+    'the first line of counts',
+    () => (/^2 s REPLICA/m.test(demo.output()) ? true : undefined),
+    { deadlineMs: 40_000, seen: demo.output },
+  );
+  writeFileSync(
+    demo.sample,
+    readFileSync(demo.sample, 'utf8').replace('readPolicy: REPLICA', 'readPolicy: MASTER'),
+  );
+  await eventually(
+    'the move',
+    () => (/reads follow MASTER [\d.]+ s after/.test(demo.output()) ? true : undefined),
+    { seen: demo.output },
+  );
+  assert.match(demo.output(), /readPolicy REPLICA -> MASTER, in the proxy/);
+  demo.signal('SIGINT');
+  assert.equal(await demo.ended, 0, demo.output());
+  assertNothingLeft(demo);
+});
+
+test('without an Envoy the demo says what is missing and goes on with the proxy', async (t) => {
+  if ((await needRedis(t)) === undefined) return;
+  const demo = await startDemo(t, ['--seconds', '2'], { ENVOY_BIN: '/nonexistent/envoy' });
+  assert.equal(await demo.ended, 0, demo.output());
+  assert.match(demo.output(), /ENVOY_BIN names no executable file.*\n\s+the proxy takes its place/);
+  assert.match(demo.output(), /every read went where readPolicy sends it/);
+});
+
+test('where Envoy is asked for, the proxy does not take its place', async (t) => {
+  const demo = await startDemo(t, ['--data-plane', 'envoy'], { ENVOY_BIN: '/nonexistent/envoy' });
+  assert.equal(await demo.ended, 1, demo.output());
+  assert.match(demo.output(), /ENVOY_BIN names no executable file/);
 });
