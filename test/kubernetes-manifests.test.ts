@@ -66,14 +66,20 @@ function find(documents: readonly Manifest[], kind: string, name: string): Manif
   return found ?? assert.fail(`there is no ${kind} ${name}`);
 }
 
-function podOf(documents: readonly Manifest[], name: string): PodSpec {
-  const { spec } = find(documents, 'Deployment', name) as {
+function podOf(documents: readonly Manifest[], name: string, kind = 'Deployment'): PodSpec {
+  const { spec } = find(documents, kind, name) as {
     readonly spec: { readonly template: { readonly spec: PodSpec } };
   };
   return spec.template.spec;
 }
 
-const pods = { redpilot: podOf(controlPlane, 'redpilot'), app: podOf(sidecar, 'app') };
+const certificates = documentsOf('certificates');
+
+const pods = {
+  redpilot: podOf(controlPlane, 'redpilot'),
+  app: podOf(sidecar, 'app'),
+  certificates: podOf(certificates, 'redpilot-certificates', 'Job'),
+};
 const containersOf = (pod: PodSpec): readonly Container[] => [
   ...(pod.initContainers ?? []),
   ...pod.containers,
@@ -202,6 +208,17 @@ test('the certificates of cert-manager are those that the pods mount, for the na
   assert.ok(serverNames.includes(xdsAddress?.host ?? ''));
   const uris = specs.flatMap((spec) => spec.uris ?? []);
   assert.deepEqual(uris, ['spiffe://cluster.local/ns/app/sa/redpilot']);
+});
+
+test('the Job and the CronJob that make certificates do the same, as a call that redpilot takes', () => {
+  const [job, cron] = ['Job', 'CronJob'].map((kind) => find(certificates, kind, 'redpilot-certificates'));
+  const template = (job as { spec: { template: object } }).spec.template;
+  const { jobTemplate } = (cron as { spec: { jobTemplate: { spec: { template: object } } } }).spec;
+  assert.deepEqual(jobTemplate.spec.template, template);
+  const options = optionsOf(containerOf(pods.certificates, 'certificates'));
+  assert.equal(options['kubernetes'], true);
+  const { xdsAddress } = optionsOf(bootstrap) as Record<string, { readonly host: string }>;
+  assert.ok((options['serverName'] as readonly string[]).includes(xdsAddress?.host ?? ''));
 });
 
 test('nothing runs as root, with rights or on a file system that it may write to', () => {

@@ -3,9 +3,12 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 
+import { ApiServer } from '../sources/kubernetes/api-server.ts';
+import { thisReplica } from '../status/replica.ts';
 import { validFor } from '../tls/authority.ts';
-import { writeCertificates } from '../tls/certificate-folder.ts';
+import { writeCertificates, type Made } from '../tls/certificate-folder.ts';
 import { collect, parseNamespace } from './arguments.ts';
+import { applySecrets, fetchAuthority } from './certificate-secrets.ts';
 
 interface Options {
   readonly out: string;
@@ -14,6 +17,7 @@ interface Options {
   readonly trustDomain: string;
   readonly days: number;
   readonly force: boolean;
+  readonly kubernetes: boolean;
 }
 
 const HERE = ['localhost', '127.0.0.1', '::1'];
@@ -40,17 +44,42 @@ export function certsCommand(): Command {
       'make certificates anew that are there; whoever watches the files takes the new ones',
       false,
     )
+    .option(
+      '--kubernetes',
+      'put them into Secrets of the cluster too, beside an authority that is there already',
+      false,
+    )
     .action(async (options: Options) => {
+      const secrets = options.kubernetes ? await secretsOfCluster() : undefined;
+      await secrets?.fetchAuthority(options.out);
+      const namespaces = [...new Set(options.namespace ?? ['default'])];
       const made = await writeCertificates(options.out, {
         serverHosts: options.serverName ?? HERE,
-        namespaces: [...new Set(options.namespace ?? ['default'])],
+        namespaces,
         trustDomain: options.trustDomain,
         caValidity: validFor(CA_DAYS),
         validity: validFor(options.days),
         force: options.force,
       });
-      for (const { path, what } of made) process.stdout.write(`${path}: ${what}\n`);
+      const applied = (await secrets?.applySecrets(options.out, namespaces)) ?? [];
+      for (const { path, what } of [...made, ...applied]) process.stdout.write(`${path}: ${what}\n`);
     });
+}
+
+interface ClusterSecrets {
+  fetchAuthority(folder: string): Promise<void>;
+  applySecrets(folder: string, namespaces: readonly string[]): Promise<readonly Made[]>;
+}
+
+/** Only who needs the Kubernetes library waits for it. */
+async function secretsOfCluster(): Promise<ClusterSecrets> {
+  const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
+  const api = new ApiServer(loadCredentials());
+  const { namespace } = thisReplica();
+  return {
+    fetchAuthority: (folder) => fetchAuthority(api, namespace, folder),
+    applySecrets: (folder, namespaces) => applySecrets(api, namespace, folder, namespaces),
+  };
 }
 
 function parseHost(text: string): string {

@@ -25,7 +25,7 @@ import type { Ending } from './sidecar.ts';
 const USERS: readonly (readonly [token: string, user: string, groups: string])[] = [
   ['admin', 'admin', 'system:masters'],
   ['controller', 'system:serviceaccount:redpilot:redpilot', 'system:serviceaccounts'],
-  ['nobody', 'nobody', 'nobodies'],
+  ['certificates', 'system:serviceaccount:redpilot:redpilot-certificates', 'system:serviceaccounts'],
 ];
 
 export interface Said {
