@@ -10,17 +10,20 @@ export interface TroubledWire {
   silence(): void;
   /** How many were opened so far. */
   opened(): number;
+  /** How many of the first so many are still open. */
+  stillOpen(first: number): number;
 }
 
 /** Closed when the test ends. */
 export async function startTroubledWire(t: TestContext, target: number): Promise<TroubledWire> {
-  const pairs = new Set<readonly [Socket, Socket]>();
+  /** With the turn at which each was opened, from 1 on. */
+  const pairs = new Map<readonly [Socket, Socket], number>();
   let count = 0;
   const server = createServer((near) => {
     count += 1;
     const far = connect(target, '127.0.0.1');
     const pair = [near, far] as const;
-    pairs.add(pair);
+    pairs.set(pair, count);
     near.pipe(far);
     far.pipe(near);
     for (const socket of pair) {
@@ -34,7 +37,7 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = (): void => {
-    for (const [near, far] of pairs) {
+    for (const [near, far] of pairs.keys()) {
       near.destroy();
       far.destroy();
     }
@@ -48,7 +51,7 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
     port: typeof address === 'object' && address !== null ? address.port : 0,
     cut,
     silence: () => {
-      for (const [near, far] of pairs) {
+      for (const [near, far] of pairs.keys()) {
         near.unpipe(far);
         far.unpipe(near);
         near.pause();
@@ -56,5 +59,6 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
       }
     },
     opened: () => count,
+    stillOpen: (first) => [...pairs.values()].filter((turn) => turn <= first).length,
   };
 }
