@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { watchFiles } from '../../src/sources/files/watch.ts';
@@ -101,4 +104,28 @@ test('a path that is not there is one line that names it', async () => {
     watching,
     /^Error: \/nowhere\/at\/all: there is no such file or folder; give the path/,
   );
+});
+
+test('a pipe can not be followed, and is refused in one line', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+  try {
+    execFileSync('mkfifo', [`${folder}/pipe`]);
+    const watching = watchFiles([`${folder}/pipe`], { onChange: () => {}, log: { error: () => {} } });
+    await assert.rejects(watching, {
+      message: `${folder}/pipe: it is a pipe, a socket or a device; give the path of a YAML or JSON file, or of a folder of them`,
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a file that a pipe takes the place of is as good as gone; the others are followed on', async (t) => {
+  const followed = await Followed.start(t, (folder) => {
+    writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER'));
+    writeFileSync(`${folder}/b.yaml`, service('b', 'MASTER'));
+  });
+  rmSync(followed.path('b.yaml'));
+  execFileSync('mkfifo', [followed.path('b.yaml')]);
+  writeFileSync(followed.path('a.yaml'), service('a', 'ANY'));
+  await followed.becomes('the edit', () => followed.policy('a') === 'ANY');
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -106,4 +108,30 @@ test('a file that is named twice holds its objects once', async (t) => {
     ['a'],
   );
   assert.deepEqual(diagnostics, []);
+});
+
+test('a pipe among the files of a folder is passed over: nobody may ever write to it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(`${folder}/a.yaml`, service('a'));
+  execFileSync('mkfifo', [`${folder}/b.yaml`]);
+  const { objects, diagnostics } = await readFiles([folder]);
+  assert.deepEqual(
+    objects.map(({ name }) => name),
+    ['a'],
+  );
+  assert.deepEqual(diagnostics, []);
+});
+
+test('a pipe that is named is read, as the shell gives the output of a command', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  execFileSync('mkfifo', [`${folder}/pipe`]);
+  const written = writeFile(`${folder}/pipe`, service('a'));
+  const { objects } = await readFiles([`${folder}/pipe`]);
+  await written;
+  assert.deepEqual(
+    objects.map(({ name }) => name),
+    ['a'],
+  );
 });

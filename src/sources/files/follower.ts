@@ -157,10 +157,11 @@ export class Follower {
     for (const path of scope) {
       const state = await look(path);
       if (typeof state === 'string') return listFiles(this.#paths);
-      if (files.has(path) && state?.isDirectory() !== true) {
+      const isKnown = files.has(path);
+      if (isKnown && (state === undefined || state.isFile())) {
         if (state === undefined) files.delete(path);
         else files.set(path, stampOf(state));
-      } else if (this.#tree.hidden.has(path) || this.#mayHoldObjects(path, state?.isDirectory())) {
+      } else if (isKnown || this.#tree.hidden.has(path) || this.#mayHoldObjects(path, state?.isDirectory())) {
         return listFiles(this.#paths);
       }
     }

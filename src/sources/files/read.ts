@@ -8,7 +8,7 @@ import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
 import { parseFile } from './documents.ts';
 import { gather, type FileState } from './gather.ts';
-import { MISSING, checkPaths, codeOf, listFiles, unreadableFor } from './tree.ts';
+import { MISSING, UNFOLLOWED, checkPaths, codeOf, listFiles, look, unreadableFor } from './tree.ts';
 
 export interface FilesContent {
   readonly objects: readonly ApiObject[];
@@ -19,13 +19,23 @@ export interface FilesContent {
 export async function readFiles(paths: readonly string[]): Promise<FilesContent> {
   const files = new Map<string, FileState>();
   if (paths.includes('-')) files.set('-', parseFile('-', await text(process.stdin), undefined));
-  const named = paths.filter((path) => path !== '-');
+  const named: string[] = [];
+  for (const path of paths.filter((path) => path !== '-')) {
+    // What the shell makes of `<(command)`: it can be read once, and nobody follows it here.
+    if (await isPipe(path)) files.set(path, parseFile(path, await readFile(path, 'utf8'), undefined));
+    else named.push(path);
+  }
   await checkPaths(named);
   const tree = await listFiles(named);
   for (const path of tree.files.keys()) files.set(path, await readAndParse(path, undefined));
   for (const [path, problem] of tree.hidden) files.set(path, unreadable(path, problem, undefined));
   const { held, diagnostics } = gather(files, new Map());
   return { objects: [...held.values()].map(({ object }) => object), diagnostics };
+}
+
+async function isPipe(path: string): Promise<boolean> {
+  const state = await look(path);
+  return typeof state === 'object' && (state.isFIFO() || state.isCharacterDevice());
 }
 
 /** A file that can't be read is a Diagnostic, not an exception: the others must not suffer. */
@@ -37,9 +47,14 @@ export async function readAndParse(path: string, before: FileState | undefined):
   }
 }
 
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  [MISSING, 'put it back'],
+  [UNFOLLOWED, 'put a file in its place'],
+]);
+
 /** What was read of it before stays. */
 export function unreadable(file: string, problem: string, before: FileState | undefined): FileState {
-  const remedy = problem === MISSING ? 'put it back' : 'check its permissions';
+  const remedy = REMEDIES.get(problem) ?? 'check its permissions';
   const message = `${problem}; ${remedy}, what was last read of it stays in force until then`;
   const known = before ?? { source: { file, text: '' }, documents: [], syntaxErrors: [] };
   const position = { file, line: 1, column: 1 };

@@ -36,12 +36,16 @@ export async function listFiles(paths: readonly string[]): Promise<Tree> {
     if (state === undefined) hidden.set(path, MISSING);
     else if (typeof state === 'string') hidden.set(path, state);
     else if (state.isDirectory()) await listFolder(path, { files, hidden }, new Set([identityOf(state)]));
-    else files.set(path, stampOf(state));
+    else if (state.isFile()) files.set(path, stampOf(state));
+    else hidden.set(path, UNFOLLOWED);
   }
   return { files: onceEach(files), hidden };
 }
 
 export const MISSING = 'there is no such file or folder';
+
+/** Opening a pipe waits for somebody who writes, for ever where nobody does. */
+export const UNFOLLOWED = 'it is a pipe, a socket or a device';
 
 export function unreadableFor(code: string): string {
   return `it can't be read (${code})`;
@@ -97,7 +101,7 @@ async function listFolder(
       // A link to a folder around itself would go on for ever.
       const identity = identityOf(state);
       if (!above.has(identity)) await listFolder(path, found, new Set([...above, identity]));
-    } else if (state !== undefined && isObjectFile(name)) {
+    } else if (state?.isFile() === true && isObjectFile(name)) {
       found.files.set(path, stampOf(state));
     }
   }
