@@ -16,7 +16,7 @@ import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
 import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { addressOption, collect, parseAddress, parseBind } from './arguments.ts';
+import { addressOption, collect, parseAddress, parseBind, parseNamespace } from './arguments.ts';
 import { createLog } from './log.ts';
 import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
 import { stopAsked } from './stop-asked.ts';
@@ -42,7 +42,7 @@ export function proxyCommand(): Command {
   return new Command('proxy')
     .description('carry the routing out without Envoy: from objects in files, or from flags alone')
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
-    .option('--namespace <name>', 'with --config: as a client of this namespace is served')
+    .option('--namespace <name>', 'with --config: as a client of this namespace is served', parseNamespace)
     .option('--bind <address>', 'with --config: where listeners listen', parseBind, '127.0.0.1')
     .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parsePlace), 'UPSTREAM'))
     .addOption(
@@ -101,21 +101,26 @@ export function proxyCommand(): Command {
         drainMs: PROXY_DEFAULTS.drainMs,
         log,
       });
-      const metrics = new Registry();
-      createProxyMetrics(metrics, proxy);
-      const admin = await createAdminServer({
-        address: options.adminAddress,
-        notReady: () => proxy.notReady(),
-        metrics,
-        documents: { '/topology': () => proxy.status() },
-      });
-      const source = await startSource(proxy, options, log);
-      log.info(`admin on http://${admin.address}`);
-      await stopAsked();
-      log.info('stopping');
-      await admin.close();
-      await source?.close();
-      await proxy.close();
+      // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
+      const opened: (() => Promise<void>)[] = [() => proxy.close()];
+      try {
+        const metrics = new Registry();
+        createProxyMetrics(metrics, proxy);
+        const admin = await createAdminServer({
+          address: options.adminAddress,
+          notReady: () => proxy.notReady(),
+          metrics,
+          documents: { '/topology': () => proxy.status() },
+        });
+        opened.push(() => admin.close());
+        const source = await startSource(proxy, options, log);
+        if (source !== undefined) opened.push(() => source.close());
+        log.info(`admin on http://${admin.address}`);
+        await stopAsked();
+        log.info('stopping');
+      } finally {
+        for (const close of opened.reverse()) await close();
+      }
     });
 }
 
@@ -126,20 +131,29 @@ async function startSource(
 ): Promise<{ close(): Promise<void> } | undefined> {
   if (options.config !== undefined) return await followFiles(proxy, options.config, options, log);
   const { upstream = { address: '', port: 0 }, mode, readPolicy, listen } = options;
-  const [clientPassword, upstreamPassword] = await Promise.all(
-    [options.clientPasswordFile, options.upstreamPasswordFile].map(readPassword),
-  );
+  const [clientPassword, upstreamPassword] = await Promise.all([
+    readPassword('--client-password-file', options.clientPasswordFile),
+    readPassword('--upstream-password-file', options.upstreamPasswordFile),
+  ]);
   await proxy.update(
     planSingleUpstream({ upstream, mode, readPolicy, listen, clientPassword, upstreamPassword }),
   );
   return undefined;
 }
 
-async function readPassword(path: string | undefined): Promise<SecretText | undefined> {
+async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
   if (path === undefined) return undefined;
-  const text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  let text;
+  try {
+    text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`${flag} ${path}: it can't be read (${code}); give a file with the password`, {
+      cause: error,
+    });
+  }
   // Never a listener that is open because its file was.
-  if (text === '') throw new Error(`${path} is empty: write the password into it`);
+  if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
   return new SecretText(text);
 }
 
