@@ -47,7 +47,7 @@ export function demoCommand(): Command {
         'what stands before Redis (default: envoy where it can be had, else proxy)',
       ).choices(['envoy', 'proxy']),
     )
-    .option('--port <port>', 'where Envoy listens (default: a free port)', parseCount)
+    .option('--port <port>', 'where Envoy listens (default: a free port)', parsePort)
     .option(
       '--redis <host:port>',
       'a node of a Redis Cluster that runs already: start no servers',
@@ -131,14 +131,22 @@ function startProxy(screen: Screen, level: string): LocalServersOptions['startPr
   };
 }
 
+/** Of a line of the log. `message`: what an Envoy said when it refused something. */
+interface Logged {
+  readonly msg: string;
+  readonly place?: string;
+  readonly message?: string;
+}
+
 /** The table has the terminal: what the control plane finds wrong with the file is an event below it. */
 function logOn(screen: Screen, level: string): Logger {
   return pino(
     { level },
     {
       write: (json) => {
-        const { msg, place } = JSON.parse(json) as { readonly msg: string; readonly place?: string };
-        screen.event(place === undefined ? msg : `${place}: ${msg}`);
+        const { msg, place, message } = JSON.parse(json) as Logged;
+        const what = message === undefined ? msg : `${msg}: ${message}`;
+        screen.event(place === undefined ? what : `${place}: ${what}`);
       },
     },
   );
@@ -148,4 +156,10 @@ function parseCount(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) === 0)
     throw new InvalidArgumentError('write a whole number above 0');
   return Number(text);
+}
+
+function parsePort(text: string): number {
+  const port = parseCount(text);
+  if (port > 65_535) throw new InvalidArgumentError('write a port, 1 to 65535');
+  return port;
 }

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { MissingBinary, findEnvoy, findRedis } from './binaries.ts';
-import { freePorts, removeFolder, temporaryFolder } from './child-process.ts';
+import { checkFree, freePorts, removeFolder, temporaryFolder } from './child-process.ts';
 import { DRAIN_SECONDS, type DataPlane, type Opened, type Servers } from './demo.ts';
 import { policyInForce } from './envoy-admin.ts';
 import { startEnvoy } from './envoy-process.ts';
@@ -37,6 +37,8 @@ export async function startLocalServers(options: LocalServersOptions, opened: Op
     stop.throwIfAborted();
     return await screen.step(what, work);
   };
+  // First of all: an Envoy that can't listen there is told of by nobody else.
+  if (options.port !== undefined) await checkFree(options.port);
   const progress = (line: string): void => screen.say(`  ${line}`);
   const redis = await findRedis({ progress });
   stop.throwIfAborted();
