@@ -30,8 +30,21 @@ export interface Made {
   readonly what: string;
 }
 
-/** Writes what is missing, or everything but the authority under `force`; fails before anything is written. */
+/** Writes what is missing, or everything but the authority under `force`; fails in one line. */
 export async function writeCertificates(folder: string, wanted: Wanted): Promise<readonly Made[]> {
+  try {
+    return await write(folder, wanted);
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === undefined || path === undefined) throw error;
+    throw new Error(`${path}: can't be read or written (${code}); give another folder with --out`, {
+      cause: error,
+    });
+  }
+}
+
+/** Fails before anything is written where a certificate is there already. */
+async function write(folder: string, wanted: Wanted): Promise<readonly Made[]> {
   const existing = wanted.namespaces
     .map((namespace) => clientFolder(folder, namespace))
     .filter((path) => existsSync(path));

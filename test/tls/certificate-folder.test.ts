@@ -126,3 +126,12 @@ test('half an authority, a foreign one and an expired one are refused with the f
     message: `${crt} is there, but ${key} is not; put it back, or give another folder with --out`,
   });
 });
+
+test('a folder that can not be written is told in one line, with its path', async (t) => {
+  const folder = await emptyFolder(t);
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  await assert.rejects(writeCertificates(file, WANTED), {
+    message: `${file}: can't be read or written (EEXIST); give another folder with --out`,
+  });
+});

@@ -29,10 +29,20 @@ export function loadCredentials(environment: NodeJS.ProcessEnv = process.env): K
 /** Several are one, as for kubectl: of two entries of one name the first counts. */
 function loadFiles(config: KubeConfig, files: readonly string[]): void {
   const [first = '', ...others] = files.filter((file) => file !== '');
-  config.loadFromFile(first);
+  loadFile(config, first);
   for (const file of others) {
     const other = new KubeConfig();
-    other.loadFromFile(file);
+    loadFile(other, file);
     config.mergeConfig(other, true);
+  }
+}
+
+function loadFile(config: KubeConfig, file: string): void {
+  try {
+    config.loadFromFile(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === undefined ? 'is not a kubeconfig' : `can't be read (${code})`;
+    throw new Error(`${file} ${why}; correct the file, or KUBECONFIG, which names it`, { cause: error });
   }
 }
