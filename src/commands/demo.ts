@@ -31,6 +31,9 @@ interface Options {
 
 const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
 
+/** Ctrl-C and Ctrl-\, a terminal that closes, a kill. */
+const STOPPING = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM'] as const;
+
 /** Stopped before it could tell: as the shell reports what Ctrl-C ended. */
 const STATUS: Readonly<Record<Outcome, number>> = { fine: 0, wrong: 1, stopped: 130 };
 
@@ -64,7 +67,7 @@ export function demoCommand(): Command {
       if (!existsSync(sample))
         throw new Error(`${sample}: there is no such file; give another with --sample`);
       const asked = new AbortController();
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => asked.abort());
+      for (const signal of STOPPING) process.on(signal, () => asked.abort());
       const screen = new Screen(process.stdout);
       const level =
         command.getOptionValueSource('logLevel') === 'default' ? 'warn' : String(command.opts()['logLevel']);

@@ -150,3 +150,15 @@ test('where Envoy is asked for, the proxy does not take its place', async (t) =>
   assert.equal(await demo.ended, 1, demo.output());
   assert.match(demo.output(), /ENVOY_BIN names no executable file/);
 });
+
+test('Ctrl-\\ stops the demo as Ctrl-C does, and leaves nothing', async (t) => {
+  if ((await needBinaries(t)) === undefined) return;
+  const demo = await startDemo(t, []);
+  await eventually('servers', () => (demo.output().includes('Envoy on') ? true : undefined), {
+    deadlineMs: 40_000,
+    seen: demo.output,
+  });
+  demo.signal('SIGQUIT');
+  await demo.ended;
+  assertNothingLeft(demo);
+});
