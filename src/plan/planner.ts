@@ -101,13 +101,15 @@ export class Planner {
       new WorldReader(world, asked),
       object,
       (source) => {
-        const cell = this.#upstream(world, source);
+        const cell = this.#upstream(world, source, before?.upstreamIds);
         upstreamIds.add(source.id);
         for (const question of cell.asked) asked.add(question);
         return cell.planned;
       },
       before?.plan,
     );
+    // What a kept plan uses is still in force, and so is what is remembered of it.
+    if (plan.isLastGood) for (const { id } of plan.upstreams) upstreamIds.add(id);
     const cell: ServiceCell = { plan, asked, upstreamIds };
     this.#services.set(key, cell);
     this.#note(key, before?.plan, plan);
@@ -120,11 +122,13 @@ export class Planner {
     this.#changes.set(key, { before: earlier === undefined ? before : earlier.before, after });
   }
 
-  #upstream(world: World, source: UpstreamSource): UpstreamCell {
+  /** `others`: what the asking service used until now. */
+  #upstream(world: World, source: UpstreamSource, others: ReadonlySet<string> | undefined): UpstreamCell {
     const before = this.#upstreams.get(source.id);
     if (before !== undefined && !before.isStale && sameSource(before.source, source)) return before;
     const asked = new Set<LookupKey>();
-    const planned = planUpstream(new WorldReader(world, asked), source, before?.planned);
+    const previous = before ?? this.#sameServers(source, others);
+    const planned = planUpstream(new WorldReader(world, asked), source, previous?.planned);
     const upstream = reuse(before?.planned.upstream, planned.upstream);
     const question = reuse(before?.planned.question, planned.question);
     if (question !== before?.planned.question) this.#questions.set(source.id, question);
@@ -132,6 +136,19 @@ export class Planner {
     this.#upstreams.set(source.id, cell);
     moveMember(this.#upstreamAskers, source.id, before?.asked, asked);
     return cell;
+  }
+
+  /** The same place under another id (another policy of reads, another RedisDestination): its mode and password stay known. */
+  #sameServers(
+    { host, port, readGroups }: UpstreamSource,
+    others: ReadonlySet<string> | undefined,
+  ): UpstreamCell | undefined {
+    for (const id of others ?? []) {
+      const cell = this.#upstreams.get(id);
+      if (cell === undefined || cell.source.host.key !== host.key || cell.source.port !== port) continue;
+      if ((cell.source.readGroups === undefined) === (readGroups === undefined)) return cell;
+    }
+    return undefined;
   }
 
   #reindex(key: LookupKey, before: ServiceCell | undefined, after: ServiceCell | undefined): void {

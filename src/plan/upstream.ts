@@ -72,11 +72,13 @@ export function placeName({ host, port }: Place): string {
   return host.id.includes(':') ? `[${host.id}]:${port}` : `${host.id}:${port}`;
 }
 
-/** `HOST:PORT`, and `@NAMESPACE` where a RedisDestination outside the host's own namespace shapes it. */
+/** `HOST:PORT`, and `@NAMESPACE` where a RedisDestination shapes it that does not hold for everybody's host of that name. */
 export function upstreamId(host: Host, port: number, destination: RedisDestination | undefined): UpstreamId {
   const place = placeName({ host, port });
   const shapedFrom = destination?.namespace;
-  return shapedFrom === undefined || shapedFrom === host.namespace ? place : `${place}@${shapedFrom}`;
+  // A name of one label is another host in every namespace; with its Service it has been written out.
+  const isEverybodys = shapedFrom === host.namespace && host.id.includes('.');
+  return shapedFrom === undefined || isEverybodys ? place : `${place}@${shapedFrom}`;
 }
 
 export function planUpstream(

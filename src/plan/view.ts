@@ -87,8 +87,11 @@ function isSeen(listener: Listener, view: View): boolean {
 
 /** An object of the clients' own namespace wins over the host's; for nodes without a namespace the host's own wins. */
 function governs(listener: Listener, rival: Listener, view: View): boolean {
-  if (listener.isConsumers !== rival.isConsumers)
-    return listener.isConsumers === (view.namespace !== undefined);
+  if (view.namespace !== undefined) {
+    const isOwn = ({ origin }: Listener): boolean => origin.namespace === view.namespace;
+    if (isOwn(listener) !== isOwn(rival)) return isOwn(listener);
+  }
+  if (listener.isConsumers !== rival.isConsumers) return rival.isConsumers;
   return compareAge(age(listener), age(rival)) < 0;
 }
 

@@ -1,12 +1,16 @@
 import type { ApiObject } from '../../src/api/objects.ts';
 import { Planner } from '../../src/plan/planner.ts';
 import type { Listener, Upstream } from '../../src/plan/routing-plan.ts';
-import { World, type ObjectChanges } from '../../src/world/world.ts';
+import { World, type ObjectChanges, type WorldOptions } from '../../src/world/world.ts';
 
 /** A World and its plans, changed step by step as a source would. */
 export class Desk {
   readonly planner = new Planner();
-  world = World.empty({ clusterDomain: 'cluster.local' });
+  world: World;
+
+  constructor(options: Partial<WorldOptions> = {}) {
+    this.world = World.empty({ clusterDomain: 'cluster.local', ...options });
+  }
 
   /** Names of the RedisServices that were planned again. */
   change(changes: Partial<ObjectChanges>): string[] {
@@ -38,8 +42,12 @@ export class Desk {
     return this.planner.diagnostics().map(({ severity, reason }) => `${severity} ${reason}`);
   }
 
-  password(): string | undefined {
-    const upstream = this.upstream();
+  upstreamIds(): string[] {
+    return this.planner.plans().flatMap(({ upstreams }) => upstreams.map(({ id }) => id));
+  }
+
+  password(id?: string): string | undefined {
+    const upstream = this.upstream(id);
     return upstream === undefined || upstream.mode === 'unavailable'
       ? undefined
       : upstream.credentials?.password.reveal();

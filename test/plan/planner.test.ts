@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { SecretText } from '../../src/api/secret-text.ts';
 import { Desk, deskWith } from './desk.ts';
-import { redisDestination, redisService, secret, service, slice } from './objects.ts';
+import { NO_ANNOTATIONS, redisDestination, redisService, rule, secret, service, slice } from './objects.ts';
 
 const cluster = redisDestination({ mode: 'CLUSTER' });
 
@@ -195,4 +196,55 @@ test('the older of two objects for one host governs it, and the younger takes ov
   desk.remove(older);
   assert.equal(desk.listener('younger')?.readPolicy, 'REPLICA');
   assert.ok(!desk.reasons().includes('error HostConflict'));
+});
+
+test('an edit of what reads prefer, or a wish for zones, drops no password whose Secret is gone', () => {
+  const reads = { host: 'replicas', port: undefined };
+  const rules = [rule({ reads })];
+  const desk = deskWith(
+    redisService({ readPolicy: 'REPLICA', rules }),
+    service(),
+    slice(['10.0.0.1']),
+    service({ name: 'replicas' }),
+    slice(['10.0.0.2'], { serviceName: 'replicas', name: 'replicas-1' }),
+    redisDestination({ mode: 'PROXY', auth: withSecret.auth }),
+    secret({ password: 'good' }),
+  );
+  desk.remove(secret({}));
+  for (const readPolicy of ['PREFER_REPLICA', 'ANY', 'PREFER_MASTER', 'REPLICA'] as const) {
+    desk.put(redisService({ readPolicy, rules }));
+    assert.equal(desk.password(desk.upstreamIds().find((id) => id.startsWith('reads/'))), 'good', readPolicy);
+  }
+
+  desk.put(secret({ password: 'good' }), withSecret);
+  desk.remove(secret({}));
+  desk.put(redisService({ readPolicy: 'ANY', annotations: { ...NO_ANNOTATIONS, zoneAffinity: true } }));
+  assert.equal(desk.password('redis-cluster.redis.svc.cluster.local:6379+zones'), 'good');
+});
+
+test('a mode that was assumed stays in force while its Service is gone and when it is back', () => {
+  const desk = new Desk({ completeNamespaces: 'all' });
+  desk.put(redisService({ readPolicy: 'REPLICA' }), service(), slice(['10.0.0.1']));
+  desk.put(redisService({ readPolicy: 'MASTER' }));
+  desk.remove(service());
+  assert.ok(desk.reasons().includes('warning LastGoodKept'));
+  desk.put(service());
+  assert.equal(desk.upstream()?.mode, 'cluster');
+});
+
+test('hosts of one name in two namespaces share no password', () => {
+  const ofA = { namespace: 'a', name: 'of-a', hosts: ['redis'] };
+  const plain = { kind: 'plain', username: undefined, password: new SecretText('of a') } as const;
+  const desk = deskWith(
+    redisService(ofA),
+    redisDestination({ namespace: 'a', host: 'redis', mode: 'CLUSTER', auth: plain }),
+    redisService({ ...ofA, namespace: 'b', name: 'of-b' }),
+  );
+  const passwords = (name: string): unknown[] => {
+    const plan = desk.planner.plans().find(({ origin }) => origin.name === name);
+    return (plan?.upstreams ?? []).map(({ id }) => desk.password(id));
+  };
+  assert.deepEqual(passwords('of-a'), ['of a']);
+  assert.deepEqual(passwords('of-b'), [undefined]);
+  assert.equal(new Set(desk.upstreamIds()).size, 2);
 });

@@ -44,6 +44,14 @@ test('an object of one namespace does not govern the clients of another', () => 
   assert.deepEqual(governing(viewOf({ namespace: 'bank' }, ofShop, ...host)), []);
 });
 
+test('of two hosts of one name, clients of each namespace get the one of their own', () => {
+  const hosts = ['redis'];
+  const older = redisService({ namespace: 'a', hosts, createdMs: 1 });
+  const younger = redisService({ namespace: 'b', hosts, createdMs: 2 });
+  assert.deepEqual(governing(viewOf({ namespace: 'a' }, older, younger)), ['a/redis-cluster']);
+  assert.deepEqual(governing(viewOf({ namespace: 'b' }, older, younger)), ['b/redis-cluster']);
+});
+
 test('listeners listen where the view says', () => {
   const { plan } = viewOf({ bindAddress: '127.0.0.9' }, ofHost, ...host);
   assert.deepEqual(plan.listeners[0]?.bind, { address: '127.0.0.9', port: 6379 });
