@@ -68,7 +68,7 @@ export function parseObject(value: unknown, locate: Locate, onAsked?: Asked): Pa
   // readKind has seen that it is a map.
   const root = Fields.of(value, [], report) as Fields;
   const metadata = parseMetadata(root, ref, locate, report);
-  const object = metadata && parseKind(kind, root, metadata, report);
+  const object = parseKind(kind, root, metadata, report);
   if (object === undefined || report.hasErrors) return refuse(report, ref.name === '' ? undefined : ref);
   return { kind: 'object', object, diagnostics: report.diagnostics };
 }
@@ -111,7 +111,8 @@ interface Metadata {
   readonly annotations: Fields | undefined;
 }
 
-function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate, report: Report): Metadata | undefined {
+/** Of an object without metadata too, so that what else is wrong with it is told as well. */
+function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate, report: Report): Metadata {
   // Asked for here so that they don't count as unknown fields.
   root.text('apiVersion');
   root.text('kind');
@@ -119,7 +120,9 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate, report: Rep
   const metadata = root.map('metadata');
   if (metadata === undefined) {
     if (!root.has('metadata')) root.invalid('metadata', 'is missing; write metadata with a name');
-    return undefined;
+    const { namespace, name } = ref;
+    const header = { namespace, name, createdMs: Number.POSITIVE_INFINITY, locate };
+    return { header, labels: new Map(), annotations: undefined };
   }
   for (const field of ['name', 'namespace'] as const) {
     const text = metadata.text(field);

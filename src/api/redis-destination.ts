@@ -23,6 +23,7 @@ export function parseRedisDestination(
   report: Report,
 ): RedisDestination | undefined {
   const spec = root.map('spec');
+  root.done();
   if (spec === undefined) {
     if (!root.has('spec')) root.invalid('spec', 'is missing; write spec with a host');
     return undefined;
@@ -49,7 +50,6 @@ export function parseRedisDestination(
   pool?.done({ mode: 'trafficPolicy.connectionPool.redis', auth: 'trafficPolicy.connectionPool.redis' });
   policy?.done({ redis: 'trafficPolicy.connectionPool', tcp: 'trafficPolicy.connectionPool' });
   spec.done({ connectionPool: 'spec.trafficPolicy', mode: 'spec.trafficPolicy.connectionPool.redis' });
-  root.done();
   if (report.hasErrors || host === undefined) return undefined;
   return {
     kind: 'RedisDestination',

@@ -33,8 +33,11 @@ export function parseRedisService(
   report: Report,
 ): RedisService | undefined {
   const spec = root.map('spec');
+  root.done(IN_SETTINGS);
   if (spec === undefined) {
     if (!root.has('spec')) root.invalid('spec', 'is missing; write spec with a list host');
+    // For what is wrong with them as well.
+    parseAnnotations(annotations);
     return undefined;
   }
   const hosts = parseHosts(spec, report);
@@ -48,7 +51,6 @@ export function parseRedisService(
     match: 'an item of spec.redis',
     mirror: 'an item of spec.redis',
   });
-  root.done(IN_SETTINGS);
 
   checkPrefixes(rules, settings.caseInsensitive, report);
   if (report.hasErrors) return undefined;
@@ -64,8 +66,9 @@ export function parseRedisService(
 }
 
 function parseHosts(spec: Fields, report: Report): readonly string[] {
+  const said = report.diagnostics.length;
   const hosts = spec.texts('host');
-  if (hosts.length === 0 && !report.hasErrors) {
+  if (hosts.length === 0 && report.diagnostics.length === said) {
     spec.invalid('host', 'is empty; write the names of the services whose clients this object governs');
   }
   const first = new Map<string, number>();

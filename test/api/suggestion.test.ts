@@ -12,6 +12,8 @@ const cases: [word: string, candidates: readonly string[], meant: string | undef
   ['prefer-replica', POLICIES, 'PREFER_REPLICA'],
   ['PreferMaster', POLICIES, 'PREFER_MASTER'],
   ['MASTRE', POLICIES, 'MASTER'],
+  ['NAY', POLICIES, 'ANY'],
+  ['ahtu', FIELDS, 'auth'],
   ['NEAREST', POLICIES, undefined],
   ['', POLICIES, undefined],
   ['readpolicy', FIELDS, 'readPolicy'],
