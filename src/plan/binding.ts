@@ -16,20 +16,27 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** By the name of the place (`placeName`); what can't be has been told and blocks the object. */
+/**
+ * By the name of the place (`placeName`); what can't be has been told and blocks the object. `refusedHosts`: hosts, by key,
+ * that have none of their places, or not all.
+ */
 export function listenAddresses(
   world: WorldReader,
   service: RedisService,
   places: readonly Place[],
+  refusedHosts: ReadonlySet<string>,
   problems: Problems,
 ): ReadonlyMap<string, SocketAddress> {
   const found = new Map<string, SocketAddress>();
   const takenBy = new Map<string, string>();
+  const keyOf = (host: string): string => hostKey(host, service.namespace, world.clusterDomain);
   const refuse = (message: string): void => problems.block('InvalidValue', service, PATH, message);
   for (const entry of service.annotations.listen) {
     const { address, port } = entry;
-    const place = placeOf(entry, places, (host) => hostKey(host, service.namespace, world.clusterDomain));
+    const place = placeOf(entry, places, keyOf);
     if (typeof place === 'string') {
+      const isTold = entry.of === undefined ? places.length === 0 : refusedHosts.has(keyOf(entry.of.host));
+      if (isTold) continue;
       refuse(place);
       continue;
     }

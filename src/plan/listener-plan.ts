@@ -195,13 +195,7 @@ class RoutesPlanning {
     const message =
       `${readPolicy} has no effect, since none of the routes leads to a Redis Cluster or has reads; write MASTER, ` +
       'say mode CLUSTER in a RedisDestination of the host, or name its replicas in route.reads';
-    problems.addOnce(
-      'warning',
-      'PolicyWithoutReplicas',
-      service,
-      ['spec', 'settings', 'readPolicy'],
-      message,
-    );
+    problems.add('warning', 'PolicyWithoutReplicas', service, ['spec', 'settings', 'readPolicy'], message);
   }
 }
 

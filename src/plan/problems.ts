@@ -3,6 +3,7 @@
  */
 import type { Diagnostic, FieldPath, Reason, Severity } from '../api/diagnostic.ts';
 import type { ApiObject } from '../api/objects.ts';
+import { sameContent } from './same-content.ts';
 
 export class Problems {
   readonly #found: Diagnostic[] = [];
@@ -17,23 +18,13 @@ export class Problems {
     return this.#blocking;
   }
 
+  /** What holds for every listener, or every port of a host, is said once. */
   add(severity: Severity, reason: Reason, object: ApiObject, path: FieldPath, message: string): void {
     const { kind, namespace, name } = object;
+    const diagnostic = { severity, reason, object: { kind, namespace, name }, path, message };
+    if (this.#found.some((before) => isSame(before, diagnostic))) return;
     const position = object.locate(path);
-    this.#found.push({
-      severity,
-      reason,
-      object: { kind, namespace, name },
-      path,
-      ...(position === undefined ? {} : { position }),
-      message,
-    });
-  }
-
-  /** As `add`, unless the same was said before: what holds for every listener is said once. */
-  addOnce(severity: Severity, reason: Reason, object: ApiObject, path: FieldPath, message: string): void {
-    if (this.#found.some((before) => before.reason === reason && before.message === message)) return;
-    this.add(severity, reason, object, path, message);
+    this.#found.push({ ...diagnostic, ...(position === undefined ? {} : { position }) });
   }
 
   /** An error that keeps the whole object from being put in force. */
@@ -43,6 +34,14 @@ export class Problems {
   }
 
   addAll(diagnostics: readonly Diagnostic[]): void {
-    this.#found.push(...diagnostics);
+    for (const diagnostic of diagnostics) {
+      if (!this.#found.some((before) => isSame(before, diagnostic))) this.#found.push(diagnostic);
+    }
   }
+}
+
+function isSame(a: Diagnostic, b: Diagnostic): boolean {
+  return (
+    a.reason === b.reason && a.message === b.message && sameContent([a.object, a.path], [b.object, b.path])
+  );
 }

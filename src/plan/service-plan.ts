@@ -51,6 +51,8 @@ class ServicePlanning {
   readonly #previous: ServicePlan | undefined;
   readonly #problems = new Problems();
   readonly #targets: Targets;
+  /** By key: hosts that have a place less than they should, for a reason that was told. */
+  readonly #refusedHosts = new Set<string>();
 
   constructor(
     world: WorldReader,
@@ -71,11 +73,13 @@ class ServicePlanning {
     const origin: ObjectRef = { kind: service.kind, namespace: service.namespace, name: service.name };
     const { clientAuth, known } = this.#clientAuth();
     const places = this.#places();
-    const listen = listenAddresses(this.#world, service, places, problems);
+    const listen = listenAddresses(this.#world, service, places, this.#refusedHosts, problems);
     const context = { world: this.#world, service, origin, targets: this.#targets, problems, clientAuth };
     const listeners = places.map((place) =>
       planListener(context, place, place.hostIndex, listen.get(placeName(place))),
     );
+    const used = this.#targets.planned;
+    for (const { diagnostics } of used) problems.addAll(diagnostics);
 
     if (problems.blocking) {
       if (previous !== undefined && previous.listeners.length > 0) {
@@ -94,8 +98,6 @@ class ServicePlanning {
         knownClientAuth: known,
       };
     }
-    const used = this.#targets.planned;
-    for (const { diagnostics } of used) problems.addAll(diagnostics);
     return {
       origin,
       service,
@@ -154,6 +156,7 @@ class ServicePlanning {
       );
       if ('problem' in found) {
         this.#problems.block('PortNotFound', service, path, found.problem);
+        this.#refusedHosts.add(host.key);
         continue;
       }
       for (const port of found.ports) {
@@ -165,6 +168,7 @@ class ServicePlanning {
             `${host.id}:${port} is already governed by RedisService ${older.namespace}/${older.name}, which is older; ` +
             'remove the host from one of the two';
           this.#problems.add('error', 'HostConflict', service, path, message);
+          this.#refusedHosts.add(host.key);
         }
       }
     }

@@ -27,21 +27,22 @@ export const AUTO_BIND = 'auto';
 
 export function planForView(services: readonly ServicePlan[], view: View): ViewPlan {
   const governing = chooseGoverning(services, view);
-  const byAddress = new Map<string, Listener>();
+  const byAddress = new Map<string, Governing>();
   const diagnostics: Diagnostic[] = [];
   const listeners: BoundListener[] = [];
   const addressOf = view.bindAddress === AUTO_BIND ? ownAddresses() : (): string => view.bindAddress;
-  for (const listener of governing) {
+  for (const candidate of governing) {
+    const { listener } = candidate;
     const bind = listener.listen ?? { address: addressOf(listener.host), port: listener.port };
     const address = bind.address.includes(':')
       ? `[${bind.address}]:${bind.port}`
       : `${bind.address}:${bind.port}`;
     const holder = byAddress.get(address);
     if (holder !== undefined) {
-      diagnostics.push(addressConflict(listener, holder, address));
+      diagnostics.push(addressConflict(candidate, holder.listener, address));
       continue;
     }
-    byAddress.set(address, listener);
+    byAddress.set(address, candidate);
     listeners.push({ listener, bind });
   }
   return { plan: { listeners, upstreams: collectUpstreams(services, listeners) }, diagnostics };
@@ -63,17 +64,25 @@ function ownAddresses(): (host: string) => string {
   };
 }
 
+interface Governing {
+  readonly listener: Listener;
+  readonly plan: ServicePlan;
+}
+
 /** One listener for each host and port, the oldest object's first. */
-function chooseGoverning(services: readonly ServicePlan[], view: View): readonly Listener[] {
-  const chosen = new Map<string, Listener>();
-  for (const { listeners } of services) {
-    for (const listener of listeners) {
+function chooseGoverning(services: readonly ServicePlan[], view: View): readonly Governing[] {
+  const chosen = new Map<string, Governing>();
+  for (const plan of services) {
+    for (const listener of plan.listeners) {
       if (!isSeen(listener, view)) continue;
       const rival = chosen.get(listener.id);
-      if (rival === undefined || governs(listener, rival, view)) chosen.set(listener.id, listener);
+      if (rival === undefined || governs(listener, rival.listener, view))
+        chosen.set(listener.id, { listener, plan });
     }
   }
-  return [...chosen.values()].sort((a, b) => compareAge(age(a), age(b)) || (a.id < b.id ? -1 : 1));
+  return [...chosen.values()].sort(
+    ({ listener: a }, { listener: b }) => compareAge(age(a), age(b)) || (a.id < b.id ? -1 : 1),
+  );
 }
 
 function isSeen(listener: Listener, view: View): boolean {
@@ -146,13 +155,39 @@ function collectUpstreams(
   return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function addressConflict(loser: Listener, holder: Listener, address: string): Diagnostic {
+const conflicts = new WeakMap<ServicePlan, Map<string, Diagnostic>>();
+
+/** Where it stands in its file is asked once for each plan: views are made often, and it costs reading the YAML again. */
+function addressConflict({ listener, plan }: Governing, holder: Listener, address: string): Diagnostic {
+  let ofPlan = conflicts.get(plan);
+  if (ofPlan === undefined) {
+    ofPlan = new Map();
+    conflicts.set(plan, ofPlan);
+  }
+  const key = `${listener.id} ${holder.origin.namespace}/${holder.origin.name} ${holder.id} ${address}`;
+  let diagnostic = ofPlan.get(key);
+  if (diagnostic === undefined) {
+    diagnostic = describeConflict(listener, plan, holder, address);
+    ofPlan.set(key, diagnostic);
+  }
+  return diagnostic;
+}
+
+function describeConflict(
+  loser: Listener,
+  { service }: ServicePlan,
+  holder: Listener,
+  address: string,
+): Diagnostic {
   const { namespace, name } = holder.origin;
+  const path = ['spec', 'host'];
+  const position = service.locate(path);
   return {
     severity: 'error',
     reason: 'AddressConflict',
     object: loser.origin,
-    path: ['spec', 'host'],
+    path,
+    ...(position === undefined ? {} : { position }),
     message:
       `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
       'listen elsewhere with the annotation redpilot.dev/listen, give every host an address of its own with --bind auto, ' +
