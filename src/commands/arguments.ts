@@ -5,6 +5,7 @@ import { BlockList, isIP } from 'node:net';
 
 import { InvalidArgumentError, Option } from 'commander';
 
+import { hostProblem } from '../api/host-port.ts';
 import { parseNamespaces } from '../api/service-annotations.ts';
 import { AUTO_BIND } from '../plan/view.ts';
 
@@ -73,4 +74,17 @@ export function parseNamespace(text: string): string {
 export function parseVersion(text: string): string {
   if (/^\d{1,3}\.\d{1,3}(\.\d{1,3})?$/.test(text)) return text;
   throw new InvalidArgumentError("write Envoy's version, for example 1.36");
+}
+
+export const CLUSTER_DOMAIN = 'cluster.local';
+
+/** In the form that host names are compared in: in lower case, without a final dot. */
+export function clusterDomainOption(): Option {
+  return new Option('--cluster-domain <domain>', 'what the full names of Services end with')
+    .argParser((text) => {
+      const domain = text.toLowerCase().replace(/\.$/, '');
+      if (hostProblem(domain) === undefined) return domain;
+      throw new InvalidArgumentError('write a domain, for example cluster.local');
+    })
+    .default(CLUSTER_DOMAIN);
 }

@@ -33,7 +33,7 @@ import {
 import { DiagnosticsLog } from './diagnostics-log.ts';
 import { keepStatus } from './keep-status.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
-import { CLUSTER_DOMAIN } from './translate-objects.ts';
+import { CLUSTER_DOMAIN } from './arguments.ts';
 
 export interface ControlPlaneOptions {
   /** Where the objects are: files, or a cluster. */
@@ -47,6 +47,8 @@ export interface ControlPlaneOptions {
   readonly allowBind?: BlockList | undefined;
   /** Whom objects reach that do not say so; undefined: everybody. */
   readonly defaultExportTo?: readonly string[] | undefined;
+  /** What the full names of Services end with; `cluster.local` where nothing is said. */
+  readonly clusterDomain?: string;
   /** Mutual TLS on the xDS port. */
   readonly tls?: CertificateFiles | undefined;
   /** Allows an xDS address beyond loopback without TLS. */
@@ -74,8 +76,8 @@ const FIRST_ANSWERS = { silentMs: 2_000, longestMs: 20_000 };
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { log } = options;
-  const { kubernetes } = options;
-  const defaults = { bindAddress: options.bindAddress, clusterDomain: CLUSTER_DOMAIN };
+  const { kubernetes, bindAddress, clusterDomain = CLUSTER_DOMAIN } = options;
+  const defaults = { bindAddress, clusterDomain };
   const planner = new Planner();
   const views = new ViewSnapshots(() => planner.plans());
   const viewsOfNodes = new WeakMap<XdsNode, NodeView>();
@@ -83,7 +85,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const news = new DiagnosticsLog(log);
   const metrics = new Registry();
   let world = World.empty({
-    clusterDomain: CLUSTER_DOMAIN,
+    clusterDomain,
     ...completeness(kubernetes),
     allowBind: options.allowBind,
     defaultExportTo: options.defaultExportTo,
@@ -205,7 +207,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     isComplete = true;
     tellNews();
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
-    const tls = options.tls && { files: options.tls, clusterDomain: CLUSTER_DOMAIN };
+    const tls = options.tls && { files: options.tls, clusterDomain };
     const onNode = (): void => status?.wake();
     const how = { address, tls, insecure, maxConnectionAgeMs };
     xds = await createXdsServer({ ...how, log, metrics, source, onNode });

@@ -9,8 +9,8 @@ import { planForView } from '../plan/view.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
+import { CLUSTER_DOMAIN } from './arguments.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
-import { CLUSTER_DOMAIN } from './translate-objects.ts';
 
 export const PROXY_DEFAULTS = {
   hedgeAfterMs: 200,
@@ -23,12 +23,16 @@ export const PROXY_DEFAULTS = {
 export async function followFiles(
   proxy: Proxy,
   paths: readonly string[],
-  { namespace, bind }: { readonly namespace?: string; readonly bind: string },
+  {
+    namespace,
+    bind,
+    clusterDomain = CLUSTER_DOMAIN,
+  }: { readonly namespace?: string; readonly bind: string; readonly clusterDomain?: string },
   log: Logger,
 ): Promise<{ close(): Promise<void> }> {
   const planner = new Planner();
   const news = new DiagnosticsLog(log);
-  let world = World.empty({ clusterDomain: CLUSTER_DOMAIN });
+  let world = World.empty({ clusterDomain });
   // One plan after the other.
   let updates = Promise.resolve();
   const follow = (changes: ObjectChanges, ofFiles: readonly Diagnostic[]): void => {

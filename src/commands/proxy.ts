@@ -16,7 +16,14 @@ import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
 import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { addressOption, collect, parseAddress, parseBind, parseNamespace } from './arguments.ts';
+import {
+  addressOption,
+  clusterDomainOption,
+  collect,
+  parseAddress,
+  parseBind,
+  parseNamespace,
+} from './arguments.ts';
 import { createLog } from './log.ts';
 import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
 import { stopAsked } from './stop-asked.ts';
@@ -25,6 +32,7 @@ interface ProxyCommandOptions {
   readonly config?: readonly string[];
   readonly namespace?: string;
   readonly bind: string;
+  readonly clusterDomain: string;
   readonly upstream?: SocketAddress;
   readonly mode: 'cluster' | 'proxy';
   readonly readPolicy: ReadPolicy;
@@ -44,6 +52,7 @@ export function proxyCommand(): Command {
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
     .option('--namespace <name>', 'with --config: as a client of this namespace is served', parseNamespace)
     .option('--bind <address>', 'with --config: where listeners listen', parseBind, '127.0.0.1')
+    .addOption(clusterDomainOption())
     .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parsePlace), 'UPSTREAM'))
     .addOption(
       env(

@@ -8,7 +8,14 @@ import { Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../api/duration.ts';
 import { thisReplica } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { addressOption, collect, parseBind, parseExportTo, parseNetworks } from './arguments.ts';
+import {
+  addressOption,
+  clusterDomainOption,
+  collect,
+  parseBind,
+  parseExportTo,
+  parseNetworks,
+} from './arguments.ts';
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { createLog } from './log.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
@@ -24,6 +31,7 @@ interface ServeOptions extends TlsArguments {
   readonly bind: string;
   readonly allowBind?: BlockList;
   readonly defaultExportTo: readonly string[];
+  readonly clusterDomain: string;
   readonly insecure: boolean;
   readonly maxConnectionAge?: number;
   readonly probe: boolean;
@@ -66,6 +74,7 @@ export function serveCommand(): Command {
       parseExportTo,
       ['*'],
     )
+    .addOption(clusterDomainOption())
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
     .option('--admin-tls', 'the admin too with TLS, for clients with a certificate only', false)
     .option(
@@ -90,6 +99,7 @@ export function serveCommand(): Command {
         bindAddress: options.bind,
         allowBind: options.allowBind,
         defaultExportTo: options.defaultExportTo,
+        clusterDomain: options.clusterDomain,
         tls,
         adminTls: options.adminTls ? tls : undefined,
         insecure: options.insecure,

@@ -8,20 +8,19 @@ import { Planner } from '../plan/planner.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { planForView } from '../plan/view.ts';
 import { World, type WorldOptions } from '../world/world.ts';
+import { CLUSTER_DOMAIN } from './arguments.ts';
 
-export const CLUSTER_DOMAIN = 'cluster.local';
-
-export type TranslateOptions = Omit<WorldOptions, 'clusterDomain'> & { readonly bindAddress?: string };
+export type TranslateOptions = Partial<WorldOptions> & { readonly bindAddress?: string };
 
 /** Everything that a node without a namespace gets, on 127.0.0.1 where nothing else is said. */
 export function translateObjects(
   objects: readonly ApiObject[],
-  { bindAddress = '127.0.0.1', ...options }: TranslateOptions = {},
+  { bindAddress = '127.0.0.1', clusterDomain = CLUSTER_DOMAIN, ...options }: TranslateOptions = {},
 ): {
   readonly plan: RoutingPlan;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN, ...options }).apply({
+  const { world, changed } = World.empty({ clusterDomain, ...options }).apply({
     set: objects,
     deleted: [],
   });

@@ -15,8 +15,8 @@ import { planDocument } from '../plan/plan-document.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { AUTO_BIND } from '../plan/view.ts';
 import { readFiles } from '../sources/files/read.ts';
-import { collect, parseBind, parseNetworks, parseVersion } from './arguments.ts';
-import { CLUSTER_DOMAIN, translateObjects } from './translate-objects.ts';
+import { clusterDomainOption, collect, parseBind, parseNetworks, parseVersion } from './arguments.ts';
+import { translateObjects } from './translate-objects.ts';
 import { sortByPlace } from './validate.ts';
 
 interface TranslateOptions {
@@ -26,6 +26,7 @@ interface TranslateOptions {
   readonly showSecrets: boolean;
   readonly bind?: string;
   readonly allowBind?: BlockList;
+  readonly clusterDomain: string;
   readonly envoyVersion?: string;
 }
 
@@ -63,6 +64,7 @@ export function translateCommand(): Command {
       parseBind,
     )
     .option('--allow-bind <cidr,...>', 'as for serve', parseNetworks)
+    .addOption(clusterDomainOption())
     .option(
       '--envoy-version <version>',
       'leave out what an Envoy of that version lacks, and say so (default: the newest)',
@@ -75,6 +77,7 @@ export function translateCommand(): Command {
       const translated = translateObjects(objects, {
         bindAddress: options.bind ?? (isHosts ? AUTO_BIND : '127.0.0.1'),
         allowBind: options.allowBind,
+        clusterDomain: options.clusterDomain,
       });
       const plan = planWithout(translated.plan, featuresUnknownTo(options.envoyVersion));
       const diagnostics = tellUnsupported(
@@ -84,7 +87,7 @@ export function translateCommand(): Command {
       const all = sortByPlace([...ofFiles, ...translated.diagnostics, ...diagnostics]);
       for (const diagnostic of all) process.stderr.write(`${formatDiagnosticLine(diagnostic)}\n`);
       process.stdout.write(
-        options.to === 'hosts' ? hostsFile(plan, CLUSTER_DOMAIN) : render(plan, options.to, options),
+        options.to === 'hosts' ? hostsFile(plan, options.clusterDomain) : render(plan, options.to, options),
       );
       if (all.some(({ severity }) => severity === 'error')) process.exitCode = 1;
     });

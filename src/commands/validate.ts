@@ -7,29 +7,31 @@ import { Command } from 'commander';
 
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { readFiles } from '../sources/files/read.ts';
-import { parseNetworks } from './arguments.ts';
+import { clusterDomainOption, parseNetworks } from './arguments.ts';
 import { translateObjects } from './translate-objects.ts';
+
+interface ValidateOptions {
+  readonly strict: boolean;
+  readonly allowBind?: BlockList;
+  readonly clusterDomain: string;
+}
 
 export function validateCommand(): Command {
   return new Command('validate')
     .description('say what is wrong with the objects in files, or worth knowing; connects to nothing')
     .argument('<path...>', 'file or folder of objects; - is standard input')
     .option('--allow-bind <cidr,...>', 'as for serve', parseNetworks)
+    .addOption(clusterDomainOption())
     .option('--strict', 'warnings count as errors', false)
     .addHelpText('after', '\nstatus 0: no errors; 1: errors (with --strict warnings too); 2: wrong call')
-    .action(
-      async (
-        paths: readonly string[],
-        options: { readonly strict: boolean; readonly allowBind?: BlockList },
-      ) => {
-        const { objects, diagnostics: ofFiles } = await readFiles(paths);
-        const diagnostics = sortByPlace([...ofFiles, ...translateObjects(objects, options).diagnostics]);
-        for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
-        const bad = options.strict ? ['error', 'warning'] : ['error'];
-        if (diagnostics.some(({ severity }) => bad.includes(severity))) process.exitCode = 1;
-        process.stderr.write(`${summary(objects.length, diagnostics)}\n`);
-      },
-    );
+    .action(async (paths: readonly string[], { strict, ...options }: ValidateOptions) => {
+      const { objects, diagnostics: ofFiles } = await readFiles(paths);
+      const diagnostics = sortByPlace([...ofFiles, ...translateObjects(objects, options).diagnostics]);
+      for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
+      const bad = strict ? ['error', 'warning'] : ['error'];
+      if (diagnostics.some(({ severity }) => bad.includes(severity))) process.exitCode = 1;
+      process.stderr.write(`${summary(objects.length, diagnostics)}\n`);
+    });
 }
 
 /** In the order of files and lines; what has no place comes last, in the order it was found. */
