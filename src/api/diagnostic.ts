@@ -59,6 +59,20 @@ export interface Diagnostic {
   readonly message: string;
 }
 
+/** Of an object that knows where its fields stand. */
+export function diagnosticOf(
+  object: ObjectRef & { readonly locate: (path: FieldPath) => Position | undefined },
+  severity: Severity,
+  reason: Reason,
+  path: FieldPath,
+  message: string,
+): Diagnostic {
+  const { kind, namespace, name } = object;
+  const position = object.locate(path);
+  const place = position === undefined ? {} : { position };
+  return { severity, reason, object: { kind, namespace, name }, path, ...place, message };
+}
+
 /** `spec.redis[0].route.host`, as users write it. */
 export function formatPath(path: FieldPath): string {
   let text = '';

@@ -1,8 +1,14 @@
 /**
  * What Envoy, of whatever version, does otherwise than an object asks; and the guards in force.
  */
-import type { Diagnostic, FieldPath, Reason, Severity } from '../api/diagnostic.ts';
-import type { RedisDestination, RedisService } from '../api/objects.ts';
+import {
+  diagnosticOf,
+  type Diagnostic,
+  type FieldPath,
+  type Reason,
+  type Severity,
+} from '../api/diagnostic.ts';
+import type { RedisDestination } from '../api/objects.ts';
 import type { Listener } from '../plan/routing-plan.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { guardsOf } from './guards.ts';
@@ -43,32 +49,13 @@ function diagnoseDestination(destination: RedisDestination): readonly Diagnostic
   const message =
     'is no limit in Envoy, which opens one connection to each server for each worker and listener, and one for each ' +
     'transaction; run Envoy with fewer workers (--concurrency) instead';
-  return [at(destination, 'warning', 'UnsupportedByEnvoy', path, message)];
-}
-
-function at(
-  object: RedisDestination | RedisService,
-  severity: Severity,
-  reason: Reason,
-  path: FieldPath,
-  message: string,
-): Diagnostic {
-  const { kind, namespace, name } = object;
-  const position = object.locate(path);
-  return {
-    severity,
-    reason,
-    object: { kind, namespace, name },
-    path,
-    ...(position === undefined ? {} : { position }),
-    message,
-  };
+  return [diagnosticOf(destination, 'warning', 'UnsupportedByEnvoy', path, message)];
 }
 
 function diagnose({ service, listeners }: ServicePlan): readonly Diagnostic[] {
   const found: Diagnostic[] = [];
   const tell = (severity: Severity, reason: Reason, path: FieldPath, message: string): void =>
-    void found.push(at(service, severity, reason, path, message));
+    void found.push(diagnosticOf(service, severity, reason, path, message));
   const unsupported = (path: FieldPath, message: string): void =>
     tell('warning', 'UnsupportedByEnvoy', path, message);
 

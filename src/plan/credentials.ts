@@ -6,8 +6,7 @@
  */
 import type { FieldPath, Reason } from '../api/diagnostic.ts';
 import type { Auth, RedisDestination, RedisService, Secret } from '../api/objects.ts';
-import type { SecretText } from '../api/secret-text.ts';
-import { SecretText as Text } from '../api/secret-text.ts';
+import { SecretText } from '../api/secret-text.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import type { Problems } from './problems.ts';
 import type { Credentials } from './routing-plan.ts';
@@ -94,5 +93,5 @@ function readSecret(
 /** Without surrounding white space (a newline at the end of a file is no part of a password); undefined if nothing is left. */
 function trimmed(text: SecretText | undefined): SecretText | undefined {
   const value = text?.reveal().trim() ?? '';
-  return value === '' ? undefined : new Text(value);
+  return value === '' ? undefined : new SecretText(value);
 }

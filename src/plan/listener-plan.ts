@@ -72,7 +72,7 @@ function reach(
     if (annotations.exportTo !== undefined) {
       const path = ['metadata', 'annotations', 'redpilot.dev/export-to'];
       const message = `has no effect for ${host.id}, which is not of this namespace: there the object governs clients of ${namespace} only; remove it`;
-      problems.addOnce('warning', 'InvalidValue', service, path, message);
+      problems.add('warning', 'InvalidValue', service, path, message);
     }
     return { onlyNamespaces: [namespace], isConsumers: true };
   }

@@ -1,7 +1,13 @@
 /**
  * Collects the Diagnostics of one object while it is planned.
  */
-import type { Diagnostic, FieldPath, Reason, Severity } from '../api/diagnostic.ts';
+import {
+  diagnosticOf,
+  type Diagnostic,
+  type FieldPath,
+  type Reason,
+  type Severity,
+} from '../api/diagnostic.ts';
 import type { ApiObject } from '../api/objects.ts';
 import { sameContent } from './same-content.ts';
 
@@ -18,13 +24,8 @@ export class Problems {
     return this.#blocking;
   }
 
-  /** What holds for every listener, or every port of a host, is said once. */
   add(severity: Severity, reason: Reason, object: ApiObject, path: FieldPath, message: string): void {
-    const { kind, namespace, name } = object;
-    const diagnostic = { severity, reason, object: { kind, namespace, name }, path, message };
-    if (this.#found.some((before) => isSame(before, diagnostic))) return;
-    const position = object.locate(path);
-    this.#found.push({ ...diagnostic, ...(position === undefined ? {} : { position }) });
+    this.addAll([diagnosticOf(object, severity, reason, path, message)]);
   }
 
   /** An error that keeps the whole object from being put in force. */
@@ -33,6 +34,7 @@ export class Problems {
     this.add('error', reason, object, path, message);
   }
 
+  /** What holds for every listener, or every port of a host, is said once. */
   addAll(diagnostics: readonly Diagnostic[]): void {
     for (const diagnostic of diagnostics) {
       if (!this.#found.some((before) => isSame(before, diagnostic))) this.#found.push(diagnostic);

@@ -1,7 +1,7 @@
 /**
  * What one kind of node carries out: the listeners that govern its clients, each on an address of its own.
  */
-import type { Diagnostic } from '../api/diagnostic.ts';
+import { diagnosticOf, type Diagnostic } from '../api/diagnostic.ts';
 import { compareAge, type Aged } from './age.ts';
 import { loopbackAddress } from './loopback-address.ts';
 import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from './routing-plan.ts';
@@ -180,17 +180,9 @@ function describeConflict(
   address: string,
 ): Diagnostic {
   const { namespace, name } = holder.origin;
-  const path = ['spec', 'host'];
-  const position = service.locate(path);
-  return {
-    severity: 'error',
-    reason: 'AddressConflict',
-    object: loser.origin,
-    path,
-    ...(position === undefined ? {} : { position }),
-    message:
-      `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
-      'listen elsewhere with the annotation redpilot.dev/listen, give every host an address of its own with --bind auto, ' +
-      'or narrow what the node gets with bootstrap --hosts',
-  };
+  const message =
+    `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
+    'listen elsewhere with the annotation redpilot.dev/listen, give every host an address of its own with --bind auto, ' +
+    'or narrow what the node gets with bootstrap --hosts';
+  return diagnosticOf(service, 'error', 'AddressConflict', ['spec', 'host'], message);
 }
