@@ -85,7 +85,7 @@ class ServicePlanning {
       if (previous !== undefined && previous.listeners.length > 0) {
         const kept = 'what was last good stays in force until this is mended';
         problems.add('warning', 'LastGoodKept', service, [], kept);
-        return { ...previous, service, diagnostics: problems.found, isLastGood: true };
+        return this.#keep(previous, clientAuth, known);
       }
       return {
         origin,
@@ -112,6 +112,27 @@ class ServicePlanning {
       diagnostics: problems.found,
       isLastGood: false,
       knownClientAuth: known,
+    };
+  }
+
+  /** As it was, but with passwords as they are: a broken edit must not keep a rotated Secret from being followed. */
+  #keep(previous: ServicePlan, clientAuth: ClientAuth, known: KnownCredentials | undefined): ServicePlan {
+    const service = this.#service;
+    const isSameSecret =
+      service.auth?.kind === 'secret' &&
+      known !== undefined &&
+      known.askedFor === previous.knownClientAuth?.askedFor;
+    const current = new Map(this.#targets.planned.map(({ upstream }) => [upstream.id, upstream]));
+    return {
+      ...previous,
+      service,
+      listeners: isSameSecret
+        ? previous.listeners.map((listener) => reuse(listener, { ...listener, clientAuth }))
+        : previous.listeners,
+      upstreams: previous.upstreams.map((upstream) => current.get(upstream.id) ?? upstream),
+      diagnostics: this.#problems.found,
+      isLastGood: true,
+      knownClientAuth: isSameSecret ? known : previous.knownClientAuth,
     };
   }
 

@@ -248,3 +248,45 @@ test('hosts of one name in two namespaces share no password', () => {
   assert.deepEqual(passwords('of-b'), [undefined]);
   assert.equal(new Set(desk.upstreamIds()).size, 2);
 });
+
+test('a rotated Secret is followed on both sides while a broken edit keeps what was last good', () => {
+  const objects = [service(), slice(['10.0.0.1']), withSecret, secret({ password: 'old' })];
+  const desk = deskWith(redisService({ auth: withSecret.auth }), ...objects);
+  const broken = [rule(), rule({ prefix: 'a', port: 7000 })];
+  desk.put(redisService({ auth: withSecret.auth, rules: broken }));
+  assert.ok(desk.reasons().includes('warning LastGoodKept'));
+  desk.put(secret({ password: 'new' }));
+  assert.equal(desk.password(), 'new');
+  const { clientAuth } = desk.listener() ?? {};
+  assert.equal(clientAuth?.kind === 'password' && clientAuth.password.reveal(), 'new');
+  assert.deepEqual(desk.listener()?.routes.prefixes, []);
+});
+
+test('a broken edit of the password itself changes nothing', () => {
+  const plain = (text: string): { kind: 'plain'; username: undefined; password: SecretText } => ({
+    kind: 'plain',
+    username: undefined,
+    password: new SecretText(text),
+  });
+  const desk = deskWith(redisService({ auth: plain('old') }), service(), slice(['10.0.0.1']), cluster);
+  desk.put(redisService({ auth: plain('new'), rules: [rule({ port: 7000 })] }));
+  const { clientAuth } = desk.listener() ?? {};
+  assert.equal(clientAuth?.kind === 'password' && clientAuth.password.reveal(), 'old');
+});
+
+test('localhost is no Service that is missing', () => {
+  const desk = deskWith(redisService({ hosts: ['localhost'] }));
+  assert.deepEqual(desk.reasons(), ['note ModeAssumed']);
+});
+
+test('a broken edit that asks for a password closes no listener that was open', () => {
+  const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), cluster);
+  desk.put(redisService({ auth: withSecret.auth, rules: [rule({ port: 7000 })] }));
+  assert.equal(desk.listener()?.clientAuth.kind, 'none');
+});
+
+test('of an object that was never good nothing is kept, however often it is planned', () => {
+  const desk = deskWith(redisService({ rules: [rule({ port: 7000 })] }), service(), slice(['10.0.0.1']));
+  desk.put(slice(['10.0.0.2']), service());
+  assert.deepEqual(desk.reasons(), ['error PortNotFound']);
+});

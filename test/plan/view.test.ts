@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import type { ApiObject } from '../../src/api/objects.ts';
 import { loopbackAddress } from '../../src/plan/loopback-address.ts';
 import { Planner } from '../../src/plan/planner.ts';
-import { AUTO_BIND, planForView, type View, type ViewPlan } from '../../src/plan/view.ts';
+import { AUTO_BIND, isSameShape, planForView, type View, type ViewPlan } from '../../src/plan/view.ts';
 import { World } from '../../src/world/world.ts';
-import { NO_ANNOTATIONS, redisService, service, slice } from './objects.ts';
+import { deskWith } from './desk.ts';
+import { NO_ANNOTATIONS, redisDestination, redisService, rule, secret, service, slice } from './objects.ts';
 
 const everything: View = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
 
@@ -127,3 +128,34 @@ for (const [exportTo, namespace, isSeen] of exported) {
     assert.equal(governing(viewOf({ namespace }, object, ...host)).length, isSeen ? 1 : 0);
   });
 }
+
+test('of an upstream that a kept plan shares with a current one, a view has the current one', () => {
+  const auth = {
+    kind: 'secret',
+    name: 'password',
+    passwordField: undefined,
+    usernameField: undefined,
+  } as const;
+  const edited = { name: 'a', hosts: ['a.localhost'] };
+  const desk = deskWith(
+    redisService({ ...edited, rules: [rule()] }),
+    redisService({ name: 'b', hosts: ['b.localhost'], rules: [rule()] }),
+    redisDestination({ mode: 'CLUSTER', auth }),
+    secret({ password: 'old' }),
+    ...host,
+  );
+  const [before] = desk.planner.plans();
+  // From here on it does not even ask for the upstream that its last good plan has.
+  desk.put(
+    redisService({ ...edited, rules: [rule({ host: 'other' })] }),
+    service({ name: 'other', ports: [] }),
+  );
+  desk.put(secret({ password: 'new' }));
+  const [kept] = desk.planner.plans();
+  assert.ok(before !== undefined && kept?.isLastGood === true);
+  const { plan } = planForView(desk.planner.plans(), { ...everything, bindAddress: 'auto' });
+  const [upstream] = plan.upstreams.values();
+  assert.ok(upstream?.mode === 'cluster' && plan.listeners.length === 2);
+  assert.equal(upstream.credentials?.password.reveal(), 'new');
+  assert.ok(!isSameShape(before, kept), 'a view can not just take over what a kept plan has');
+});
