@@ -7,6 +7,7 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { needEnvoy } from './environment.ts';
+import { Fence } from './fence.ts';
 import { startHosts, type Host } from './hosts.ts';
 import { startRecordingNode, type RecordingNode } from './recording-node.ts';
 import { answerOf, connect } from './sidecar.ts';
@@ -125,6 +126,7 @@ test('no way to lose a password opens anything', async (t) => {
     }
   }
   const { sidecar, port } = await startHosts(t, envoy, hosts, files);
+  const fence = await Fence.create();
   const set = (name: string, password?: string): Promise<unknown> =>
     answerOf(
       connect(t, port(name), { ...OPEN, ...(password === undefined ? {} : { password }) }).set(
@@ -170,6 +172,8 @@ test('no way to lose a password opens anything', async (t) => {
           ? true
           : undefined,
     );
+    await sidecar.write('fence.yaml', fence.objects());
+    await fence.passed(sidecar);
   };
   for (const [at, way] of LOST.entries()) {
     await t.test(`clients' password, known before: ${way.what}`, async () => {

@@ -12,6 +12,7 @@ import { OLDEST_ENVOY } from '../../src/envoy/envoy-version.ts';
 import { staticConfiguration } from '../../src/envoy/static-configuration.ts';
 import { caseNames, inputsOf, planOfCase } from '../golden/case.ts';
 import { needEnvoy, needOldestEnvoy } from './environment.ts';
+import { Fence } from './fence.ts';
 import { startSidecar } from './sidecar.ts';
 
 /** The oldest one gets what `translate --envoy-version` writes for it, and what `serve` sends it. */
@@ -49,16 +50,15 @@ for (const { what, need, version } of ENVOYS) {
       const envoy = await need(t);
       if (envoy === undefined) return;
       const names = caseNames();
-      const sidecar = await startSidecar(t, {
-        envoy,
-        delta,
-        files: { 'case.yaml': await inputOf(names[0] ?? '') },
-      });
+      const fence = await Fence.create();
+      const sidecar = await startSidecar(t, { envoy, delta, files: { 'case.yaml': fence.objects() } });
       for (const name of names) {
         await t.test(name, async (st) => {
-          await sidecar.write('case.yaml', await inputOf(name));
+          await sidecar.write('case.yaml', `${await inputOf(name)}---\n${fence.objects()}`);
+          // Many cases have listeners of the same names.
+          await fence.passed(sidecar);
           const { plan } = await planOfCase(name);
-          const expected = plan.listeners.map(({ listener }) => listener.id).toSorted();
+          const expected = [...plan.listeners.map(({ listener }) => listener.id), fence.listener].toSorted();
           await listenersBecome(st, expected, () => sidecar.envoy.admin('/listeners?format=json'));
           const stats = await sidecar.envoy.stats('update_rejected|dynamic_unknown_fields');
           assert.deepEqual(
