@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
@@ -21,55 +21,61 @@ const ENVOYS = [
   { what: `Envoy ${OLDEST_ENVOY}`, need: needOldestEnvoy, version: OLDEST_ENVOY },
 ];
 
-for (const { what, need, version } of ENVOYS) {
-  test(`${what} --mode validate takes the static form of every golden case`, async (t) => {
-    const envoy = await need(t);
-    if (envoy === undefined) return;
-    const folder = await temporaryFolder('golden');
-    t.after(() => removeFolder(folder));
-    for (const name of caseNames()) {
-      await t.test(name, async () => {
-        const plan = planWithout((await planOfCase(name)).plan, featuresUnknownTo(version));
-        const file = join(folder, `${name}.json`);
-        await writeFile(file, JSON.stringify(staticConfiguration(plan, (secret) => secret.reveal())));
-        const { stdout } = await promisify(execFile)(envoy, [
-          '--mode',
-          'validate',
-          '-c',
-          file,
-          '--log-level',
-          'error',
-        ]);
-        assert.match(stdout, /OK/);
-      });
-    }
-  });
-
-  for (const delta of version === undefined ? [true, false] : [true]) {
-    test(`${what} takes every golden case over xDS, one after the other (${delta ? 'delta' : 'state of the world'})`, async (t) => {
+// At once: an Envoy that waits for a Redis that is not there does so for a second at each case.
+suite('golden cases', { concurrency: true }, () => {
+  for (const { what, need, version } of ENVOYS) {
+    test(`${what} --mode validate takes the static form of every golden case`, async (t) => {
       const envoy = await need(t);
       if (envoy === undefined) return;
-      const names = caseNames();
-      const fence = await Fence.create();
-      const sidecar = await startSidecar(t, { envoy, delta, files: { 'case.yaml': fence.objects() } });
-      for (const name of names) {
-        await t.test(name, async (st) => {
-          await sidecar.write('case.yaml', `${await inputOf(name)}---\n${fence.objects()}`);
-          // Many cases have listeners of the same names.
-          await fence.passed(sidecar);
-          const { plan } = await planOfCase(name);
-          const expected = [...plan.listeners.map(({ listener }) => listener.id), fence.listener].toSorted();
-          await listenersBecome(st, expected, () => sidecar.envoy.admin('/listeners?format=json'));
-          const stats = await sidecar.envoy.stats('update_rejected|dynamic_unknown_fields');
-          assert.deepEqual(
-            [...stats].filter(([, count]) => count > 0),
-            [],
-          );
+      const folder = await temporaryFolder('golden');
+      t.after(() => removeFolder(folder));
+      for (const name of caseNames()) {
+        await t.test(name, async () => {
+          const plan = planWithout((await planOfCase(name)).plan, featuresUnknownTo(version));
+          const file = join(folder, `${name}.json`);
+          await writeFile(file, JSON.stringify(staticConfiguration(plan, (secret) => secret.reveal())));
+          const { stdout } = await promisify(execFile)(envoy, [
+            '--mode',
+            'validate',
+            '-c',
+            file,
+            '--log-level',
+            'error',
+          ]);
+          assert.match(stdout, /OK/);
         });
       }
     });
+
+    for (const delta of version === undefined ? [true, false] : [true]) {
+      test(`${what} takes every golden case over xDS, one after the other (${delta ? 'delta' : 'state of the world'})`, async (t) => {
+        const envoy = await need(t);
+        if (envoy === undefined) return;
+        const names = caseNames();
+        const fence = await Fence.create();
+        const sidecar = await startSidecar(t, { envoy, delta, files: { 'case.yaml': fence.objects() } });
+        for (const name of names) {
+          await t.test(name, async (st) => {
+            await sidecar.write('case.yaml', `${await inputOf(name)}---\n${fence.objects()}`);
+            // Many cases have listeners of the same names.
+            await fence.passed(sidecar);
+            const { plan } = await planOfCase(name);
+            const expected = [
+              ...plan.listeners.map(({ listener }) => listener.id),
+              fence.listener,
+            ].toSorted();
+            await listenersBecome(st, expected, () => sidecar.envoy.admin('/listeners?format=json'));
+            const stats = await sidecar.envoy.stats('update_rejected|dynamic_unknown_fields');
+            assert.deepEqual(
+              [...stats].filter(([, count]) => count > 0),
+              [],
+            );
+          });
+        }
+      });
+    }
   }
-}
+});
 
 async function inputOf(name: string): Promise<string> {
   return (await Promise.all(inputsOf(name).map((path) => readFile(path, 'utf8')))).join('---\n');
