@@ -18,6 +18,10 @@ const BENCHMARKS: Readonly<
     what: 'how soon thousands of streams have a change, beside go-control-plane and bare grpc-js',
     load: () => import('./xds.ts'),
   },
+  'warm-up': {
+    what: 'what waiting for a cluster to be warm costs, at start and at updates',
+    load: () => import('./warm-up.ts'),
+  },
   'slow-command': {
     what: 'what a slow command on a healthy replica costs, by health check',
     load: () => import('./slow-command.ts'),

@@ -205,6 +205,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS);
     isComplete = true;
+    // Encodes everything before the first nodes wait for it; most of them see all of it.
+    if (kubernetes === undefined)
+      views.snapshotFor({ namespace: undefined, hosts: undefined, bindAddress: options.bindAddress });
     tellNews();
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
     const tls = options.tls && { files: options.tls, clusterDomain };
