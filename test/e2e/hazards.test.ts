@@ -64,6 +64,16 @@ function hazards(
       /^OK,OK,$/,
     ],
     [
+      'replicas that were down from the start',
+      {
+        name: 'dead-replicas',
+        endpoints: [node],
+        settings: { readPolicy: 'REPLICA' },
+        rules: [{ route: { host: 'dead-replicas', reads: { host: 'down' } } }],
+      },
+      /^OK,OK,$/,
+    ],
+    [
       'replicas that are not there',
       {
         name: 'no-replicas',
