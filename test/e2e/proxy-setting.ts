@@ -57,7 +57,12 @@ export function clusterPlan(
 export function client(
   t: TestContext,
   port: number,
-  options: { readonly host?: string; readonly password?: string; readonly enableReadyCheck?: boolean } = {},
+  options: {
+    readonly host?: string;
+    readonly password?: string;
+    readonly enableReadyCheck?: boolean;
+    readonly protocol?: 2 | 3;
+  } = {},
 ): Redis {
   const made = new Redis({
     host: '127.0.0.1',
