@@ -68,6 +68,36 @@ for (const from of ['path', 'wheel'] as const) {
   }
 }
 
+for (const from of ['path', 'wheel'] as const) {
+  test(`with full coverage required (server from the ${from}) reads wait, and none fails`, async (t) => {
+    const redis = await needRedis(t, from);
+    if (redis === undefined) return;
+    const cluster = await RedisCluster.start({
+      redis,
+      config: { 'cluster-require-full-coverage': 'yes' },
+    });
+    t.after(() => cluster.stop());
+    const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'ANY')));
+    const load = await SteadyLoad.start(port, { readsPerSecond: 200, writesPerSecond: 20 });
+    t.after(() => load.stop());
+    const [shard] = await cluster.shards();
+    assert.ok(shard);
+    const victim = cluster.node(shard.primary);
+    await cluster.kill(victim);
+    await promoted(cluster, victim);
+    await sleep(2_000);
+    load.pause();
+    const reads = await load.finished('read');
+    assert.ok(reads.length > 500, `only ${reads.length} reads`);
+    assert.deepEqual(
+      reads.filter(({ error }) => error !== undefined),
+      [],
+    );
+    const longest = Math.max(...reads.map(({ tookMs }) => tookMs));
+    assert.ok(longest < 5_000, `a read took ${longest} ms`);
+  });
+}
+
 /** Another node answers for its slots. */
 async function promoted(cluster: RedisCluster, victim: ClusterNode): Promise<void> {
   const other = cluster.nodes.find((node) => node !== victim);
