@@ -7,7 +7,7 @@ import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { needBinaries } from './environment.ts';
 import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
-import { clusterHost, documents, redisService } from './kube-objects.ts';
+import { clusterHost, documents, redisService, secret } from './kube-objects.ts';
 import { connect, connectEnvoy } from './sidecar.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> =>
@@ -33,10 +33,12 @@ test('a restart while objects are bad changes nothing for their clients', async 
     const namespace = await kube.newNamespace();
     const [port = 0] = await freePorts(1);
     await kube.apply(clusterHost(namespace, 'cache', port, seeds));
-    await kube.apply(documents(redisService(namespace, 'cache', { settings: { readPolicy: 'REPLICA' } })));
+    await kube.apply(documents(secret(namespace, 'clients', { password: 'word' })));
+    const settings = { readPolicy: 'REPLICA', auth: { secret: { name: 'clients' } } };
+    await kube.apply(documents(redisService(namespace, 'cache', { settings })));
     const { xdsAddress } = controlPlane;
     await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress, namespace, nodeId });
-    await eventually('an answer', () => connect(t, port).ping());
+    await eventually('an answer', () => connect(t, port, { password: 'word' }).ping());
     return { namespace, port };
   };
   const keptOf = (namespace: string): unknown =>
@@ -66,7 +68,7 @@ test('a restart while objects are bad changes nothing for their clients', async 
   const before = await Promise.all(places.map(({ namespace }) => resourcesOf(namespace)));
 
   await controlPlane.close();
-  for (const { port } of places) assert.equal(await connect(t, port).ping(), 'PONG');
+  for (const { port } of places) assert.equal(await connect(t, port, { password: 'word' }).ping(), 'PONG');
   controlPlane = await startKubeControlPlane(t, kube, { xdsPort });
   await eventually('the Envoys are back', async () => {
     const found = await Promise.all(places.map(({ namespace }) => resourcesOf(namespace)));
@@ -75,7 +77,7 @@ test('a restart while objects are bad changes nothing for their clients', async 
   const after = await Promise.all(places.map(({ namespace }) => resourcesOf(namespace)));
   assert.deepEqual(after, before);
   for (const { namespace, port } of places) {
-    assert.equal(await connect(t, port).ping(), 'PONG');
+    assert.equal(await connect(t, port, { password: 'word' }).ping(), 'PONG');
     assert.ok(keptOf(namespace), namespace);
   }
 

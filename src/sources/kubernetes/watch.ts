@@ -8,6 +8,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { KubeConfig } from '@kubernetes/client-node';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
+import type { ApiObject } from '../../api/objects.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import { reasonOf } from './api-error.ts';
 import { ApiServer } from './api-server.ts';
@@ -76,6 +77,7 @@ class Source implements KubernetesSource {
   readonly #stopped = new AbortController();
   /** undefined until it has been read. */
   #remembered: readonly RawObject[] | undefined;
+  #recalled: readonly ApiObject[] | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -179,8 +181,7 @@ class Source implements KubernetesSource {
    * First with what was good before a restart, then with what there is: so it is decided anew, as if there had been no
    * restart, whether the newest version takes its place.
    */
-  #begin(remembered: readonly RawObject[]): void {
-    const recalled = this.#objects.recall(remembered);
+  #begin(recalled: readonly ApiObject[]): void {
     if (recalled.length === 0) return;
     const { set, deleted } = this.#objects.take();
     this.#options.onChange({ set: [...set, ...recalled], deleted }, []);
@@ -222,13 +223,16 @@ class Source implements KubernetesSource {
   }
 
   #report(): void {
-    this.#secrets.want(this.#objects.objects());
     if (!this.#isComplete) {
-      if (!this.#collections.every(isKnown) || !this.#secrets.isSettled) return;
-      if (this.#remembered === undefined) return;
+      if (!this.#collections.every(isKnown) || this.#remembered === undefined) return;
+      this.#recalled ??= this.#objects.recall(this.#remembered);
+      // What was good before has Secrets of its own.
+      this.#secrets.want([...this.#objects.objects(), ...this.#recalled]);
+      if (!this.#secrets.isSettled) return;
       this.#isComplete = true;
-      this.#begin(this.#remembered);
+      this.#begin(this.#recalled);
     }
+    this.#secrets.want(this.#objects.objects());
     const diagnostics = [...this.#objects.diagnostics(), ...this.#secrets.diagnostics()];
     this.#options.onChange(this.#objects.take(), diagnostics);
     this.#markComplete();
