@@ -85,7 +85,13 @@ export class Targets {
   reads(primary: Target, to: HostPort, listener: Place, path: FieldPath): Target | undefined {
     const place = this.#place(to, listener, path);
     const { readPolicy, namespace } = this.#service;
-    if (place === undefined || readPolicy === 'MASTER') return undefined;
+    if (place === undefined) return undefined;
+    if (placeName(place) === placeName(primary.place)) {
+      const message = `${placeName(place)} is the primary itself; name the Service of its replicas, or remove reads`;
+      this.#problems.block('InvalidValue', this.#service, path, message);
+      return undefined;
+    }
+    if (readPolicy === 'MASTER') return undefined;
     // The primary's way holds for its replicas too, unless they have one of their own.
     const destination = destinationFor(this.#world, place.host, namespace) ?? primary.destination;
     const planned = this.#planUpstream({
