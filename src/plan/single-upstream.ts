@@ -15,7 +15,7 @@ export interface SingleUpstream {
 }
 
 const CONNECT_TIMEOUT_MS = 500;
-/** Neither does flags' one upstream have. */
+/** What only objects can ask for. */
 const PLAIN = { tls: undefined, keepalive: undefined, maxConnections: undefined } as const;
 const OP_TIMEOUT_MS = 5_000;
 
