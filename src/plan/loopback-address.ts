@@ -2,7 +2,7 @@
  * A loopback address for each host (`--bind auto`), so that any number of hosts can keep port 6379.
  *
  * A pure function of the host's name, so the same on every node, after every restart, and in `translate --to hosts`; but
- * of two hosts that get one address (3 % of a thousand have such a one) the second moves on, as its view has them.
+ * of two hosts that get one address (a chance of 3 % among a thousand) the second moves on, as its view has them.
  */
 
 /** 127.0.x.x is left to others (127.0.0.1, resolvers at 127.0.0.53, Debian's 127.0.1.1). */
