@@ -11,7 +11,7 @@ import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import { changeInPlace, differences, gather, type FileState, type Held } from './gather.ts';
 import { readAndParse, unreadable } from './read.ts';
-import { isObjectFile, listFiles, look, sameStamp, stampOf, type Tree } from './tree.ts';
+import { isObjectFile, listFiles, look, sameStamp, stampOf, type Stamp, type Tree } from './tree.ts';
 
 /** Two looks at the files this far apart must see the same. A write of some kilobytes takes well under it. */
 const REST_MS = 20;
@@ -44,7 +44,7 @@ export class Follower {
   #diagnostics: readonly Diagnostic[] = [];
   /** Then it is tried again with every change. */
   #isAnyUnreadable = false;
-  #due: Scope = new Set();
+  #due: 'everything' | Set<string> = new Set();
   #isBusy = false;
   #nextLook: NodeJS.Timeout | undefined;
 
@@ -74,8 +74,8 @@ export class Follower {
 
   /** Something happened to a file, or somewhere: look until everything has come to rest. */
   wake(path?: string): void {
-    this.#due =
-      path === undefined || this.#due === 'everything' ? 'everything' : new Set([...this.#due, path]);
+    if (path === undefined) this.#due = 'everything';
+    else if (this.#due !== 'everything') this.#due.add(path);
     this.#follow();
   }
 
@@ -153,15 +153,22 @@ export class Follower {
   /** An edit of one file among ten thousand must not cost a look at all of them. */
   async #look(scope: Scope): Promise<Tree> {
     if (scope === 'everything') return listFiles(this.#paths);
-    const files = new Map(this.#tree.files);
+    // Copied only where something is another.
+    let { files } = this.#tree;
+    let copy: Map<string, Stamp> | undefined;
+    const change = (path: string, stamp: Stamp | undefined): void => {
+      if (stamp !== undefined && sameStamp(stamp, files.get(path))) return;
+      copy ??= new Map(files);
+      files = copy;
+      if (stamp === undefined) copy.delete(path);
+      else copy.set(path, stamp);
+    };
     for (const path of scope) {
       const state = await look(path);
       if (typeof state === 'string') return listFiles(this.#paths);
       const isKnown = files.has(path);
-      if (isKnown && (state === undefined || state.isFile())) {
-        if (state === undefined) files.delete(path);
-        else files.set(path, stampOf(state));
-      } else if (isKnown || this.#tree.hidden.has(path) || this.#mayHoldObjects(path, state?.isDirectory())) {
+      if (isKnown && (state === undefined || state.isFile())) change(path, state && stampOf(state));
+      else if (isKnown || this.#tree.hidden.has(path) || this.#mayHoldObjects(path, state?.isDirectory())) {
         return listFiles(this.#paths);
       }
     }
