@@ -54,10 +54,12 @@ class Stream {
   readonly #call: ClientHttp2Stream;
   readonly #counts = new Map<string, number>();
   #onFrame: (type: string, resources: number) => void = () => {};
+  readonly #endpoints: readonly string[];
   bytes = 0;
 
-  constructor({ address, variant }: ConnectOrder, id: string, isSlow: boolean) {
+  constructor({ address, variant, endpoints }: ConnectOrder, id: string, isSlow: boolean) {
     this.#variant = variant;
+    this.#endpoints = endpoints;
     const window = isSlow ? SLOW_WINDOW_BYTES : WINDOW_BYTES;
     this.#session = connect(`http://${address}`, { settings: { initialWindowSize: window } });
     this.#session.once('connect', () => {
@@ -101,6 +103,11 @@ class Stream {
     });
   }
 
+  /** In the state of the world each request lists all that is wanted. */
+  #namesOf(typeUrl: string): readonly [number, string][] {
+    return typeUrl === TYPES.EDS ? this.#endpoints.map((name) => [3, name]) : [];
+  }
+
   pause(): void {
     this.#call.pause();
   }
@@ -114,11 +121,7 @@ class Stream {
               [2, typeUrl],
               [6, nonce],
             ]
-          : [
-              [1, version],
-              [4, typeUrl],
-              [5, nonce],
-            ],
+          : [[1, version], [4, typeUrl], [5, nonce], ...this.#namesOf(typeUrl)],
       ),
     );
     this.#onFrame(typeUrl, resources);
