@@ -137,9 +137,11 @@ function loadsOf(
   return loads;
 }
 
-async function measure({ port, process }: Target, load: Load): Promise<Row> {
+async function measure({ name, port, process }: Target, load: Load): Promise<Row> {
   const before = await cpuSeconds(process.pid);
-  const seen = await runRedisBenchmark(port, load);
+  const seen = await runRedisBenchmark(port, load).catch((error: unknown) => {
+    throw new Error(`${name}, ${load.name}: ${String(error)}\n${process.lastLines()}`);
+  });
   const used = (await cpuSeconds(process.pid)) - before;
   return { ...seen, cpuMicros: (used / load.commands) * 1e6 };
 }

@@ -308,7 +308,9 @@ export class Connection implements Flushable {
     if (block.users > 0) return;
     if (block !== this.#current) {
       this.#blocks.shift();
-      this.#writing -= 1;
+      // Answered as a whole before the next one is written: writing goes on at that one's begin.
+      if (this.#writing > 0) this.#writing -= 1;
+      else this.#writtenTo = 0;
       giveBlock(block);
     } else if (this.#writtenTo === block.end) {
       block.end = 0;

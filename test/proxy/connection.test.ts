@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
+import { encodeCommand } from '../../src/proxy/encode.ts';
+import { takeRequest, type Request } from '../../src/proxy/request.ts';
+
+const OWNER: ConnectionOwner = {
+  opened() {},
+  heard() {},
+  refused: () => false,
+  lost() {},
+  closed() {},
+};
+
+/** A connection to a server that says what the test wants it to say. */
+async function setUp(
+  t: TestContext,
+): Promise<{ readonly connection: Connection; readonly server: Socket; readonly received: () => number }> {
+  const accepting = createServer();
+  await new Promise<void>((resolve) => {
+    accepting.listen(0, '127.0.0.1', () => resolve());
+  });
+  t.after(() => accepting.close());
+  const accepted = new Promise<Socket>((resolve) => {
+    accepting.once('connection', resolve);
+  });
+  const connection = new Connection(
+    {
+      host: '127.0.0.1',
+      port: (accepting.address() as AddressInfo).port,
+      connectTimeoutMs: 5_000,
+      keepaliveMs: 30_000,
+      tls: undefined,
+      handshake: [],
+      latency: new Float64Array(LATENCY_BUCKETS),
+    },
+    OWNER,
+  );
+  t.after(() => connection.destroy('the test is over'));
+  const server = await accepted;
+  let bytes = 0;
+  server.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  server.on('error', () => {});
+  return { connection, server, received: () => bytes };
+}
+
+/** Notes its replies. */
+function requestTo(replies: string[]): Request {
+  const request = takeRequest();
+  request.sink = {
+    deliver: (_, bytes, start, end) => {
+      replies.push(Buffer.from(bytes.subarray(start, end)).toString());
+    },
+  };
+  return request;
+}
+
+const COMMAND = encodeCommand('SET', 'key', 'x'.repeat(900));
+/** More than a block of short commands holds. */
+const COUNT = 40;
+
+test('a block that is answered while the next one waits to be written leaves nothing unwritten', async (t) => {
+  const { connection, server, received } = await setUp(t);
+  const replies: string[] = [];
+  const send = (): void => connection.append(requestTo(replies), COMMAND, 0, COMMAND.length);
+  let sent = 0;
+  for (let round = 0; round < 30; round++) {
+    send();
+    sent += 1;
+    await eventually('the command', () => (received() === sent * COMMAND.length ? true : undefined), {
+      everyMs: 1,
+    });
+    // In one turn: the answer to all there is, and commands that need further blocks; the writing comes after both.
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        server.write('+OK\r\n'.repeat(sent - replies.length));
+        for (let count = 0; count < COUNT; count++) send();
+        sent += COUNT;
+        resolve();
+      });
+    });
+    await eventually('all commands', () => (received() === sent * COMMAND.length ? true : undefined), {
+      everyMs: 1,
+    });
+  }
+  server.write('+OK\r\n'.repeat(sent - replies.length));
+  await eventually('all replies', () => (replies.length === sent ? true : undefined));
+  assert.equal(connection.pending, 0);
+});
