@@ -4,7 +4,14 @@
  */
 import type { Logger } from 'pino';
 
-import type { Listener, RoutingPlan, Upstream as UpstreamPlan, UpstreamId } from '../plan/routing-plan.ts';
+import type {
+  Listener,
+  ListenerId,
+  RoutingPlan,
+  SocketAddress,
+  Upstream as UpstreamPlan,
+  UpstreamId,
+} from '../plan/routing-plan.ts';
 import { canShareBuffer } from './accept.ts';
 import { ClusterUpstream } from './cluster-upstream.ts';
 import { Listening, type Guests } from './listening.ts';
@@ -84,7 +91,10 @@ export class Proxy {
     return new Map([...this.#listening].map(([planned, { address }]) => [planned, address]));
   }
 
-  /** Carries out another plan from the next command on; what is the same object in both goes on undisturbed. */
+  /**
+   * Carries out another plan from the next command on; what is the same object in both goes on undisturbed. Fails, after
+   * all else is done, with what could not be listened on.
+   */
   async update(plan: RoutingPlan): Promise<void> {
     const before = this.#upstreams;
     this.#upstreams = new Map(
@@ -95,6 +105,7 @@ export class Proxy {
       }),
     );
     const wanted = new Set<string>();
+    const problems: string[] = [];
     for (const { listener, bind } of plan.listeners) {
       const planned = addressOf(bind.address, bind.port);
       wanted.add(planned);
@@ -104,15 +115,12 @@ export class Proxy {
         existing.routing = routing;
         continue;
       }
-      const listening = await Listening.open({
-        bind,
-        routing,
-        guests: this.#guests,
-        maxRequestBytes: MAX_REQUEST_BYTES,
-        canShareBuffer: this.#canShareBuffer,
-      });
-      this.#listening.set(planned, listening);
-      this.#options.log.info(`${listener.id} listens on ${listening.address}`);
+      try {
+        await this.#listen(planned, bind, routing, listener.id);
+      } catch (error) {
+        // It costs itself only; the next plan tries again.
+        problems.push(error instanceof Error ? error.message : String(error));
+      }
     }
     for (const [planned, listening] of this.#listening) {
       if (wanted.has(planned)) continue;
@@ -123,6 +131,7 @@ export class Proxy {
       if (this.#upstreams.get(id)?.upstream !== upstream) this.#retired.add(upstream);
     }
     this.#hasPlan = true;
+    if (problems.length > 0) throw new Error(problems.join('; '));
   }
 
   /** Stops accepting, answers what was asked, ends. */
@@ -131,6 +140,18 @@ export class Proxy {
     clearInterval(this.#ticker);
     for (const { upstream } of this.#upstreams.values()) upstream.close();
     for (const upstream of this.#retired) upstream.close();
+  }
+
+  async #listen(planned: string, bind: SocketAddress, routing: Routing, id: ListenerId): Promise<void> {
+    const listening = await Listening.open({
+      bind,
+      routing,
+      guests: this.#guests,
+      maxRequestBytes: MAX_REQUEST_BYTES,
+      canShareBuffer: this.#canShareBuffer,
+    });
+    this.#listening.set(planned, listening);
+    this.#options.log.info(`${id} listens on ${listening.address}`);
   }
 
   #routing(listener: Listener): Routing {

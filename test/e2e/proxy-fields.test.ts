@@ -227,3 +227,27 @@ test('faults fail and delay what they name', async (t) => {
   assert.deepEqual(all[1], [5, true]);
   assert.deepEqual(all[2], ['Fault Injected: Error', true]);
 });
+
+test('an address that is taken costs its own listener only', async (t) => {
+  const nodes = await startServers(t, 1);
+  const [node] = nodes ?? [];
+  if (node === undefined) return;
+  const plan = planSingleUpstream({
+    upstream: { address: '127.0.0.1', port: node.port },
+    mode: 'proxy',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const proxy = await startProxy(t, plan);
+  const [port = 0] = portsOf(proxy);
+  const [first] = plan.listeners;
+  assert.ok(first);
+  const taken = { ...first, bind: { address: '127.0.0.1', port: node.port } };
+  await assert.rejects(
+    proxy.update({ ...plan, listeners: [taken, first] }),
+    new RegExp(`127.0.0.1:${node.port} is in use by another process`),
+  );
+  assert.equal(await client(t, port).set('k', 'v'), 'OK');
+});
