@@ -207,7 +207,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     isComplete = true;
     // Encodes everything before the first nodes wait for it; most of them see all of it.
     if (kubernetes === undefined)
-      views.snapshotFor({ namespace: undefined, hosts: undefined, bindAddress: options.bindAddress });
+      views.encodeFor({ namespace: undefined, hosts: undefined, bindAddress: options.bindAddress });
     tellNews();
     const { xdsAddress: address, insecure, maxConnectionAgeMs } = options;
     const tls = options.tls && { files: options.tls, clusterDomain };

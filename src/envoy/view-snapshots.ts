@@ -78,6 +78,11 @@ export class ViewSnapshots {
     return this.#make(view).snapshot;
   }
 
+  /** Encodes what such a view would see; nothing is told of it, since nobody asked for it. */
+  encodeFor(view: NodeView): void {
+    snapshotOf(this.planFor(view).plan, undefined);
+  }
+
   planFor(view: NodeView): ViewPlan {
     const { plan, diagnostics } = planForView(this.#plans(), view);
     return { plan: planWithout(plan, featuresUnknownTo(view.envoyVersion)), diagnostics };

@@ -223,7 +223,11 @@ test('listeners listen where annotations, the node or a hash of the host say', a
     );
     return found.length === 3 ? new Map(found) : undefined;
   });
-  assert.equal(controlPlane.diagnostics().filter(({ severity }) => severity === 'error').length, 0);
+  const errors = controlPlane.diagnostics().filter(({ severity }) => severity === 'error');
+  assert.deepEqual(
+    errors.map(({ message }) => message),
+    [],
+  );
   const [ofA, ofB, ofC] = ['a', 'b', 'c'].map((name) => addresses.get(name));
   assert.deepEqual(ofC, { address: '127.0.0.9', port_value: other });
   assert.deepEqual([ofA?.port_value, ofB?.port_value], [port, port]);
