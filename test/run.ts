@@ -1,5 +1,5 @@
 /**
- * Runs the tests (`npm test [-- FILE…]`): first all that need no server, side by side; then test/e2e, one file at a time,
+ * Runs the tests (`npm test [-- FILE…]`): first all that need no server, side by side; then test/e2e, two files at a time,
  * since each starts real servers.
  *
  * What the machine lacks is named with how to get it and counted; REDPILOT_REQUIRE=envoy,redis,… makes that a failure.
@@ -45,8 +45,13 @@ if (unknown.length > 0) {
 await fetchBinaries();
 const endToEnd = wanted.filter((file) => file.startsWith('test/e2e/'));
 const others = wanted.filter((file) => !endToEnd.includes(file));
-if (others.length > 0) await runFiles(others, true);
-if (endToEnd.length > 0) await runFiles(endToEnd, false);
+if (others.length > 0) await runFiles(others, true, Promise.resolve());
+// Those with an API server wait most of their time, so they run beside the rest; their lines come after its.
+const inCluster = endToEnd.filter((file) => file.startsWith('test/e2e/kubernetes-'));
+const lanes = [endToEnd.filter((file) => !inCluster.includes(file)), inCluster].filter(
+  ({ length }) => length > 0,
+);
+await lanes.reduce((turn, files) => runFiles(files, false, turn), Promise.resolve());
 finish();
 
 /** Here, where its progress can be seen; a test that misses one says so itself. */
@@ -59,7 +64,8 @@ async function fetchBinaries(): Promise<void> {
   }
 }
 
-async function runFiles(files: readonly string[], concurrency: boolean): Promise<void> {
+/** Prints when others have printed. */
+async function runFiles(files: readonly string[], concurrency: boolean, turn: Promise<void>): Promise<void> {
   const stream = run({
     files: files.map((file) => `${root}${file}`),
     concurrency,
@@ -78,7 +84,19 @@ async function runFiles(files: readonly string[], concurrency: boolean): Promise
     if (event.details.type !== 'suite') outcome.failed.push(event.name);
   });
   const report = stream.compose(spec);
-  for await (const chunk of report) process.stdout.write(String(chunk));
+  let held: string | undefined = '';
+  const print = (text: string): void => void process.stdout.write(text);
+  const begin = async (): Promise<void> => {
+    await turn;
+    print(held ?? '');
+    held = undefined;
+  };
+  const begun = begin();
+  for await (const chunk of report) {
+    if (held === undefined) print(String(chunk));
+    else held += String(chunk);
+  }
+  await begun;
 }
 
 function isFile(name: string): boolean {

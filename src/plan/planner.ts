@@ -138,17 +138,18 @@ export class Planner {
     return cell;
   }
 
-  /** The same place under another id (another policy of reads, another RedisDestination): its mode and password stay known. */
+  /**
+   * The same host under another id (another port, policy of reads or RedisDestination): its mode and password stay known.
+   */
   #sameServers(
     { host, port, readGroups }: UpstreamSource,
     others: ReadonlySet<string> | undefined,
   ): UpstreamCell | undefined {
-    for (const id of others ?? []) {
-      const cell = this.#upstreams.get(id);
-      if (cell === undefined || cell.source.host.key !== host.key || cell.source.port !== port) continue;
-      if ((cell.source.readGroups === undefined) === (readGroups === undefined)) return cell;
-    }
-    return undefined;
+    const cells = [...(others ?? [])]
+      .flatMap((id) => this.#upstreams.get(id) ?? [])
+      .filter(({ source }) => source.host.key === host.key)
+      .filter(({ source }) => (source.readGroups === undefined) === (readGroups === undefined));
+    return cells.find(({ source }) => source.port === port) ?? cells[0];
   }
 
   #reindex(key: LookupKey, before: ServiceCell | undefined, after: ServiceCell | undefined): void {

@@ -222,6 +222,16 @@ test('an edit of what reads prefer, or a wish for zones, drops no password whose
   assert.equal(desk.password('redis-cluster.redis.svc.cluster.local:6379+zones'), 'good');
 });
 
+test('a route to another port of the host drops no password whose Secret is gone', () => {
+  const routed = (port: number): ReturnType<typeof redisService> => redisService({ rules: [rule({ port })] });
+  const desk = deskWith(routed(6379), withSecret, secret({ password: 'good' }));
+  desk.remove(secret({}));
+  desk.put(routed(6380));
+  const [id] = desk.upstreamIds();
+  assert.equal(id, 'redis-cluster:6380@redis');
+  assert.equal(desk.password(id), 'good');
+});
+
 test('a mode that was assumed stays in force while its Service is gone and when it is back', () => {
   const desk = new Desk({ completeNamespaces: 'all' });
   desk.put(redisService({ readPolicy: 'REPLICA' }), service(), slice(['10.0.0.1']));
