@@ -46,9 +46,9 @@ await fetchBinaries();
 const endToEnd = wanted.filter((file) => file.startsWith('test/e2e/'));
 const others = wanted.filter((file) => !endToEnd.includes(file));
 if (others.length > 0) await runFiles(others, true, Promise.resolve());
-// Those with an API server wait most of their time, so they run beside the rest; their lines come after its.
-const inCluster = endToEnd.filter((file) => file.startsWith('test/e2e/kubernetes-'));
-const lanes = [endToEnd.filter((file) => !inCluster.includes(file)), inCluster].filter(
+// Those with an API server or a failover wait most of their time, so they run beside the rest; their lines come after its.
+const waiting = endToEnd.filter((file) => /^test\/e2e\/(?:kubernetes|proxy)-/.test(file));
+const lanes = [endToEnd.filter((file) => !waiting.includes(file)), waiting].filter(
   ({ length }) => length > 0,
 );
 await lanes.reduce((turn, files) => runFiles(files, false, turn), Promise.resolve());
