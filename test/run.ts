@@ -14,12 +14,15 @@ import { REQUIREMENTS, unknownRequirements } from './e2e/environment.ts';
 
 interface Outcome {
   passed: number;
-  readonly failed: string[];
+  readonly failed: { readonly name: string; readonly why: string }[];
   readonly skipped: Map<string, string[]>;
 }
 
 /** A file that hangs is a failure, not a night. */
 const FILE_LIMIT_MS = 300_000;
+
+/** Characters. The whole of it stands where the test failed; often the end of the run is all that is kept. */
+const SHOWN_OF_FAILURE = 400;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -81,7 +84,10 @@ async function runFiles(files: readonly string[], concurrency: boolean, turn: Pr
     outcome.skipped.set(reason, [...(outcome.skipped.get(reason) ?? []), event.name]);
   });
   stream.on('test:fail', (event) => {
-    if (event.details.type !== 'suite') outcome.failed.push(event.name);
+    if (event.details.type === 'suite') return;
+    const { cause } = event.details.error;
+    const why = cause instanceof Error ? cause.message : String(cause ?? event.details.error.message);
+    outcome.failed.push({ name: event.name, why });
   });
   const report = stream.compose(spec);
   let held: string | undefined = '';
@@ -108,7 +114,9 @@ function finish(): void {
   for (const [reason, names] of outcome.skipped) {
     for (const name of names) process.stdout.write(`skipped: ${name} (${reason})\n`);
   }
-  for (const name of outcome.failed) process.stdout.write(`failed: ${name}\n`);
+  for (const { name, why } of outcome.failed) {
+    process.stdout.write(`failed: ${name}: ${why.slice(0, SHOWN_OF_FAILURE)}\n`);
+  }
   if (outcome.passed === 0) process.stdout.write('no test was executed\n');
   const reasons = skipped.length === 0 ? '' : ` (${[...outcome.skipped.keys()].join('; ')})`;
   process.stdout.write(

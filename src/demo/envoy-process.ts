@@ -34,7 +34,12 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   await writeFile(file, JSON.stringify(options.configuration(socketPath)), { mode: 0o600 });
   const args = ['--config-path', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'];
   const process = await startProcess(options.binary, [...args, ...(options.args ?? [])]);
-  const admin = envoyAdmin({ socketPath });
+  const ask = envoyAdmin({ socketPath });
+  // What a dead one is asked fails at once, with what it said, where somebody waits for it to change.
+  const admin: AskEnvoy = async (...question) => {
+    if (!process.isRunning()) throw new Hopeless(`Envoy ended:\n${process.lastLines()}`);
+    return ask(...question);
+  };
   const stop = async (): Promise<void> => {
     await process.stop();
     await removeFolder(folder);
@@ -43,7 +48,6 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
     await eventually(
       options.waitUntilReady === false ? "Envoy's admin" : 'Envoy ready',
       async () => {
-        if (!process.isRunning()) throw new Hopeless(`Envoy ended:\n${process.lastLines()}`);
         const state = (await admin('/ready')).trim();
         return state === 'LIVE' || options.waitUntilReady === false ? true : undefined;
       },
