@@ -37,9 +37,18 @@ export class Fence {
     );
   }
 
-  async passed({ envoy }: Pick<Sidecar, 'envoy'>): Promise<void> {
-    await eventually('the edit of the fence in Envoy', async () =>
-      (await envoy.admin('/config_dump')).includes(`"op_timeout": "${this.#seconds}s"`) ? true : undefined,
-    );
+  /** Fails with what the control plane knows of Envoy, and what both have of the fence. */
+  async passed({ envoy, controlPlane }: Pick<Sidecar, 'envoy' | 'controlPlane'>): Promise<void> {
+    const edit = `${this.#seconds}s`;
+    try {
+      await eventually('the edit of the fence in Envoy', async () =>
+        (await envoy.admin('/config_dump')).includes(`"op_timeout": "${edit}"`) ? true : undefined,
+      );
+    } catch (error) {
+      const ask = async (path: string): Promise<string> =>
+        (await fetch(`http://${controlPlane.adminAddress}${path}`)).text();
+      const served = (await ask('/config_dump')).includes(edit) ? 'served' : 'not served';
+      throw new Error(`the edit is ${served}: ${await ask('/debug/syncz')}`, { cause: error });
+    }
   }
 }
