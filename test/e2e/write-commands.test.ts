@@ -132,6 +132,42 @@ test("keyed write commands of Redis' own table end on primaries under every poli
   }
 });
 
+test('BITOP is tried where its operation hashes to, and ends on the primary of its keys', async (t) => {
+  const binaries = await needBinaries(t);
+  if (binaries === undefined) return;
+  const cluster = await RedisCluster.start({ redis: binaries.redis, shards: 3, replicas: 0 });
+  t.after(() => cluster.stop());
+  const [port = 0] = await freePorts(1);
+  const objects = hostObjects({
+    name: 'cache',
+    port,
+    endpoints: cluster.nodes.map((node) => node.port),
+    mode: 'CLUSTER',
+  });
+  await startSidecar(t, { envoy: binaries.envoy, files: { 'cache.yaml': objects } });
+  const client = connect(t, port, { maxRetriesPerRequest: 5 });
+  await eventually('an answer', async () => ((await client.get('{k}')) === null ? true : undefined));
+  const nodes = cluster.nodes.map((node) => node.client);
+  const shards = await cluster.shards();
+  const ownerOf = async (key: string): Promise<Redis> => {
+    const slot = await client.cluster('KEYSLOT', key);
+    const shard = shards.find(({ slots }) => slots.some(([first, last]) => first <= slot && slot <= last));
+    assert.ok(shard);
+    return cluster.node(shard.primary).client;
+  };
+  const tried = await ownerOf('AND');
+  const owners = new Set<Redis>();
+  for (let tag = 0; owners.size < nodes.length; tag++) {
+    const owner = await ownerOf(`{${tag}}`);
+    if (owners.has(owner)) continue;
+    owners.add(owner);
+    const before = { ...(await callsOf(owner, 'bitop')), rejected: await rejectedBy(nodes, 'bitop') };
+    assert.equal(await client.bitop('AND', `{${tag}}to`, `{${tag}}1`, `{${tag}}2`), 0);
+    assert.equal((await callsOf(owner, 'bitop')).calls, before.calls + 1);
+    assert.equal((await rejectedBy(nodes, 'bitop')) - before.rejected, owner === tried ? 0 : 1);
+  }
+});
+
 async function rejectedBy(nodes: readonly Redis[], name: string): Promise<number> {
   const counts = await Promise.all(nodes.map((node) => callsOf(node, name)));
   return counts.reduce((sum, { rejected }) => sum + rejected, 0);
