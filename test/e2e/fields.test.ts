@@ -8,6 +8,7 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { needEnvoy } from './environment.ts';
 import { startHosts, type Host } from './hosts.ts';
 import { documents, hostObjects, redisService, serviceObjects } from './objects.ts';
+import { startSilentHost } from './silent-host.ts';
 import { startRecordingNode, type RecordingNode } from './recording-node.ts';
 import { answerOf, connect, startSidecar } from './sidecar.ts';
 
@@ -47,6 +48,12 @@ test('settings of a listener do on the wire what they say', async (t) => {
       name: 'hung',
       endpoints: [(await startRecordingNode(t, ({ name }) => (name === 'get' ? '' : undefined))).port],
       settings: { opTimeout: '300ms' },
+    },
+    {
+      name: 'unreachable',
+      endpoints: [await startSilentHost(t)],
+      settings: { opTimeout: '60s' },
+      tcp: { connectTimeout: '300ms' },
     },
     {
       name: 'alive',
@@ -104,6 +111,16 @@ test('settings of a listener do on the wire what they say', async (t) => {
     const client = connect(t, port('hung'), { ...OPEN, maxRetriesPerRequest: 0 });
     assert.match(String(await answerOf(client.get('key'))), /upstream failure/);
     assert.ok(performance.now() - started < 4_000);
+  });
+
+  await t.test('connectTimeout: a server that can not be reached costs that long', async () => {
+    const started = performance.now();
+    const client = connect(t, port('unreachable'), { ...OPEN, maxRetriesPerRequest: 0 });
+    assert.match(String(await answerOf(client.get('key'))), /upstream failure/);
+    const took = performance.now() - started;
+    assert.ok(took > 250 && took < 10_000, `it took ${took} ms`);
+    const [timeouts] = (await sidecar.envoy.stats('unreachable.*upstream_cx_connect_timeout')).values();
+    assert.ok((timeouts ?? 0) > 0);
   });
 
   await t.test('tcpKeepalive: the connection to Redis has a keepalive timer', async () => {
