@@ -47,10 +47,17 @@ export function createProgram(): Command {
     if (command !== program && command.commands.length === 0) command.addOption(logLevelOption());
     command.exitOverride();
     command.configureOutput({
-      outputError: (text, write) => write(`redpilot: ${inOneLine(text)}; see redpilot ${path}--help\n`),
+      outputError: (text, write) => write(`redpilot: ${inOneLine(text)}; ${remedy(path)}\n`),
     });
   }
   return program;
+}
+
+/** npm keeps the flags before its `--` to itself and hands on what is left of them. */
+function remedy(path: string): string {
+  return process.env['npm_lifecycle_event'] === 'start'
+    ? 'flags of the demo stand behind --, as in npm start -- --seconds 20'
+    : `see redpilot ${path}--help`;
 }
 
 function withNested(command: Command, path: string): readonly (readonly [command: Command, path: string])[] {

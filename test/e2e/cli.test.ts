@@ -110,6 +110,11 @@ for (const [what, args, stderr] of usage) {
   });
 }
 
+test('flags that npm kept to itself are missed by name', async () => {
+  const ended = await redpilot(['demo', '20'], '', { npm_lifecycle_event: 'start' });
+  assert.match(ended.stderr, /flags of the demo stand behind --, as in npm start -- --seconds 20\n$/);
+});
+
 test('--version and --help are fine', async () => {
   assert.match((await redpilot(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
   const help = await redpilot(['--help']);

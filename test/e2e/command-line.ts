@@ -14,8 +14,15 @@ export interface Ended {
 }
 
 /** Resolves when it has ended. */
-export async function redpilot(args: readonly string[], input = ''): Promise<Ended> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: 'pipe' });
+export async function redpilot(
+  args: readonly string[],
+  input = '',
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: 'pipe',
+    env: { ...process.env, ...environment },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
