@@ -134,7 +134,7 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
   },
   [ANNOTATION('zone-affinity')]: {
     means:
-      '`"true"`: with `PREFER_REPLICA` and `ANY`, nodes of the zone of the Envoy (`bootstrap --zone`) come first',
+      '`"true"`: with `PREFER_REPLICA` and `ANY`, nodes of the zone of the Envoy (`bootstrap --zone`) or the proxy (`proxy --zone`) come first; in the proxy with `REPLICA` too',
     without: '`"false"`',
   },
   [ANNOTATION('guards')]: {

@@ -43,6 +43,7 @@ interface ProxyCommandOptions {
   readonly hedgeAfter: number;
   readonly failoverWait: number;
   readonly maxClients: number;
+  readonly zone?: string;
 }
 
 export function proxyCommand(): Command {
@@ -81,6 +82,12 @@ export function proxyCommand(): Command {
       env(new Option('--upstream-password-file <path>', 'what Redis wants'), 'UPSTREAM_PASSWORD_FILE'),
     )
     .addOption(
+      env(
+        new Option('--zone <zone>', 'the zone this proxy is in: with zone affinity its nodes are read first'),
+        'ZONE',
+      ),
+    )
+    .addOption(
       addressOption('--admin-address <host:port>', 'health, readiness, metrics, topology', '127.0.0.1:19001'),
     )
     .addOption(
@@ -108,6 +115,7 @@ export function proxyCommand(): Command {
         failoverWaitMs: options.failoverWait,
         maxClients: options.maxClients,
         drainMs: PROXY_DEFAULTS.drainMs,
+        zone: options.zone,
         log,
       });
       // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
@@ -145,7 +153,15 @@ async function startSource(
     readPassword('--upstream-password-file', options.upstreamPasswordFile),
   ]);
   await proxy.update(
-    planSingleUpstream({ upstream, mode, readPolicy, listen, clientPassword, upstreamPassword }),
+    planSingleUpstream({
+      upstream,
+      mode,
+      readPolicy,
+      listen,
+      clientPassword,
+      upstreamPassword,
+      zoneAffinity: options.zone !== undefined,
+    }),
   );
   return undefined;
 }

@@ -10,6 +10,7 @@ export interface SingleUpstream {
   readonly mode: 'cluster' | 'proxy';
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
+  readonly zoneAffinity?: boolean;
   readonly clientPassword: SecretText | undefined;
   readonly upstreamPassword: SecretText | undefined;
 }
@@ -47,7 +48,7 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
               : { kind: 'password', username: undefined, password: clientPassword },
           readPolicy: options.readPolicy,
           protocol: 'RESP3',
-          zoneAffinity: false,
+          zoneAffinity: options.zoneAffinity === true && mode === 'cluster',
           faults: [],
           hashTags: false,
           commandStats: false,

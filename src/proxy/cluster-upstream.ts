@@ -15,6 +15,7 @@ import {
   betterTopology,
   parseMigratingSlots,
   parseTopology,
+  parseZone,
   type NodePlace,
   type ShardPlace,
   type Topology,
@@ -49,6 +50,7 @@ export class ClusterUpstream extends Upstream {
   #timer: NodeJS.Timeout | undefined;
   #isRefreshing = false;
   #isAskedAgain = false;
+  #asksZones = false;
   #isClosed = false;
 
   constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
@@ -102,6 +104,10 @@ export class ClusterUpstream extends Upstream {
         replicas: replicas.map(({ address }) => address),
       })),
     };
+  }
+
+  override askZones(): void {
+    this.#asksZones = this.settings.zone !== undefined;
   }
 
   override noteMoved(): void {
@@ -293,26 +299,29 @@ export class ClusterUpstream extends Upstream {
     known.isBeingProbed = true;
     const { node, conversation } = known;
     const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
-    const answer = await conversation.ask([
-      ['PING'],
-      ['INFO', 'replication'],
-      ['CLUSTER', 'INFO'],
-      ...(shard?.primary === node ? ([['CLUSTER', 'NODES']] as const) : []),
-    ]);
+    const said = await conversation.askNamed({
+      ping: ['PING'],
+      replication: ['INFO', 'replication'],
+      clusterInfo: ['CLUSTER', 'INFO'],
+      ...(shard?.primary === node ? { nodes: ['CLUSTER', 'NODES'] } : {}),
+      ...(this.#asksZones ? { server: ['INFO', 'server'] } : {}),
+    });
     known.isBeingProbed = false;
     if (this.#isClosed || !this.#known.has(node.address)) return;
-    if ('failure' in answer) {
-      node.update(answer.failure === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
+    if (typeof said === 'string') {
+      node.update(said === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
       return;
     }
-    const [ping, replication, clusterInfo, nodes] = answer.values;
+    const { ping, replication, clusterInfo, nodes, server } = said;
     const { unfit: unfitBefore, isProbed } = node;
     const isPrimaryUsable = shard?.primary.isUsable ?? false;
     const unfit = judgeFitness(
       { ping, replication, clusterInfo },
       { unfit: unfitBefore, isProbed, isPrimaryUsable },
     );
-    node.update({ isDead: false, isSilent: false, isProbed: true, unfit });
+    node.zone = this.#asksZones ? parseZone(server) : undefined;
+    const isNear = node.zone !== undefined && node.zone === this.settings.zone;
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
     if (shard?.primary === node) this.#noteMigrations(shard, parseMigratingSlots(nodes));
   }
 

@@ -51,6 +51,15 @@ export class Conversation {
     }
   }
 
+  /** The same, by name; a word where nothing can be asked. */
+  async askNamed(
+    questions: Readonly<Record<string, readonly [string, ...string[]]>>,
+  ): Promise<Readonly<Record<string, unknown>> | 'gone' | 'silent'> {
+    const answer = await this.ask(Object.values(questions));
+    if ('failure' in answer) return answer.failure;
+    return Object.fromEntries(Object.keys(questions).map((name, index) => [name, answer.values[index]]));
+  }
+
   async #connect(): Promise<void> {
     if (this.#client.status === 'connecting' || this.#client.status === 'connect') {
       this.#client.disconnect();

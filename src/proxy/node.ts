@@ -61,6 +61,10 @@ export class Node implements ConnectionOwner {
   unfit: string | undefined;
   /** Asked how it is since its connection was last made. */
   isProbed = false;
+  /** As it says itself. */
+  zone: string | undefined;
+  /** In our zone. */
+  isNear = false;
 
   constructor(options: NodeOptions, owner: NodeOwner) {
     this.options = options;
@@ -111,10 +115,11 @@ export class Node implements ConnectionOwner {
     readonly isSilent?: boolean;
     readonly unfit?: string | undefined;
     readonly isProbed?: boolean;
+    readonly isNear?: boolean;
   }): void {
-    const before = `${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed}`;
+    const before = `${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed} ${this.isNear}`;
     Object.assign(this, state);
-    if (`${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed}` !== before) {
+    if (`${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed} ${this.isNear}` !== before) {
       this.#owner.changed(this);
     }
   }

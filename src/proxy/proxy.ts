@@ -21,6 +21,7 @@ import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
 import { beginTurn } from './turn.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
+import { withoutEffect } from './without-effect.ts';
 import type { Upstream, UpstreamSettings, UpstreamStatus } from './upstream.ts';
 
 const TICK_MS = 50;
@@ -49,6 +50,8 @@ export class Proxy {
   readonly #ticker: NodeJS.Timeout;
   #lastTick = performance.now();
   #hasPlan = false;
+  /** What was said of objects, once each. */
+  #said: ReadonlySet<string> = new Set();
 
   private constructor(options: ProxyOptions, canShare: boolean) {
     this.#options = options;
@@ -131,6 +134,7 @@ export class Proxy {
       if (this.#upstreams.get(id)?.upstream !== upstream) this.#retired.add(upstream);
     }
     this.#hasPlan = true;
+    this.#tell(plan);
     if (problems.length > 0) throw new Error(problems.join('; '));
   }
 
@@ -140,6 +144,13 @@ export class Proxy {
     clearInterval(this.#ticker);
     for (const { upstream } of this.#upstreams.values()) upstream.close();
     for (const upstream of this.#retired) upstream.close();
+  }
+
+  /** What the plan asks for and does not get here. */
+  #tell(plan: RoutingPlan): void {
+    const lines = new Set(withoutEffect(plan, this.#options));
+    for (const line of lines) if (!this.#said.has(line)) this.#options.log.warn(line);
+    this.#said = lines;
   }
 
   async #listen(planned: string, bind: SocketAddress, routing: Routing, id: ListenerId): Promise<void> {
@@ -159,8 +170,8 @@ export class Proxy {
   }
 
   #createUpstream(plan: UpstreamPlan): Upstream {
-    const { hedgeAfterMs, failoverWaitMs, log } = this.#options;
-    const settings = { hedgeAfterMs, failoverWaitMs };
+    const { log } = this.#options;
+    const settings: UpstreamSettings = this.#options;
     switch (plan.mode) {
       case 'cluster':
         return new ClusterUpstream(plan, settings, log);

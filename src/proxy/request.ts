@@ -9,7 +9,7 @@ import type { ReplySink } from './reply-sink.ts';
 
 /** What of a listener goes with each of its commands. */
 export interface Terms {
-  /** 0 to 4: MASTER, PREFER_MASTER, REPLICA, PREFER_REPLICA, ANY. */
+  /** 0 to 4: MASTER, PREFER_MASTER, REPLICA, PREFER_REPLICA, ANY; more: the same with a zone (shard.ts). */
   readonly policy: number;
   readonly followRedirections: boolean;
   readonly opTimeoutMs: number;

@@ -4,7 +4,7 @@
 import type { Listener, Route, UpstreamId } from '../plan/routing-plan.ts';
 import { Faults } from './faults.ts';
 import type { Terms } from './request.ts';
-import { POLICIES } from './shard.ts';
+import { policyIndex } from './shard.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface Destination {
@@ -39,13 +39,19 @@ export class Routing {
   readonly #foldsCase: boolean;
 
   constructor(listener: Listener, upstreamOf: (id: UpstreamId) => Upstream) {
-    const { routes, readPolicy, followRedirections, opTimeoutMs, hashTags, faults } = listener;
+    const { routes, readPolicy, zoneAffinity, followRedirections, opTimeoutMs, hashTags, faults } = listener;
     this.listener = listener;
-    this.terms = { policy: POLICIES.indexOf(readPolicy), followRedirections, opTimeoutMs, hashTags };
+    const policy = policyIndex(readPolicy, zoneAffinity);
+    this.terms = { policy, followRedirections, opTimeoutMs, hashTags };
     this.faults = faults.length === 0 ? null : new Faults(faults);
+    const sent = (id: UpstreamId): Upstream => {
+      const upstream = upstreamOf(id);
+      if (zoneAffinity) upstream.askZones();
+      return upstream;
+    };
     const destination = ({ upstream, reads, mirrors }: Route, cut: number): Destination => ({
-      upstream: upstreamOf(upstream),
-      reads: upstreamOf(reads ?? upstream),
+      upstream: sent(upstream),
+      reads: sent(reads ?? upstream),
       cut,
       mirrors:
         mirrors.length === 0

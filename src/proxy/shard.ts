@@ -8,6 +8,15 @@ export const POLICIES = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA',
 
 export const MASTER = 0;
 
+/** Added to a policy: nodes of the reader's zone come first, within what it allows. */
+const NEAR = POLICIES.length;
+
+/** What the hot path knows a policy by. MASTER has nothing to choose from, in no zone. */
+export function policyIndex(policy: (typeof POLICIES)[number], prefersNear: boolean): number {
+  const index = POLICIES.indexOf(policy);
+  return prefersNear && index !== MASTER ? index + NEAR : index;
+}
+
 export class Shard {
   primary: Node;
   replicas: readonly Node[];
@@ -27,12 +36,20 @@ export class Shard {
     const primaries = primary.isUsable ? [primary] : [];
     // A replica that has not been asked may be empty or old: it answers all the same.
     const replicas = this.replicas.filter((node) => node.isUsable && node.isProbed);
+    const near = nearest(replicas);
+    const isReplicaNear = near[0]?.isNear === true;
     this.#readers = [
       primaries,
       primaries.length > 0 ? primaries : replicas,
       replicas,
       replicas.length > 0 ? replicas : primaries,
       [...primaries, ...replicas],
+      primaries,
+      primaries.length > 0 ? primaries : near,
+      near,
+      near.length > 0 ? near : primaries,
+      // As Envoy has it: a primary of the zone after the zone's replicas, and before others.
+      near.length > 0 && (isReplicaNear || primaries[0]?.isNear !== true) ? near : primaries,
     ];
   }
 
@@ -45,4 +62,10 @@ export class Shard {
     this.#turn = this.#turn + 1 >= count ? 0 : this.#turn + 1;
     return readers[this.#turn]!;
   }
+}
+
+/** Those of the zone; all where there are none. */
+function nearest(nodes: readonly Node[]): readonly Node[] {
+  const near = nodes.filter(({ isNear }) => isNear);
+  return near.length > 0 ? near : nodes;
 }

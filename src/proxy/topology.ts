@@ -86,3 +86,9 @@ export function parseReplication(info: unknown): ReplicationInfo | undefined {
     linkDownSeconds: Number(field('master_link_down_since_seconds') ?? 0),
   };
 }
+
+/** From INFO server; only Valkey says it (`availability-zone`). */
+export function parseZone(info: unknown): string | undefined {
+  const text = typeof info === 'string' ? info : '';
+  return /^availability_zone:(.+?)\r?$/m.exec(text)?.[1];
+}

@@ -27,6 +27,8 @@ const ASKING = encodeCommand('ASKING');
 export interface UpstreamSettings {
   readonly hedgeAfterMs: number;
   readonly failoverWaitMs: number;
+  /** Where we are; undefined: not said. */
+  readonly zone?: string | undefined;
 }
 
 export interface UpstreamStatus {
@@ -45,6 +47,8 @@ export interface NodeStatus {
   readonly reads: number;
   readonly writes: number;
   readonly latency: readonly number[];
+  /** undefined: not asked for, or it does not say. */
+  readonly zone: string | undefined;
 }
 
 export interface ShardStatus {
@@ -92,13 +96,14 @@ export abstract class Upstream implements NodeOwner {
 
   /** For people and metrics. */
   status(): UpstreamStatus {
-    const nodes = [...this.nodes()].map(({ address, state, reads, writes, latency }) => ({
+    const nodes = [...this.nodes()].map(({ address, state, reads, writes, latency, zone }) => ({
       address,
       role: 'primary',
       state,
       reads,
       writes,
       latency: [...latency],
+      zone,
     }));
     return { isReady: this.isReady, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
   }
@@ -119,6 +124,9 @@ export abstract class Upstream implements NodeOwner {
   usableReplicas(): readonly Node[] {
     return [];
   }
+
+  /** From now on each node is asked for its zone. */
+  askZones(): void {}
 
   /** A redirection that was seen on a connection of a client's own. */
   noteMoved(_text: string): void {}

@@ -12,15 +12,20 @@ import { eventually } from '../../src/demo/eventually.ts';
 import type { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { Proxy } from '../../src/proxy/proxy.ts';
+import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
 
-export async function startProxy(t: TestContext, plan: RoutingPlan): Promise<Proxy> {
+export async function startProxy(
+  t: TestContext,
+  plan: RoutingPlan,
+  options: Partial<ProxyOptions> = {},
+): Promise<Proxy> {
   const proxy = await Proxy.create({
     hedgeAfterMs: 200,
     failoverWaitMs: 8_000,
     maxClients: 1_000,
     drainMs: 1_000,
     log: pino({ level: 'silent' }),
+    ...options,
   });
   t.after(() => proxy.close());
   await proxy.update(plan);
