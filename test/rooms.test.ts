@@ -15,6 +15,7 @@ const ROOMS = [
   'status',
   'xds',
   'proxy',
+  'istio',
   'envoy',
   'tls',
   'sources',
@@ -25,7 +26,7 @@ const ROOMS = [
 ];
 
 /** Rooms of pure functions, and what they may take of Node nevertheless. */
-const PURE = ['plan', 'world', 'api', 'redis'];
+const PURE = ['istio', 'plan', 'world', 'api', 'redis'];
 const PURE_IMPORTS = new Set([
   'node:net:isIP',
   'node:net:BlockList',

@@ -41,7 +41,7 @@ const CHECKS: readonly (readonly [name: string, command: readonly string[]])[] =
       '--test',
       '--test-reporter=dot',
       '--test-timeout=60000',
-      'test/{api,envoy,golden,plan,redis,sources,status,world,xds}/**/*.test.ts',
+      'test/{api,envoy,golden,istio,plan,redis,sources,status,world,xds}/**/*.test.ts',
       'test/*.test.ts',
     ],
   ],

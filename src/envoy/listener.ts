@@ -10,6 +10,7 @@ import type { Write } from './cluster.ts';
 import { any } from './codec.ts';
 import { guardMetadata, guardsOf, type Guard } from './guards.ts';
 import type { RuntimeFractionalPercent } from './protos/envoy/config/core/v3/RuntimeFractionalPercent.ts';
+import type { Filter } from './protos/envoy/config/listener/v3/Filter.ts';
 import type { Listener } from './protos/envoy/config/listener/v3/Listener.ts';
 import type {
   RedisProxy,
@@ -19,10 +20,23 @@ import type {
   _envoy_extensions_filters_network_redis_proxy_v3_RedisProxy_RedisFault as EnvoyFault,
 } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProxy.ts';
 
+export const REDIS_PROXY = 'envoy.filters.network.redis_proxy';
+
 /** One for all filters: Envoy wants equal settings under equal names. Needed to follow a MOVED to a host name. */
 const DNS_CACHE = { name: 'redpilot', dns_lookup_family: 'V4_PREFERRED' } as const;
 
 export function listenerMessage({ listener, bind }: BoundListener, write: Write): Listener {
+  const guards = guardsOf(listener);
+  return {
+    name: listener.id,
+    address: socketAddress(bind.address, bind.port),
+    filter_chains: [{ filters: [redisProxyFilter(listener, write)] }],
+    ...(guards.length === 0 ? {} : { metadata: guardMetadata(guards) }),
+  };
+}
+
+/** The filter that carries out the listener, wherever the connections come from. */
+export function redisProxyFilter(listener: PlannedListener, write: Write): Filter {
   const guards = guardsOf(listener);
   const { prefixes, catchAll, caseInsensitive } = listener.routes;
   const proxy: RedisProxy = {
@@ -42,19 +56,8 @@ export function listenerMessage({ listener, bind }: BoundListener, write: Write)
     ...(listener.protocol === 'RESP3' ? { protocol_version: 'RESP3' } : {}),
   };
   return {
-    name: listener.id,
-    address: socketAddress(bind.address, bind.port),
-    filter_chains: [
-      {
-        filters: [
-          {
-            name: 'envoy.filters.network.redis_proxy',
-            typed_config: any('envoy.extensions.filters.network.redis_proxy.v3.RedisProxy', proxy),
-          },
-        ],
-      },
-    ],
-    ...(guards.length === 0 ? {} : { metadata: guardMetadata(guards) }),
+    name: REDIS_PROXY,
+    typed_config: any('envoy.extensions.filters.network.redis_proxy.v3.RedisProxy', proxy),
   };
 }
 
