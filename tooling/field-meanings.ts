@@ -141,6 +141,21 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
     means: '`"off"`: Envoy gets no guards ([Envoy](differences-from-envoy.md#guards))',
     without: '`"on"`',
   },
+  [ANNOTATION('istio-namespaces')]: {
+    means:
+      'namespaces joined by commas, or `*` for the whole mesh: whose sidecars carry it out too, as far as `serve --istio-namespaces` allows ([Istio](istio.md))',
+    without: "its own namespace's only",
+  },
+  [ANNOTATION('istio-secrets')]: {
+    means:
+      '`inline` or `file`: how passwords of Secrets get to sidecars, readable in EnvoyFilters or from files that are mounted into istio-proxy ([Istio](istio.md#passwords))',
+    without: 'they do not: what needs one is closed',
+  },
+  [ANNOTATION('istio-port-wide')]: {
+    means:
+      '`"true"`: sidecars take every connection to the port of a host without a virtual address, whatever it is to ([Istio](istio.md))',
+    without: '`"false"`',
+  },
 };
 
 const POLICY = 'spec.trafficPolicy';

@@ -205,13 +205,6 @@ export class Fields {
     return undefined;
   }
 
-  /** A field of the API that is not carried out yet: an error, unless its value is the default. */
-  refuse(name: string, isDefault: (value: unknown) => boolean = () => false): void {
-    const value = this.#value(name);
-    if (value === undefined || isDefault(value)) return;
-    this.invalid(name, 'is not carried out by this version of redpilot; remove it');
-  }
-
   /**
    * Warns of every field that was not asked for, with the one that was probably meant; `prefix`: only of fields that
    * begin so, since the others are somebody else's.

@@ -1,10 +1,19 @@
 /**
- * Service, EndpointSlice and Secret: the little that is read of them. What else they hold is Kubernetes' business.
+ * Service, EndpointSlice, Secret, and Istio's ServiceEntry: the little that is read of them. What else they hold is Kubernetes' business.
  */
 import { isIP } from 'node:net';
 
 import type { Fields } from './fields.ts';
-import type { Endpoint, EndpointSlice, ObjectHeader, Secret, Service, ServicePort } from './objects.ts';
+import type {
+  Endpoint,
+  EndpointSlice,
+  EntryEndpoint,
+  ObjectHeader,
+  Secret,
+  Service,
+  ServiceEntry,
+  ServicePort,
+} from './objects.ts';
 import type { Report } from './report.ts';
 import { SecretText } from './secret-text.ts';
 
@@ -13,13 +22,17 @@ export function parseService(root: Fields, header: ObjectHeader, report: Report)
   const selector = spec?.map('selector');
   const ports = (spec?.maps('ports') ?? []).flatMap((fields) => parseServicePort(fields) ?? []);
   const externalName = spec?.text('type') === 'ExternalName' ? spec.text('externalName') : undefined;
-  const isHeadless = spec?.text('clusterIP') === 'None';
+  const clusterIp = spec?.text('clusterIP');
+  const isHeadless = clusterIp === 'None';
+  const listed = (spec?.texts('clusterIPs') ?? []).map(({ text }) => text);
+  const addresses = listed.length > 0 || clusterIp === undefined ? listed : [clusterIp];
   if (report.hasErrors) return undefined;
   return {
     kind: 'Service',
     ...header,
     hasSelector: selector !== undefined && !selector.isEmpty,
     isHeadless,
+    clusterIps: addresses.filter((address) => isIP(address) !== 0),
     externalName,
     ports,
   };
@@ -82,6 +95,47 @@ function parseAddresses(
     if (version !== undefined && isIP(text) !== version) report.invalid(path, problem);
     return text;
   });
+}
+
+/** Istio has checked it; what is not as expected is passed over there, too. */
+export function parseServiceEntry(
+  root: Fields,
+  header: ObjectHeader,
+  report: Report,
+): ServiceEntry | undefined {
+  const spec = root.map('spec');
+  const given = root.map('status')?.maps('addresses') ?? [];
+  const texts = (name: string): readonly string[] => (spec?.texts(name) ?? []).map(({ text }) => text);
+  const ports = (spec?.maps('ports') ?? []).flatMap((fields): ServicePort[] => {
+    const port = fields.port('number');
+    if (port === undefined) return [];
+    const appProtocol = fields.text('protocol')?.toLowerCase();
+    const name = fields.text('name') ?? '';
+    return [{ name, port, targetPort: fields.numberOnly('targetPort'), appProtocol }];
+  });
+  const endpoints = (spec?.maps('endpoints') ?? []).flatMap((fields): EntryEndpoint[] => {
+    const address = fields.text('address');
+    if (address === undefined || address === '') return [];
+    const named = fields.map('ports');
+    const numbers = (named?.names ?? []).flatMap((name) => {
+      const port = named?.port(name);
+      return port === undefined ? [] : [[name, port] as const];
+    });
+    return [{ address, ports: new Map(numbers) }];
+  });
+  if (report.hasErrors) return undefined;
+  const stated = texts('addresses');
+  const exportTo = texts('exportTo');
+  return {
+    kind: 'ServiceEntry',
+    ...header,
+    hosts: texts('hosts').map((host) => host.toLowerCase()),
+    addresses: stated.length > 0 ? stated : given.flatMap((fields) => fields.text('value') ?? []),
+    ports,
+    resolution: spec?.text('resolution') ?? 'NONE',
+    endpoints,
+    exportTo: exportTo.length === 0 ? undefined : exportTo,
+  };
 }
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

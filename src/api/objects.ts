@@ -85,7 +85,16 @@ export interface ServiceAnnotations {
   readonly protocol: Protocol;
   readonly zoneAffinity: boolean;
   readonly guards: boolean;
+  /** Whose sidecars get an EnvoyFilter too, beside its own namespace's; `*`: the whole mesh's. */
+  readonly istioNamespaces: readonly string[];
+  /** How passwords of Secrets may get into an EnvoyFilter; undefined: not at all. */
+  readonly istioSecrets: IstioSecrets | undefined;
+  /** An EnvoyFilter takes every connection to the port, whatever its address. */
+  readonly istioPortWide: boolean;
 }
+
+/** `file`: the sidecar reads them from files that are mounted into it. */
+export type IstioSecrets = 'inline' | 'file';
 
 /** `HOST[:PORT]=ADDRESS:PORT`, or `ADDRESS:PORT` alone. */
 export interface ListenAddress {
@@ -144,6 +153,8 @@ export interface Service extends ObjectHeader {
   readonly hasSelector: boolean;
   /** clusterIP "None": its name resolves to the pods themselves. */
   readonly isHeadless: boolean;
+  /** Its virtual addresses; none of a headless one, and from files mostly unknown. */
+  readonly clusterIps: readonly string[];
   readonly externalName: string | undefined;
   readonly ports: readonly ServicePort[];
 }
@@ -172,6 +183,28 @@ export interface Endpoint {
   readonly zone: string | undefined;
 }
 
+/** Istio's: a host that the mesh knows without a Service. */
+export interface ServiceEntry extends ObjectHeader {
+  readonly kind: 'ServiceEntry';
+  /** In lower case. */
+  readonly hosts: readonly string[];
+  /** Its virtual addresses, also those that Istio has given it; CIDR blocks among them. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
+  /** How endpoints are found: `STATIC`, `DNS`, `NONE`, … */
+  readonly resolution: string;
+  readonly endpoints: readonly EntryEndpoint[];
+  /** Namespaces that see it, `.` for its own; undefined: all. */
+  readonly exportTo: readonly string[] | undefined;
+}
+
+export interface EntryEndpoint {
+  /** An IP address or a DNS name. */
+  readonly address: string;
+  /** By name of the port, where it is another one. */
+  readonly ports: ReadonlyMap<string, number>;
+}
+
 export interface Secret extends ObjectHeader {
   readonly kind: 'Secret';
   /** `Opaque` where it is absent. */
@@ -180,6 +213,6 @@ export interface Secret extends ObjectHeader {
   readonly data: ReadonlyMap<string, SecretText>;
 }
 
-export type ApiObject = RedisService | RedisDestination | Service | EndpointSlice | Secret;
+export type ApiObject = RedisService | RedisDestination | Service | EndpointSlice | ServiceEntry | Secret;
 
 export type Kind = ApiObject['kind'];

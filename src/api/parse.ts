@@ -3,7 +3,7 @@
  */
 import type { Diagnostic, ObjectRef } from './diagnostic.ts';
 import { Fields, describe, isMap, kindOf } from './fields.ts';
-import { parseEndpointSlice, parseSecret, parseService } from './kubernetes-objects.ts';
+import { parseEndpointSlice, parseSecret, parseService, parseServiceEntry } from './kubernetes-objects.ts';
 import type { ApiObject, ObjectHeader } from './objects.ts';
 import { parseRedisDestination } from './redis-destination.ts';
 import { parseRedisService } from './redis-service.ts';
@@ -27,10 +27,11 @@ const API_VERSION = `${GROUP}/v1alpha1`;
 const OUR_KINDS = ['RedisService', 'RedisDestination'] as const;
 
 /** What is read of other groups, exactly so. */
-const OTHER_KINDS: Readonly<Record<string, string>> = {
-  Service: 'v1',
-  Secret: 'v1',
-  EndpointSlice: 'discovery.k8s.io/v1',
+const OTHER_KINDS: Readonly<Record<string, readonly string[]>> = {
+  Service: ['v1'],
+  Secret: ['v1'],
+  EndpointSlice: ['discovery.k8s.io/v1'],
+  ServiceEntry: ['v1', 'v1beta1', 'v1alpha3'].map((version) => `networking.istio.io/${version}`),
 };
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
@@ -100,7 +101,7 @@ function readKind(value: Readonly<Record<string, unknown>>, report: Report): Rea
     report.invalid(['apiVersion'], `"${apiVersion}" is not read; write ${API_VERSION}`);
     return undefined;
   }
-  return Object.hasOwn(OTHER_KINDS, kind) && OTHER_KINDS[kind] === apiVersion
+  return Object.hasOwn(OTHER_KINDS, kind) && OTHER_KINDS[kind]?.includes(apiVersion) === true
     ? (kind as ReadKind)
     : undefined;
 }
@@ -179,6 +180,8 @@ function parseKind(kind: ReadKind, root: Fields, metadata: Metadata, report: Rep
       return parseService(root, header, report);
     case 'EndpointSlice':
       return parseEndpointSlice(root, header, labels, report);
+    case 'ServiceEntry':
+      return parseServiceEntry(root, header, report);
     case 'Secret':
       return parseSecret(root, header, report);
   }

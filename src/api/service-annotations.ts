@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 
 import type { Fields } from './fields.ts';
 import { parseHostPort } from './host-port.ts';
-import type { ListenAddress, Protocol, ServiceAnnotations } from './objects.ts';
+import type { IstioSecrets, ListenAddress, Protocol, ServiceAnnotations } from './objects.ts';
 import type { Parsed } from './parsed.ts';
 
 export const ANNOTATIONS = 'redpilot.dev/';
@@ -13,9 +13,7 @@ export const ANNOTATIONS = 'redpilot.dev/';
 const PROTOCOLS: readonly [Protocol, Protocol] = ['RESP2', 'RESP3'];
 const TRUE_FALSE = ['true', 'false'] as const;
 const ON_OFF = ['on', 'off'] as const;
-
-/** Of another part of the product. */
-const NOT_YET = ['istio-namespaces', 'istio-secrets'];
+const ISTIO_SECRETS: readonly [IstioSecrets, IstioSecrets] = ['inline', 'file'];
 
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -23,12 +21,14 @@ const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 export function parseAnnotations(annotations: Fields | undefined): ServiceAnnotations {
   const parsed: ServiceAnnotations = {
     listen: (annotations && parseListen(annotations)) ?? [],
-    exportTo: annotations && parseExportTo(annotations),
+    exportTo: namespacesOf(annotations, 'export-to'),
     protocol: oneOf(annotations, 'protocol', PROTOCOLS) ?? 'RESP2',
     zoneAffinity: oneOf(annotations, 'zone-affinity', TRUE_FALSE) === 'true',
     guards: oneOf(annotations, 'guards', ON_OFF) !== 'off',
+    istioNamespaces: namespacesOf(annotations, 'istio-namespaces') ?? [],
+    istioSecrets: oneOf(annotations, 'istio-secrets', ISTIO_SECRETS),
+    istioPortWide: oneOf(annotations, 'istio-port-wide', TRUE_FALSE) === 'true',
   };
-  for (const name of NOT_YET) annotations?.refuse(`${ANNOTATIONS}${name}`);
   annotations?.done({}, ANNOTATIONS);
   return parsed;
 }
@@ -81,12 +81,12 @@ function parseListenItem(item: string): Parsed<ListenAddress> {
   return of.problem === undefined ? { value: { of: of.value, ...at } } : { problem: of.problem };
 }
 
-function parseExportTo(annotations: Fields): readonly string[] | undefined {
-  const name = `${ANNOTATIONS}export-to`;
-  const text = annotations.text(name);
+function namespacesOf(annotations: Fields | undefined, name: string): readonly string[] | undefined {
+  const full = `${ANNOTATIONS}${name}`;
+  const text = annotations?.text(full);
   if (text === undefined) return undefined;
   const { value, problem } = parseNamespaces(text);
-  if (problem !== undefined) annotations.invalid(name, problem);
+  if (problem !== undefined) annotations?.invalid(full, problem);
   return value;
 }
 

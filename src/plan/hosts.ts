@@ -1,9 +1,10 @@
 /**
- * What a host name in an object means: a Service of the World, or a DNS name.
+ * What a host name in an object means: a Service of the World, a ServiceEntry of a mesh, or a DNS name.
  */
 import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
-import type { Service } from '../api/objects.ts';
+import type { Service, ServiceEntry } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
+import { oldest } from './age.ts';
 
 export interface Host {
   /** The normal form that the World's indexes use. */
@@ -11,6 +12,8 @@ export interface Host {
   /** What listeners and upstreams are named by: the Service's full name, else the DNS name. */
   readonly id: string;
   readonly service: Service | undefined;
+  /** Where there is no Service. */
+  readonly entry: ServiceEntry | undefined;
   /** The name to resolve where no endpoints are known. */
   readonly dnsName: string;
   /** Set where the name looks like one of the cluster's but has no Service: `NAMESPACE/NAME` of the missing one. */
@@ -27,34 +30,51 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
     key,
     id: dnsName,
     service: undefined,
+    entry: undefined,
     dnsName,
     missingService: undefined,
     namespace: undefined,
   };
   const named = serviceOfHostKey(key, world.clusterDomain);
-  if (named === undefined) return dns;
-  const service = world.service(named.namespace, named.name);
-  if (service !== undefined) {
+  const service = named && world.service(named.namespace, named.name);
+  if (named !== undefined && service !== undefined) {
     const externalName = service.externalName;
     return {
       key,
       id: key,
       service,
+      entry: undefined,
       dnsName: externalName ?? key,
       missingService: undefined,
       namespace: named.namespace,
     };
   }
+  const entry =
+    entryOf(world, dnsName, namespace) ?? (key === dnsName ? undefined : entryOf(world, key, namespace));
+  if (entry !== undefined) return { ...dns, entry, namespace: entry.namespace };
+  if (named === undefined) return dns;
   const labels = dnsName.split('.');
   // `redis.example` is `name.namespace` only where there is such a namespace; else it is somebody's domain.
   if (dnsName === 'localhost' || (labels.length === 2 && !world.hasNamespace(labels[1] ?? ''))) return dns;
   return { ...dns, missingService: `${named.namespace}/${named.name}`, namespace: named.namespace };
 }
 
+/** Of those that a namespace sees, its own come first; the older wins, as in Istio. */
+function entryOf(world: WorldReader, name: string, namespace: string): ServiceEntry | undefined {
+  const seen = world
+    .entries(name)
+    .filter((entry) => entry.namespace === namespace || isExported(entry, namespace));
+  return oldest(seen.filter((entry) => entry.namespace === namespace)) ?? oldest(seen);
+}
+
+function isExported({ exportTo }: ServiceEntry, namespace: string): boolean {
+  return exportTo === undefined || exportTo.includes('*') || exportTo.includes(namespace);
+}
+
 /**
  * The name to look up. A full name of the cluster ends with a dot: neither search domains nor /etc/hosts change it, where
  * `translate --to hosts` may lead it to the very listener that wants to know.
  */
-export function lookupName({ key, dnsName, namespace }: Host): string {
-  return namespace !== undefined && dnsName === key ? `${dnsName}.` : dnsName;
+export function lookupName({ key, dnsName, namespace, entry }: Host): string {
+  return namespace !== undefined && entry === undefined && dnsName === key ? `${dnsName}.` : dnsName;
 }

@@ -176,7 +176,7 @@ function sameSource(a: UpstreamSource, b: UpstreamSource): boolean {
 }
 
 function sameHost(a: Host, b: Host): boolean {
-  return a.service === b.service && a.key === b.key && a.dnsName === b.dnsName;
+  return a.service === b.service && a.entry === b.entry && a.key === b.key && a.dnsName === b.dnsName;
 }
 
 /** Takes a member out of the sets it was in, and puts it into those it belongs to now. */

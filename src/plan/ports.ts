@@ -1,14 +1,17 @@
 /**
  * Which ports of a host speak Redis, and which one a route means.
  */
-import type { RedisService, Service, ServicePort } from '../api/objects.ts';
+import type { RedisService, Service, ServiceEntry, ServicePort } from '../api/objects.ts';
 import type { Host } from './hosts.ts';
 import { REDIS_PORT } from './routing-plan.ts';
 
 export type Ports = { readonly ports: readonly number[] } | { readonly problem: string };
 
+/** What says which ports a host has. */
+type Ported = Pick<Service | ServiceEntry, 'kind' | 'namespace' | 'name' | 'ports'>;
+
 /** A Service's ports named `redis*` or `tcp-redis*`, else with appProtocol redis, else 6379, else the only one. */
-export function redisPorts(service: Service): readonly number[] {
+export function redisPorts(service: Ported): readonly number[] {
   const { ports } = service;
   const rules: ((port: ServicePort) => boolean)[] = [
     (port) => port.name.startsWith('redis') || port.name.startsWith('tcp-redis'),
@@ -25,7 +28,7 @@ export function redisPorts(service: Service): readonly number[] {
 
 /** The ports that this object listens on for one of its hosts. */
 export function listenerPorts(host: Host, owner: RedisService, keyOf: (host: string) => string): Ports {
-  const { service } = host;
+  const service = host.service ?? host.entry;
   if (service === undefined) {
     const own = owner.rules.find((rule) => rule.port !== undefined && keyOf(rule.host) === host.key);
     return { ports: [own?.port ?? REDIS_PORT] };
@@ -40,7 +43,7 @@ export function routePort(
   stated: number | undefined,
   listener: { readonly host: Host; readonly port: number },
 ): { readonly port: number } | { readonly problem: string } {
-  const { service } = host;
+  const service = host.service ?? host.entry;
   if (service === undefined) {
     return { port: stated ?? (host.id === listener.host.id ? listener.port : REDIS_PORT) };
   }
@@ -48,7 +51,7 @@ export function routePort(
   if (stated !== undefined) {
     if (has(stated)) return { port: stated };
     return {
-      problem: `Service ${service.namespace}/${service.name} has no port ${stated}; it has ${listPorts(service)}`,
+      problem: `${service.kind} ${service.namespace}/${service.name} has no port ${stated}; it has ${listPorts(service)}`,
     };
   }
   if (has(listener.port)) return { port: listener.port };
@@ -56,18 +59,18 @@ export function routePort(
   if (only === undefined) return { problem: noRedisPort(service) };
   if (others.length === 0) return { port: only };
   return {
-    problem: `Service ${service.namespace}/${service.name} has several Redis ports; name one of ${listPorts(service)} in port`,
+    problem: `${service.kind} ${service.namespace}/${service.name} has several Redis ports; name one of ${listPorts(service)} in port`,
   };
 }
 
-function noRedisPort(service: Service): string {
+function noRedisPort(service: Ported): string {
   return (
-    `Service ${service.namespace}/${service.name} has no port for Redis among ${listPorts(service)}; ` +
+    `${service.kind} ${service.namespace}/${service.name} has no port for Redis among ${listPorts(service)}; ` +
     `name one redis, give it appProtocol redis, or let it be ${REDIS_PORT}`
   );
 }
 
-function listPorts(service: Service): string {
+function listPorts(service: Ported): string {
   if (service.ports.length === 0) return 'no ports at all';
   return service.ports.map(({ port, name }) => (name === '' ? `${port}` : `${port} (${name})`)).join(', ');
 }

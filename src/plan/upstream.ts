@@ -2,7 +2,7 @@
  * One upstream: how a (host, port) is reached, in which mode, with which credentials.
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
-import type { EndpointSlice, Mode, RedisDestination, Service } from '../api/objects.ts';
+import type { EndpointSlice, Mode, RedisDestination, Service, ServiceEntry } from '../api/objects.ts';
 import type { ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest } from './age.ts';
@@ -159,8 +159,8 @@ function reachable(
 function modeQuestion(world: WorldReader, place: Place, upstream: Upstream): ModeQuestion | undefined {
   if (upstream.mode === 'unavailable') return undefined;
   const { host, port } = place;
-  const { service } = host;
-  const found = service === undefined ? [] : endpointAddresses(world, service, port);
+  const { service, entry } = host;
+  const found = service === undefined ? entryEndpoints(entry, port) : endpointAddresses(world, service, port);
   const named = { address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) };
   const addresses = found.length === 0 ? [named] : found.map(({ address, port }) => ({ address, port }));
   return { host: placeName(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
@@ -176,7 +176,9 @@ function seeds(
   if (destination !== undefined && destination.discoveryEndpoints.length > 0) {
     return destination.discoveryEndpoints.map((seed) => ({ address: seed.host, port: seed.port ?? port }));
   }
-  const { service } = host;
+  const { service, entry } = host;
+  const listed = entryEndpoints(entry, port);
+  if (listed.length > 0) return listed.map(({ address, port }) => ({ address, port }));
   if (service === undefined || service.hasSelector || service.externalName !== undefined) {
     return [{ address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) }];
   }
@@ -190,11 +192,13 @@ function dnsPort(service: Service, port: number): number {
 }
 
 function servers(world: WorldReader, host: Host, port: number): ProxyServers {
-  const { service } = host;
-  if (service === undefined || service.externalName !== undefined)
+  const { service, entry } = host;
+  const listed = entryEndpoints(entry, port);
+  if (listed.length === 0 && (service === undefined || service.externalName !== undefined))
     return { kind: 'dns', name: lookupName(host), port };
   // Ready or not: a pod that is unready for a moment would move its keys to the others.
-  const endpoints = endpointAddresses(world, service, port).map(({ address, port, targetName }) => ({
+  const found = service === undefined ? listed : endpointAddresses(world, service, port);
+  const endpoints = found.map(({ address, port, targetName }) => ({
     address,
     port,
     hashKey: targetName ?? (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`),
@@ -230,6 +234,16 @@ export function endpointAddresses(
     }
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}
+
+/** Where a ServiceEntry says who answers for its host. */
+function entryEndpoints(entry: ServiceEntry | undefined, port: number): readonly FoundEndpoint[] {
+  const named = entry?.ports.find((candidate) => candidate.port === port);
+  return (entry?.endpoints ?? []).map(({ address, ports }) => ({
+    address,
+    port: ports.get(named?.name ?? '') ?? named?.targetPort ?? port,
+    targetName: undefined,
+  }));
 }
 
 function tellYoungerDestinations(

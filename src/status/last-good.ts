@@ -7,7 +7,7 @@ import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
 import { storable } from '../sources/kubernetes/raw-objects.ts';
 import type { RawObject } from '../sources/kubernetes/reflector.ts';
-import { destinationsKey, objectKey, slicesKey, type World } from '../world/world.ts';
+import { destinationsKey, entriesKey, objectKey, slicesKey, type World } from '../world/world.ts';
 
 interface Good {
   readonly service: RedisService;
@@ -72,6 +72,7 @@ function contextOf(world: World, service: RedisService): readonly ApiObject[] {
       ...(found === undefined ? [] : [found]),
       ...(named === undefined ? [] : world.list(slicesKey(named.namespace, named.name))),
       ...world.list(destinationsKey(key)),
+      ...world.list(entriesKey(key)),
     ];
   });
 }

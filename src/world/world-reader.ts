@@ -10,11 +10,13 @@ import type {
   RedisService,
   Secret,
   Service,
+  ServiceEntry,
 } from '../api/objects.ts';
 import type { ObservedMode } from './observation.ts';
 import {
   claimsKey,
   destinationsKey,
+  entriesKey,
   namespaceKey,
   objectKey,
   observationKey,
@@ -77,6 +79,11 @@ export class WorldReader {
 
   slices(namespace: string, serviceName: string): readonly EndpointSlice[] {
     return this.#list('EndpointSlice', slicesKey(namespace, serviceName));
+  }
+
+  /** `host` as they write it, in lower case. */
+  entries(host: string): readonly ServiceEntry[] {
+    return this.#list('ServiceEntry', entriesKey(host));
   }
 
   hasNamespace(namespace: string): boolean {

@@ -7,7 +7,14 @@
 import type { BlockList } from 'node:net';
 
 import { hostKey } from '../api/host-name.ts';
-import type { ApiObject, EndpointSlice, Kind, RedisDestination, RedisService } from '../api/objects.ts';
+import type {
+  ApiObject,
+  EndpointSlice,
+  Kind,
+  RedisDestination,
+  RedisService,
+  ServiceEntry,
+} from '../api/objects.ts';
 import type { ObservationChanges, ObservedMode } from './observation.ts';
 import { PersistentMap } from './persistent-map.ts';
 
@@ -35,7 +42,7 @@ export interface WorldOptions {
   readonly completeNamespaces?: 'all' | readonly string[];
 }
 
-type Listed = RedisService | RedisDestination | EndpointSlice;
+type Listed = RedisService | RedisDestination | EndpointSlice | ServiceEntry;
 
 export class World {
   readonly options: WorldOptions;
@@ -172,6 +179,9 @@ export class World {
       case 'EndpointSlice':
         if (object.serviceName !== undefined) keys.add(slicesKey(object.namespace, object.serviceName));
         break;
+      case 'ServiceEntry':
+        for (const host of object.hosts) keys.add(entriesKey(host));
+        break;
       case 'Service':
       case 'Secret':
         break;
@@ -204,6 +214,11 @@ export function destinationsKey(host: string): LookupKey {
 
 export function slicesKey(namespace: string, serviceName: string): LookupKey {
   return `slices/${namespace}/${serviceName}`;
+}
+
+/** The ServiceEntries of a host, by its name as they write it. */
+export function entriesKey(host: string): LookupKey {
+  return `entries/${host}`;
 }
 
 /** What a host said of its mode. */

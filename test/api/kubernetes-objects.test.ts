@@ -25,6 +25,45 @@ test('of a Service its ports, selector and kind of address are read, and the res
   ]);
 });
 
+for (const [spec, addresses] of [
+  [{ clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1', 'fd00::1'] }, ['10.0.0.1', 'fd00::1']],
+  [{ clusterIP: '10.0.0.1' }, ['10.0.0.1']],
+  [{ clusterIP: 'None', clusterIPs: ['None'] }, []],
+  [{}, []],
+] as const) {
+  test(`virtual addresses of a Service with ${JSON.stringify(spec)} are ${addresses.join(' and ')}`, () => {
+    assert.deepEqual(parsed('Service', { spec }).clusterIps, addresses);
+  });
+}
+
+test('of a ServiceEntry its hosts, addresses, ports and endpoints are read', () => {
+  const entry = parsed('ServiceEntry', {
+    spec: {
+      hosts: ['Redis.example.com'],
+      location: 'MESH_EXTERNAL',
+      resolution: 'STATIC',
+      exportTo: ['.'],
+      addresses: ['10.9.0.1', '10.9.1.0/24'],
+      ports: [{ name: 'tcp-redis', number: 6379, protocol: 'TCP', targetPort: 7000 }],
+      endpoints: [{ address: '192.0.2.1', ports: { 'tcp-redis': 7001 }, locality: 'a/b' }],
+    },
+    status: { addresses: [{ value: '240.240.0.1' }] },
+  });
+  assert.deepEqual(entry.hosts, ['redis.example.com']);
+  assert.deepEqual(entry.addresses, ['10.9.0.1', '10.9.1.0/24']);
+  assert.deepEqual(entry.exportTo, ['.']);
+  assert.deepEqual(entry.ports, [{ name: 'tcp-redis', port: 6379, targetPort: 7000, appProtocol: 'tcp' }]);
+  assert.deepEqual(entry.endpoints, [{ address: '192.0.2.1', ports: new Map([['tcp-redis', 7001]]) }]);
+});
+
+test('a ServiceEntry without addresses has those that Istio gave it', () => {
+  const { addresses } = parsed('ServiceEntry', {
+    spec: { hosts: ['a.b'] },
+    status: { addresses: [{ value: '240.240.0.1', host: 'a.b' }, { value: '2001:2::1' }] },
+  });
+  assert.deepEqual(addresses, ['240.240.0.1', '2001:2::1']);
+});
+
 test('an empty selector is none', () => {
   assert.equal(parsed('Service', { spec: { selector: {}, ports: [] } }).hasSelector, false);
 });

@@ -11,6 +11,7 @@ const API_VERSIONS: Readonly<Record<Kind, string>> = {
   Service: 'v1',
   EndpointSlice: 'discovery.k8s.io/v1',
   Secret: 'v1',
+  ServiceEntry: 'networking.istio.io/v1',
 };
 
 export function document(kind: Kind, fields: object): object {

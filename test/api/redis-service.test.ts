@@ -251,6 +251,10 @@ const annotations: [text: Readonly<Record<string, string>>, read: object][] = [
   [{ 'zone-affinity': 'true' }, { zoneAffinity: true }],
   [{ guards: 'off' }, { guards: false }],
   [{ guards: 'on' }, {}],
+  [{ 'istio-namespaces': 'b, a' }, { istioNamespaces: ['a', 'b'] }],
+  [{ 'istio-namespaces': '*' }, { istioNamespaces: ['*'] }],
+  [{ 'istio-secrets': 'file' }, { istioSecrets: 'file' }],
+  [{ 'istio-port-wide': 'true' }, { istioPortWide: true }],
 ];
 for (const [text, read] of annotations) {
   test(`annotations ${JSON.stringify(text)} are read`, () => {

@@ -6,6 +6,7 @@ import type {
   RouteRule,
   Secret,
   Service,
+  ServiceEntry,
   ServiceAnnotations,
 } from '../../src/api/objects.ts';
 import { SecretText } from '../../src/api/secret-text.ts';
@@ -42,6 +43,9 @@ export const NO_ANNOTATIONS: ServiceAnnotations = {
   protocol: 'RESP2',
   zoneAffinity: false,
   guards: true,
+  istioNamespaces: [],
+  istioSecrets: undefined,
+  istioPortWide: false,
 };
 
 export function rule(fields: Partial<RouteRule> = {}): RouteRule {
@@ -80,8 +84,25 @@ export function service(fields: Partial<Service> = {}): Service {
     name: 'redis-cluster',
     hasSelector: false,
     isHeadless: false,
+    clusterIps: [],
     externalName: undefined,
     ports: [{ name: 'redis', port: 6379, targetPort: undefined, appProtocol: undefined }],
+    ...fields,
+  };
+}
+
+/** Of `redis.example.com`, found by DNS. */
+export function serviceEntry(fields: Partial<ServiceEntry> = {}): ServiceEntry {
+  return {
+    ...header,
+    kind: 'ServiceEntry',
+    name: 'outside',
+    hosts: ['redis.example.com'],
+    addresses: [],
+    ports: [{ name: 'tcp', port: 6379, targetPort: undefined, appProtocol: 'tcp' }],
+    resolution: 'DNS',
+    endpoints: [],
+    exportTo: undefined,
     ...fields,
   };
 }

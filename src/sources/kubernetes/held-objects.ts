@@ -82,7 +82,7 @@ export class HeldObjects {
       this.#isTold = false;
       return;
     }
-    const outcome = parseObject(said, () => undefined);
+    const outcome = parseObject(isOurs ? said : raw, () => undefined);
     if (outcome.kind === 'passed-over') return;
     if (isOurs && outcome.kind === 'object') remember(outcome.object, raw);
     // Another object of the same name is no later version of the first.
@@ -118,7 +118,8 @@ export class HeldObjects {
       const { kind, namespace, name } = object;
       const key = `${kind}/${namespace}/${name}`;
       const held = this.#held.get(key);
-      if (kind === 'Service' || kind === 'EndpointSlice') return held === undefined ? [object] : [];
+      const isOurs = kind === 'RedisService' || kind === 'RedisDestination';
+      if (!isOurs) return held === undefined ? [object] : [];
       // Another object of the same name is no later version of the first.
       if (held === undefined || held.uid !== (raw.metadata as OwnMetadata).uid) return [];
       remember(object, raw);

@@ -23,6 +23,16 @@ export const WATCHED_KINDS: readonly WatchedKind[] = [
   { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices', isSelected: false },
 ];
 
+/** Only in Istio's mode: elsewhere nobody says what they are. */
+export const ISTIO_KINDS: readonly WatchedKind[] = [
+  {
+    kind: 'ServiceEntry',
+    apiVersion: 'networking.istio.io/v1',
+    plural: 'serviceentries',
+    isSelected: false,
+  },
+];
+
 /** `namespace` undefined: of all namespaces. */
 export function collectionPath(apiVersion: string, plural: string, namespace: string | undefined): string {
   const root = apiVersion.includes('/') ? '/apis' : '/api';

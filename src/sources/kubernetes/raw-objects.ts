@@ -2,7 +2,7 @@
  * Objects in a form that can be stored and parsed again: our own as they were written, Services and EndpointSlices as far
  * as they are read.
  */
-import type { ApiObject, EndpointSlice, Service } from '../../api/objects.ts';
+import type { ApiObject, EndpointSlice, Service, ServiceEntry } from '../../api/objects.ts';
 import type { RawObject } from './reflector.ts';
 
 const rawOfOwn = new WeakMap<ApiObject, RawObject>();
@@ -37,20 +37,22 @@ export function storable(object: ApiObject): RawObject | undefined {
       return rawService(object);
     case 'EndpointSlice':
       return rawSlice(object);
+    case 'ServiceEntry':
+      return rawEntry(object);
     case 'Secret':
       return undefined;
   }
 }
 
 function rawService(service: Service): RawObject {
-  const { namespace, name, hasSelector, isHeadless, externalName, ports } = service;
+  const { namespace, name, hasSelector, isHeadless, clusterIps, externalName, ports } = service;
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { namespace, name },
     spec: {
       ...(hasSelector ? { selector: { any: 'any' } } : {}),
-      ...(isHeadless ? { clusterIP: 'None' } : {}),
+      ...(isHeadless ? { clusterIP: 'None' } : { clusterIPs: clusterIps }),
       ...(externalName === undefined ? {} : { type: 'ExternalName', externalName }),
       ports,
     },
@@ -70,5 +72,27 @@ function rawSlice(slice: EndpointSlice): RawObject {
       ...(targetName === undefined ? {} : { targetRef: { name: targetName } }),
       zone,
     })),
+  } as RawObject;
+}
+
+function rawEntry(entry: ServiceEntry): RawObject {
+  const { namespace, name, hosts, addresses, resolution, endpoints, exportTo, ports } = entry;
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'ServiceEntry',
+    metadata: { namespace, name },
+    spec: {
+      hosts,
+      addresses,
+      resolution,
+      exportTo: exportTo ?? [],
+      ports: ports.map(({ name, port, targetPort, appProtocol }) => ({
+        name,
+        number: port,
+        targetPort,
+        protocol: appProtocol,
+      })),
+      endpoints: endpoints.map(({ address, ports }) => ({ address, ports: Object.fromEntries(ports) })),
+    },
   } as RawObject;
 }

@@ -201,6 +201,7 @@ function referencesOf(object: ApiObject): readonly { readonly name: string; read
       ];
     case 'Service':
     case 'EndpointSlice':
+    case 'ServiceEntry':
     case 'Secret':
       return [];
   }

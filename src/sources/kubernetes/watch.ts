@@ -14,7 +14,7 @@ import { reasonOf } from './api-error.ts';
 import { ApiServer } from './api-server.ts';
 import { Backoff } from './backoff.ts';
 import { HeldObjects, type KnownObject } from './held-objects.ts';
-import { collectionPath, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
+import { collectionPath, ISTIO_KINDS, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
 import { isRefusal, readMemory } from './memory.ts';
 import { Reflector, type RawObject, type ReflectorState } from './reflector.ts';
 import { Secrets } from './secrets.ts';
@@ -25,6 +25,8 @@ export interface WatchOptions {
   readonly namespaces: readonly string[];
   /** Labels that RedisServices and RedisDestinations must have. */
   readonly selector?: string | undefined;
+  /** Istio's ServiceEntries too. */
+  readonly withIstio?: boolean | undefined;
   /** First with everything, then with each change; `diagnostics` are all that hold now. */
   readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
   /** Where what survives a restart is stored. */
@@ -105,7 +107,9 @@ class Source implements KubernetesSource {
 
   start(): void {
     const namespaces = this.#options.namespaces.length === 0 ? [undefined] : this.#options.namespaces;
-    for (const what of WATCHED_KINDS) {
+    for (const what of this.#options.withIstio === true
+      ? [...WATCHED_KINDS, ...ISTIO_KINDS]
+      : WATCHED_KINDS) {
       this.#upGauge?.set({ kind: what.kind }, 0);
       for (const namespace of namespaces) this.#collections.push(this.#collection(what, namespace));
     }
@@ -257,8 +261,11 @@ function describe({ what, namespace }: Collection): string {
 function lineFor(collection: Collection, why: string): string {
   const what = describe(collection);
   switch (collection.state) {
-    case 'absent':
-      return `${what} are not known to the API server; install the CRDs (kubectl apply -k manifests/crds)`;
+    case 'absent': {
+      const isIstios = ISTIO_KINDS.includes(collection.what);
+      const remedy = isIstios ? 'install Istio' : 'install the CRDs (kubectl apply -k manifests/crds)';
+      return `${what} are not known to the API server; ${remedy}`;
+    }
     case 'forbidden':
       return `RBAC forbids to list and watch ${what}; what is known of them stays in force (${why})`;
     case 'unreachable':

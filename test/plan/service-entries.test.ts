@@ -1,0 +1,84 @@
+/** Hosts that a mesh knows by a ServiceEntry. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { deskWith } from './desk.ts';
+import { redisDestination, redisService, rule, service, serviceEntry } from './objects.ts';
+
+const HOST = 'redis.example.com';
+const governed = redisService({ hosts: [HOST], rules: [rule({ host: HOST })] });
+const port = (name: string, number: number, appProtocol = 'tcp'): object => ({
+  ports: [
+    { name, port: number, targetPort: undefined, appProtocol },
+    { name: 'web', port: 80, targetPort: undefined, appProtocol: 'http' },
+  ],
+});
+
+for (const [what, fields] of [
+  ['its name', port('tcp-redis', 7000)],
+  ['its protocol', port('data', 7000, 'redis')],
+] as const) {
+  test(`the port of a ServiceEntry is found by ${what}`, () => {
+    const desk = deskWith(governed, serviceEntry(fields));
+    assert.equal(desk.listener()?.port, 7000);
+    assert.deepEqual(desk.upstreamIds(), [`${HOST}:7000`]);
+  });
+}
+
+test('endpoints that a ServiceEntry lists are the servers, at their own ports', () => {
+  const endpoints = [
+    { address: '192.0.2.1', ports: new Map([['tcp', 7001]]) },
+    { address: '192.0.2.2', ports: new Map<string, number>() },
+  ];
+  const entry = serviceEntry({ resolution: 'STATIC', endpoints });
+  const plain = deskWith(governed, entry).upstream(`${HOST}:6379`);
+  assert.ok(plain?.mode === 'proxy' && plain.servers.kind === 'endpoints');
+  const places = [
+    { address: '192.0.2.1', port: 7001 },
+    { address: '192.0.2.2', port: 6379 },
+  ];
+  assert.deepEqual(
+    plain.servers.endpoints.map(({ address, port }) => ({ address, port })),
+    places,
+  );
+  const cluster = deskWith(governed, entry, redisDestination({ host: HOST, mode: 'CLUSTER' })).upstream(
+    `${HOST}:6379`,
+  );
+  assert.ok(cluster?.mode === 'cluster');
+  assert.deepEqual(cluster.seeds, places);
+});
+
+test('one without endpoints is a DNS name', () => {
+  const upstream = deskWith(governed, serviceEntry()).upstream(`${HOST}:6379`);
+  assert.ok(upstream?.mode === 'proxy');
+  assert.deepEqual(upstream.servers, { kind: 'dns', name: HOST, port: 6379 });
+});
+
+test('a name of the cluster that only a ServiceEntry has does not wait for a Service', () => {
+  const host = 'redis-cluster.redis.svc.cluster.local';
+  const desk = deskWith(
+    redisService({ hosts: [host], rules: [rule({ host })] }),
+    serviceEntry({ hosts: [host] }),
+  );
+  assert.deepEqual(desk.reasons(), ['note ModeAssumed']);
+});
+
+test('a Service goes before a ServiceEntry of its name', () => {
+  const host = 'redis-cluster.redis.svc.cluster.local';
+  const desk = deskWith(redisService(), service(), serviceEntry({ hosts: [host], ...port('redis', 7000) }));
+  assert.equal(desk.listener()?.port, 6379);
+});
+
+test('a ServiceEntry that another namespace keeps to itself is not seen', () => {
+  const entry = serviceEntry({ namespace: 'other', ...port('redis', 7000), exportTo: ['.'] });
+  assert.equal(deskWith(governed, entry).listener()?.port, 6379);
+  assert.equal(deskWith(governed, { ...entry, exportTo: ['redis'] }).listener()?.port, 7000);
+});
+
+test('a change of a ServiceEntry plans those again that it concerns', () => {
+  const desk = deskWith(governed, redisService({ name: 'other' }), service(), serviceEntry());
+  assert.deepEqual(desk.put(serviceEntry(port('redis', 7000))), ['RedisService/redis/redis-cluster']);
+  assert.equal(desk.listener()?.port, 7000);
+  desk.remove(serviceEntry());
+  assert.equal(desk.listener()?.port, 6379);
+});
