@@ -1,6 +1,6 @@
 /**
- * Runs the tests (`npm test [-- FILE…]`): first all that need no server, side by side; then test/e2e, two files at a time,
- * since each starts real servers.
+ * Runs the tests (`npm test [-- FILE…]`): first all that need no server, side by side; then test/e2e, a few files at a
+ * time, since each starts real servers.
  *
  * What the machine lacks is named with how to get it and counted; REDPILOT_REQUIRE=envoy,redis,… makes that a failure.
  */
@@ -12,6 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
 import { REQUIREMENTS, unknownRequirements } from './e2e/environment.ts';
 
+/** The reporter's, of each file; ours stand at the end. */
+const COUNTS = /^.*ℹ .*\n/gm;
+
 interface Outcome {
   passed: number;
   readonly failed: { readonly name: string; readonly why: string }[];
@@ -20,6 +23,12 @@ interface Outcome {
 
 /** A file that hangs is a failure, not a night. */
 const FILE_LIMIT_MS = 300_000;
+
+/** More would wait for each other instead of for their servers. */
+const FILES_AT_A_TIME = 3;
+
+/** Begun last, one of these would be all that still runs. */
+const LONGEST = ['kubernetes-faults', 'golden-envoy', 'xds-variants', 'kubernetes-status'];
 
 /** Characters. The whole of it stands where the test failed; often the end of the run is all that is kept. */
 const SHOWN_OF_FAILURE = 400;
@@ -48,13 +57,10 @@ if (unknown.length > 0) {
 await fetchBinaries();
 const endToEnd = wanted.filter((file) => file.startsWith('test/e2e/'));
 const others = wanted.filter((file) => !endToEnd.includes(file));
-if (others.length > 0) await runFiles(others, true, Promise.resolve());
-// Those with an API server or a failover wait most of their time, so they run beside the rest; their lines come after its.
-const waiting = endToEnd.filter((file) => /^test\/e2e\/(?:kubernetes|proxy)-/.test(file));
-const lanes = [endToEnd.filter((file) => !waiting.includes(file)), waiting].filter(
-  ({ length }) => length > 0,
-);
-await lanes.reduce((turn, files) => runFiles(files, false, turn), Promise.resolve());
+if (others.length > 0) process.stdout.write(await runFiles(others, true));
+const isLong = (file: string): boolean => LONGEST.some((name) => file.endsWith(`/${name}.test.ts`));
+const queue = [...endToEnd.filter(isLong), ...endToEnd.filter((file) => !isLong(file))];
+await Promise.all(Array.from({ length: FILES_AT_A_TIME }, takeFromQueue));
 finish();
 
 /** Here, where its progress can be seen; a test that misses one says so itself. */
@@ -67,8 +73,18 @@ async function fetchBinaries(): Promise<void> {
   }
 }
 
-/** Prints when others have printed. */
-async function runFiles(files: readonly string[], concurrency: boolean, turn: Promise<void>): Promise<void> {
+/** What one file says is printed in one piece: several run at a time. */
+async function takeFromQueue(): Promise<void> {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    const startedMs = performance.now();
+    const said = await runFiles([file], false);
+    const seconds = Math.round((performance.now() - startedMs) / 1_000);
+    process.stdout.write(`# ${file}, ${seconds} s\n${said}`);
+  }
+}
+
+/** Resolves to what is to be printed of it. */
+async function runFiles(files: readonly string[], concurrency: boolean): Promise<string> {
   const stream = run({
     files: files.map((file) => `${root}${file}`),
     concurrency,
@@ -89,20 +105,9 @@ async function runFiles(files: readonly string[], concurrency: boolean, turn: Pr
     const why = cause instanceof Error ? cause.message : String(cause ?? event.details.error.message);
     outcome.failed.push({ name: event.name, why });
   });
-  const report = stream.compose(spec);
-  let held: string | undefined = '';
-  const print = (text: string): void => void process.stdout.write(text);
-  const begin = async (): Promise<void> => {
-    await turn;
-    print(held ?? '');
-    held = undefined;
-  };
-  const begun = begin();
-  for await (const chunk of report) {
-    if (held === undefined) print(String(chunk));
-    else held += String(chunk);
-  }
-  await begun;
+  let said = '';
+  for await (const chunk of stream.compose(spec)) said += String(chunk);
+  return said.replaceAll(COUNTS, '');
 }
 
 function isFile(name: string): boolean {
