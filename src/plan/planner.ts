@@ -4,7 +4,7 @@
  * Every plan records what it asked the World for. A change names the lookup keys that it touched; whatever asked for one
  * of them is planned again, and all else stays the same object.
  */
-import type { Diagnostic } from '../api/diagnostic.ts';
+import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import type { ModeQuestion, QuestionChanges } from '../world/observation.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import { objectKey, type LookupKey, type World } from '../world/world.ts';
@@ -57,11 +57,11 @@ export class Planner {
 
   /** What is to say about all of them; what several plans share is said once. */
   diagnostics(): readonly Diagnostic[] {
-    const all = new Set<Diagnostic>();
+    const byLine = new Map<string, Diagnostic>();
     for (const { plan } of this.#services.values()) {
-      for (const diagnostic of plan.diagnostics) all.add(diagnostic);
+      for (const diagnostic of plan.diagnostics) byLine.set(formatDiagnosticLine(diagnostic), diagnostic);
     }
-    return [...all];
+    return [...byLine.values()];
   }
 
   /** What hosts are to be asked of themselves, as far as that changed since the last call. */

@@ -259,6 +259,15 @@ test('hosts of one name in two namespaces share no password', () => {
   assert.equal(new Set(desk.upstreamIds()).size, 2);
 });
 
+test('what is wrong with a RedisDestination is said once, however many ports of its host are asked for', () => {
+  const desk = deskWith(
+    withSecret,
+    ...[6379, 6380].map((port) => redisService({ name: `of-${port}`, rules: [rule({ port })] })),
+  );
+  const missing = desk.reasons().filter((reason) => reason === 'error SecretNotFound');
+  assert.equal(missing.length, 1);
+});
+
 test('a rotated Secret is followed on both sides while a broken edit keeps what was last good', () => {
   const objects = [service(), slice(['10.0.0.1']), withSecret, secret({ password: 'old' })];
   const desk = deskWith(redisService({ auth: withSecret.auth }), ...objects);
