@@ -6,8 +6,8 @@ import { Redis } from 'ioredis';
 import { freePorts, startProcess, type Running } from './child-process.ts';
 import { Hopeless, eventually } from './eventually.ts';
 
-/** Configuration directives by name, as in redis.conf. */
-export type RedisConfig = Readonly<Record<string, string>>;
+/** Configuration directives by name, as in redis.conf; a list: each of its lines. */
+export type RedisConfig = Readonly<Record<string, string | readonly string[]>>;
 
 export interface RedisNode {
   readonly port: number;
@@ -57,7 +57,11 @@ export async function startRedis(options: StartOptions): Promise<RedisNode> {
     ...cluster,
     ...options.config,
   };
-  const args = Object.entries(config).flatMap(([name, value]) => [`--${name}`, value]);
+  const args = Object.entries(config).flatMap(([name, value]) =>
+    typeof value === 'string'
+      ? [`--${name}`, value]
+      : value.flatMap((line) => [`--${name}`, ...line.split(' ')]),
+  );
   const process = await startProcess(server, args);
   const password = config['requirepass'];
   const client = new Redis({
@@ -67,7 +71,7 @@ export async function startRedis(options: StartOptions): Promise<RedisNode> {
     maxRetriesPerRequest: 0,
     retryStrategy: () => 50,
     connectTimeout: 1_000,
-    ...(password === undefined ? {} : { password }),
+    ...(typeof password === 'string' ? { password } : {}),
   });
   // Told where a command fails; without a listener ioredis writes every failed attempt to the console.
   client.on('error', () => {});

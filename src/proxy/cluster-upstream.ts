@@ -130,6 +130,11 @@ export class ClusterUpstream extends Upstream {
     for (const { node } of this.#known.values()) yield node;
   }
 
+  protected conversation(): Conversation | undefined {
+    const primary = this.#shards.find((shard) => shard.primary.isUsable)?.primary;
+    return primary && this.#known.get(primary.address)?.conversation;
+  }
+
   protected redirected(request: Request, refusal: Refusal, from: Node): Node | undefined {
     if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
     const isNamed = refusal.host !== '' && refusal.host !== '?';

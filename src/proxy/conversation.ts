@@ -3,6 +3,7 @@
  */
 import { Redis } from 'ioredis';
 
+import type { CommandEntry } from '../redis/command-spec.ts';
 import type { NodeOptions } from './node.ts';
 import { tlsOptions } from './socket.ts';
 
@@ -75,4 +76,15 @@ export class Conversation {
 
 function isReply(error: Error): boolean {
   return error.name === 'ReplyError';
+}
+
+/** COMMAND INFO: an entry for each name, null where it is not known; an Error where that is refused. */
+export async function describeCommands(
+  conversation: Conversation | undefined,
+  names: readonly string[],
+): Promise<readonly (CommandEntry | null)[] | Error | undefined> {
+  const answer = await conversation?.ask([['COMMAND', 'INFO', ...names]]);
+  if (answer === undefined || 'failure' in answer) return undefined;
+  const [described] = answer.values;
+  return described as readonly (CommandEntry | null)[] | Error;
 }

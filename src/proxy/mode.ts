@@ -5,6 +5,8 @@ import type { RequestFrame } from '../redis/request-frame.ts';
 export interface Mode {
   /** True: it is taken care of; false: it is a command like any other. */
   take(bytes: Buffer, frame: RequestFrame, command: Command): boolean;
+  /** A command was answered with an error before it came here. */
+  refused(): void;
   /** The client is gone, or starts anew. */
   close(): void;
 }

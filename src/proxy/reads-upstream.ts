@@ -2,6 +2,7 @@
  * Servers that only reads go to: any of the first group that has one that can be asked.
  */
 import type { ReadsUpstream as ReadsPlan } from '../plan/routing-plan.ts';
+import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import { ServerList } from './server-list.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
@@ -47,6 +48,14 @@ export class ReadsUpstream extends Upstream {
 
   protected *nodes(): Iterable<Node> {
     for (const list of this.#groups.flat()) for (const { node } of list.servers) yield node;
+  }
+
+  protected conversation(): Conversation | undefined {
+    for (const list of this.#groups.flat()) {
+      const conversation = list.conversation();
+      if (conversation !== undefined) return conversation;
+    }
+    return undefined;
   }
 
   protected redirected(): undefined {

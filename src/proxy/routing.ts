@@ -34,6 +34,8 @@ export class Routing {
   readonly catchAll: Destination | null;
   /** null: none. */
   readonly faults: Faults | null;
+  /** Where commands go, the catch-all's first. */
+  readonly upstreams: readonly Upstream[];
   /** The longest first. */
   readonly #prefixes: readonly Prefix[];
   readonly #foldsCase: boolean;
@@ -66,6 +68,11 @@ export class Routing {
         return { bytes, destination: destination(route, route.removePrefix ? bytes.length : 0) };
       })
       .sort((a, b) => b.bytes.length - a.bytes.length);
+    const all = [
+      ...(this.catchAll === null ? [] : [this.catchAll]),
+      ...this.#prefixes.map((each) => each.destination),
+    ];
+    this.upstreams = [...new Set(all.map(({ upstream }) => upstream))];
   }
 
   /** null: no route. */

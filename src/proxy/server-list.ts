@@ -68,6 +68,11 @@ export class ServerList {
     return this.#known;
   }
 
+  /** With one that can be asked. */
+  conversation(): Conversation | undefined {
+    return this.#known.find(({ node }) => node.isUsable)?.conversation;
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -38,6 +38,7 @@ import { sendSplit } from './split.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
 import { clock } from './turn.ts';
+import { recognize } from './unknown-command.ts';
 
 /** What a session needs to know of where it was accepted; the routing may be another one from one command to the next. */
 export interface SessionHome {
@@ -164,8 +165,8 @@ export class Session extends ClientStream implements InputHandler {
 
   #command(bytes: Buffer, frame: RequestFrame): void {
     const { offsets } = frame;
-    const command = findCommand(bytes, offsets[0]!, offsets[1]!);
-    if (command === undefined) return this.#unknown(bytes, frame);
+    const command = findCommand(bytes, offsets[0]!, offsets[1]!) ?? this.#unknown(bytes, frame);
+    if (command === undefined) return;
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
       return this.answer(NOT_AUTHENTICATED);
     }
@@ -339,14 +340,13 @@ export class Session extends ClientStream implements InputHandler {
     if (ends) this.end();
   }
 
-  #unknown(bytes: Buffer, frame: RequestFrame): void {
-    if (!this.local.isAuthenticated) return this.answer(NOT_AUTHENTICATED);
-    const words = Array.from({ length: Math.min(frame.count, 21) }, (_, index) =>
-      bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]).slice(0, 128),
-    );
-    const args = words.slice(1).map((word) => `'${word}' `);
-    const text = `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${args.join('')}`;
-    this.answer(Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1'));
+  /** undefined: nothing more is to be done with it. */
+  #unknown(bytes: Buffer, frame: RequestFrame): Command | undefined {
+    if (this.local.isAuthenticated) {
+      return recognize(this, bytes, frame, (kept, again) => this.#command(kept, again));
+    }
+    this.answer(NOT_AUTHENTICATED);
+    return undefined;
   }
 
   #wrongCount(command: Command): void {

@@ -3,6 +3,7 @@
  */
 import type { ProxyUpstream } from '../plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../redis/maglev.ts';
+import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import type { Request } from './request.ts';
 import { ServerList } from './server-list.ts';
@@ -49,6 +50,10 @@ export class ShardedUpstream extends Upstream {
 
   protected *nodes(): Iterable<Node> {
     for (const { node } of this.#list.servers) yield node;
+  }
+
+  protected conversation(): Conversation | undefined {
+    return this.#list.conversation();
   }
 
   protected redirected(): undefined {

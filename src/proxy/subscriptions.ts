@@ -44,6 +44,8 @@ export class Subscriptions implements Mode {
     return true;
   }
 
+  refused(): void {}
+
   close(): void {
     for (const subscriber of this.#subscribers.values()) subscriber.close();
     this.#subscribers.clear();

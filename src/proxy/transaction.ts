@@ -76,6 +76,10 @@ export class Transaction implements Mode {
     return true;
   }
 
+  refused(): void {
+    if (this.#isMulti) this.#isAborted = true;
+  }
+
   close(): void {
     this.#own?.close();
   }

@@ -40,6 +40,10 @@ export class UnavailableUpstream extends Upstream {
     return [];
   }
 
+  protected conversation(): undefined {
+    return undefined;
+  }
+
   protected redirected(): undefined {
     return undefined;
   }

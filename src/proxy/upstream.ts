@@ -6,7 +6,9 @@
  */
 import { Block, copyBytes } from './block.ts';
 import type { Connection } from './connection.ts';
+import { describeCommands, type Conversation } from './conversation.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
+import { ForeignCommands } from './foreign-commands.ts';
 import type { Node, NodeOwner } from './node.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
@@ -68,6 +70,8 @@ interface Held {
 
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
+  /** Commands that only its servers know. */
+  readonly foreign = new ForeignCommands((names) => describeCommands(this.conversation(), names));
   #held: Held[] = [];
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, failed: 0 };
@@ -85,6 +89,8 @@ export abstract class Upstream implements NodeOwner {
   /** null: nobody can be asked now. */
   protected abstract choose(request: Request): Node | null;
   protected abstract nodes(): Iterable<Node>;
+  /** With a node that can be asked, not for a client; undefined: there is none. */
+  protected abstract conversation(): Conversation | undefined;
   /** Follows a redirection: what it says of the topology, and the node it names. */
   protected abstract redirected(request: Request, refusal: Refusal, from: Node): Node | undefined;
   /** Its servers themselves refuse keys of several places. */

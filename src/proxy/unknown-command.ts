@@ -1,0 +1,73 @@
+/**
+ * A command that our table lacks: a module's, a newer Redis', a renamed one. The upstreams are asked what it is.
+ */
+import type { Command } from '../redis/command-table.ts';
+import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import { encodeError } from './encode.ts';
+import type { Finding, ForeignCommands } from './foreign-commands.ts';
+import type { Session } from './session.ts';
+
+const NAME = /^[\w.:-]{1,64}$/;
+
+/** undefined: it is answered, or `again` is called with it later. */
+export function recognize(
+  session: Session,
+  bytes: Buffer,
+  frame: RequestFrame,
+  again: (bytes: Buffer, frame: RequestFrame) => void,
+): Command | undefined {
+  const name = bytes.toString('latin1', frame.offsets[0], frame.offsets[1]).toLowerCase();
+  if (!NAME.test(name)) return answerUnknown(session, bytes, frame, 'unknown');
+  const { upstreams } = session.home.routing;
+  const findings: Finding[] = [];
+  for (const { foreign } of upstreams) {
+    const finding = foreign.find(name);
+    if (finding === undefined) {
+      void learn(session, foreign, name, Buffer.from(bytes.subarray(frame.start, frame.at)), again);
+      return undefined;
+    }
+    if (typeof finding === 'object' && 'command' in finding) return finding.command;
+    findings.push(finding);
+  }
+  // What one of them says of it, rather than that another does not know it.
+  const told = findings.find((finding) => finding !== 'unknown');
+  return answerUnknown(session, bytes, frame, told ?? 'unknown');
+}
+
+/** The client waits meanwhile: what it sends next must not overtake. */
+async function learn(
+  session: Session,
+  foreign: ForeignCommands,
+  name: string,
+  bytes: Buffer,
+  again: (bytes: Buffer, frame: RequestFrame) => void,
+): Promise<void> {
+  const free = session.hold();
+  const finding = await foreign.learn(name);
+  free();
+  if (session.isClosed) return;
+  const frame = new RequestFrame();
+  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
+  if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);
+  else again(bytes, frame);
+}
+
+function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, finding: Finding): undefined {
+  session.mode?.refused();
+  if (finding !== 'unknown') {
+    const name = bytes.toString('latin1', frame.offsets[0], frame.offsets[1]);
+    const why =
+      typeof finding === 'object' && 'refusal' in finding
+        ? finding.refusal
+        : 'the proxy does not know it, and no Redis can be asked for it now';
+    session.answer(encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`));
+    return undefined;
+  }
+  const words = Array.from({ length: Math.min(frame.count, 21) }, (_, index) =>
+    bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]).slice(0, 128),
+  );
+  const args = words.slice(1).map((word) => `'${word}' `);
+  const text = `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${args.join('')}`;
+  session.answer(Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1'));
+  return undefined;
+}
