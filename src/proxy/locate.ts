@@ -27,6 +27,9 @@ export type Location =
   | { readonly kind: 'keyless' }
   | { readonly kind: 'refused'; readonly reply: Buffer };
 
+/** A channel stands where others have a key; prefixes are of keys. */
+const OF_CHANNELS: ReadonlySet<string> = new Set(['spublish', 'ssubscribe', 'sunsubscribe']);
+
 export const CROSS_SLOT = encodeError("CROSSSLOT Keys in request don't hash to the same slot");
 
 /** `isRead`: whether it may go to the servers for reads. */
@@ -43,7 +46,7 @@ export function locate(
   let place = 0;
   for (const key of keys) {
     const [start, end] = [offsets[2 * key]!, offsets[2 * key + 1]!];
-    const found = routing.find(bytes, start, end);
+    const found = OF_CHANNELS.has(command.name) ? routing.catchAll : routing.find(bytes, start, end);
     if (found === null) return { kind: 'refused', reply: REPLIES.noUpstreamHost };
     const upstream = isRead ? found.reads : found.upstream;
     const own = upstream.placeOf(bytes, start + found.cut, end, routing.terms.hashTags);

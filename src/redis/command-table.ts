@@ -49,6 +49,8 @@ const KINDS: Readonly<Partial<Record<keyof typeof KIND, string>>> = {
   local: 'ping echo quit reset hello auth select client command readonly readwrite asking cluster',
   everywhere: 'dbsize flushall flushdb keys randomkey script config slowlog function',
   scan: 'scan',
+  // Its channel is no key.
+  movable: 'spublish',
   transaction: 'multi exec discard watch unwatch',
   refused:
     'shutdown debug replicaof slaveof failover migrate monitor sync psync replconf bgsave save bgrewriteaof ' +
