@@ -44,6 +44,7 @@ interface ProxyCommandOptions {
   readonly failoverWait: number;
   readonly maxClients: number;
   readonly zone?: string;
+  readonly maxLag?: number;
 }
 
 export function proxyCommand(): Command {
@@ -96,6 +97,15 @@ export function proxyCommand(): Command {
         .default(PROXY_DEFAULTS.hedgeAfterMs),
     )
     .addOption(
+      env(
+        new Option(
+          '--max-lag <duration>',
+          'a replica that may be further behind gets no reads: 5s, 800ms',
+        ).argParser(parseLag),
+        'MAX_LAG',
+      ),
+    )
+    .addOption(
       new Option('--failover-wait <ms>', 'how long a command waits while nobody can be asked')
         .argParser(parseMilliseconds)
         .default(PROXY_DEFAULTS.failoverWaitMs),
@@ -116,6 +126,7 @@ export function proxyCommand(): Command {
         maxClients: options.maxClients,
         drainMs: PROXY_DEFAULTS.drainMs,
         zone: options.zone,
+        maxLagMs: options.maxLag,
         log,
       });
       // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
@@ -194,6 +205,15 @@ function parseListen(text: string): SocketAddress {
 function parseMilliseconds(text: string): number {
   const ms = Number(text.replace(/ms$/, ''));
   if (!Number.isInteger(ms) || ms < 1) throw new InvalidArgumentError('write milliseconds, for example 200');
+  return ms;
+}
+
+/** Below half a second the questions to Redis would be most of what it does. */
+function parseLag(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ms|s)$/.exec(text);
+  const ms = Number(parts?.[1]) * (parts?.[2] === 's' ? 1_000 : 1);
+  if (parts === null || ms < 500)
+    throw new InvalidArgumentError('write a duration of 500ms or more, for example 5s');
   return ms;
 }
 

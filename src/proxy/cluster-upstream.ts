@@ -7,6 +7,8 @@ import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { Conversation } from './conversation.ts';
 import { judgeFitness } from './fitness.ts';
+import { LagJudge } from './lag-judge.ts';
+import { askingEveryMs } from './lag.ts';
 import { Node, addressOf, nodeOptionsOf } from './node.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
@@ -14,6 +16,7 @@ import { MASTER, Shard } from './shard.ts';
 import {
   betterTopology,
   parseMigratingSlots,
+  parseReplication,
   parseTopology,
   parseZone,
   type NodePlace,
@@ -22,7 +25,6 @@ import {
 } from './topology.ts';
 import { Upstream, type NodeStatus, type UpstreamSettings, type UpstreamStatus } from './upstream.ts';
 
-const REFRESH_MS = 1_000;
 /** While somebody is missing. */
 const HURRIED_MS = 100;
 const NODES_ASKED = 3;
@@ -51,12 +53,21 @@ export class ClusterUpstream extends Upstream {
   #isRefreshing = false;
   #isAskedAgain = false;
   #asksZones = false;
+  readonly #askEveryMs: number;
+  /** undefined: no replica is too far behind. */
+  readonly #lagJudge: LagJudge | undefined;
   #isClosed = false;
 
   constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
     super(settings);
     this.#plan = plan;
     this.#log = log;
+    const { maxLagMs } = settings;
+    this.#askEveryMs = askingEveryMs(maxLagMs);
+    this.#lagJudge =
+      maxLagMs === undefined
+        ? undefined
+        : new LagJudge(maxLagMs, (problem) => log.warn(`${plan.id}: ${problem}`));
     void this.#refresh();
   }
 
@@ -213,11 +224,11 @@ export class ClusterUpstream extends Upstream {
     const topology = await this.#ask();
     if (this.#isClosed) return;
     if (topology !== undefined && this.#isBetter(topology)) this.#apply(topology);
-    await Promise.all([...this.#known.values()].map((known) => this.#probe(known)));
+    await this.#probeAll();
     this.#isRefreshing = false;
     const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
     // Asked again meanwhile: soon, but not without end where the answers stay the same.
-    this.#refreshSoon(this.#isAskedAgain || isHurt || topology === undefined ? HURRIED_MS : REFRESH_MS);
+    this.#refreshSoon(this.#isAskedAgain || isHurt || topology === undefined ? HURRIED_MS : this.#askEveryMs);
   }
 
   /** From known nodes that answer, else from the seeds. */
@@ -299,9 +310,18 @@ export class ClusterUpstream extends Upstream {
     }
   }
 
+  async #probeAll(): Promise<void> {
+    const all = [...this.#known.values()];
+    // What replicas have is measured by what their primaries had before.
+    const first = this.#lagJudge === undefined ? [] : this.#shards.map(({ primary }) => primary);
+    await Promise.all(all.filter(({ node }) => first.includes(node)).map((known) => this.#probe(known)));
+    await Promise.all(all.filter(({ node }) => !first.includes(node)).map((known) => this.#probe(known)));
+  }
+
   async #probe(known: Known): Promise<void> {
     if (known.isBeingProbed) return;
     known.isBeingProbed = true;
+    const askedAt = performance.now();
     const { node, conversation } = known;
     const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
     const said = await conversation.askNamed({
@@ -317,13 +337,13 @@ export class ClusterUpstream extends Upstream {
       node.update(said === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
       return;
     }
-    const { ping, replication, clusterInfo, nodes, server } = said;
+    const { ping, clusterInfo, nodes, server } = said;
+    const replication = parseReplication(said['replication']);
     const { unfit: unfitBefore, isProbed } = node;
     const isPrimaryUsable = shard?.primary.isUsable ?? false;
-    const unfit = judgeFitness(
-      { ping, replication, clusterInfo },
-      { unfit: unfitBefore, isProbed, isPrimaryUsable },
-    );
+    const unfit =
+      judgeFitness({ ping, replication, clusterInfo }, { unfit: unfitBefore, isProbed, isPrimaryUsable }) ??
+      (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
     node.zone = this.#asksZones ? parseZone(server) : undefined;
     const isNear = node.zone !== undefined && node.zone === this.settings.zone;
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });

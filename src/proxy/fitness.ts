@@ -1,14 +1,15 @@
 /**
  * Whether a node may be read from, judged from what it says of itself.
  */
-import { parseReplication } from './topology.ts';
+import type { ReplicationInfo } from './topology.ts';
 
 /** A replica that lost its primary in a failover needs about a second to follow the new one; its data is as good as before. */
 const LINK_GRACE_SECONDS = 3;
 
 export interface Answers {
   readonly ping: unknown;
-  readonly replication: unknown;
+  /** undefined: it does not say. */
+  readonly replication: ReplicationInfo | undefined;
   readonly clusterInfo: unknown;
 }
 
@@ -27,7 +28,7 @@ export function judgeFitness(answers: Answers, before: Before): string | undefin
   if (before.unfit === 'CLUSTERDOWN' && String(answers.clusterInfo).includes('cluster_state:fail')) {
     return 'CLUSTERDOWN';
   }
-  const replication = parseReplication(answers.replication);
+  const { replication } = answers;
   if (replication === undefined || replication.role === 'primary') return undefined;
   if (replication.isSyncing) return 'it is copying its primary';
   if (replication.isLinkUp) return undefined;
@@ -35,5 +36,26 @@ export function judgeFitness(answers: Answers, before: Before): string | undefin
   if (wasFit && (!before.isPrimaryUsable || replication.linkDownSeconds < LINK_GRACE_SECONDS)) {
     return undefined;
   }
-  return 'its link to the primary is down';
+  return LINK_DOWN;
+}
+
+const LINK_DOWN = 'its link to the primary is down';
+const LAGS = 'it lags';
+
+/** Of a replica that is fit otherwise; `lagMs` undefined: its primary can't be asked, nobody knows of anything newer. */
+export function judgeLag(
+  unfitBefore: string | undefined,
+  lagMs: number | undefined,
+  allowedMs: number,
+): string | undefined {
+  const isLate = lagMs === undefined ? unfitBefore?.startsWith(LAGS) === true : lagMs > allowedMs;
+  return isLate ? `${LAGS} by more than is allowed` : undefined;
+}
+
+/** Of a replica whose primary is not known here: by what it says itself. */
+export function judgeLink(replication: ReplicationInfo | undefined, maxLagMs: number): string | undefined {
+  if (replication === undefined || replication.role === 'primary') return undefined;
+  if (!replication.isLinkUp) return LINK_DOWN;
+  if (replication.silentSeconds * 1_000 <= maxLagMs) return undefined;
+  return `${LAGS}: it has not heard of its primary for ${replication.silentSeconds} s`;
 }

@@ -16,7 +16,9 @@ export class ReadsUpstream extends Upstream {
     super(settings);
     const options = nodeOptionsOf(plan, false);
     this.#groups = plan.groups.map((group) =>
-      group.map((servers) => new ServerList(servers, options, this, () => this.retryHeld())),
+      group.map(
+        (servers) => new ServerList(servers, options, this, () => this.retryHeld(), settings.maxLagMs),
+      ),
     );
   }
 
@@ -38,12 +40,17 @@ export class ReadsUpstream extends Upstream {
 
   protected choose(): Node | null {
     for (const group of this.#groups) {
-      const usable = group.flatMap(({ servers }) => servers.filter(({ node }) => node.isUsable));
+      const usable = group.flatMap(({ servers }) => servers.filter(({ node }) => this.#mayBeRead(node)));
       if (usable.length === 0) continue;
       this.#turn = (this.#turn + 1) % usable.length;
       return usable[this.#turn]!.node;
     }
     return null;
+  }
+
+  #mayBeRead({ isUsable, isProbed }: Node): boolean {
+    // Asked first, where it matters how far behind it is.
+    return isUsable && (isProbed || this.settings.maxLagMs === undefined);
   }
 
   protected *nodes(): Iterable<Node> {

@@ -6,8 +6,10 @@ import { lookup } from 'node:dns/promises';
 
 import type { ProxyServers } from '../plan/routing-plan.ts';
 import { Conversation } from './conversation.ts';
-import { judgeFitness } from './fitness.ts';
+import { judgeFitness, judgeLink } from './fitness.ts';
+import { askingEveryMs } from './lag.ts';
 import { Node, addressOf, type NodeOptions, type NodeOwner } from './node.ts';
+import { parseReplication } from './topology.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;
 const PROBE_HURT_MS = 100;
@@ -33,24 +35,30 @@ export class ServerList {
   readonly #owner: NodeOwner;
   readonly #options: Omit<NodeOptions, 'host' | 'port'>;
   readonly #changed: () => void;
+  readonly #maxLagMs: number | undefined;
   #known: readonly Known[] = [];
   #isResolved = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #probes: NodeJS.Timeout;
   #isClosed = false;
 
-  /** `changed`: other servers than before. */
+  /** `changed`: other servers than before. `maxLagMs`: they are replicas, and asked regularly how far behind. */
   constructor(
     servers: ProxyServers,
     options: Omit<NodeOptions, 'host' | 'port'>,
     owner: NodeOwner,
     changed: () => void,
+    maxLagMs?: number,
   ) {
     this.#owner = owner;
     this.#options = options;
     this.#changed = changed;
+    this.#maxLagMs = maxLagMs;
+    let askedAt = 0;
     this.#probes = setInterval(() => {
-      for (const known of this.#known) if (!known.node.isUsable) void this.#probe(known);
+      const isTime = maxLagMs !== undefined && performance.now() - askedAt >= askingEveryMs(maxLagMs);
+      if (isTime) askedAt = performance.now();
+      for (const known of this.#known) if (isTime || !known.node.isUsable) void this.#probe(known);
     }, PROBE_HURT_MS);
     if (servers.kind === 'dns') {
       void this.#resolve(servers.name, servers.port);
@@ -118,18 +126,23 @@ export class ServerList {
     if (known.isBeingProbed) return;
     known.isBeingProbed = true;
     const { node } = known;
-    const answer = await known.conversation.ask([['PING']]);
+    const maxLagMs = this.#maxLagMs;
+    const answer = await known.conversation.ask([
+      ['PING'],
+      ...(maxLagMs === undefined ? [] : ([['INFO', 'replication']] as const)),
+    ]);
     known.isBeingProbed = false;
     if (this.#isClosed) return;
     if ('failure' in answer) {
       node.update(answer.failure === 'gone' ? { isDead: true } : { isSilent: true });
       return;
     }
-    const unfit = judgeFitness(
-      { ping: answer.values[0], replication: undefined, clusterInfo: undefined },
-      { unfit: undefined, isProbed: true, isPrimaryUsable: true },
-    );
-    node.update({ isDead: false, isSilent: false, unfit });
+    const unfit =
+      judgeFitness(
+        { ping: answer.values[0], replication: undefined, clusterInfo: undefined },
+        { unfit: undefined, isProbed: true, isPrimaryUsable: true },
+      ) ?? (maxLagMs === undefined ? undefined : judgeLink(parseReplication(answer.values[1]), maxLagMs));
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit });
   }
 }
 

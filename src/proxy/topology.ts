@@ -71,6 +71,14 @@ export interface ReplicationInfo {
   readonly isLinkUp: boolean;
   readonly isSyncing: boolean;
   readonly linkDownSeconds: number;
+  /** Since the primary was last heard of; it speaks at each write, and at least every `repl-ping-replica-period` (10 s). */
+  readonly silentSeconds: number;
+  /** Of the stream of writes; and where in it the node is. */
+  readonly id: string;
+  readonly offset: number;
+  /** Which one it was before this node became primary, and up to where both are the same. */
+  readonly formerId: string;
+  readonly formerUntil: number;
 }
 
 /** From INFO replication; undefined: it could not be asked. */
@@ -84,6 +92,11 @@ export function parseReplication(info: unknown): ReplicationInfo | undefined {
     isLinkUp: field('master_link_status') === 'up',
     isSyncing: field('master_sync_in_progress') === '1',
     linkDownSeconds: Number(field('master_link_down_since_seconds') ?? 0),
+    silentSeconds: Number(field('master_last_io_seconds_ago') ?? 0),
+    id: field('master_replid') ?? '',
+    offset: Number(field(role === 'slave' ? 'slave_repl_offset' : 'master_repl_offset') ?? 0),
+    formerId: field('master_replid2') ?? '',
+    formerUntil: Number(field('second_repl_offset') ?? -1),
   };
 }
 

@@ -31,6 +31,8 @@ export interface UpstreamSettings {
   readonly failoverWaitMs: number;
   /** Where we are; undefined: not said. */
   readonly zone?: string | undefined;
+  /** A replica that may be further behind gets no reads; undefined: any may. */
+  readonly maxLagMs?: number | undefined;
 }
 
 export interface UpstreamStatus {
