@@ -45,6 +45,7 @@ interface ProxyCommandOptions {
   readonly maxClients: number;
   readonly zone?: string;
   readonly maxLag?: number;
+  readonly logSlowerThan?: number;
 }
 
 export function proxyCommand(): Command {
@@ -111,6 +112,14 @@ export function proxyCommand(): Command {
         .default(PROXY_DEFAULTS.failoverWaitMs),
     )
     .addOption(
+      env(
+        new Option('--log-slower-than <ms>', 'a line for each command whose client waited so long').argParser(
+          parseMilliseconds,
+        ),
+        'LOG_SLOWER_THAN',
+      ),
+    )
+    .addOption(
       new Option('--max-clients <count>', 'more are turned away')
         .argParser(parseCount)
         .default(PROXY_DEFAULTS.maxClients),
@@ -127,6 +136,7 @@ export function proxyCommand(): Command {
         drainMs: PROXY_DEFAULTS.drainMs,
         zone: options.zone,
         maxLagMs: options.maxLag,
+        logSlowerThanMs: options.logSlowerThan,
         log,
       });
       // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.

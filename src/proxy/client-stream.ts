@@ -42,6 +42,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
     socket.on('close', () => this.#close());
   }
 
+  abstract readonly client: string;
   protected abstract take(bytes: Buffer, length: number): void;
   /** Goes on with what had come before it stopped. */
   protected abstract proceed(): void;

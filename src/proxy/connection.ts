@@ -11,6 +11,7 @@ import { ReplyScanner } from '../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
+import type { SlowLog } from './slow-log.ts';
 import { openSocket, type SocketOptions } from './socket.ts';
 import { beginTurn, clock, flushUpstream, type Flushable } from './turn.ts';
 
@@ -33,6 +34,10 @@ export interface ConnectionOptions extends SocketOptions {
   readonly handshake: readonly Buffer[];
   /** Where replies are counted, by how long they took. */
   readonly latency: Float64Array;
+  /** null: nobody wants to know. */
+  readonly slow: SlowLog | null;
+  /** For people. */
+  readonly address: string;
 }
 
 /** Who is told what happens on a connection. */
@@ -62,6 +67,8 @@ export class Connection implements Flushable {
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
   readonly #latency: Float64Array;
+  readonly #slow: SlowLog | null;
+  readonly #address: string;
   readonly #scanner = new ReplyScanner();
   #partial: Partial | null = null;
   #isDirty = false;
@@ -84,6 +91,8 @@ export class Connection implements Flushable {
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#latency = options.latency;
+    this.#slow = options.slow;
+    this.#address = options.address;
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
     const { handshake, connectTimeoutMs } = options;
@@ -287,6 +296,9 @@ export class Connection implements Flushable {
       const bucket = 32 - Math.clz32(clock.now - this.#sentAt[place]!);
       this.#latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]! += 1;
       if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
+        const slow = this.#slow;
+        if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs)
+          slow.note(request, this.#address);
         request.sink!.deliver(request, bytes, start, end);
       }
     }

@@ -26,6 +26,10 @@ export class LateReplies implements ReplySink {
     this.#delayMs = delayMs;
   }
 
+  get client(): string {
+    return this.#sink.client ?? '';
+  }
+
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
     const reply = Buffer.from(bytes.subarray(start, end));
     request.sink = this.#sink;

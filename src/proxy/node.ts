@@ -5,6 +5,7 @@ import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-pla
 import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from './connection.ts';
 import { encodeCommand } from './encode.ts';
 import type { Request } from './request.ts';
+import type { SlowLog } from './slow-log.ts';
 
 /** RESP3, and READONLY: a connection of a kind serves all clients that need just that. */
 export const RESP3 = 1;
@@ -36,6 +37,8 @@ export function nodeOptionsOf(
 
 /** Who decides what happens with a node's requests. */
 export interface NodeOwner {
+  /** null: nobody wants to know. */
+  readonly slow: SlowLog | null;
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
   lost(request: Request, wasSent: boolean): void;
   /** Whether it may be asked has changed. */
@@ -88,18 +91,17 @@ export class Node implements ConnectionOwner {
   connection(kind: number): Connection {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
-    const connection = new Connection(
-      { ...this.options, handshake: this.#handshake(kind), latency: this.latency },
-      this,
-    );
+    const connection = this.ownConnection(kind, this);
     this.#connections[kind] = connection;
     return connection;
   }
 
   /** For one client alone; not among those that are watched. */
   ownConnection(kind: number, owner: ConnectionOwner): Connection {
+    const { address, latency } = this;
+    const { slow } = this.#owner;
     return new Connection(
-      { ...this.options, handshake: this.#handshake(kind), latency: this.latency },
+      { ...this.options, handshake: this.#handshake(kind), latency, slow, address },
       owner,
     );
   }

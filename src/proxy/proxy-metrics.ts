@@ -75,6 +75,15 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
       }
     },
   });
+  void new Counter({
+    name: 'redpilot_proxy_slow_commands_total',
+    help: 'Commands whose client waited longer than --log-slower-than',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(proxy.slowCommands ?? 0);
+    },
+  });
   void new Gauge({
     name: 'redpilot_proxy_topology_age_seconds',
     help: 'Since a node last said what the cluster looks like',

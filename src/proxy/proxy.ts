@@ -19,6 +19,7 @@ import { addressOf } from './node.ts';
 import { ReadsUpstream } from './reads-upstream.ts';
 import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
+import { SlowLog } from './slow-log.ts';
 import { beginTurn } from './turn.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -27,10 +28,12 @@ import type { Upstream, UpstreamSettings, UpstreamStatus } from './upstream.ts';
 const TICK_MS = 50;
 const MAX_REQUEST_BYTES = 1_073_741_824;
 
-export interface ProxyOptions extends UpstreamSettings {
+export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'> {
   readonly maxClients: number;
   /** At the end: how long clients may wait for what they have asked. */
   readonly drainMs: number;
+  /** Commands whose client waited so long are logged; undefined: none. */
+  readonly logSlowerThanMs?: number | undefined;
   readonly log: Logger;
 }
 
@@ -43,6 +46,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #guests: Guests;
   readonly #canShareBuffer: boolean;
+  readonly #slow: SlowLog | undefined;
   #upstreams = new Map<UpstreamId, Running>();
   /** No longer in the plan, but not done yet. */
   readonly #retired = new Set<Upstream>();
@@ -55,6 +59,8 @@ export class Proxy {
 
   private constructor(options: ProxyOptions, canShare: boolean) {
     this.#options = options;
+    const { logSlowerThanMs, log } = options;
+    this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
     this.#canShareBuffer = canShare;
     this.#guests = { count: 0, max: options.maxClients, nextId: 1 };
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
@@ -73,6 +79,11 @@ export class Proxy {
       if (!upstream.isReady) return `the topology of ${id} is not known yet`;
     }
     return undefined;
+  }
+
+  /** undefined: not looked at. */
+  get slowCommands(): number | undefined {
+    return this.#slow?.count;
   }
 
   get clients(): number {
@@ -171,7 +182,7 @@ export class Proxy {
 
   #createUpstream(plan: UpstreamPlan): Upstream {
     const { log } = this.#options;
-    const settings: UpstreamSettings = this.#options;
+    const settings: UpstreamSettings = { ...this.#options, slow: this.#slow };
     switch (plan.mode) {
       case 'cluster':
         return new ClusterUpstream(plan, settings, log);

@@ -2,6 +2,8 @@ import type { Request } from './request.ts';
 
 /** Who waits for a request's reply: a session, a split command, or nobody (a mirror). */
 export interface ReplySink {
+  /** HOST:PORT of whose command it is, where that is known. */
+  readonly client?: string;
   /** Takes the request's reply, `bytes[start, end)`; what must stay has to be copied. The request is the sink's again. */
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void;
 }

@@ -104,6 +104,10 @@ export class Session extends ClientStream implements InputHandler {
     own.send(request, bytes);
   }
 
+  override get client(): string {
+    return this.local.address;
+  }
+
   leaveTransaction(): void {
     this.mode = this.#subscriptions;
   }

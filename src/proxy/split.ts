@@ -223,6 +223,10 @@ class Aggregate implements ReplySink {
     if (this.#partOfKey !== undefined) this.#partOfKey[key] = this.#parts - 1;
   }
 
+  get client(): string {
+    return this.session.client;
+  }
+
   deliver(part: Request, bytes: Uint8Array, start: number, end: number): void {
     if (bytes[start] === MINUS) this.#error ??= Buffer.from(bytes.subarray(start, end));
     else if (bytes[start] === COLON) this.#sum += integerOf(bytes, start + 1);

@@ -12,7 +12,8 @@ import { ForeignCommands } from './foreign-commands.ts';
 import type { Node, NodeOwner } from './node.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
-import { beginTurn } from './turn.ts';
+import type { SlowLog } from './slow-log.ts';
+import { beginTurn, clock } from './turn.ts';
 
 const MAX_HOPS = 5;
 /** At most this share of the last minute's reads is hedged. */
@@ -31,6 +32,7 @@ export interface UpstreamSettings {
   readonly failoverWaitMs: number;
   /** Where we are; undefined: not said. */
   readonly zone?: string | undefined;
+  readonly slow?: SlowLog | undefined;
   /** A replica that may be further behind gets no reads; undefined: any may. */
   readonly maxLagMs?: number | undefined;
 }
@@ -323,8 +325,14 @@ export abstract class Upstream implements NodeOwner {
     });
   }
 
+  get slow(): SlowLog | null {
+    return this.settings.slow ?? null;
+  }
+
   #answer(request: Request, reply: Buffer): void {
     this.#events.failed += 1;
+    const { slow } = this;
+    if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, undefined);
     request.sink!.deliver(request, reply, 0, reply.length);
   }
 }

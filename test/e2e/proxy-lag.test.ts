@@ -31,17 +31,15 @@ for (const from of ['path', 'wheel'] as const) {
       proxy.status()[0]?.nodes.find(({ address }) => address.endsWith(`:${port}`))?.reads ?? 0;
     // Counts upwards all the time; when each number was there, as its writer knows.
     const written: number[] = [];
-    let isWriting = true;
+    const ending = new AbortController();
     const writing = (async () => {
-      while (isWriting) {
+      while (!ending.signal.aborted) {
         await through.set('count', written.length);
         written.push(performance.now());
         await sleep(10);
       }
     })();
-    t.after(() => {
-      isWriting = false;
-    });
+    t.after(() => ending.abort());
     /** For how long what was read had been replaced when it was asked for. */
     const ages = async (durationMs: number): Promise<number[]> => {
       const found: number[] = [];
@@ -84,7 +82,7 @@ for (const from of ['path', 'wheel'] as const) {
       await eventually('the replica being fit', () => (stateOf(replica.port) === 'fit' ? true : undefined));
     });
     await t.test('while the primary is dead its replicas are read from: nothing newer is known', async () => {
-      isWriting = false;
+      ending.abort();
       await writing;
       const value = await through.get('count');
       await cluster.kill(primary);

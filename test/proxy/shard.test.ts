@@ -25,7 +25,7 @@ function nodeOf(port: number, state: State): Node {
       keepaliveMs: 30_000,
       isClusterNode: true,
     },
-    { refused: () => false, lost() {}, changed() {} },
+    { slow: null, refused: () => false, lost() {}, changed() {} },
   );
   node.update({ isProbed: true, ...state });
   return node;

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { pino } from 'pino';
+
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { needRedis } from './environment.ts';
+import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+
+const SLOW_MS = 60;
+
+interface Line {
+  readonly msg: string;
+  readonly command: string;
+  readonly keys?: string;
+  readonly client: string;
+  readonly node: string;
+  readonly tookMs: number;
+  readonly untold?: number;
+}
+
+async function setUp(t: TestContext) {
+  const redis = await needRedis(t);
+  if (redis === undefined) return undefined;
+  const cluster = await RedisCluster.start({ redis, replicas: 0 });
+  t.after(() => cluster.stop());
+  const text: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line) => void text.push(line) });
+  const plan = clusterPlan(cluster, 'MASTER');
+  const proxy = await startProxy(t, plan, { log, logSlowerThanMs: SLOW_MS, hedgeAfterMs: 5_000 });
+  const through = client(t, portsOf(proxy)[0] ?? 0);
+  await through.ping();
+  const lines = (): readonly Line[] =>
+    text.map((line) => JSON.parse(line) as Line).filter(({ msg }) => msg === 'slow command');
+  /** Every node answers nobody for so long. */
+  const pause = async (ms: number): Promise<void> => {
+    await Promise.all(cluster.nodes.map((node) => node.client.call('CLIENT', 'PAUSE', String(ms), 'ALL')));
+  };
+  return { cluster, through, lines, text, pause, proxy };
+}
+
+test('a command whose client waited long is logged, without its key and its value', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { cluster, through, lines, text, pause } = setting;
+  await through.set('session:secret-a', 'secret-b');
+  assert.deepEqual(lines(), []);
+  await pause(200);
+  await through.set('session:secret-a', 'secret-b');
+  const [line] = lines();
+  assert.ok(line);
+  assert.deepEqual([line.command, line.keys], ['set', 'session:*']);
+  assert.match(line.client, /^127\.0\.0\.1:\d+$/);
+  assert.ok(
+    cluster.nodes.some(({ port }) => line.node === `127.0.0.1:${port}`),
+    line.node,
+  );
+  assert.ok(line.tookMs >= SLOW_MS && line.tookMs < 60_000, `${line.tookMs} ms`);
+
+  await t.test('a key without a colon stays untold, parts of a split command have their client', async () => {
+    await pause(200);
+    await through.mget('secret-c', 'secret-d', 'secret-e');
+    const parts = lines().filter(({ command }) => command === 'mget');
+    assert.ok(parts.length > 0);
+    assert.ok(parts.every(({ client: from, keys }) => from === line.client && keys === undefined));
+  });
+  await t.test('blocking commands are not slow', async () => {
+    await through.blpop('secret-list', 0.2);
+    assert.deepEqual(
+      lines().filter(({ command }) => command === 'blpop'),
+      [],
+    );
+  });
+  assert.doesNotMatch(text.join(''), /secret/);
+});
+
+test('many slow commands cost ten lines a second, and are counted', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { through, lines, pause, proxy } = setting;
+  await pause(200);
+  await Promise.all(Array.from({ length: 300 }, (_, index) => through.set(`k:${index}`, 'v')));
+  assert.equal(proxy.slowCommands, 300);
+  assert.ok(lines().length >= 10 && lines().length <= 30, `${lines().length} lines`);
+  await new Promise((resolve) => {
+    setTimeout(resolve, 1_100);
+  });
+  await pause(200);
+  await through.get('k:1');
+  const told = lines().reduce((sum, { untold = 0 }) => sum + 1 + untold, 0);
+  assert.equal(told, 301);
+});
