@@ -35,6 +35,7 @@ interface ProxyCommandOptions {
   readonly clusterDomain: string;
   readonly upstream?: SocketAddress;
   readonly mode: 'cluster' | 'proxy';
+  readonly reads?: SocketAddress;
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
   readonly clientPasswordFile?: string;
@@ -62,6 +63,12 @@ export function proxyCommand(): Command {
         new Option('--mode <mode>', 'Redis Cluster, or plain servers').choices(['cluster', 'proxy']),
         'MODE',
       ).default('cluster'),
+    )
+    .addOption(
+      env(
+        new Option('--reads <host:port>', 'with --mode proxy: the replicas, for reads').argParser(parsePlace),
+        'READS',
+      ),
     )
     .addOption(
       env(
@@ -129,6 +136,8 @@ export function proxyCommand(): Command {
       if ((options.config === undefined) === (options.upstream === undefined)) {
         command.error('error: give either --config PATH or --upstream HOST:PORT');
       }
+      const problem = readsProblem(options);
+      if (problem !== undefined) command.error(`error: ${problem}`);
       const proxy = await Proxy.create({
         hedgeAfterMs: options.hedgeAfter,
         failoverWaitMs: options.failoverWait,
@@ -168,7 +177,7 @@ async function startSource(
   log: Logger,
 ): Promise<{ close(): Promise<void> } | undefined> {
   if (options.config !== undefined) return await followFiles(proxy, options.config, options, log);
-  const { upstream = { address: '', port: 0 }, mode, readPolicy, listen } = options;
+  const { upstream = { address: '', port: 0 }, mode, reads, readPolicy, listen } = options;
   const [clientPassword, upstreamPassword] = await Promise.all([
     readPassword('--client-password-file', options.clientPasswordFile),
     readPassword('--upstream-password-file', options.upstreamPasswordFile),
@@ -177,6 +186,7 @@ async function startSource(
     planSingleUpstream({
       upstream,
       mode,
+      reads,
       readPolicy,
       listen,
       clientPassword,
@@ -185,6 +195,16 @@ async function startSource(
     }),
   );
   return undefined;
+}
+
+/** Replicas that nobody would read from. */
+function readsProblem({ reads, mode, readPolicy }: ProxyCommandOptions): string | undefined {
+  if (reads === undefined) return undefined;
+  if (mode === 'cluster') {
+    return '--reads is for plain servers, a Redis Cluster names its replicas itself: add --mode proxy, or remove --reads';
+  }
+  if (readPolicy !== 'MASTER') return undefined;
+  return '--reads has no effect under the read policy MASTER: add --read-policy REPLICA (or another)';
 }
 
 async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {

@@ -3,11 +3,14 @@
  */
 import type { ReadPolicy } from '../api/objects.ts';
 import type { SecretText } from '../api/secret-text.ts';
-import type { RoutingPlan, SocketAddress, Upstream } from './routing-plan.ts';
+import { readGroups } from './read-groups.ts';
+import type { ProxyServers, RoutingPlan, SocketAddress, Upstream } from './routing-plan.ts';
 
 export interface SingleUpstream {
   readonly upstream: SocketAddress;
   readonly mode: 'cluster' | 'proxy';
+  /** In proxy mode: the primary's replicas. */
+  readonly reads?: SocketAddress | undefined;
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
   readonly zoneAffinity?: boolean;
@@ -33,8 +36,9 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
     mode === 'cluster'
       ? { ...common, ...PLAIN, mode, seeds: [place], discoverZones: false }
       : { ...common, ...PLAIN, mode, servers: { kind: 'dns', name: place.address, port: place.port } };
+  const reads = readsOf(options, upstream);
   return {
-    upstreams: new Map([[id, upstream]]),
+    upstreams: new Map([upstream, ...(reads === undefined ? [] : [reads])].map((each) => [each.id, each])),
     listeners: [
       {
         bind: listen,
@@ -60,7 +64,7 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
           isConsumers: false,
           routes: {
             prefixes: [],
-            catchAll: { upstream: id, reads: undefined, mirrors: [] },
+            catchAll: { upstream: id, reads: reads?.id, mirrors: [] },
             caseInsensitive: false,
           },
           opTimeoutMs: OP_TIMEOUT_MS,
@@ -71,5 +75,16 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
         },
       },
     ],
+  };
+}
+
+function readsOf({ reads, readPolicy }: SingleUpstream, upstream: Upstream): Upstream | undefined {
+  if (reads === undefined || readPolicy === 'MASTER' || upstream.mode !== 'proxy') return undefined;
+  const servers: ProxyServers = { kind: 'dns', name: reads.address, port: reads.port };
+  return {
+    ...upstream,
+    id: `reads/${readPolicy}/${upstream.id}/${reads.address}:${reads.port}`,
+    mode: 'reads',
+    groups: readGroups(readPolicy, upstream.servers, servers),
   };
 }

@@ -2,11 +2,12 @@
  * Where the routes of one RedisService lead: each (host, port) as a planned upstream, with what is to say about it.
  */
 import type { FieldPath } from '../api/diagnostic.ts';
-import type { HostPort, Mode, ReadPolicy, RedisDestination, RedisService } from '../api/objects.ts';
+import type { HostPort, Mode, RedisDestination, RedisService } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { resolveHost, type Host } from './hosts.ts';
 import { routePort } from './ports.ts';
 import type { Problems } from './problems.ts';
+import { readGroups } from './read-groups.ts';
 import type { ProxyServers, Upstream } from './routing-plan.ts';
 import { sameContent } from './same-content.ts';
 import {
@@ -200,24 +201,6 @@ export class Targets {
     const what = mode === 'CLUSTER' ? 'a Redis Cluster' : 'plain Redis servers';
     const message = `${name} is taken for ${what}; say so with a RedisDestination (trafficPolicy.connectionPool.redis.mode)`;
     this.#problems.add('note', 'ModeAssumed', this.#service, path, message);
-  }
-}
-
-/** By preference; ANY has one group of all. */
-function readGroups(
-  policy: Exclude<ReadPolicy, 'MASTER'>,
-  primary: Place,
-  replicas: Place,
-): readonly (readonly Place[])[] {
-  switch (policy) {
-    case 'PREFER_MASTER':
-      return [[primary], [replicas]];
-    case 'REPLICA':
-      return [[replicas]];
-    case 'PREFER_REPLICA':
-      return [[replicas], [primary]];
-    case 'ANY':
-      return [[primary, replicas]];
   }
 }
 

@@ -110,6 +110,55 @@ test('redpilot proxy without any object: flags, environment, admin', async (t) =
   });
 });
 
+test('redpilot proxy --reads: a primary and its replica that are no Redis Cluster', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const folder = await temporaryFolder('plain');
+  t.after(() => removeFolder(folder));
+  const servers = await Promise.all([0, 1].map(() => startRedis({ server: redis.server, folder })));
+  t.after(() => Promise.all(servers.map(stopRedis)));
+  const [primary, replica] = servers;
+  assert.ok(primary && replica);
+  const [port = 0] = await freePorts(1);
+  // Not replicated, so that a read tells who answered.
+  await replica.client.set('who', 'the replica');
+  await startCommand(
+    t,
+    ['--upstream', `127.0.0.1:${primary.port}`, '--mode', 'proxy', '--listen', `127.0.0.1:${port}`],
+    { REDPILOT_READS: `127.0.0.1:${replica.port}`, REDPILOT_READ_POLICY: 'PREFER_REPLICA' },
+  );
+  const through = client(t, port);
+  await through.set('who', 'the primary');
+  assert.equal(await through.get('who'), 'the replica');
+  await replica.process.stop();
+  assert.equal(await through.get('who'), 'the primary');
+});
+
+for (const [args, why] of [
+  [['--reads', '127.0.0.1:2'], /a Redis Cluster names its replicas itself: add --mode proxy/],
+  [
+    ['--reads', '127.0.0.1:2', '--mode', 'proxy'],
+    /no effect under the read policy MASTER: add --read-policy/,
+  ],
+  [['--max-lag', '10ms'], /write a duration of 500ms or more, for example 5s/],
+] as const) {
+  test(`redpilot proxy ${args.join(' ')} is refused with one line`, async () => {
+    const child = spawn(process.execPath, [CLI, 'proxy', '--upstream', '127.0.0.1:1', ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const code = await new Promise((resolve) => {
+      child.once('close', resolve);
+    });
+    assert.notEqual(code, 0);
+    assert.match(said, why);
+    assert.equal(said.trim().split('\n').length, 1);
+  });
+}
+
 test('redpilot proxy follows the objects in files without closing a connection', async (t) => {
   const redis = await needRedis(t);
   if (redis === undefined) return;
