@@ -49,7 +49,7 @@ interface Context {
 
 async function measure(context: Context): Promise<void> {
   const print = (what: string, value: string): void => void process.stdout.write(`| ${what} | ${value} |\n`);
-  const kube = await KubeCluster.start(context, { crds: false, audit: true });
+  const kube = await KubeCluster.start(context, { audit: true });
   if (kube === undefined) return;
   await kube.installControlPlane();
   const api = new ApiServer(loadCredentials({ KUBECONFIG: await kube.kubeconfig('admin') }));

@@ -18,6 +18,8 @@ import {
   type Running,
 } from '../../src/demo/child-process.ts';
 import { eventually, Hopeless } from '../../src/demo/eventually.ts';
+import { ApiServer, type ApiRequest } from '../../src/sources/kubernetes/api-server.ts';
+import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
 import { needKube, type Skipping } from './environment.ts';
 import type { Ending } from './sidecar.ts';
 
@@ -37,8 +39,6 @@ export interface Said {
 export interface KubeClusterOptions {
   /** Flags of kube-apiserver beside ours. */
   readonly flags?: readonly string[];
-  /** false: they are not installed. */
-  readonly crds?: boolean;
   /** Writes down every request of everybody. */
   readonly audit?: boolean;
 }
@@ -70,6 +70,7 @@ export class KubeCluster {
   readonly port: number;
   #etcd: Running | undefined;
   #api: Running | undefined;
+  #admin: ApiServer | undefined;
   #namespaces = 0;
 
   private constructor(assets: string, folder: string, flags: readonly string[], ports: readonly number[]) {
@@ -101,7 +102,6 @@ export class KubeCluster {
       '--listen-peer-urls=http://127.0.0.1:0',
     ]);
     await cluster.startApi();
-    if (options.crds !== false) await cluster.installCrds();
     return cluster;
   }
 
@@ -197,17 +197,9 @@ export class KubeCluster {
     return stdout;
   }
 
-  async installCrds(): Promise<void> {
-    await this.#install('manifests/crds');
-  }
-
-  /** With the rights of the manifests for the user `controller`. */
+  /** The CRDs, and the rights of the manifests for the user `controller`. */
   async installControlPlane(): Promise<void> {
-    await this.#install('manifests/control-plane');
-  }
-
-  async #install(path: string): Promise<void> {
-    const folder = new URL(`../../${path}`, import.meta.url).pathname;
+    const folder = new URL('../../manifests/control-plane', import.meta.url).pathname;
     const applied = await this.kubectl(['apply', '-k', folder]);
     if (applied.status !== 0) throw new Error(applied.stderr);
     const established = await this.kubectl([
@@ -220,11 +212,17 @@ export class KubeCluster {
     if (established.status !== 0) throw new Error(established.stderr);
   }
 
+  /** As the user `admin`, without kubectl: for all that a test does not show kubectl's own ways with. */
+  async request(path: string, options?: ApiRequest): Promise<unknown> {
+    this.#admin ??= new ApiServer(loadCredentials({ KUBECONFIG: await this.kubeconfig('admin') }));
+    return await this.#admin.request(path, options);
+  }
+
   /** A new one for every caller: a deleted one would stay there for ever. */
   async newNamespace(prefix = 'test'): Promise<string> {
     this.#namespaces += 1;
     const name = `${prefix}-${this.#namespaces}`;
-    await this.apply(stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
+    await this.request('/api/v1/namespaces', { method: 'POST', body: { metadata: { name } } });
     return name;
   }
 
@@ -288,6 +286,7 @@ export class KubeCluster {
   }
 
   async #stop(): Promise<void> {
+    this.#admin?.close();
     await this.#api?.stop();
     await this.#etcd?.stop();
     await removeFolder(this.#folder);

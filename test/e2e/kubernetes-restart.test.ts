@@ -3,11 +3,9 @@ import { test } from 'node:test';
 
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
-import { RedisCluster } from '../../src/demo/redis-cluster.ts';
-import { needBinaries } from './environment.ts';
-import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { clusterHost, documents, redisService, secret } from './kube-objects.ts';
+import { startKubeSetting } from './kube-setting.ts';
 import { connect, connectEnvoy } from './sidecar.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> =>
@@ -18,14 +16,9 @@ interface Dump {
 }
 
 test('a restart while objects are bad changes nothing for their clients', async (t) => {
-  const binaries = await needBinaries(t);
-  if (binaries === undefined) return;
-  const kube = await KubeCluster.start(t, { crds: false });
-  if (kube === undefined) return;
-  await kube.installControlPlane();
-  const redis = await RedisCluster.start({ redis: binaries.redis });
-  t.after(() => redis.stop());
-  const seeds = redis.nodes.slice(0, 2).map((node) => node.port);
+  const setting = await startKubeSetting(t);
+  if (setting === undefined) return;
+  const { kube, envoy, seeds } = setting;
   const [xdsPort = 0] = await freePorts(1);
   let controlPlane = await startKubeControlPlane(t, kube, { xdsPort });
 
@@ -37,7 +30,7 @@ test('a restart while objects are bad changes nothing for their clients', async 
     const settings = { readPolicy: 'REPLICA', auth: { secret: { name: 'clients' } } };
     await kube.apply(documents(redisService(namespace, 'cache', { settings })));
     const { xdsAddress } = controlPlane;
-    await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress, namespace, nodeId });
+    await connectEnvoy(t, { envoy, xdsAddress, namespace, nodeId });
     await eventually('an answer', () => connect(t, port, { password: 'word' }).ping());
     return { namespace, port };
   };

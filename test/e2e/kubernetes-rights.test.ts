@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { parseAllDocuments } from 'yaml';
 
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
-import { KubeCluster } from './kube-cluster.ts';
+import type { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { destination, documents, redisService, secret, service } from './kube-objects.ts';
+import { startKube } from './kube-setting.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined>, seen: () => string): Promise<T> =>
   within(what, look, { deadlineMs: 60_000, everyMs: 200, seen });
@@ -19,45 +25,21 @@ const CONTROLLER = 'system:serviceaccount:redpilot:redpilot';
 /** Asked for by the API server where a server-side apply makes the object; in the audit log it is a patch. */
 const ASKED_WITH_PATCH = 'create /configmaps';
 
-test('two control planes side by side: one of a namespace, with rights there only, and one of a label', async (t) => {
-  const kube = await KubeCluster.start(t, { crds: false });
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const CERTIFICATES = fileURLToPath(new URL('../../manifests/certificates', import.meta.url));
+
+test('the rights of the manifests', async (t) => {
+  const kube = await startKube(t, { audit: true });
   if (kube === undefined) return;
-  await kube.installControlPlane();
-  await kube.kubectl(['delete', 'clusterrolebinding', 'redpilot']);
-  const [own, other] = [await kube.newNamespace('own'), await kube.newNamespace('other')];
-  const folder = fileURLToPath(new URL('../../manifests/namespaced', import.meta.url));
-  for (const namespace of [own, other]) await kube.kubectl(['apply', '-n', namespace, '-k', folder]);
-  const first = await startKubeControlPlane(t, kube, { namespaces: [own] });
-  const second = await startKubeControlPlane(t, kube, {
-    namespaces: [own, other],
-    selector: 'for=second',
-    replica: { namespace: 'redpilot', identity: 'second' },
-  });
-  const labelled = redisService(own, 'labelled') as { readonly metadata: object };
-  await kube.apply(
-    documents(
-      redisService(own, 'plain'),
-      { ...labelled, metadata: { ...labelled.metadata, labels: { for: 'second' } } },
-      redisService(other, 'plain'),
-    ),
+  await t.test('with them everything works, and none of them is too much', (t) => neededRights(t, kube));
+  await t.test(
+    'the Job makes certificates that are renewed under the same authority, with the rights of its manifest',
+    (t) => certificatesJob(t, kube),
   );
-  const namesAt = (controlPlane: typeof first): string =>
-    [
-      ...new Set(
-        controlPlane
-          .diagnostics()
-          .flatMap(({ object }) => (object === undefined ? [] : `${object.namespace}/${object.name}`)),
-      ),
-    ]
-      .toSorted()
-      .join();
-  await eventually(
-    'each has its own',
-    async () =>
-      namesAt(first) === `${own}/labelled,${own}/plain` && namesAt(second) === `${own}/labelled`
-        ? true
-        : undefined,
-    () => `${namesAt(first)} and ${namesAt(second)}`,
+  // Takes rights away, so it comes last.
+  await t.test(
+    'two control planes side by side: one of a namespace, with rights there only, and one of a label',
+    (t) => sideBySide(t, kube),
   );
 });
 
@@ -69,10 +51,7 @@ interface Rules {
   }[];
 }
 
-test('with the rights of the manifests everything works, and none of them is too much', async (t) => {
-  const kube = await KubeCluster.start(t, { crds: false, audit: true });
-  if (kube === undefined) return;
-  await kube.installControlPlane();
+async function neededRights(t: TestContext, kube: KubeCluster): Promise<void> {
   const controlPlane = await startKubeControlPlane(t, kube);
   const namespace = await kube.newNamespace();
   const auth = { secret: { name: 'redis' } };
@@ -116,4 +95,96 @@ test('with the rights of the manifests everything works, and none of them is too
   assert.deepEqual(forbidden, []);
   const beyond = [...(await used())].filter((right) => !granted.includes(right));
   assert.deepEqual(beyond, []);
-});
+}
+
+interface Job {
+  readonly spec: {
+    readonly template: {
+      readonly spec: { readonly containers: readonly { readonly args: readonly string[] }[] };
+    };
+  };
+}
+
+async function certificatesJob(t: TestContext, kube: KubeCluster): Promise<void> {
+  await kube.kubectl(['create', 'namespace', 'app']);
+  const applied = await kube.kubectl(['apply', '-k', CERTIFICATES]);
+  assert.equal(applied.status, 0, applied.stderr);
+  const [job] = parseAllDocuments(await readFile(join(CERTIFICATES, 'job.yaml'), 'utf8'));
+  assert.ok(job);
+  const [container] = (job.toJS() as Job).spec.template.spec.containers;
+
+  const runJob = async (): Promise<string> => {
+    const folder = await temporaryFolder('certificates');
+    t.after(() => removeFolder(folder));
+    const args = (container?.args ?? []).map((word) => word.replace('/certificates/', `${folder}/`));
+    const environment = {
+      ...process.env,
+      KUBECONFIG: await kube.kubeconfig('certificates'),
+      POD_NAMESPACE: 'redpilot',
+    };
+    const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args], { env: environment });
+    return stdout;
+  };
+  const fieldOf = async (namespace: string, name: string, field: string): Promise<string> => {
+    const { stdout } = await kube.kubectl(['get', 'secret', name, '-n', namespace, '-o', 'json']);
+    const { data } = JSON.parse(stdout) as { readonly data: Readonly<Record<string, string>> };
+    return Buffer.from(data[field] ?? '', 'base64').toString();
+  };
+  const certificate = async (namespace: string, name: string, field = 'tls.crt'): Promise<X509Certificate> =>
+    new X509Certificate(await fieldOf(namespace, name, field));
+
+  const said = await runJob();
+  assert.doesNotMatch(said, /PRIVATE/);
+  const authority = await certificate('redpilot', 'redpilot-authority', 'ca.crt');
+  const server = await certificate('redpilot', 'redpilot-server-tls');
+  const client = await certificate('app', 'redpilot-client-tls');
+  assert.ok(server.verify(authority.publicKey) && client.verify(authority.publicKey));
+  assert.ok(server.checkHost('redpilot.redpilot.svc.cluster.local'));
+  assert.match(client.subjectAltName ?? '', /spiffe:\/\/cluster\.local\/ns\/app\//);
+
+  await runJob();
+  const after = await certificate('redpilot', 'redpilot-authority', 'ca.crt');
+  const renewed = await certificate('redpilot', 'redpilot-server-tls');
+  assert.equal(after.fingerprint256, authority.fingerprint256);
+  assert.notEqual(renewed.fingerprint256, server.fingerprint256);
+  assert.ok(renewed.verify(authority.publicKey));
+}
+
+async function sideBySide(t: TestContext, kube: KubeCluster): Promise<void> {
+  await kube.kubectl(['delete', 'clusterrolebinding', 'redpilot']);
+  const [own, other] = [await kube.newNamespace('own'), await kube.newNamespace('other')];
+  const folder = fileURLToPath(new URL('../../manifests/namespaced', import.meta.url));
+  for (const namespace of [own, other]) await kube.kubectl(['apply', '-n', namespace, '-k', folder]);
+  const first = await startKubeControlPlane(t, kube, { namespaces: [own] });
+  const second = await startKubeControlPlane(t, kube, {
+    namespaces: [own, other],
+    selector: 'for=second',
+    replica: { namespace: 'redpilot', identity: 'second' },
+  });
+  const labelled = redisService(own, 'labelled') as { readonly metadata: object };
+  await kube.apply(
+    documents(
+      redisService(own, 'plain'),
+      { ...labelled, metadata: { ...labelled.metadata, labels: { for: 'second' } } },
+      redisService(other, 'plain'),
+    ),
+  );
+  const namesAt = (controlPlane: typeof first): string =>
+    [
+      ...new Set(
+        controlPlane
+          .diagnostics()
+          .flatMap(({ object }) => (object === undefined ? [] : `${object.namespace}/${object.name}`)),
+      ),
+    ]
+      .toSorted()
+      .join();
+  await eventually(
+    'each has its own',
+    async () =>
+      namesAt(first) === `${own}/labelled,${own}/plain` && namesAt(second) === `${own}/labelled`
+        ? true
+        : undefined,
+    () => `${namesAt(first)} and ${namesAt(second)}`,
+  );
+}

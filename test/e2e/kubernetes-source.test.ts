@@ -3,12 +3,10 @@ import { test, type TestContext } from 'node:test';
 
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
-import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { between, countsOf, splitByRole } from '../../src/demo/traffic.ts';
-import { needBinaries } from './environment.ts';
-import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
-import { clusterHost, documents, redisService, secret, service } from './kube-objects.ts';
+import { clusterHost, documents, redisService, secret } from './kube-objects.ts';
+import { startKubeSetting } from './kube-setting.ts';
 import { answerOf, connect, connectEnvoy } from './sidecar.ts';
 
 /** The machine may be busy with other things: correctness must not hang on speed. */
@@ -18,14 +16,9 @@ const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | un
 const COMMANDS = { read: 'get', write: 'set' };
 
 test('objects of a cluster', async (t) => {
-  const binaries = await needBinaries(t);
-  if (binaries === undefined) return;
-  const kube = await KubeCluster.start(t, { crds: false });
-  if (kube === undefined) return;
-  await kube.installControlPlane();
-  const redis = await RedisCluster.start({ redis: binaries.redis });
-  t.after(() => redis.stop());
-  const seeds = redis.nodes.slice(0, 2).map((node) => node.port);
+  const setting = await startKubeSetting(t);
+  if (setting === undefined) return;
+  const { kube, envoy, redis, seeds } = setting;
   const controlPlane = await startKubeControlPlane(t, kube, { secretsIntervalMs: 500 });
   const { xdsAddress } = controlPlane;
 
@@ -34,7 +27,7 @@ test('objects of a cluster', async (t) => {
     const namespace = await kube.newNamespace();
     const [port = 0] = await freePorts(1);
     await kube.apply(clusterHost(namespace, 'cache', port, seeds, auth));
-    await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress, namespace, nodeId: namespace });
+    await connectEnvoy(t, { envoy, xdsAddress, namespace, nodeId: namespace });
     return { namespace, port };
   };
 
@@ -75,7 +68,7 @@ test('objects of a cluster', async (t) => {
   await t.test('an object before its Service waits for it', async (t) => {
     const namespace = await kube.newNamespace();
     const [port = 0] = await freePorts(1);
-    await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress, namespace, nodeId: namespace });
+    await connectEnvoy(t, { envoy, xdsAddress, namespace, nodeId: namespace });
     await kube.apply(documents(redisService(namespace, 'cache')));
     await eventually('a Diagnostic', () =>
       controlPlane
@@ -126,7 +119,7 @@ test('objects of a cluster', async (t) => {
     const { namespace, port } = await place(t);
     await kube.apply(documents(redisService(namespace, 'cache')));
     await eventually('an answer', () => connect(t, port).ping());
-    const stray = await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress, nodeId: 'stray' });
+    const stray = await connectEnvoy(t, { envoy, xdsAddress, nodeId: 'stray' });
     assert.equal(await stray.admin('/listeners'), '');
     assert.ok(controlPlane.lines.some((line) => line.includes('stray names no namespace')));
   });
@@ -155,28 +148,4 @@ test('objects of a cluster', async (t) => {
       assert.equal(await connect(t, port).ping(), 'PONG');
     },
   );
-});
-
-test('CRDs that are installed late, and a right that is missing, stop nothing else', async (t) => {
-  const kube = await KubeCluster.start(t, { crds: false });
-  if (kube === undefined) return;
-  // The controller may list and watch nothing but Services yet.
-  await kube.kubectl(['create', 'clusterrole', 'some', '--verb=list,watch', '--resource=services']);
-  await kube.kubectl([
-    'create',
-    'clusterrolebinding',
-    'some',
-    '--clusterrole=some',
-    '--serviceaccount=redpilot:redpilot',
-  ]);
-  const starting = startKubeControlPlane(t, kube);
-  const namespace = await kube.newNamespace();
-  await kube.apply(documents(service(namespace, 'cache', 6379)));
-  await kube.installControlPlane();
-  const controlPlane = await starting;
-  await kube.apply(documents(redisService(namespace, 'cache')));
-  await eventually('the object', () =>
-    controlPlane.diagnostics().find(({ object }) => object?.namespace === namespace),
-  );
-  assert.ok(controlPlane.lines.some((line) => line.includes('RBAC forbids to list and watch redisservices')));
 });

@@ -1,41 +1,26 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { stringify } from 'yaml';
 
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
-import { RedisCluster } from '../../src/demo/redis-cluster.ts';
-import type { Condition } from '../../src/status/conditions.ts';
-import { needBinaries } from './environment.ts';
-import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
-import { clusterHost, documents, redisService, secret } from './kube-objects.ts';
+import { MISTAKES } from './kube-mistakes.ts';
+import { clusterHost, documents, redisService, secret, service } from './kube-objects.ts';
+import { startKubeSetting } from './kube-setting.ts';
+import { awaitStatus, conditionsOf, messageOf } from './kube-status.ts';
 import { connectEnvoy } from './sidecar.ts';
 
-const eventually = <T>(
-  what: string,
-  look: () => Promise<T | undefined> | T | undefined,
-  seen: () => string = () => '',
-): Promise<T> => within(what, look, { deadlineMs: 60_000, everyMs: 100, seen });
-
-/** `Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies` */
-function shortly(conditions: readonly Condition[]): string {
-  return conditions
-    .map(({ type, status, reason }) => `${type}=${status}${status === 'True' ? '' : `/${reason}`}`)
-    .join(' ');
-}
+const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> =>
+  within(what, look, { deadlineMs: 60_000, everyMs: 100 });
 
 test('the status of objects', async (t) => {
-  const binaries = await needBinaries(t);
-  if (binaries === undefined) return;
-  const kube = await KubeCluster.start(t, { crds: false });
-  if (kube === undefined) return;
-  await kube.installControlPlane();
-  const redis = await RedisCluster.start({ redis: binaries.redis });
-  t.after(() => redis.stop());
-  const seeds = redis.nodes.slice(0, 2).map((node) => node.port);
+  const setting = await startKubeSetting(t);
+  if (setting === undefined) return;
+  const { kube, envoy, seeds } = setting;
   const replicas: ObservedControlPlane[] = [];
   for (let count = 0; count < 2; count += 1) replicas.push(await startKubeControlPlane(t, kube));
   const leader = await eventually('a leader', () =>
@@ -43,34 +28,6 @@ test('the status of objects', async (t) => {
   );
   const follower = replicas.find((replica) => replica !== leader) ?? leader;
 
-  const conditionsOf = async (namespace: string, kind = 'rsvc'): Promise<readonly Condition[]> => {
-    const { stdout } = await kube.kubectl(['get', kind, 'cache', '-n', namespace, '-o', 'json']);
-    const { status, metadata } = JSON.parse(stdout) as {
-      readonly status?: { readonly conditions?: readonly Condition[] };
-      readonly metadata: { readonly generation: number };
-    };
-    return (status?.conditions ?? []).filter(
-      ({ observedGeneration }) => observedGeneration === metadata.generation,
-    );
-  };
-  const awaitStatus = async (
-    namespace: string,
-    expected: string,
-    kind = 'rsvc',
-  ): Promise<readonly Condition[]> => {
-    let last = '';
-    return await eventually(
-      `${namespace}: ${expected}`,
-      async () => {
-        const conditions = await conditionsOf(namespace, kind);
-        last = `${shortly(conditions)}: ${conditions.map(({ message }) => message).join('; ')}`;
-        return shortly(conditions) === expected ? conditions : undefined;
-      },
-      () => last,
-    );
-  };
-  const messageOf = (conditions: readonly Condition[], type: string): string =>
-    conditions.find((condition) => condition.type === type)?.message ?? '';
   const place = async (): Promise<{ namespace: string; port: number }> => {
     const namespace = await kube.newNamespace('status');
     const [port = 0] = await freePorts(1);
@@ -81,9 +38,9 @@ test('the status of objects', async (t) => {
   await t.test('without a proxy, with one, and as kubectl shows it', async (t) => {
     const { namespace } = await place();
     await kube.apply(documents(redisService(namespace, 'cache')));
-    await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
-    await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True', 'rd');
-    await connectEnvoy(t, { envoy: binaries.envoy, xdsAddress: leader.xdsAddress, namespace, nodeId: 'one' });
+    await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
+    await awaitStatus(kube, { namespace, plural: 'redisdestinations' }, 'Accepted=True ResolvedRefs=True');
+    await connectEnvoy(t, { envoy, xdsAddress: leader.xdsAddress, namespace, nodeId: 'one' });
     const waited = await kube.kubectl([
       'wait',
       '--for=condition=Programmed',
@@ -108,14 +65,15 @@ test('the status of objects', async (t) => {
         const squatter = createServer();
         await new Promise<void>((resolve) => squatter.listen(port, '127.0.0.1', resolve));
         await connectEnvoy(t, {
-          envoy: binaries.envoy,
+          envoy,
           xdsAddress: replica.xdsAddress,
           namespace,
           nodeId: `node-of-${namespace}`,
         });
         await kube.apply(documents(redisService(namespace, 'cache')));
         const refused = await awaitStatus(
-          namespace,
+          kube,
+          { namespace },
           'Accepted=True ResolvedRefs=True Programmed=False/Rejected',
         );
         assert.equal(
@@ -123,7 +81,7 @@ test('the status of objects', async (t) => {
           `refused by node-of-${namespace}: cannot bind '127.0.0.1:${port}': Address already in use`,
         );
         await new Promise((resolve) => squatter.close(resolve));
-        await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True Programmed=True');
+        await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=True');
         await eventually('events of both', async () => {
           const { stdout } = await kube.kubectl(['get', 'events', '-n', namespace]);
           return stdout.includes('Rejected') && stdout.includes('Programmed') ? true : undefined;
@@ -137,7 +95,8 @@ test('the status of objects', async (t) => {
     const settings = { auth: { secret: { name: 'clients' } } };
     await kube.apply(documents(redisService(namespace, 'cache', { settings })));
     const missing = await awaitStatus(
-      namespace,
+      kube,
+      { namespace },
       'Accepted=True ResolvedRefs=False/SecretNotFound Programmed=False/SecretNotFound',
     );
     assert.match(
@@ -152,7 +111,8 @@ test('the status of objects', async (t) => {
     await kube.apply(clusterHost(namespace, 'cache', port, seeds));
     await kube.apply(documents(secret(namespace, 'clients', { password: 'secret-word' })));
     const repaired = await awaitStatus(
-      namespace,
+      kube,
+      { namespace },
       'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies',
     );
     assert.doesNotMatch(JSON.stringify(repaired), /secret-word/);
@@ -168,12 +128,13 @@ test('the status of objects', async (t) => {
     );
     await kube.apply(documents(redisService(namespace, 'cache')));
     const conflict = await awaitStatus(
-      namespace,
+      kube,
+      { namespace },
       'Accepted=False/HostConflict ResolvedRefs=True Programmed=False/HostConflict Conflicted=True',
     );
     assert.match(messageOf(conflict, 'Conflicted'), new RegExp(`RedisService ${namespace}/a`));
     await kube.kubectl(['delete', 'rsvc', 'a', '-n', namespace]);
-    await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
+    await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
   });
 
   await t.test('a field that the API server dropped is told, where kubectl noted it', async () => {
@@ -181,23 +142,67 @@ test('the status of objects', async (t) => {
     const object = { ...redisService(namespace, 'cache', { settings: { readpolicy: 'REPLICA' } }) };
     await kube.apply(stringify(object), '--validate=false');
     const conditions = await awaitStatus(
-      namespace,
+      kube,
+      { namespace },
       'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies',
     );
     assert.match(messageOf(conditions, 'Accepted'), /spec\.settings\.readpolicy: .*write readPolicy/);
   });
 
+  await t.test('what the API server can not see is explained, and disturbs nothing else', async (t) => {
+    const good = await kube.newNamespace('good');
+    const headless = { clusterIP: 'None', ports: [{ name: 'redis', port: 6379 }] };
+    const judged = await Promise.all(
+      MISTAKES.map(async (mistake) => ({ ...mistake, namespace: await kube.newNamespace('wrong') })),
+    );
+    const wrong = judged.flatMap(({ namespace, objects }) => [
+      { ...service(namespace, 'cache', 6379), spec: headless },
+      ...objects(namespace),
+    ]);
+    await kube.apply(
+      documents(service(good, 'cache', 6379), redisService(good, 'cache'), ...wrong),
+      '--validate=false',
+    );
+    for (const { what, namespace, condition, says, plural = 'redisservices' } of judged) {
+      const [type = '', verdict = ''] = condition.split('=');
+      await t.test(`${what}: ${condition}`, async () => {
+        let last = '';
+        await within(
+          condition,
+          async () => {
+            const found = (await conditionsOf(kube, { namespace, name: 'wrong', plural })).find(
+              (one) => one.type === type,
+            );
+            last = JSON.stringify(found);
+            const isTold = `${found?.status}/${found?.reason}` === verdict && says.test(found?.message ?? '');
+            return isTold ? true : undefined;
+          },
+          { deadlineMs: 60_000, everyMs: 200, seen: () => last },
+        );
+      });
+    }
+    await awaitStatus(
+      kube,
+      { namespace: good },
+      'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies',
+    );
+  });
+
   await t.test('many changes to one object cost at most a write a second', async () => {
     const { namespace } = await place();
     await kube.apply(documents(redisService(namespace, 'cache')));
-    await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
+    await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
     const before = await writesOf(replicas);
     const began = Date.now();
     for (let change = 0; change < 20; change += 1) {
-      const settings = { opTimeout: `${change + 1}s` };
-      await kube.apply(documents(redisService(namespace, 'cache', { settings })));
+      await kube.request(`/apis/redis.aeraki.io/v1alpha1/namespaces/${namespace}/redisservices/cache`, {
+        method: 'PATCH',
+        contentType: 'application/merge-patch+json',
+        body: { spec: { settings: { opTimeout: `${change + 1}s` } } },
+      });
+      await sleep(100);
     }
-    await awaitStatus(namespace, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
+    await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
     const seconds = (Date.now() - began) / 1_000;
     const writes = (await writesOf(replicas)) - before;
     assert.ok(writes <= seconds + 1, `${writes} writes in ${seconds} s`);

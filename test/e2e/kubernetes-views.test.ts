@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { eventually as within } from '../../src/demo/eventually.ts';
 import { ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../../src/envoy/resource.ts';
 import { getResources, XdsClient } from '../../src/xds/index.ts';
-import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { destination, documents, redisService } from './kube-objects.ts';
+import { startKube } from './kube-setting.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined>, seen: () => string): Promise<T> =>
   within(what, look, { deadlineMs: 60_000, everyMs: 100, seen });
@@ -88,9 +88,8 @@ const MATRIX: readonly (readonly [
 ];
 
 test('who governs whom, and which endpoints are followed', async (t) => {
-  const kube = await KubeCluster.start(t, { crds: false });
+  const kube = await startKube(t);
   if (kube === undefined) return;
-  await kube.installControlPlane();
   const { xdsAddress } = await startKubeControlPlane(t, kube);
   const namespaces = [OWNER, 'web', 'other'];
   for (const name of namespaces) await kube.kubectl(['create', 'namespace', name]);

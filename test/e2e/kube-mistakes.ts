@@ -1,19 +1,12 @@
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { destination, redisService, secret } from './kube-objects.ts';
 
-import { eventually } from '../../src/demo/eventually.ts';
-import type { Condition } from '../../src/status/conditions.ts';
-import { KubeCluster } from './kube-cluster.ts';
-import { startKubeControlPlane } from './kube-control-plane.ts';
-import { destination, documents, redisService, secret, service } from './kube-objects.ts';
-
-interface Mistake {
+export interface Mistake {
   readonly what: string;
   /** Beside the Service `cache`; the object that is judged is `wrong`. */
   readonly objects: (namespace: string) => readonly object[];
   readonly condition: string;
   readonly says: RegExp;
-  readonly kind?: 'rsvc' | 'rd';
+  readonly plural?: 'redisdestinations';
 }
 
 const wrong = (namespace: string, spec: object): object =>
@@ -29,7 +22,7 @@ const annotated = (namespace: string, annotations: Readonly<Record<string, strin
 const ofType = (type: string, object: object): object => ({ ...object, type });
 
 /** What the schema of the CRDs can't see, so the API server takes it. */
-const MISTAKES: readonly Mistake[] = [
+export const MISTAKES: readonly Mistake[] = [
   {
     what: 'a host whose Service is not there',
     objects: (ns) => [wrong(ns, { host: ['cahce'], ...route('cache') })],
@@ -120,7 +113,7 @@ const MISTAKES: readonly Mistake[] = [
     ],
     condition: 'ResolvedRefs=False/SecretTypeRefused',
     says: /is of type kubernetes\.io\/service-account-token/,
-    kind: 'rd',
+    plural: 'redisdestinations',
   },
   {
     what: 'an address beyond loopback that nobody allowed',
@@ -162,49 +155,3 @@ const MISTAKES: readonly Mistake[] = [
     says: /spec\.readPolicy: .*move it into spec\.settings/,
   },
 ];
-
-test('what the API server can not see is explained by a condition, and disturbs nothing else', async (t) => {
-  const kube = await KubeCluster.start(t, { crds: false });
-  if (kube === undefined) return;
-  await kube.installControlPlane();
-  await startKubeControlPlane(t, kube);
-  const neighbours = await kube.newNamespace('good');
-  await kube.apply(documents(service(neighbours, 'cache', 6379), redisService(neighbours, 'cache')));
-
-  const conditionsOf = async (
-    kind: string,
-    name: string,
-    namespace: string,
-  ): Promise<readonly Condition[]> => {
-    const { stdout } = await kube.kubectl(['get', kind, name, '-n', namespace, '-o', 'json']);
-    return (
-      (JSON.parse(stdout) as { status?: { conditions?: readonly Condition[] } }).status?.conditions ?? []
-    );
-  };
-  for (const { what, objects, condition, says, kind = 'rsvc' } of MISTAKES) {
-    await t.test(`${what}: ${condition}`, async () => {
-      const namespace = await kube.newNamespace('wrong');
-      const headless = { clusterIP: 'None', ports: [{ name: 'redis', port: 6379 }] };
-      const host = { ...service(namespace, 'cache', 6379), spec: headless };
-      await kube.apply(documents(host, ...objects(namespace)), '--validate=false');
-      const [type = '', verdict = ''] = condition.split('=');
-      let last = '';
-      await eventually(
-        condition,
-        async () => {
-          const found = (await conditionsOf(kind, 'wrong', namespace)).find((one) => one.type === type);
-          last = JSON.stringify(found);
-          return `${found?.status}/${found?.reason}` === verdict && says.test(found?.message ?? '')
-            ? true
-            : undefined;
-        },
-        { deadlineMs: 60_000, everyMs: 200, seen: () => last },
-      );
-    });
-  }
-  const neighbour = await conditionsOf('rsvc', 'cache', neighbours);
-  assert.deepEqual(
-    neighbour.map(({ type, status }) => `${type}=${status}`),
-    ['Accepted=True', 'ResolvedRefs=True', 'Programmed=Unknown'],
-  );
-});
