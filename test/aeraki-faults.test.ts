@@ -13,6 +13,7 @@ import { parseObject } from '../src/api/parse.ts';
 import { translateObjects } from '../src/commands/translate-objects.ts';
 import type { Messages } from '../src/envoy/codec.ts';
 import { clusterMessage } from '../src/envoy/cluster.ts';
+import { inMessage } from '../src/envoy/secret-place.ts';
 import { staticConfiguration } from '../src/envoy/static-configuration.ts';
 import { Planner } from '../src/plan/planner.ts';
 import type { RoutingPlan, Upstream } from '../src/plan/routing-plan.ts';
@@ -83,7 +84,7 @@ function clusterOf(
   const upstream = plan.upstreams.get(id);
   assert.ok(upstream, [...plan.upstreams.keys()].join());
   return clusterMessage(upstream, {
-    write: (secret) => secret.reveal(),
+    secrets: inMessage((secret) => secret.reveal()),
     place: 'inline',
     waitForWarm: false,
   });

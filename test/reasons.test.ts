@@ -18,7 +18,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 const expected = [
   'test/wrong-inputs/expected.txt',
-  ...globSync('test/golden/cases/*/diagnostics.txt', { cwd: root }),
+  ...globSync('test/golden/{cases,istio}/*/diagnostics.txt', { cwd: root }),
 ].map((file) => readFileSync(`${root}${file}`, 'utf8'));
 
 for (const reason of REASONS) {

@@ -32,6 +32,7 @@ const PURE_IMPORTS = new Set([
   'node:net:BlockList',
   'node:crypto:X509Certificate',
   'node:crypto:createPrivateKey',
+  'node:crypto:createHash',
 ]);
 
 interface Import {

@@ -18,6 +18,7 @@ export const REASONS = [
   'SecretNotFound',
   'SecretFieldMissing',
   'SecretTypeRefused',
+  'SecretNotAllowed',
   'CredentialsUnavailable',
   'AddressConflict',
   'HostConflict',
@@ -28,6 +29,8 @@ export const REASONS = [
   'GuardInForce',
   'LastGoodKept',
   'UnsupportedByEnvoy',
+  'UnsupportedByIstio',
+  'NamespaceNotAllowed',
   'Rejected',
 ] as const;
 

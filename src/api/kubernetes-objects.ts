@@ -143,17 +143,20 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 export function parseSecret(root: Fields, header: ObjectHeader, report: Report): Secret | undefined {
   const type = root.text('type') ?? 'Opaque';
   const data = new Map<string, SecretText>();
+  const { namespace, name } = header;
+  const read = (field: string, text: string): void =>
+    void data.set(field, new SecretText(text, { namespace, name, field, isTrimmed: false }));
   const encoded = root.secretMap('data');
   for (const key of encoded?.names ?? []) {
     const text = encoded?.secret(key)?.reveal().replaceAll(/\s/g, '');
     if (text === undefined) continue;
-    if (BASE64.test(text)) data.set(key, new SecretText(Buffer.from(text, 'base64').toString('utf8')));
+    if (BASE64.test(text)) read(key, Buffer.from(text, 'base64').toString('utf8'));
     else encoded?.invalid(key, 'is not base64; encode the value, or write it as it is under stringData');
   }
   const plain = root.secretMap('stringData');
   for (const key of plain?.names ?? []) {
     const text = plain?.secret(key);
-    if (text !== undefined) data.set(key, text);
+    if (text !== undefined) read(key, text.reveal());
   }
   if (report.hasErrors) return undefined;
   return { kind: 'Secret', ...header, type, data };

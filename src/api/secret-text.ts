@@ -6,19 +6,40 @@
  */
 const REDACTED = '[redacted]';
 
+/** The field of a Secret that a text was read from. */
+export interface SecretSource {
+  readonly namespace: string;
+  readonly name: string;
+  readonly field: string;
+  /** The field has white space around it that the text has not. */
+  readonly isTrimmed: boolean;
+}
+
 export class SecretText {
   readonly #text: string;
+  /** undefined: it stands in the object that uses it. */
+  readonly source: SecretSource | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, source?: SecretSource) {
     this.#text = text;
+    this.source = source;
   }
 
   reveal(): string {
     return this.#text;
   }
 
+  /** Without white space around it; undefined if nothing is left. */
+  trimmed(): SecretText | undefined {
+    const text = this.#text.trim();
+    if (text === '') return undefined;
+    if (text === this.#text) return this;
+    return new SecretText(text, this.source && { ...this.source, isTrimmed: true });
+  }
+
+  /** The same text, read from the same place. */
   equals(other: SecretText): boolean {
-    return this.#text === other.#text;
+    return this.#text === other.#text && sameSource(this.source, other.source);
   }
 
   toString(): string {
@@ -32,4 +53,11 @@ export class SecretText {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return REDACTED;
   }
+}
+
+function sameSource(a: SecretSource | undefined, b: SecretSource | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.namespace === b.namespace && a.name === b.name && a.field === b.field && a.isTrimmed === b.isTrimmed
+  );
 }

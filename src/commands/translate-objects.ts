@@ -15,17 +15,12 @@ export type TranslateOptions = Partial<WorldOptions> & { readonly bindAddress?: 
 /** Everything that a node without a namespace gets, on 127.0.0.1 where nothing else is said. */
 export function translateObjects(
   objects: readonly ApiObject[],
-  { bindAddress = '127.0.0.1', clusterDomain = CLUSTER_DOMAIN, ...options }: TranslateOptions = {},
+  { bindAddress = '127.0.0.1', ...options }: TranslateOptions = {},
 ): {
   readonly plan: RoutingPlan;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const { world, changed } = World.empty({ clusterDomain, ...options }).apply({
-    set: objects,
-    deleted: [],
-  });
-  const planner = new Planner();
-  planner.update(world, changed);
+  const planner = planObjects(objects, options);
   const { plan, diagnostics } = planForView(planner.plans(), {
     namespace: undefined,
     hosts: undefined,
@@ -33,4 +28,14 @@ export function translateObjects(
   });
   const limits = limitsOf(planner.plans());
   return { plan, diagnostics: [...planner.diagnostics(), ...limits, ...diagnostics] };
+}
+
+export function planObjects(objects: readonly ApiObject[], options: Partial<WorldOptions>): Planner {
+  const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN, ...options }).apply({
+    set: objects,
+    deleted: [],
+  });
+  const planner = new Planner();
+  planner.update(world, changed);
+  return planner;
 }

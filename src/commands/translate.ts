@@ -1,36 +1,46 @@
 /**
- * `redpilot translate`: what becomes of the objects, as a plan, as xDS resources or as a static Envoy configuration.
+ * `redpilot translate`: what becomes of the objects, as a plan, as xDS resources, as a static Envoy configuration or as
+ * EnvoyFilters for Istio.
  */
 import type { BlockList } from 'node:net';
 
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 
-import { formatDiagnosticLine } from '../api/diagnostic.ts';
-import type { SecretText } from '../api/secret-text.ts';
+import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import type { ApiObject } from '../api/objects.ts';
 import { featuresUnknownTo, planWithout, tellUnsupported } from '../envoy/adapted-plan.ts';
+import type { Write } from '../envoy/secret-place.ts';
 import { resourcesAsJson, staticConfiguration } from '../envoy/static-configuration.ts';
+import type { EnvoyFilterBody } from '../istio/envoy-filter.ts';
 import { hostsFile } from '../plan/hosts-file.ts';
 import { planDocument } from '../plan/plan-document.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { AUTO_BIND } from '../plan/view.ts';
 import { readFiles } from '../sources/files/read.ts';
-import { clusterDomainOption, collect, parseBind, parseNetworks, parseVersion } from './arguments.ts';
+import {
+  clusterDomainOption,
+  collect,
+  parseBind,
+  parseExportTo,
+  parseNetworks,
+  parseVersion,
+} from './arguments.ts';
+import { translateToIstio } from './translate-istio.ts';
 import { translateObjects } from './translate-objects.ts';
 import { sortByPlace } from './validate.ts';
 
 interface TranslateOptions {
   readonly config: readonly string[];
-  readonly to: keyof typeof FORMS | 'hosts';
+  readonly to: keyof typeof FORMS | 'hosts' | 'istio';
   readonly output: 'yaml' | 'json';
   readonly showSecrets: boolean;
   readonly bind?: string;
   readonly allowBind?: BlockList;
   readonly clusterDomain: string;
   readonly envoyVersion?: string;
+  readonly istioNamespaces: readonly string[];
 }
-
-type Write = (secret: SecretText) => string;
 
 const FORMS = {
   plan: planDocument,
@@ -50,9 +60,9 @@ export function translateCommand(): Command {
       new Option(
         '--to <form>',
         'plan: what happens to each command; xds: resources; envoy: a static configuration; ' +
-          'hosts: where listeners listen, as lines of /etc/hosts',
+          "hosts: where listeners listen, as lines of /etc/hosts; istio: EnvoyFilters for a mesh's sidecars",
       )
-        .choices([...Object.keys(FORMS), 'hosts'])
+        .choices([...Object.keys(FORMS), 'hosts', 'istio'])
         .default('envoy'),
     )
     .addOption(
@@ -67,12 +77,24 @@ export function translateCommand(): Command {
     .addOption(clusterDomainOption())
     .option(
       '--envoy-version <version>',
-      'leave out what an Envoy of that version lacks, and say so (default: the newest)',
+      'leave out what an Envoy of that version lacks, and say so (default: the newest; for istio 1.36)',
       parseVersion,
+    )
+    .option(
+      '--istio-namespaces <namespace,...>',
+      'with --to istio: whose sidecars objects of other namespaces may reach, too; * for the whole mesh',
+      parseExportTo,
+      [],
     )
     .option('--show-secrets', 'write passwords as they are; without it the output shows [redacted]', false)
     .action(async (options: TranslateOptions) => {
       const { objects, diagnostics: ofFiles } = await readFiles(options.config);
+      if (options.to === 'istio') {
+        const { bodies, diagnostics } = toIstio(objects, options);
+        tell([...ofFiles, ...diagnostics]);
+        process.stdout.write(renderBodies(bodies, options.output));
+        return;
+      }
       const isHosts = options.to === 'hosts';
       const translated = translateObjects(objects, {
         bindAddress: options.bind ?? (isHosts ? AUTO_BIND : '127.0.0.1'),
@@ -84,13 +106,44 @@ export function translateCommand(): Command {
         translated.plan.listeners.map(({ listener }) => listener),
         options.envoyVersion,
       );
-      const all = sortByPlace([...ofFiles, ...translated.diagnostics, ...diagnostics]);
-      for (const diagnostic of all) process.stderr.write(`${formatDiagnosticLine(diagnostic)}\n`);
+      tell([...ofFiles, ...translated.diagnostics, ...diagnostics]);
       process.stdout.write(
         options.to === 'hosts' ? hostsFile(plan, options.clusterDomain) : render(plan, options.to, options),
       );
-      if (all.some(({ severity }) => severity === 'error')) process.exitCode = 1;
     });
+}
+
+function tell(diagnostics: readonly Diagnostic[]): void {
+  for (const diagnostic of sortByPlace(diagnostics)) {
+    process.stderr.write(`${formatDiagnosticLine(diagnostic)}\n`);
+  }
+  if (diagnostics.some(({ severity }) => severity === 'error')) process.exitCode = 1;
+}
+
+function toIstio(
+  objects: readonly ApiObject[],
+  { allowBind, clusterDomain, envoyVersion, istioNamespaces, showSecrets }: TranslateOptions,
+): ReturnType<typeof translateToIstio> {
+  return translateToIstio(
+    objects,
+    { allowBind, clusterDomain },
+    {
+      allowedNamespaces: istioNamespaces,
+      write: writing(showSecrets),
+      ...(envoyVersion === undefined ? {} : { envoyVersion }),
+    },
+  );
+}
+
+/** As `kubectl apply` takes them. */
+function renderBodies(bodies: readonly EnvoyFilterBody[], output: TranslateOptions['output']): string {
+  if (output === 'yaml')
+    return bodies.map((body) => stringify(body, { aliasDuplicateObjects: false })).join('---\n');
+  return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: bodies }, undefined, 2)}\n`;
+}
+
+function writing(showSecrets: boolean): Write {
+  return showSecrets ? (secret) => secret.reveal() : String;
 }
 
 function render(
@@ -98,8 +151,7 @@ function render(
   form: keyof typeof FORMS,
   { output, showSecrets }: Pick<TranslateOptions, 'output' | 'showSecrets'>,
 ): string {
-  const write: Write = showSecrets ? (secret) => secret.reveal() : String;
-  const document = FORMS[form](plan, write);
+  const document = FORMS[form](plan, writing(showSecrets));
   const text = output === 'json' ? JSON.stringify(document, undefined, 2) : stringify(document);
   return text.endsWith('\n') ? text : `${text}\n`;
 }

@@ -5,7 +5,6 @@
  * connections to Redis, which costs what is in flight (Envoy 1.40). Another order of reads is another upstream.
  */
 import type { TcpKeepalive } from '../api/objects.ts';
-import type { SecretText } from '../api/secret-text.ts';
 import type {
   ClusterUpstream,
   Credentials,
@@ -21,11 +20,9 @@ import { assignmentOf, hasOnlyAddresses, isByEds } from './endpoints.ts';
 import type { Cluster } from './protos/envoy/config/cluster/v3/Cluster.ts';
 import type { HealthCheck } from './protos/envoy/config/core/v3/HealthCheck.ts';
 import type { TcpKeepalive as EnvoyKeepalive } from './protos/envoy/config/core/v3/TcpKeepalive.ts';
+import type { PlaceSecret } from './secret-place.ts';
 import { EJECTION, HEALTH_CHECK, TOPOLOGY } from './upstream-settings.ts';
 import { tlsSocket } from './upstream-tls.ts';
-
-/** How a secret is written: revealed for Envoy, redacted for people. */
-export type Write = (secret: SecretText) => string;
 
 /** Where endpoints of plain servers stand: in a resource of their own (EDS), or in the cluster (static configuration). */
 export type EndpointsPlace = 'eds' | 'inline';
@@ -33,23 +30,23 @@ export type EndpointsPlace = 'eds' | 'inline';
 /** `waitForWarm` false: in force before its topology is known, so that a dead Redis keeps no listener closed. */
 export function clusterMessage(
   upstream: Upstream,
-  options: { readonly write: Write; readonly place: EndpointsPlace; readonly waitForWarm: boolean },
+  options: { readonly secrets: PlaceSecret; readonly place: EndpointsPlace; readonly waitForWarm: boolean },
 ): Cluster {
   switch (upstream.mode) {
     case 'cluster':
-      return redisCluster(upstream, options.write, options.waitForWarm);
+      return redisCluster(upstream, options.secrets, options.waitForWarm);
     case 'proxy':
-      return plainServers(upstream, options.write, options.place);
+      return plainServers(upstream, options.secrets, options.place);
     case 'reads':
-      return replicas(upstream, options.write, options.place);
+      return replicas(upstream, options.secrets, options.place);
     case 'unavailable':
       return unavailable(upstream);
   }
 }
 
-function redisCluster(upstream: ClusterUpstream, write: Write, waitForWarm: boolean): Cluster {
+function redisCluster(upstream: ClusterUpstream, secrets: PlaceSecret, waitForWarm: boolean): Cluster {
   return {
-    ...common(upstream, write),
+    ...common(upstream, secrets),
     lb_policy: 'CLUSTER_PROVIDED',
     cluster_type: {
       name: 'envoy.clusters.redis',
@@ -71,14 +68,14 @@ function redisCluster(upstream: ClusterUpstream, write: Write, waitForWarm: bool
 }
 
 /** No health check and no ejection: both would move keys to other servers. */
-function plainServers(upstream: ProxyUpstream, write: Write, place: EndpointsPlace): Cluster {
-  return { ...common(upstream, write), lb_policy: 'MAGLEV', ...endpoints(upstream, place) };
+function plainServers(upstream: ProxyUpstream, secrets: PlaceSecret, place: EndpointsPlace): Cluster {
+  return { ...common(upstream, secrets), lb_policy: 'MAGLEV', ...endpoints(upstream, place) };
 }
 
 /** Any of them can answer, so those that can't are passed by. */
-function replicas(upstream: ReadsUpstream, write: Write, place: EndpointsPlace): Cluster {
+function replicas(upstream: ReadsUpstream, secrets: PlaceSecret, place: EndpointsPlace): Cluster {
   return {
-    ...common(upstream, write),
+    ...common(upstream, secrets),
     lb_policy: 'RANDOM',
     ...endpoints(upstream, place),
     ...watched(),
@@ -94,13 +91,13 @@ function unavailable(upstream: UnavailableUpstream): Cluster {
   };
 }
 
-function common(upstream: UpstreamBase, write: Write): Cluster {
+function common(upstream: UpstreamBase, secrets: PlaceSecret): Cluster {
   const { id, connectTimeoutMs, credentials, tls, keepalive, maxConnections } = upstream;
   return {
     name: id,
     connect_timeout: duration(connectTimeoutMs),
-    ...protocolOptions(credentials, write),
-    ...(tls === undefined ? {} : { transport_socket: tlsSocket(tls, write) }),
+    ...protocolOptions(credentials, secrets),
+    ...(tls === undefined ? {} : { transport_socket: tlsSocket(tls, secrets) }),
     ...(keepalive === undefined
       ? {}
       : { upstream_connection_options: { tcp_keepalive: probing(keepalive) } }),
@@ -173,7 +170,7 @@ function probing({ probes, timeSeconds, intervalSeconds }: TcpKeepalive): EnvoyK
 
 function protocolOptions(
   credentials: Credentials | undefined,
-  write: Write,
+  secrets: PlaceSecret,
 ): Pick<Cluster, 'typed_extension_protocol_options'> {
   if (credentials === undefined) return {};
   const { username, password } = credentials;
@@ -182,7 +179,7 @@ function protocolOptions(
       'envoy.filters.network.redis_proxy': any(
         'envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions',
         {
-          auth_password: { inline_string: write(password) },
+          auth_password: secrets(password),
           ...(username === undefined ? {} : { auth_username: { inline_string: username } }),
         },
       ),

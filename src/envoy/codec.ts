@@ -11,6 +11,7 @@ import protoLoader, { type MessageTypeDefinition } from '@grpc/proto-loader';
 import type { Bootstrap } from './protos/envoy/config/bootstrap/v3/Bootstrap.ts';
 import type { Cluster } from './protos/envoy/config/cluster/v3/Cluster.ts';
 import type { ClusterLoadAssignment } from './protos/envoy/config/endpoint/v3/ClusterLoadAssignment.ts';
+import type { Filter } from './protos/envoy/config/listener/v3/Filter.ts';
 import type { Listener } from './protos/envoy/config/listener/v3/Listener.ts';
 import type { RedisClusterConfig } from './protos/envoy/extensions/clusters/redis/v3/RedisClusterConfig.ts';
 import type { RedisProtocolOptions } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProtocolOptions.ts';
@@ -32,6 +33,7 @@ export interface Messages {
   'envoy.config.bootstrap.v3.Bootstrap': Bootstrap;
   'envoy.config.cluster.v3.Cluster': Cluster;
   'envoy.config.endpoint.v3.ClusterLoadAssignment': ClusterLoadAssignment;
+  'envoy.config.listener.v3.Filter': Filter;
   'envoy.config.listener.v3.Listener': Listener;
   'envoy.extensions.clusters.redis.v3.RedisClusterConfig': RedisClusterConfig;
   'envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions': RedisProtocolOptions;

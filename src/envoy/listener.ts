@@ -6,7 +6,6 @@
 import type { Fault, ReadPolicy } from '../api/objects.ts';
 import type { BoundListener, ClientAuth, Listener as PlannedListener, Route } from '../plan/routing-plan.ts';
 import { duration, socketAddress } from './address.ts';
-import type { Write } from './cluster.ts';
 import { any } from './codec.ts';
 import { guardMetadata, guardsOf, type Guard } from './guards.ts';
 import type { RuntimeFractionalPercent } from './protos/envoy/config/core/v3/RuntimeFractionalPercent.ts';
@@ -19,24 +18,25 @@ import type {
   _envoy_extensions_filters_network_redis_proxy_v3_RedisProxy_PrefixRoutes_Route as EnvoyRoute,
   _envoy_extensions_filters_network_redis_proxy_v3_RedisProxy_RedisFault as EnvoyFault,
 } from './protos/envoy/extensions/filters/network/redis_proxy/v3/RedisProxy.ts';
+import type { PlaceSecret } from './secret-place.ts';
 
 export const REDIS_PROXY = 'envoy.filters.network.redis_proxy';
 
 /** One for all filters: Envoy wants equal settings under equal names. Needed to follow a MOVED to a host name. */
 const DNS_CACHE = { name: 'redpilot', dns_lookup_family: 'V4_PREFERRED' } as const;
 
-export function listenerMessage({ listener, bind }: BoundListener, write: Write): Listener {
+export function listenerMessage({ listener, bind }: BoundListener, secrets: PlaceSecret): Listener {
   const guards = guardsOf(listener);
   return {
     name: listener.id,
     address: socketAddress(bind.address, bind.port),
-    filter_chains: [{ filters: [redisProxyFilter(listener, write)] }],
+    filter_chains: [{ filters: [redisProxyFilter(listener, secrets)] }],
     ...(guards.length === 0 ? {} : { metadata: guardMetadata(guards) }),
   };
 }
 
 /** The filter that carries out the listener, wherever the connections come from. */
-export function redisProxyFilter(listener: PlannedListener, write: Write): Filter {
+export function redisProxyFilter(listener: PlannedListener, secrets: PlaceSecret): Filter {
   const guards = guardsOf(listener);
   const { prefixes, catchAll, caseInsensitive } = listener.routes;
   const proxy: RedisProxy = {
@@ -51,7 +51,7 @@ export function redisProxyFilter(listener: PlannedListener, write: Write): Filte
       ...(catchAll === undefined ? {} : { catch_all_route: route(catchAll) }),
       ...(caseInsensitive ? { case_insensitive: true } : {}),
     },
-    ...downstreamAuth(listener.clientAuth, write),
+    ...downstreamAuth(listener.clientAuth, secrets),
     faults: [...guardFault(guards), ...listener.faults.map(fault)],
     ...(listener.protocol === 'RESP3' ? { protocol_version: 'RESP3' } : {}),
   };
@@ -133,7 +133,7 @@ function fraction(percentage: number): RuntimeFractionalPercent {
  */
 function downstreamAuth(
   auth: ClientAuth,
-  write: Write,
+  secrets: PlaceSecret,
 ): Pick<RedisProxy, 'downstream_auth_username' | 'downstream_auth_passwords'> {
   switch (auth.kind) {
     case 'none':
@@ -145,7 +145,7 @@ function downstreamAuth(
         ...(auth.username === undefined
           ? {}
           : { downstream_auth_username: { inline_string: auth.username } }),
-        downstream_auth_passwords: [{ inline_string: write(auth.password) }],
+        downstream_auth_passwords: [secrets(auth.password)],
       };
   }
 }

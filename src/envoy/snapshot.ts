@@ -5,7 +5,6 @@
  */
 import { createHash } from 'node:crypto';
 
-import type { SecretText } from '../api/secret-text.ts';
 import type { BoundListener, Listener, RoutingPlan, Upstream } from '../plan/routing-plan.ts';
 import { clusterMessage } from './cluster.ts';
 import { encode } from './codec.ts';
@@ -21,11 +20,14 @@ import {
   type TypeUrl,
 } from './resource.ts';
 import { ResourceSet } from './resource-set.ts';
+import { inMessage } from './secret-place.ts';
 
 interface UpstreamResources {
   readonly cluster: Resource;
   readonly endpoints: Resource | undefined;
 }
+
+const REVEALED = inMessage((secret) => secret.reveal());
 
 const ofUpstream = new WeakMap<Upstream, UpstreamResources>();
 /** By plan object, then by the address it is bound to. */
@@ -87,7 +89,7 @@ function upstreamResources(upstream: Upstream): UpstreamResources {
     const message = (waitForWarm: boolean): Buffer =>
       encode(
         'envoy.config.cluster.v3.Cluster',
-        clusterMessage(upstream, { write: reveal, place: 'eds', waitForWarm }),
+        clusterMessage(upstream, { secrets: REVEALED, place: 'eds', waitForWarm }),
       );
     const assignment = endpointsMessage(upstream);
     const cluster = resource(CLUSTER_TYPE, upstream.id, message(true));
@@ -119,7 +121,7 @@ function listenerResource(bound: BoundListener): Resource {
     made = resource(
       LISTENER_TYPE,
       listener.id,
-      encode('envoy.config.listener.v3.Listener', listenerMessage(bound, reveal)),
+      encode('envoy.config.listener.v3.Listener', listenerMessage(bound, REVEALED)),
     );
     byAddress.set(address, made);
   }
@@ -129,8 +131,4 @@ function listenerResource(bound: BoundListener): Resource {
 function resource(typeUrl: TypeUrl, name: string, bytes: Buffer): Resource {
   const version = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
   return { typeUrl, name, version, bytes };
-}
-
-function reveal(secret: SecretText): string {
-  return secret.reveal();
 }

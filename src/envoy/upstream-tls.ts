@@ -4,10 +4,10 @@
 import { isIP } from 'node:net';
 
 import type { UpstreamTls } from '../plan/routing-plan.ts';
-import type { Write } from './cluster.ts';
 import { any } from './codec.ts';
 import type { TransportSocket } from './protos/envoy/config/core/v3/TransportSocket.ts';
 import type { CertificateValidationContext } from './protos/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.ts';
+import type { PlaceSecret } from './secret-place.ts';
 
 /**
  * On the machine of the Envoy: where Debian, Ubuntu, Alpine and Envoy's own images have them. Envoy 1.40 knows no way to
@@ -15,7 +15,7 @@ import type { CertificateValidationContext } from './protos/envoy/extensions/tra
  */
 const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 
-export function tlsSocket(tls: UpstreamTls, write: Write): TransportSocket {
+export function tlsSocket(tls: UpstreamTls, secrets: PlaceSecret): TransportSocket {
   const { serverName, skipVerification, certificate } = tls;
   return {
     name: 'envoy.transport_sockets.tls',
@@ -28,13 +28,13 @@ export function tlsSocket(tls: UpstreamTls, write: Write): TransportSocket {
           : {
               tls_certificates: [
                 {
-                  certificate_chain: { inline_string: write(certificate.chain) },
-                  private_key: { inline_string: write(certificate.key) },
+                  certificate_chain: secrets(certificate.chain),
+                  private_key: secrets(certificate.key),
                 },
               ],
             }),
         // Without a validation context Envoy believes everybody.
-        ...(skipVerification ? {} : { validation_context: validation(tls, write) }),
+        ...(skipVerification ? {} : { validation_context: validation(tls, secrets) }),
       },
       // An IP address is no server name (RFC 6066).
       ...(isIP(serverName) === 0 ? { sni: serverName } : {}),
@@ -42,10 +42,12 @@ export function tlsSocket(tls: UpstreamTls, write: Write): TransportSocket {
   };
 }
 
-function validation({ serverName, authorities }: UpstreamTls, write: Write): CertificateValidationContext {
+function validation(
+  { serverName, authorities }: UpstreamTls,
+  secrets: PlaceSecret,
+): CertificateValidationContext {
   return {
-    trusted_ca:
-      authorities === undefined ? { filename: SYSTEM_AUTHORITIES } : { inline_string: write(authorities) },
+    trusted_ca: authorities === undefined ? { filename: SYSTEM_AUTHORITIES } : secrets(authorities),
     match_typed_subject_alt_names: [
       { san_type: isIP(serverName) === 0 ? 'DNS' : 'IP_ADDRESS', matcher: { exact: serverName } },
     ],

@@ -5,36 +5,31 @@
  * removes what has our label and is neither in `write` nor in `keep`.
  */
 import type { Diagnostic, ObjectRef } from '../api/diagnostic.ts';
-import type { SecretText } from '../api/secret-text.ts';
-import { clusterMessage } from '../envoy/cluster.ts';
-import { toJson } from '../envoy/json.ts';
-import { listenerMessage } from '../envoy/listener.ts';
-import type { Listener, Route, UpstreamId } from '../plan/routing-plan.ts';
+import { tellUnsupported } from '../envoy/adapted-plan.ts';
+import { OLDEST_ENVOY } from '../envoy/envoy-version.ts';
+import type { Write } from '../envoy/secret-place.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
-import { upstreamsOf } from '../plan/view.ts';
-import {
-  MANAGED_BY,
-  OWNER_ANNOTATION,
-  type ConfigPatch,
-  type EnvoyFilterBody,
-  type EnvoyFilterDocument,
-  type FilterRef,
-} from './envoy-filter.ts';
+import { Problems } from '../plan/problems.ts';
+import { AUDIENCE_PATH, audienceOf, holdsIn, outOfReach, type MeshRights } from './audience.ts';
+import { bodyOf } from './body.ts';
+import type { EnvoyFilterDocument, FilterRef } from './envoy-filter.ts';
+import { filterName } from './filter-name.ts';
+import { governedIn, type Governed } from './governed.ts';
+import { violationsOf } from './invariants.ts';
+import { placeSecrets } from './secrets.ts';
 
 /** What the administrator says of the mesh. */
-export interface IstioOptions {
-  /** Whose sidecars objects of other namespaces may reach, too (`--istio-namespaces`); `*`: the whole mesh's. */
-  readonly allowedNamespaces: readonly string[];
-  /** EnvoyFilters of this one hold for the whole mesh; `istio-system` where nothing else is said. */
-  readonly rootNamespace: string;
+export interface IstioOptions extends MeshRights {
   /** Where Secrets are mounted into istio-proxy, each in a folder of its name; an absolute path. */
   readonly secretsDirectory: string;
   /** Of all our EnvoyFilters; later ones see what earlier ones did. */
   readonly priority: number;
+  /** Of the oldest Envoy among the sidecars; what it lacks is left out, and told. */
+  readonly envoyVersion: string | undefined;
   /** How secrets are written: revealed for the API server, redacted for people. */
-  readonly write: (secret: SecretText) => string;
-  /** What is there now: a host that can't be served keeps what it had of it. */
-  readonly present?: (filter: FilterRef) => EnvoyFilterBody['spec'] | undefined;
+  readonly write: Write;
+  /** The spec that is there now: a host that can't be served keeps what it had of it. */
+  readonly present?: (filter: FilterRef) => unknown;
 }
 
 export const ISTIO_DEFAULTS = {
@@ -42,6 +37,7 @@ export const ISTIO_DEFAULTS = {
   rootNamespace: 'istio-system',
   secretsDirectory: '/etc/redpilot/secrets',
   priority: 10,
+  envoyVersion: OLDEST_ENVOY,
 } as const;
 
 export interface EnvoyFilters {
@@ -60,77 +56,107 @@ export interface KeptFilter extends FilterRef {
 }
 
 export function envoyFiltersOf(plans: readonly ServicePlan[], options: IstioOptions): EnvoyFilters {
-  const write = plans
-    .filter(({ listeners }) => listeners.length > 0)
-    .map((plan) => documentOf(plan, plan.origin.namespace, options));
-  return { write: write.sort(byNamespaceAndName), keep: [], diagnostics: [] };
-}
-
-function documentOf(plan: ServicePlan, namespace: string, options: IstioOptions): EnvoyFilterDocument {
-  const { origin } = plan;
-  const name = `redpilot-${origin.name}`;
-  const wanted = new Set(plan.listeners.flatMap(upstreamsOf));
-  const nameOf = (id: UpstreamId): string => `redpilot|${namespace}/${origin.namespace}/${origin.name}|${id}`;
-  const clusters = plan.upstreams
-    .filter(({ id }) => wanted.has(id))
-    .map((upstream): ConfigPatch => {
-      const message = clusterMessage(
-        { ...upstream, id: nameOf(upstream.id) },
-        { write: options.write, place: 'inline', waitForWarm: false },
-      );
-      const value = toJson('envoy.config.cluster.v3.Cluster', message);
-      return add('CLUSTER', value);
-    });
-  const listeners = plan.listeners.flatMap((listener) => explicitListener(listener, nameOf, options));
+  const outcome: Outcome = { write: [], keep: [], problems: new Map() };
+  const reaching = new Map<string, ServicePlan[]>();
+  for (const plan of plans) {
+    const problems = new Problems();
+    outcome.problems.set(plan, problems);
+    const { namespaces, refusals } = audienceOf(plan, options);
+    for (const why of refusals)
+      problems.add('error', 'NamespaceNotAllowed', plan.service, AUDIENCE_PATH, why);
+    tellUnheld(plan, namespaces, options, problems);
+    for (const namespace of namespaces) {
+      const list = reaching.get(namespace);
+      if (list === undefined) reaching.set(namespace, [plan]);
+      else list.push(plan);
+    }
+  }
+  const ofRoot = governedIn(options.rootNamespace, reaching.get(options.rootNamespace) ?? [], [], options);
+  for (const [namespace, here] of reaching) {
+    const governed =
+      namespace === options.rootNamespace ? ofRoot : governedIn(namespace, here, ofRoot, options);
+    addFilters(namespace, here, governed, options, outcome);
+  }
   return {
-    namespace,
-    name,
-    owner: origin,
-    body: {
-      apiVersion: 'networking.istio.io/v1alpha3',
-      kind: 'EnvoyFilter',
-      metadata: {
-        namespace,
-        name,
-        labels: MANAGED_BY,
-        annotations: { [OWNER_ANNOTATION]: `${origin.namespace}/${origin.name}` },
-      },
-      spec: { priority: options.priority, configPatches: [...clusters, ...listeners] },
-    },
+    write: outcome.write.sort(byNamespaceAndName),
+    keep: outcome.keep.sort(byNamespaceAndName),
+    diagnostics: [...outcome.problems.values()].flatMap(({ found }) => found),
   };
 }
 
-/** A listener of its own, bound for real; undefined where the object asks for none. */
-function explicitListener(
-  listener: Listener,
-  nameOf: (id: UpstreamId) => string,
-  { write }: IstioOptions,
-): readonly ConfigPatch[] {
-  const { listen: bind } = listener;
-  if (bind === undefined) return [];
-  const message = listenerMessage({ listener: routedTo(listener, nameOf), bind }, write);
-  const name = `redpilot_${bind.address}_${bind.port}`;
-  return [add('LISTENER', toJson('envoy.config.listener.v3.Listener', { ...message, name }))];
+interface Outcome {
+  readonly write: EnvoyFilterDocument[];
+  readonly keep: KeptFilter[];
+  readonly problems: Map<ServicePlan, Problems>;
 }
 
-function routedTo(listener: Listener, nameOf: (id: UpstreamId) => string): Listener {
-  const rename = <R extends Route>(route: R): R => ({
-    ...route,
-    upstream: nameOf(route.upstream),
-    reads: route.reads === undefined ? undefined : nameOf(route.reads),
-    mirrors: route.mirrors.map((mirror) => ({ ...mirror, upstream: nameOf(mirror.upstream) })),
-  });
-  const { prefixes, catchAll } = listener.routes;
-  const routes = {
-    ...listener.routes,
-    prefixes: prefixes.map(rename),
-    catchAll: catchAll && rename(catchAll),
-  };
-  return { ...listener, routes };
+/** One for each plan that has something to say there. */
+function addFilters(
+  namespace: string,
+  plans: readonly ServicePlan[],
+  governed: readonly Governed[],
+  options: IstioOptions,
+  { write, keep, problems }: Outcome,
+): void {
+  const byOwner = new Map<ServicePlan['service'], Governed[]>();
+  for (const one of governed) {
+    const list = byOwner.get(one.plan.service);
+    if (list === undefined) byOwner.set(one.plan.service, [one]);
+    else list.push(one);
+  }
+  for (const plan of plans) {
+    const own = byOwner.get(plan.service) ?? [];
+    const found = problems.get(plan) ?? new Problems();
+    const { origin: owner } = plan;
+    const filter: FilterRef = { namespace, name: filterName(owner, namespace) };
+    const stay = (why: string): void => void keep.push({ ...filter, owner, why });
+    if (plan.listeners.length === 0) stay("its object can't be put in force as it is");
+    if (own.length === 0) continue;
+    const listeners = own.map(({ listener }) => listener);
+    found.addAll(
+      tellUnsupported(listeners, options.envoyVersion).filter(({ object }) => object !== undefined),
+    );
+    for (const { reason, path, message } of own.flatMap((one) => one.problems)) {
+      found.add('error', reason, plan.service, path, message);
+    }
+    const { priority, envoyVersion, secretsDirectory } = options;
+    const secrets = placeSecrets(plan.service, secretsDirectory, options.write);
+    const present = options.present?.(filter);
+    const body = bodyOf(filter, plan, own, { priority, secrets, envoyVersion, present }, found);
+    if (body === undefined) {
+      stay('none of its hosts can be served');
+      continue;
+    }
+    const [first] = violationsOf(body, closedListeners(plan));
+    if (first === undefined) {
+      write.push({ ...filter, owner, body });
+      continue;
+    }
+    stay(first);
+    const message = `an EnvoyFilter for it would harm sidecars of ${namespace}: ${first}; what is there stays as it is`;
+    found.add('error', 'UnsupportedByIstio', plan.service, [], message);
+  }
 }
 
-function add(applyTo: 'CLUSTER' | 'LISTENER', value: object): ConfigPatch {
-  return { applyTo, match: { context: 'SIDECAR_OUTBOUND' }, patch: { operation: 'ADD', value } };
+function closedListeners({ listeners }: ServicePlan): ReadonlySet<string> {
+  return new Set(listeners.filter(({ clientAuth }) => clientAuth.kind !== 'none').map(({ id }) => id));
+}
+
+/** What was asked for in words, and what the object's other words forbid. */
+function tellUnheld(
+  plan: ServicePlan,
+  namespaces: readonly string[],
+  options: IstioOptions,
+  problems: Problems,
+): void {
+  for (const namespace of namespaces) {
+    if (namespace === plan.origin.namespace) continue;
+    for (const listener of plan.listeners) {
+      if (holdsIn(listener, namespace, options)) continue;
+      const message = outOfReach(listener, namespace, options);
+      problems.add('error', 'NamespaceNotAllowed', plan.service, AUDIENCE_PATH, message);
+    }
+  }
 }
 
 function byNamespaceAndName(a: FilterRef, b: FilterRef): number {

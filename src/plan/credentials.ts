@@ -6,7 +6,6 @@
  */
 import type { FieldPath, Reason } from '../api/diagnostic.ts';
 import type { Auth, RedisDestination, RedisService, Secret } from '../api/objects.ts';
-import { SecretText } from '../api/secret-text.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import type { Problems } from './problems.ts';
 import type { Credentials } from './routing-plan.ts';
@@ -82,16 +81,13 @@ function readSecret(
 
   const passwordKey =
     passwordField ?? (secret.data.has('password') || !secret.data.has('token') ? 'password' : 'token');
-  const password = trimmed(secret.data.get(passwordKey));
+  const password = secret.data.get(passwordKey)?.trimmed();
   if (password === undefined)
     return missing(passwordField === undefined ? ['name'] : ['passwordField'], passwordKey);
-  const username = trimmed(secret.data.get(usernameField ?? 'username'))?.reveal();
+  const username = secret.data
+    .get(usernameField ?? 'username')
+    ?.trimmed()
+    ?.reveal();
   if (username === undefined && usernameField !== undefined) return missing(['usernameField'], usernameField);
   return { credentials: { username, password } };
-}
-
-/** Without surrounding white space (a newline at the end of a file is no part of a password); undefined if nothing is left. */
-function trimmed(text: SecretText | undefined): SecretText | undefined {
-  const value = text?.reveal().trim() ?? '';
-  return value === '' ? undefined : new SecretText(value);
 }

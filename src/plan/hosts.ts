@@ -1,6 +1,8 @@
 /**
  * What a host name in an object means: a Service of the World, a ServiceEntry of a mesh, or a DNS name.
  */
+import { isIP } from 'node:net';
+
 import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
 import type { Service, ServiceEntry } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
@@ -77,4 +79,29 @@ function isExported({ exportTo }: ServiceEntry, namespace: string): boolean {
  */
 export function lookupName({ key, dnsName, namespace, entry }: Host): string {
   return namespace !== undefined && entry === undefined && dnsName === key ? `${dnsName}.` : dnsName;
+}
+
+/** IP addresses that clients find by a host's name and that stand for it as a whole, or why there are none. */
+export type HostAddresses =
+  | { readonly kind: 'known'; readonly addresses: readonly string[] }
+  /**
+   * `headless`: the name leads to the pods; `external`: to another name; `unassigned`: the Service has none yet, or its
+   * file does not say it; `entry`: the ServiceEntry has none, or blocks only; `unknown`: no object says what the host is.
+   */
+  | { readonly kind: 'none'; readonly why: 'headless' | 'external' | 'unassigned' | 'entry' | 'unknown' };
+
+export function addressesOf({ service, entry }: Host): HostAddresses {
+  if (service?.externalName !== undefined) return { kind: 'none', why: 'external' };
+  if (service?.isHeadless === true) return { kind: 'none', why: 'headless' };
+  if (service !== undefined) return known(service.clusterIps, 'unassigned');
+  if (entry === undefined) return { kind: 'none', why: 'unknown' };
+  // A block of addresses is no address.
+  return known(
+    entry.addresses.filter((address) => isIP(address) !== 0),
+    'entry',
+  );
+}
+
+function known(addresses: readonly string[], otherwise: 'unassigned' | 'entry'): HostAddresses {
+  return addresses.length === 0 ? { kind: 'none', why: otherwise } : { kind: 'known', addresses };
 }

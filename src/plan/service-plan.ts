@@ -8,11 +8,11 @@ import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge } from './age.ts';
 import { listenAddresses } from './binding.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
-import { resolveHost, type Host } from './hosts.ts';
+import { addressesOf, resolveHost, type Host, type HostAddresses } from './hosts.ts';
 import { planListener } from './listener-plan.ts';
 import { listenerPorts } from './ports.ts';
 import { Problems } from './problems.ts';
-import type { ClientAuth, Listener, Upstream } from './routing-plan.ts';
+import type { ClientAuth, Listener, ListenerId, Upstream } from './routing-plan.ts';
 import { reuse } from './same-content.ts';
 import { Targets, type UpstreamPlanner } from './targets.ts';
 import { placeName, type Place } from './upstream.ts';
@@ -24,6 +24,8 @@ export interface ServicePlan {
   /** What shapes its upstreams. */
   readonly destinations: readonly RedisDestination[];
   readonly listeners: readonly Listener[];
+  /** Of the listeners' hosts, for data planes that stand in the way there: the sidecars of a mesh. */
+  readonly addresses: ReadonlyMap<ListenerId, HostAddresses>;
   readonly upstreams: readonly Upstream[];
   readonly diagnostics: readonly Diagnostic[];
   /** The object can't be put in force as it is now: listeners and upstreams are those of its last good plan. */
@@ -85,13 +87,14 @@ class ServicePlanning {
       if (previous !== undefined && previous.listeners.length > 0) {
         const kept = 'what was last good stays in force until this is mended';
         problems.add('warning', 'LastGoodKept', service, [], kept);
-        return this.#keep(previous, clientAuth, known);
+        return this.#keep(previous, clientAuth, known, places);
       }
       return {
         origin,
         service,
         destinations: [],
         listeners: [],
+        addresses: new Map(),
         upstreams: [],
         diagnostics: problems.found,
         isLastGood: false,
@@ -108,6 +111,7 @@ class ServicePlanning {
           listener,
         ),
       ),
+      addresses: new Map(places.map((place) => [placeName(place), addressesOf(place.host)])),
       upstreams: used.map(({ upstream }) => upstream),
       diagnostics: problems.found,
       isLastGood: false,
@@ -116,12 +120,22 @@ class ServicePlanning {
   }
 
   /** As it was, but with passwords as they are: a broken edit must not keep a rotated Secret from being followed. */
-  #keep(previous: ServicePlan, clientAuth: ClientAuth, known: KnownCredentials | undefined): ServicePlan {
+  #keep(
+    previous: ServicePlan,
+    clientAuth: ClientAuth,
+    known: KnownCredentials | undefined,
+    places: readonly ListenerPlace[],
+  ): ServicePlan {
     const service = this.#service;
     const isSameSecret =
       service.auth?.kind === 'secret' &&
       known !== undefined &&
       known.askedFor === previous.knownClientAuth?.askedFor;
+    const addresses = new Map(previous.addresses);
+    for (const place of places) {
+      const found = addressesOf(place.host);
+      if (found.kind === 'known') addresses.set(placeName(place), found);
+    }
     const current = new Map(this.#targets.planned.map(({ upstream }) => [upstream.id, upstream]));
     return {
       ...previous,
@@ -129,6 +143,7 @@ class ServicePlanning {
       listeners: isSameSecret
         ? previous.listeners.map((listener) => reuse(listener, { ...listener, clientAuth }))
         : previous.listeners,
+      addresses,
       upstreams: previous.upstreams.map((upstream) => current.get(upstream.id) ?? upstream),
       diagnostics: this.#problems.found,
       isLastGood: true,

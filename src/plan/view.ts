@@ -64,13 +64,16 @@ function ownAddresses(): (host: string) => string {
   };
 }
 
-interface Governing {
+export interface Governing {
   readonly listener: Listener;
   readonly plan: ServicePlan;
 }
 
 /** One listener for each host and port, the oldest object's first. */
-function chooseGoverning(services: readonly ServicePlan[], view: View): readonly Governing[] {
+export function chooseGoverning(
+  services: readonly ServicePlan[],
+  view: Pick<View, 'namespace' | 'hosts'>,
+): readonly Governing[] {
   const chosen = new Map<string, Governing>();
   for (const plan of services) {
     for (const listener of plan.listeners) {
@@ -85,7 +88,7 @@ function chooseGoverning(services: readonly ServicePlan[], view: View): readonly
   );
 }
 
-function isSeen(listener: Listener, view: View): boolean {
+function isSeen(listener: Listener, view: Pick<View, 'namespace' | 'hosts'>): boolean {
   if (view.hosts !== undefined && !view.hosts.includes(listener.host)) return false;
   return (
     listener.onlyNamespaces === undefined ||
@@ -95,7 +98,7 @@ function isSeen(listener: Listener, view: View): boolean {
 }
 
 /** An object of the clients' own namespace wins over the host's; for nodes without a namespace the host's own wins. */
-function governs(listener: Listener, rival: Listener, view: View): boolean {
+function governs(listener: Listener, rival: Listener, view: Pick<View, 'namespace'>): boolean {
   if (view.namespace !== undefined) {
     const isOwn = ({ origin }: Listener): boolean => origin.namespace === view.namespace;
     if (isOwn(listener) !== isOwn(rival)) return isOwn(listener);

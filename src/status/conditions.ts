@@ -38,9 +38,16 @@ const REFERENCES: ReadonlySet<Reason> = new Set<Reason>([
   'SecretNotFound',
   'SecretFieldMissing',
   'SecretTypeRefused',
+  'SecretNotAllowed',
   'CredentialsUnavailable',
 ]);
 const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(['HostConflict', 'AddressConflict', 'Duplicate']);
+/** What some data planes can't do, or may not; the object itself is good. */
+const OF_SOME: ReadonlySet<Reason> = new Set<Reason>([
+  'AddressConflict',
+  'UnsupportedByIstio',
+  'NamespaceNotAllowed',
+]);
 
 const LONGEST_MESSAGE = 4_000;
 const LONGEST_WORDS = 500;
@@ -83,7 +90,7 @@ export function sameConditions(a: readonly Condition[], b: readonly Condition[])
 
 function accepted({ diagnostics }: Judged): Verdict {
   const errors = diagnostics.filter(
-    ({ severity, reason }) => severity === 'error' && !REFERENCES.has(reason) && reason !== 'AddressConflict',
+    ({ severity, reason }) => severity === 'error' && !REFERENCES.has(reason) && !OF_SOME.has(reason),
   );
   const kept = diagnostics.filter(({ reason }) => reason === 'LastGoodKept');
   const [first] = errors;

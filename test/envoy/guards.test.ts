@@ -5,6 +5,7 @@ import type { MirrorRule } from '../../src/api/objects.ts';
 import { translateObjects } from '../../src/commands/translate-objects.ts';
 import { guardsOf } from '../../src/envoy/guards.ts';
 import { listenerMessage } from '../../src/envoy/listener.ts';
+import { inMessage } from '../../src/envoy/secret-place.ts';
 import type { BoundListener } from '../../src/plan/routing-plan.ts';
 import { NO_ANNOTATIONS, redisDestination, redisService, rule, service, slice } from '../plan/objects.ts';
 
@@ -51,7 +52,7 @@ for (const [what, setting, commands] of cases) {
       guardsOf(bound.listener).map(({ command }) => command),
       commands,
     );
-    const { metadata } = listenerMessage(bound, String);
+    const { metadata } = listenerMessage(bound, inMessage(String));
     const named = metadata?.filter_metadata?.['redpilot']?.fields?.['guards']?.listValue?.values ?? [];
     assert.deepEqual(
       named.map(({ stringValue }) => stringValue),

@@ -1,0 +1,69 @@
+/**
+ * What of the passwords may stand in an EnvoyFilter, which everybody can read who may read EnvoyFilters.
+ *
+ * Fails closed: what may not is as if it had never been known, so that clients, or the commands of a route, get errors.
+ */
+import type { FieldPath } from '../api/diagnostic.ts';
+import type { RedisService } from '../api/objects.ts';
+import type { SecretText } from '../api/secret-text.ts';
+import type { PlaceSecret, Write } from '../envoy/secret-place.ts';
+import type { ClientAuth, Upstream } from '../plan/routing-plan.ts';
+
+export const SECRETS_PATH: FieldPath = ['metadata', 'annotations', 'redpilot.dev/istio-secrets'];
+
+/** In files they are found by the Secret's own name and field, never by a path that an object gives. */
+export function placeSecrets(service: RedisService, directory: string, write: Write): PlaceSecret {
+  return (secret) => {
+    const { source } = secret;
+    if (source === undefined || service.annotations.istioSecrets !== 'file') {
+      return { inline_string: write(secret) };
+    }
+    return { filename: `${directory}/${source.name}/${source.field}` };
+  };
+}
+
+/** undefined: as it is. */
+export function refusedAuth(service: RedisService, auth: ClientAuth): string | undefined {
+  return auth.kind === 'password' ? refusal(service, auth.password) : undefined;
+}
+
+export function refusedUpstream(service: RedisService, upstream: Upstream): string | undefined {
+  for (const secret of secretsOf(upstream)) {
+    const why = refusal(service, secret);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+function secretsOf(upstream: Upstream): readonly SecretText[] {
+  if (upstream.mode === 'unavailable') return [];
+  const { credentials, tls } = upstream;
+  const { authorities, certificate } = tls ?? {};
+  return [credentials?.password, authorities, certificate?.chain, certificate?.key].filter(
+    (secret) => secret !== undefined,
+  );
+}
+
+/** As far as a file may be called, and nothing that leads elsewhere. */
+const FIELD = /^(?!\.{1,2}$)[-._a-zA-Z0-9]+$/;
+
+/** undefined: it may. */
+function refusal({ annotations, namespace }: RedisService, secret: SecretText): string | undefined {
+  const { source } = secret;
+  // It stands in an object in clear already.
+  if (source === undefined) return undefined;
+  const what = `Secret ${source.namespace}/${source.name}`;
+  switch (annotations.istioSecrets) {
+    case 'inline':
+      return source.namespace === namespace
+        ? undefined
+        : `${what} is of another namespace, and may not be copied into an EnvoyFilter by this one's wish; write a RedisDestination of the host with a Secret of ${namespace}, or "file"`;
+    case 'file':
+      if (!FIELD.test(source.field)) return `field "${source.field}" of ${what} cannot be the name of a file`;
+      return source.isTrimmed
+        ? `field ${source.field} of ${what} has white space around it, which a file keeps and Redis takes for a part of the password; write it without`
+        : undefined;
+    case undefined:
+      return `${what} stays out of EnvoyFilters, where everybody could read it who may read them; write "file" and mount it into istio-proxy, or "inline" to allow it`;
+  }
+}
