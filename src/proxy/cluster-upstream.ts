@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { Conversation } from './conversation.ts';
+import { topologyFrom, topologyFromSeeds } from './discovery.ts';
 import { judgeFitness } from './fitness.ts';
 import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
@@ -17,7 +18,6 @@ import {
   betterTopology,
   parseMigratingSlots,
   parseReplication,
-  parseTopology,
   parseZone,
   type NodePlace,
   type ShardPlace,
@@ -52,6 +52,7 @@ export class ClusterUpstream extends Upstream {
   #timer: NodeJS.Timeout | undefined;
   #isRefreshing = false;
   #isAskedAgain = false;
+  #told = '';
   #asksZones = false;
   readonly #askEveryMs: number;
   /** undefined: no replica is too far behind. */
@@ -240,15 +241,17 @@ export class ClusterUpstream extends Upstream {
     );
     const best = answers.reduce(betterTopology, undefined);
     if (best !== undefined) return best;
-    const fromSeeds = this.#plan.seeds.map(async ({ address, port }) => {
-      const options = { ...nodeOptionsOf(this.#plan, true), host: address, port };
-      // A connection of its own: the name is resolved again.
-      const conversation = new Conversation(options);
-      const topology = await topologyFrom(conversation, options);
-      conversation.close();
-      return topology;
-    });
-    return (await Promise.all(fromSeeds)).reduce(betterTopology, undefined);
+    const { found, problem } = await topologyFromSeeds(this.#plan);
+    this.#tell(problem);
+    return found;
+  }
+
+  /** Once, as long as it stays the same. */
+  #tell(problem: string): void {
+    if (problem !== '' && problem !== this.#told) {
+      this.#log.warn(`${this.#plan.id}: nobody says what the cluster looks like (${problem})`);
+    }
+    this.#told = problem;
   }
 
   /** A map that lacks slots does not replace one that has them, unless it stays so. */
@@ -324,7 +327,7 @@ export class ClusterUpstream extends Upstream {
     const askedAt = performance.now();
     const { node, conversation } = known;
     const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
-    const said = await conversation.askNamed({
+    const answer = await conversation.askNamed({
       ping: ['PING'],
       replication: ['INFO', 'replication'],
       clusterInfo: ['CLUSTER', 'INFO'],
@@ -333,10 +336,11 @@ export class ClusterUpstream extends Upstream {
     });
     known.isBeingProbed = false;
     if (this.#isClosed || !this.#known.has(node.address)) return;
-    if (typeof said === 'string') {
-      node.update(said === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
+    if ('failure' in answer) {
+      node.update(answer.failure === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
       return;
     }
+    const { said } = answer;
     const { ping, clusterInfo, nodes, server } = said;
     const replication = parseReplication(said['replication']);
     const { unfit: unfitBefore, isProbed } = node;
@@ -356,14 +360,6 @@ export class ClusterUpstream extends Upstream {
     }
     for (const slot of slots) this.#migrating.add(slot);
   }
-}
-
-async function topologyFrom(conversation: Conversation, asked: NodePlace): Promise<Topology | undefined> {
-  const answer = await conversation.ask([
-    ['CLUSTER', 'SLOTS'],
-    ['CLUSTER', 'INFO'],
-  ]);
-  return 'failure' in answer ? undefined : parseTopology(answer.values[0], answer.values[1], asked);
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

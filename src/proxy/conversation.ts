@@ -10,10 +10,17 @@ import { tlsOptions } from './socket.ts';
 /** Longer than that is no answer. */
 const ANSWER_MS = 500;
 
-export type Answer = { readonly values: readonly unknown[] } | { readonly failure: 'gone' | 'silent' };
+export type Answer = { readonly values: readonly unknown[] } | Failure;
+
+export interface Failure {
+  readonly failure: 'gone' | 'silent';
+  /** As the system or Redis names it. */
+  readonly why: string;
+}
 
 export class Conversation {
   readonly #client: Redis;
+  #problem: Error | undefined;
 
   constructor({ host, port, credentials, tls }: NodeOptions, onClosed: () => void = () => {}) {
     this.#client = new Redis({
@@ -31,8 +38,10 @@ export class Conversation {
       ...(credentials === undefined ? {} : { password: credentials.password.reveal() }),
       ...(credentials?.username === undefined ? {} : { username: credentials.username }),
     });
-    // What goes wrong is seen where something is asked.
-    this.#client.on('error', () => {});
+    // What goes wrong is seen where something is asked, there as a closed connection only.
+    this.#client.on('error', (error: Error) => {
+      this.#problem = error;
+    });
     this.#client.on('end', onClosed);
   }
 
@@ -46,22 +55,26 @@ export class Conversation {
       const values = await Promise.all(asked);
       const broken = values.find((value) => value instanceof Error && !isReply(value));
       if (broken === undefined) return { values };
-      return { failure: /timed out/i.test((broken as Error).message) ? 'silent' : 'gone' };
+      return failureOf(broken, this.#problem);
     } catch (error) {
-      return { failure: /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone' };
+      return failureOf(error, this.#problem);
     }
   }
 
-  /** The same, by name; a word where nothing can be asked. */
+  /** The same, by name. */
   async askNamed(
     questions: Readonly<Record<string, readonly [string, ...string[]]>>,
-  ): Promise<Readonly<Record<string, unknown>> | 'gone' | 'silent'> {
+  ): Promise<{ readonly said: Readonly<Record<string, unknown>> } | Failure> {
     const answer = await this.ask(Object.values(questions));
-    if ('failure' in answer) return answer.failure;
-    return Object.fromEntries(Object.keys(questions).map((name, index) => [name, answer.values[index]]));
+    if ('failure' in answer) return answer;
+    const said = Object.fromEntries(
+      Object.keys(questions).map((name, index) => [name, answer.values[index]]),
+    );
+    return { said };
   }
 
   async #connect(): Promise<void> {
+    this.#problem = undefined;
     if (this.#client.status === 'connecting' || this.#client.status === 'connect') {
       this.#client.disconnect();
     }
@@ -72,6 +85,12 @@ export class Conversation {
     this.#client.removeAllListeners('end');
     this.#client.disconnect();
   }
+}
+
+function failureOf(error: unknown, problem: Error | undefined): Failure {
+  const failure = /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone';
+  const { message } = problem ?? (error as Error);
+  return { failure, why: message };
 }
 
 function isReply(error: Error): boolean {

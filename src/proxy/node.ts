@@ -80,9 +80,12 @@ export class Node implements ConnectionOwner {
     return !this.isDead && !this.isSilent && this.unfit === undefined;
   }
 
+  /** Why there is no connection, as the system names it. */
+  #problem: string | undefined;
+
   /** In words: why it gets less than others, if it does. */
   get state(): string {
-    if (this.isDead) return 'no connection';
+    if (this.isDead) return this.#problem === undefined ? 'no connection' : `no connection: ${this.#problem}`;
     if (this.isSilent) return 'silent';
     if (this.unfit !== undefined) return this.unfit;
     return this.isProbed ? 'fit' : 'not asked yet';
@@ -149,7 +152,8 @@ export class Node implements ConnectionOwner {
     this.#owner.lost(request, wasSent);
   }
 
-  closed(connection: Connection): void {
+  closed(connection: Connection, problem: string): void {
+    this.#problem = problem;
     const kind = this.#connections.indexOf(connection);
     if (kind >= 0) this.#connections[kind] = null;
     this.update({ isDead: true, isProbed: false });

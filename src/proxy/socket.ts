@@ -1,8 +1,8 @@
 /**
  * A socket to Redis, plain or TLS, that reads into a buffer of the caller's.
  */
-import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { connect, isIP, type Socket } from 'node:net';
+import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls';
 
 import type { UpstreamTls } from '../plan/routing-plan.ts';
 
@@ -39,7 +39,9 @@ export function openSocket(
 export function tlsOptions(tls: UpstreamTls): ConnectionOptions {
   const { serverName, skipVerification, authorities, certificate } = tls;
   return {
-    servername: serverName,
+    // An address is never asked for (RFC 6066), but the certificate must be for it all the same.
+    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     rejectUnauthorized: !skipVerification,
     ...(authorities === undefined ? {} : { ca: authorities.reveal() }),
     ...(certificate === undefined ? {} : { cert: certificate.chain.reveal(), key: certificate.key.reveal() }),

@@ -1,0 +1,46 @@
+/**
+ * What a Redis Cluster looks like, asked of one node or of all seeds.
+ */
+import type { ClusterUpstream } from '../plan/routing-plan.ts';
+import { Conversation } from './conversation.ts';
+import { addressOf, nodeOptionsOf } from './node.ts';
+import { betterTopology, parseTopology, type NodePlace, type Topology } from './topology.ts';
+
+/** `problem`: why nobody says it; empty where somebody does. */
+export async function topologyFromSeeds(
+  plan: ClusterUpstream,
+): Promise<{ readonly found: Topology | undefined; readonly problem: string }> {
+  const problems = new Set<string>();
+  const answers = plan.seeds.map(async ({ address, port }) => {
+    const options = { ...nodeOptionsOf(plan, true), host: address, port };
+    // A connection of its own: the name is resolved again.
+    const conversation = new Conversation(options);
+    let why = 'it does not know itself';
+    const topology = await topologyFrom(conversation, options, (failure) => {
+      why = failure;
+    });
+    conversation.close();
+    if (topology === undefined) problems.add(`${addressOf(address, port)}: ${why}`);
+    return topology;
+  });
+  const found = (await Promise.all(answers)).reduce(betterTopology, undefined);
+  return { found, problem: found === undefined ? [...problems].join('; ') : '' };
+}
+
+export async function topologyFrom(
+  conversation: Conversation,
+  asked: NodePlace,
+  failed: (why: string) => void = () => {},
+): Promise<Topology | undefined> {
+  const answer = await conversation.ask([
+    ['CLUSTER', 'SLOTS'],
+    ['CLUSTER', 'INFO'],
+  ]);
+  if ('failure' in answer) {
+    failed(answer.why);
+    return undefined;
+  }
+  const [slots, info] = answer.values;
+  if (slots instanceof Error) failed(slots.message);
+  return parseTopology(slots, info, asked);
+}
