@@ -48,6 +48,7 @@ export class ClusterUpstream extends Upstream {
   #topology: Topology | undefined;
   #topologyAt = 0;
   readonly #migrating = new Set<number>();
+  readonly #promotedAt = new WeakMap<Node, number>();
   readonly #keptUntil = new Map<Node, number>();
   #timer: NodeJS.Timeout | undefined;
   #isRefreshing = false;
@@ -277,6 +278,10 @@ export class ClusterUpstream extends Upstream {
       const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
       return this.#shardOf(place, before, (node) => !primaries.has(node) && !listed.has(node));
     });
+    for (const node of primaries) {
+      if (!isFirst && !former.some(({ primary }) => primary === node))
+        this.#promotedAt.set(node, this.#topologyAt);
+    }
     // What a primary that was given up says later, it says as the primary it no longer is.
     for (const { primary } of former) {
       if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
@@ -344,14 +349,23 @@ export class ClusterUpstream extends Upstream {
     const { ping, clusterInfo, nodes, server } = said;
     const replication = parseReplication(said['replication']);
     const { unfit: unfitBefore, isProbed } = node;
-    const isPrimaryUsable = shard?.primary.isUsable ?? false;
     const unfit =
-      judgeFitness({ ping, replication, clusterInfo }, { unfit: unfitBefore, isProbed, isPrimaryUsable }) ??
+      judgeFitness(
+        { ping, replication, clusterInfo },
+        { unfit: unfitBefore, isProbed, primaryForMs: this.#primaryForMs(shard) },
+      ) ??
       (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
     node.zone = this.#asksZones ? parseZone(server) : undefined;
     const isNear = node.zone !== undefined && node.zone === this.settings.zone;
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
     if (shard?.primary === node) this.#noteMigrations(shard, parseMigratingSlots(nodes));
+  }
+
+  /** Since it was promoted, or could be asked again. */
+  #primaryForMs(shard: Shard | undefined): number {
+    if (shard === undefined || !shard.primary.isUsable) return 0;
+    const promotedAt = this.#promotedAt.get(shard.primary) ?? -Infinity;
+    return performance.now() - Math.max(promotedAt, shard.primary.usableSince);
   }
 
   #noteMigrations(shard: Shard, slots: readonly number[]): void {

@@ -3,8 +3,8 @@
  */
 import type { ReplicationInfo } from './topology.ts';
 
-/** A replica that lost its primary in a failover needs about a second to follow the new one; its data is as good as before. */
-const LINK_GRACE_SECONDS = 3;
+/** A replica needs about a second to follow a new primary, and as long its data is as good as before. */
+const LINK_GRACE_MS = 3_000;
 
 export interface Answers {
   readonly ping: unknown;
@@ -17,8 +17,8 @@ export interface Before {
   readonly unfit: string | undefined;
   /** It has been asked since its connection was last made. */
   readonly isProbed: boolean;
-  /** Of its shard. */
-  readonly isPrimaryUsable: boolean;
+  /** For how long its shard has had a primary that may be asked, the same one; 0: it has none now. */
+  readonly primaryForMs: number;
 }
 
 /** undefined: fit; else why not. What can't be asked (managed services deny INFO) counts as fit. */
@@ -33,9 +33,9 @@ export function judgeFitness(answers: Answers, before: Before): string | undefin
   if (replication.isSyncing) return 'it is copying its primary';
   if (replication.isLinkUp) return undefined;
   const wasFit = before.isProbed && before.unfit === undefined;
-  if (wasFit && (!before.isPrimaryUsable || replication.linkDownSeconds < LINK_GRACE_SECONDS)) {
-    return undefined;
-  }
+  // After a failover the link has been down since the old primary died: what counts is since when there is a new one.
+  const isNew = before.primaryForMs < LINK_GRACE_MS || replication.linkDownSeconds * 1_000 < LINK_GRACE_MS;
+  if (wasFit && isNew) return undefined;
   return LINK_DOWN;
 }
 

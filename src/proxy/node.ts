@@ -62,6 +62,8 @@ export class Node implements ConnectionOwner {
   isSilent = false;
   /** Why it is passed by although it answers: loading, its link is down, … */
   unfit: string | undefined;
+  /** When it last began to be usable. */
+  usableSince = -Infinity;
   /** Asked how it is since its connection was last made. */
   isProbed = false;
   /** As it says itself. */
@@ -123,7 +125,9 @@ export class Node implements ConnectionOwner {
     readonly isNear?: boolean;
   }): void {
     const before = `${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed} ${this.isNear}`;
+    const wasUsable = this.isUsable;
     Object.assign(this, state);
+    if (this.isUsable && !wasUsable) this.usableSince = performance.now();
     if (`${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed} ${this.isNear}` !== before) {
       this.#owner.changed(this);
     }

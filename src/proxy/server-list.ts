@@ -140,7 +140,7 @@ export class ServerList {
     const unfit =
       judgeFitness(
         { ping: answer.values[0], replication: undefined, clusterInfo: undefined },
-        { unfit: undefined, isProbed: true, isPrimaryUsable: true },
+        { unfit: undefined, isProbed: true, primaryForMs: Infinity },
       ) ?? (maxLagMs === undefined ? undefined : judgeLink(parseReplication(answer.values[1]), maxLagMs));
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit });
   }

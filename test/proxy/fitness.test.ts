@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { judgeFitness, judgeLag, judgeLink, type Before } from '../../src/proxy/fitness.ts';
+import { parseReplication } from '../../src/proxy/topology.ts';
+
+function replica(more: Readonly<Record<string, string | number>> = {}): string {
+  const fields = {
+    role: 'slave',
+    master_link_status: 'up',
+    master_sync_in_progress: 0,
+    master_last_io_seconds_ago: 0,
+    ...more,
+  };
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}:${value}\r\n`)
+    .join('');
+}
+
+const FIT: Before = { unfit: undefined, isProbed: true, primaryForMs: 60_000 };
+const down = (seconds: number): string =>
+  replica({ master_link_status: 'down', master_link_down_since_seconds: seconds });
+
+const CASES: readonly (readonly [what: string, info: unknown, before: Before, isFit: boolean])[] = [
+  ['a primary', 'role:master\r\n', FIT, true],
+  ['a replica in sync', replica(), FIT, true],
+  ['a replica that copies its primary', replica({ master_sync_in_progress: 1 }), FIT, false],
+  ['INFO is denied', new Error('NOPERM'), FIT, true],
+  ['its link to a living primary is down', down(10), FIT, false],
+  ['its link has been down for a moment', down(1), FIT, true],
+  ['its primary is dead', down(10), { ...FIT, primaryForMs: 0 }, true],
+  ['its primary died long ago, the new one has just come', down(10), { ...FIT, primaryForMs: 500 }, true],
+  ['the new primary has been there for long', down(10), { ...FIT, primaryForMs: 3_500 }, false],
+  [
+    'its primary is dead, and it came after that',
+    down(10),
+    { ...FIT, isProbed: false, primaryForMs: 0 },
+    false,
+  ],
+  ['it was unfit before its primary died', down(10), { ...FIT, unfit: 'why', primaryForMs: 0 }, false],
+];
+
+for (const [what, info, before, isFit] of CASES) {
+  test(`${what}: ${isFit ? 'read from' : 'passed by'}`, () => {
+    const answers = { ping: 'PONG', replication: parseReplication(info), clusterInfo: '' };
+    assert.equal(judgeFitness(answers, before) === undefined, isFit);
+  });
+}
+
+test('a lag is judged while the primary can be asked, and else stays as it was', () => {
+  const late = judgeLag(undefined, 3_000, 1_000);
+  assert.match(late ?? '', /lags/);
+  assert.equal(judgeLag(late, 500, 1_000), undefined);
+  assert.equal(judgeLag(late, undefined, 1_000), late);
+  assert.equal(judgeLag(undefined, undefined, 1_000), undefined);
+});
+
+test('a replica of an unknown primary is judged by when it last heard of it', () => {
+  const judge = (info: string): string | undefined => judgeLink(parseReplication(info), 5_000);
+  assert.equal(judge(replica({ master_last_io_seconds_ago: 5 })), undefined);
+  assert.match(judge(replica({ master_last_io_seconds_ago: 6 })) ?? '', /6 s/);
+  assert.match(judge(down(1)) ?? '', /link/);
+  assert.equal(judge('role:master\r\n'), undefined);
+});
