@@ -9,6 +9,7 @@ import { Output } from './output.ts';
 import type { ReplySink } from './reply-sink.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { giveRequest, type Request } from './request.ts';
+import { SocketWriter } from './socket-writer.ts';
 import { beginTurn, flushClient, type Flushable } from './turn.ts';
 
 /** A client with more commands under way is not read from until half of them are answered. */
@@ -21,6 +22,7 @@ const MAX_UNWORKED_BYTES = 1_048_576;
 export abstract class ClientStream implements Flushable, ReplySink {
   isClosed = false;
   readonly #socket: Socket;
+  readonly #writer: SocketWriter;
   readonly #output = new Output();
   readonly replies = new ReplyQueue(this.#output);
   #isDirty = false;
@@ -35,7 +37,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on('drain', () => this.#resume());
+    this.#writer = new SocketWriter(socket, () => this.#resume());
     // The client is gone; 'close' follows.
     socket.on('error', () => {});
     socket.on('end', () => this.end());
@@ -84,10 +86,11 @@ export abstract class ClientStream implements Flushable, ReplySink {
     if (this.#isEnding && this.replies.isEmpty) this.#flushAndEnd();
   }
 
-  /** Its reply leaves after those that are expected already. */
-  expect(request: Request): void {
-    this.replies.push(request);
+  /** A request whose reply leaves after those that are expected already. */
+  protected expect(): Request {
+    const request = this.replies.next();
     if (this.replies.length >= MAX_PENDING) this.#isPaused = true;
+    return request;
   }
 
   /** A reply made here, or a message that nobody asked for, behind the replies that are still awaited. */
@@ -98,14 +101,14 @@ export abstract class ClientStream implements Flushable, ReplySink {
   flush(): void {
     this.#isDirty = false;
     if (this.isClosed) return;
-    this.#output.flush(this.#socket);
+    this.#output.flush(this.#writer);
     if (this.#afterAnswers !== null && this.replies.isEmpty) {
       const then = this.#afterAnswers;
       this.#afterAnswers = null;
       this.#isHeld = false;
       then();
     }
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#isPaused = true;
+    if (this.#writer.waiting > MAX_UNREAD_BYTES) this.#isPaused = true;
     else if (this.#isPaused && this.replies.length < MAX_PENDING / 2) this.#resume();
   }
 
@@ -162,7 +165,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   /** Goes on with what had come already, then with the socket. */
   #resume(): void {
     if (!this.#isPaused || this.#isHeld || this.isClosed || this.#congested !== null) return;
-    if (this.replies.length >= MAX_PENDING || this.#socket.writableLength > MAX_UNREAD_BYTES) return;
+    if (this.replies.length >= MAX_PENDING || this.#writer.waiting > MAX_UNREAD_BYTES) return;
     this.#isPaused = false;
     this.proceed();
     // Paused again by what had come.
@@ -173,7 +176,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
 
   #flushAndEnd(): void {
     if (this.isClosed) return;
-    this.#output.flush(this.#socket);
+    this.#output.flush(this.#writer);
     this.#socket.end();
   }
 

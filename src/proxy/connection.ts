@@ -12,6 +12,7 @@ import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
+import { SocketWriter } from './socket-writer.ts';
 import { openSocket, type SocketOptions } from './socket.ts';
 import { beginTurn, clock, flushUpstream, type Flushable } from './turn.ts';
 
@@ -65,6 +66,7 @@ export class Connection implements Flushable {
   intercept: ((bytes: Uint8Array, start: number, end: number) => boolean) | null = null;
 
   readonly #socket: Socket;
+  readonly #writer: SocketWriter;
   readonly #owner: ConnectionOwner;
   readonly #latency: Float64Array;
   readonly #slow: SlowLog | null;
@@ -98,6 +100,7 @@ export class Connection implements Flushable {
     const { handshake, connectTimeoutMs } = options;
     for (const command of handshake) this.append(null, command, 0, command.length);
     this.#socket = openSocket(options, readBuffer, (length) => this.#read(readBuffer, length));
+    this.#writer = new SocketWriter(this.#socket, () => this.#relieve());
     const limit = setTimeout(
       () => this.destroy(`no connection within ${connectTimeoutMs} ms`),
       connectTimeoutMs,
@@ -109,7 +112,6 @@ export class Connection implements Flushable {
       this.#owner.opened();
       this.flush();
     });
-    this.#socket.on('drain', () => this.#relieve());
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#problem = error.code ?? error.message;
     });
@@ -176,14 +178,14 @@ export class Connection implements Flushable {
     for (;;) {
       const block = blocks[this.#writing]!;
       if (block.end > this.#writtenTo) {
-        this.#socket.write(block.bytes.subarray(this.#writtenTo, block.end));
+        this.#writer.write(block.bytes.subarray(this.#writtenTo, block.end));
         this.#writtenTo = block.end;
       }
       if (this.#writing === blocks.length - 1) break;
       this.#writing += 1;
       this.#writtenTo = 0;
     }
-    if (this.#socket.writableLength > CONGESTED_BYTES || this.pending > CONGESTED_REQUESTS) {
+    if (this.#writer.waiting > CONGESTED_BYTES || this.pending > CONGESTED_REQUESTS) {
       this.isCongested = true;
     }
   }
@@ -253,7 +255,7 @@ export class Connection implements Flushable {
       this.#take(bytes, at, end);
       at = end;
     }
-    if (this.isCongested && this.pending < CONGESTED_REQUESTS / 2 && this.#socket.writableLength === 0) {
+    if (this.isCongested && this.pending < CONGESTED_REQUESTS / 2 && this.#writer.waiting === 0) {
       this.#relieve();
     }
   }

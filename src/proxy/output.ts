@@ -3,9 +3,8 @@
  *
  * Memory is borrowed from the pool only while something is waiting, so that ten thousand idle clients have none.
  */
-import type { Socket } from 'node:net';
-
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
+import type { SocketWriter } from './socket-writer.ts';
 
 export class Output {
   #block: Block | null = null;
@@ -31,15 +30,15 @@ export class Output {
     block.end += size;
   }
 
-  flush(socket: Socket): void {
+  flush(writer: SocketWriter): void {
     const block = this.#block;
     if (block === null) return;
     this.#block = null;
     if (this.#full !== null) {
-      for (const full of this.#full) write(full, socket);
+      for (const full of this.#full) write(full, writer);
       this.#full = null;
     }
-    write(block, socket);
+    write(block, writer);
   }
 
   drop(): void {
@@ -48,8 +47,6 @@ export class Output {
   }
 }
 
-function write(block: Block, socket: Socket): void {
-  socket.write(block.bytes.subarray(0, block.end));
-  // Nothing waits: the kernel has taken all of it, and the memory may be used again at once.
-  if (socket.writableLength === 0) giveBlock(block);
+function write(block: Block, writer: SocketWriter): void {
+  if (writer.write(block.bytes.subarray(0, block.end))) giveBlock(block);
 }

@@ -20,6 +20,7 @@ import { ReadsUpstream } from './reads-upstream.ts';
 import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
 import { SlowLog } from './slow-log.ts';
+import { learnToWrite } from './socket-writer.ts';
 import { beginTurn } from './turn.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -67,7 +68,9 @@ export class Proxy {
   }
 
   static async create(options: ProxyOptions): Promise<Proxy> {
-    const canShare = await canShareBuffer();
+    const [canShare, canShorten] = await Promise.all([canShareBuffer(), learnToWrite()]);
+    if (!canShorten)
+      options.log.warn('sockets can not be written to past their streams in this Node: slower');
     if (!canShare) options.log.warn('accepted sockets can not share a buffer in this Node: slower');
     return new Proxy(options, canShare);
   }

@@ -6,15 +6,20 @@
  */
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import type { Output } from './output.ts';
-import { giveRequest, takeRequest, type Request } from './request.ts';
+import { finishRequest, giveRequest, takeRequest, type Request } from './request.ts';
 
 /** Of clients that have not asked anything yet. */
-const NONE: (Request | null)[] = [];
+const NONE: Request[] = [];
+/** So many a client keeps while nothing is under way. */
+const KEPT = 16;
 
 export class ReplyQueue {
   readonly #output: Output;
-  /** The oldest first; a ring. */
-  #ring: (Request | null)[] = NONE;
+  /**
+   * The oldest first; a ring of requests that stay with this client and are used again in turn: they lie side by side in
+   * memory, and nothing is stored to queue one.
+   */
+  #ring: Request[] = NONE;
   #head = 0;
   #tail = 0;
   /** Where replies wait for those before them. */
@@ -32,10 +37,12 @@ export class ReplyQueue {
     return this.#head === this.#tail;
   }
 
-  push(request: Request): void {
-    if (this.length === this.#ring.length) this.#grow();
-    this.#ring[this.#tail & (this.#ring.length - 1)] = request;
+  /** A request behind all others, to be filled in. */
+  next(): Request {
+    if (this.length === this.#ring.length) this.#resize(Math.max(8, 2 * this.#ring.length));
+    const request = this.#ring[this.#tail & (this.#ring.length - 1)]!;
     this.#tail = (this.#tail + 1) | 0;
+    return request;
   }
 
   /** Takes a request's reply; what is now complete from the oldest on goes to the output. True: something did. */
@@ -49,18 +56,19 @@ export class ReplyQueue {
     }
     const output = this.#output;
     output.append(bytes, start, end);
-    giveRequest(request);
+    finishRequest(request);
     head = (head + 1) | 0;
     while (head !== this.#tail) {
       const next = ring[head & mask]!;
       if (!next.isDone) break;
-      const block = next.reply!;
-      output.append(block.bytes, next.replyStart, next.replyEnd);
+      const block = next.block!;
+      output.append(block.bytes, next.start, next.end);
       this.release(block);
-      giveRequest(next);
+      finishRequest(next);
       head = (head + 1) | 0;
     }
     this.#head = head;
+    if (head === this.#tail) this.#rest();
     return true;
   }
 
@@ -70,21 +78,22 @@ export class ReplyQueue {
       this.#output.append(reply, 0, reply.length);
       return true;
     }
-    const request = takeRequest();
-    this.push(request);
-    this.put(request, reply, 0, reply.length);
+    this.put(this.next(), reply, 0, reply.length);
     return false;
   }
 
   /** The client is gone. Requests whose reply is still awaited come back from where they are. */
   drop(): void {
-    for (; this.#head !== this.#tail; this.#head = (this.#head + 1) | 0) {
-      const request = this.#ring[this.#head & (this.#ring.length - 1)]!;
-      if (!request.isDone) continue;
-      this.release(request.reply!);
+    const ring = this.#ring;
+    for (let index = 0; index < ring.length; index++) {
+      const request = ring[(this.#head + index) & (ring.length - 1)]!;
+      if (index < this.length && !request.isDone) continue;
+      if (request.isDone) this.release(request.block!);
       giveRequest(request);
     }
-    this.#ring = [];
+    this.#ring = NONE;
+    this.#head = 0;
+    this.#tail = 0;
   }
 
   /** Keeps a reply until its turn. */
@@ -96,10 +105,12 @@ export class ReplyQueue {
       this.#stash = stash;
     }
     copyBytes(bytes, start, end, stash.bytes, stash.end);
+    // A second answer, where two nodes were asked, is nobody's.
+    request.generation += 1;
     request.isDone = true;
-    request.reply = stash;
-    request.replyStart = stash.end;
-    request.replyEnd = stash.end + size;
+    request.block = stash;
+    request.start = stash.end;
+    request.end = stash.end + size;
     stash.end += size;
     stash.users += 1;
   }
@@ -112,12 +123,23 @@ export class ReplyQueue {
     giveBlock(block);
   }
 
-  #grow(): void {
-    const size = this.#ring.length;
-    const larger: (Request | null)[] = Array.from({ length: Math.max(8, 2 * size) }, () => null);
-    for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
-      larger[index & (larger.length - 1)] = this.#ring[index & (size - 1)]!;
+  /** Nothing is under way: begins at the ring's begin again, which is in the cache, and gives back what a burst took. */
+  #rest(): void {
+    this.#head = 0;
+    this.#tail = 0;
+    if (this.#ring.length > KEPT) this.#resize(KEPT);
+  }
+
+  #resize(size: number): void {
+    const before = this.#ring;
+    const ring: Request[] = [];
+    for (let index = 0; index < Math.max(size, before.length); index++) {
+      const request = before[(this.#head + index) & (before.length - 1)];
+      if (index < size) ring.push((index < before.length ? request : undefined) ?? takeRequest());
+      else if (request !== undefined) giveRequest(request);
     }
-    this.#ring = larger;
+    this.#ring = ring;
+    this.#tail = this.length;
+    this.#head = 0;
   }
 }

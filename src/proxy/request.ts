@@ -1,5 +1,5 @@
 /**
- * A command on its way: one object from a pool, from the moment it is understood until its reply has left.
+ * A command on its way: one object, from the moment it is understood until its reply has left; then it is used again.
  *
  * Several connections may hold the same request (a hedged read): each notes the generation it was given, and what
  * belongs to an older one is nobody's any more.
@@ -19,9 +19,14 @@ export interface Terms {
 
 const NO_TERMS: Terms = { policy: 0, followRedirections: false, opTimeoutMs: 0, hashTags: false };
 
+/** What every command needs stands first: the fewer cache lines, the cheaper. */
 export class Request {
   generation = 0;
   sink: ReplySink | null = null;
+  /** Connections on which it waits for a reply. */
+  sent = 0;
+  /** Its reply has come before its turn; block, start and end are the reply's. */
+  isDone = false;
   terms = NO_TERMS;
   isRead = false;
   /** Which of a node's connections serve it; node.ts has the bits. */
@@ -29,19 +34,12 @@ export class Request {
   /** The slot, or which server of a sharded upstream. */
   place = 0;
   startedAt = 0;
-  /** Redirections followed so far. */
-  hops = 0;
-  /** Connections on which it waits for a reply. */
-  sent = 0;
   /** Its bytes, in the block of the connection that had it last. */
   block: Block | null = null;
   start = 0;
   end = 0;
-  /** Its reply, where that came before its turn. */
-  isDone = false;
-  reply: Block | null = null;
-  replyStart = 0;
-  replyEnd = 0;
+  /** Redirections followed so far. */
+  hops = 0;
   /** Of a split command: the next part. */
   next: Request | null = null;
 }
@@ -54,13 +52,17 @@ export function takeRequest(): Request {
 }
 
 export function giveRequest(request: Request): void {
-  request.generation += 1;
+  finishRequest(request);
   request.sink = null;
-  request.block = null;
-  request.reply = null;
   request.next = null;
+  if (pool.length < POOLED) pool.push(request);
+}
+
+/** Over, and ready to be another command; whoever still holds it holds an older generation. */
+export function finishRequest(request: Request): void {
+  request.generation += 1;
+  request.block = null;
   request.isDone = false;
   request.hops = 0;
   request.sent = 0;
-  if (pool.length < POOLED) pool.push(request);
 }

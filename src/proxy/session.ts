@@ -66,20 +66,27 @@ export class Session extends ClientStream implements InputHandler {
 
   /** Queued and counted; its place and its bytes are the caller's business. */
   newRequest(command: Command): Request {
-    const request = this.newPart(command);
-    request.sink = this.#lateBy > 0 ? new LateReplies(this, this.#lateBy) : this;
-    this.expect(request);
+    const request = this.expect();
+    const sink = this.#lateBy > 0 ? new LateReplies(this, this.#lateBy) : this;
+    // Nearly always what it was: a store of an object costs more than a look.
+    if (request.sink !== sink) request.sink = sink;
+    this.#fill(request, command);
     return request;
   }
 
   /** With this session's terms, but not queued. */
   newPart(command: Command): Request {
     const request = takeRequest();
-    request.terms = this.home.routing.terms;
+    this.#fill(request, command);
+    return request;
+  }
+
+  #fill(request: Request, command: Command): void {
+    const { terms } = this.home.routing;
+    if (request.terms !== terms) request.terms = terms;
     request.isRead = command.isRead;
     request.connectionKind = this.connectionKind();
     request.startedAt = clock.now;
-    return request;
   }
 
   connectionKind(): number {

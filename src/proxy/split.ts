@@ -243,7 +243,7 @@ class Aggregate implements ReplySink {
     if (this.#error === undefined) this.#merge();
     for (let part = this.#first; part !== null;) {
       const { next } = part;
-      this.session.replies.release(part.reply!);
+      this.session.replies.release(part.block!);
       giveRequest(part);
       part = next;
     }
@@ -261,8 +261,8 @@ class Aggregate implements ReplySink {
     scratch.text(`*${this.#keys}\r\n`);
     // Behind each part's `*n`.
     for (let part = this.#first; part !== null; part = part.next) {
-      part.replyStart = behindLine(part.reply!.bytes, part.replyStart);
-      if (this.#partOfKey === undefined) scratch.append(part.reply!.bytes, part.replyStart, part.replyEnd);
+      part.start = behindLine(part.block!.bytes, part.start);
+      if (this.#partOfKey === undefined) scratch.append(part.block!.bytes, part.start, part.end);
     }
     if (this.#partOfKey === undefined) return;
     const parts: Request[] = [];
@@ -270,10 +270,10 @@ class Aggregate implements ReplySink {
     const scanner = new ReplyScanner();
     for (const index of this.#partOfKey) {
       const part = parts[index]!;
-      const { bytes } = part.reply!;
-      const next = scanner.scan(bytes, part.replyStart, part.replyEnd);
-      scratch.append(bytes, part.replyStart, next);
-      part.replyStart = next;
+      const { bytes } = part.block!;
+      const next = scanner.scan(bytes, part.start, part.end);
+      scratch.append(bytes, part.start, next);
+      part.start = next;
     }
   }
 }

@@ -8,22 +8,40 @@ export interface Flushable {
   flush(): void;
 }
 
-let upstreams: Flushable[] = [];
-let clients: Flushable[] = [];
+/** Grow to the most that one turn had: emptying an array costs more than counting. */
+class Waiting {
+  readonly #items: (Flushable | null)[] = [];
+  #count = 0;
+
+  add(item: Flushable): void {
+    this.#items[this.#count++] = item;
+  }
+
+  flush(): void {
+    // Whatever comes meanwhile is flushed, too: one more write, not one more turn.
+    for (let index = 0; index < this.#count; index++) {
+      const item = this.#items[index]!;
+      this.#items[index] = null;
+      item.flush();
+    }
+    this.#count = 0;
+  }
+}
+
+const upstreams = new Waiting();
+const clients = new Waiting();
 let isArmed = false;
-let spareUpstreams: Flushable[] = [];
-let spareClients: Flushable[] = [];
 
 /** Whole milliseconds (a small integer costs no memory to note), as of the begin of this turn. */
 export const clock = { now: Math.trunc(performance.now()) };
 
 export function flushUpstream(connection: Flushable): void {
-  upstreams.push(connection);
+  upstreams.add(connection);
   beginTurn();
 }
 
 export function flushClient(session: Flushable): void {
-  clients.push(session);
+  clients.add(session);
   beginTurn();
 }
 
@@ -37,13 +55,6 @@ export function beginTurn(): void {
 
 function flushAll(): void {
   isArmed = false;
-  const [sending, answering] = [upstreams, clients];
-  upstreams = spareUpstreams;
-  clients = spareClients;
-  for (let index = 0; index < sending.length; index++) sending[index]!.flush();
-  for (let index = 0; index < answering.length; index++) answering[index]!.flush();
-  sending.length = 0;
-  answering.length = 0;
-  spareUpstreams = sending;
-  spareClients = answering;
+  upstreams.flush();
+  clients.flush();
 }
