@@ -15,7 +15,7 @@ import { fetchWheel, type Wheel } from '../../src/demo/wheel.ts';
 import { findRedisPy } from './redis-py.ts';
 
 /** What REDPILOT_REQUIRE may list. `redis` is every Redis that a test asks for: also the one that has to be on PATH. */
-export const REQUIREMENTS = ['envoy', 'redis', 'redis-tls', 'redis-py', 'node', 'kube'] as const;
+export const REQUIREMENTS = ['envoy', 'redis', 'redis-tls', 'redis-py', 'go-redis', 'node', 'kube'] as const;
 
 /** What of a test's context is used. */
 export type Skipping = Pick<TestContext, 'skip'>;
@@ -93,11 +93,36 @@ export async function needRedisTools(t: TestContext): Promise<string | undefined
 }
 
 /** The command that starts a Python with the client library redis-py. */
-export async function needRedisPy(t: TestContext): Promise<string | undefined> {
+export async function needRedisPy(t: Skipping): Promise<string | undefined> {
   const python = await findRedisPy();
   if (python !== undefined) return python;
   skip(t, 'redis-py', 'redis-py is missing: python3 -m pip install redis');
   return undefined;
+}
+
+/** A program with the client library go-redis, built once. */
+export async function needGoRedis(t: Skipping): Promise<string | undefined> {
+  const source = fileURLToPath(new URL('clients/go-redis', import.meta.url));
+  const binary = join(CACHE, 'go-redis');
+  try {
+    await mkdir(CACHE, { recursive: true });
+    const work = await mkdtemp(join(CACHE, 'go-redis-'));
+    try {
+      // Go itself sees whether anything is to be done.
+      await promisify(execFile)('go', ['build', '-o', join(work, 'built'), '.'], {
+        cwd: source,
+        env: { ...process.env, GOFLAGS: '-mod=readonly' },
+      });
+      await rename(join(work, 'built'), binary);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+    return binary;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.trim().split('\n').at(-1) : String(error);
+    skip(t, 'go-redis', `go-redis is missing: go build must work in test/e2e/clients/go-redis (${why})`);
+    return undefined;
+  }
 }
 
 /** The binary of another Node, fetched once. */
