@@ -6,7 +6,7 @@ import type { Document } from 'yaml';
 import type { Diagnostic, FieldPath } from '../../api/diagnostic.ts';
 import { parseObject, type ParseOutcome } from '../../api/parse.ts';
 import { aliasErrors, syntaxErrors } from './syntax-error.ts';
-import { locator, parseYaml, type FileText } from './yaml-text.ts';
+import { locator, parseYaml, type FileText, type YamlText } from './yaml-text.ts';
 
 export interface ParsedDocument {
   /** Text and place: a document that has both as before is not parsed again. */
@@ -40,19 +40,22 @@ export function parseFile(file: string, text: string, before: ParsedFile | undef
       continue;
     }
     const same = known.get(key);
-    const outcomes = same?.outcomes ?? parseDocument(document, source, index);
+    const outcomes = same?.outcomes ?? parseDocument(document, { source, yaml, index });
     if (outcomes === undefined) errors.push(...aliasErrors(file, yaml, document));
     else documents.push(same ?? { key, outcomes });
   }
   return { source, documents, syntaxErrors: errors };
 }
 
+interface Place {
+  readonly source: FileText;
+  readonly yaml: YamlText;
+  /** Of the document in it. */
+  readonly index: number;
+}
+
 /** undefined where an alias keeps the document from being values. */
-function parseDocument(
-  document: Document,
-  source: FileText,
-  index: number,
-): readonly ParseOutcome[] | undefined {
+function parseDocument(document: Document, place: Place): readonly ParseOutcome[] | undefined {
   let value: unknown;
   try {
     value = document.toJS();
@@ -61,23 +64,18 @@ function parseDocument(
     if (error instanceof ReferenceError) return undefined;
     throw error;
   }
-  return value === null || value === undefined ? [] : parseValue(value, [], source, index);
+  return value === null || value === undefined ? [] : parseValue(value, [], place);
 }
 
 /** A List is the objects in it, which may be Lists again. */
-function parseValue(
-  value: unknown,
-  base: FieldPath,
-  source: FileText,
-  index: number,
-): readonly ParseOutcome[] {
-  const locate = locator(source, index, base);
+function parseValue(value: unknown, base: FieldPath, place: Place): readonly ParseOutcome[] {
+  const locate = locator(place.source, place.yaml, place.index, base);
   if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'List') {
     return [parseObject(value, locate)];
   }
   const items: unknown = 'items' in value ? value.items : undefined;
   if (Array.isArray(items)) {
-    return items.flatMap((item: unknown, at) => parseValue(item, [...base, 'items', at], source, index));
+    return items.flatMap((item: unknown, at) => parseValue(item, [...base, 'items', at], place));
   }
   const path = [...base, 'items'];
   const position = locate(['items']);

@@ -9,9 +9,11 @@ import { type FSWatcher, watch } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 
+import type { Happening } from './due.ts';
+
 export interface FolderWatcherOptions {
   /** Something happened to the path, or below it. */
-  readonly onEvent: (path: string) => void;
+  readonly onEvent: (path: string, happening: Happening) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -59,7 +61,7 @@ export class FolderWatcher {
     try {
       const watcher = watch(path, (event, name) => {
         if (isFolder && name !== null) this.#happened(event, join(path, name));
-        else this.#options.onEvent(path);
+        else this.#options.onEvent(path, 'other');
       });
       watcher.on('error', (error) => {
         this.#drop(path);
@@ -72,7 +74,7 @@ export class FolderWatcher {
   }
 
   #happened(event: string, path: string): void {
-    this.#options.onEvent(path);
+    this.#options.onEvent(path, event === 'rename' ? 'put' : 'other');
     // A change within a file, or of its times, makes nothing new to watch.
     if (event !== 'rename') return;
     this.#follow(path).catch((error: unknown) => this.#options.onError(error));
@@ -88,7 +90,7 @@ export class FolderWatcher {
     // Where a hidden link is swapped, all links that lead through it lead elsewhere.
     await this.renew(basename(path).startsWith('..') ? dirname(path) : path);
     // What was put there before it was watched.
-    this.#options.onEvent(path);
+    this.#options.onEvent(path, 'other');
   }
 
   #drop(path: string): void {

@@ -4,20 +4,24 @@
  * The watcher only says that something happened. What happened is read from the files themselves, once they have come to
  * rest: a half-written file must not remove objects.
  */
-import { relative, sep } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ObjectChanges } from '../../world/world.ts';
+import { Due, type Happening } from './due.ts';
 import { changeInPlace, differences, gather, type FileState, type Held } from './gather.ts';
+import { KnownFiles, putInto, type Look } from './known-files.ts';
 import { readAndParse, unreadable } from './read.ts';
-import { isObjectFile, listFiles, look, sameStamp, stampOf, type Stamp, type Tree } from './tree.ts';
+import { inOrder, isBelow, look, sameStamp, stampOf } from './tree.ts';
 
 /** Two looks at the files this far apart must see the same. A write of some kilobytes takes well under it. */
 const REST_MS = 20;
 
 /** An editor that truncates and writes, or removes and renames, leaves a file empty or absent for a moment. */
 const EMPTY_REST_MS = 120;
+
+/** Of changes that follow each other faster than this only the first is reported alone; the others are gathered. */
+const SERIES_MS = 100;
 
 /** A file that somebody writes to without end is read as it is after this time. */
 const PATIENCE_MS = 2_000;
@@ -31,25 +35,28 @@ export interface WatchOptions {
   readonly log: { error(message: string): void };
 }
 
-/** Where to look: paths that something happened to, or at all there is. */
-type Scope = ReadonlySet<string> | 'everything';
+/** What has been read: all files, or what became of some; undefined: gone. */
+type Reading =
+  | { readonly kind: 'everything'; readonly files: Map<string, FileState> }
+  | { readonly kind: 'some'; readonly files: ReadonlyMap<string, FileState | undefined> };
 
 export class Follower {
-  readonly #paths: readonly string[];
   readonly #options: WatchOptions;
   readonly #stopped = new AbortController();
-  #tree: Tree = { files: new Map(), hidden: new Map() };
-  #files: ReadonlyMap<string, FileState> = new Map();
+  readonly #known: KnownFiles;
+  #files = new Map<string, FileState>();
+  #isInOrder = true;
   #held = new Map<string, Held>();
   #diagnostics: readonly Diagnostic[] = [];
   /** Then it is tried again with every change. */
   #isAnyUnreadable = false;
-  #due: 'everything' | Set<string> = new Set();
+  #due = new Due();
+  #reportedMs = 0;
   #isBusy = false;
   #nextLook: NodeJS.Timeout | undefined;
 
   constructor(paths: readonly string[], options: WatchOptions) {
-    this.#paths = paths;
+    this.#known = new KnownFiles(paths);
     this.#options = options;
   }
 
@@ -59,10 +66,10 @@ export class Follower {
     try {
       const deadline = Date.now() + PATIENCE_MS;
       for (;;) {
-        const tree = await listFiles(this.#paths);
-        const files = await this.#read(tree);
-        if (Date.now() > deadline || (await this.#isStill(tree))) {
-          this.#report(tree, files);
+        const now = await this.#known.look('everything');
+        const reading = await this.#read(now);
+        if (Date.now() > deadline || (await this.#isStill(now))) {
+          this.#report(now, reading);
           break;
         }
       }
@@ -73,9 +80,8 @@ export class Follower {
   }
 
   /** Something happened to a file, or somewhere: look until everything has come to rest. */
-  wake(path?: string): void {
-    if (path === undefined) this.#due = 'everything';
-    else if (this.#due !== 'everything') this.#due.add(path);
+  wake(path?: string, happening: Happening = 'other'): void {
+    this.#due.add(path, happening);
     this.#follow();
   }
 
@@ -99,7 +105,7 @@ export class Follower {
 
   async #catchUp(): Promise<void> {
     let told: string | undefined;
-    while (this.#isDue && !this.#stopped.signal.aborted) {
+    while (!this.#due.isEmpty && !this.#stopped.signal.aborted) {
       try {
         await this.#settle();
         told = undefined;
@@ -108,103 +114,84 @@ export class Follower {
         const message = error instanceof Error ? error.message : String(error);
         if (message !== told) this.#options.log.error(message);
         told = message;
-        this.#due = 'everything';
+        this.#due.add(undefined, 'other');
         await this.#sleep(RETRY_MS);
       }
     }
   }
 
-  get #isDue(): boolean {
-    return this.#due === 'everything' || this.#due.size > 0;
-  }
-
   async #settle(): Promise<void> {
     const deadline = Date.now() + PATIENCE_MS;
-    let scope = this.#takeDue();
-    let before = await this.#look(scope);
-    if (this.#changed(before).length === 0) return;
+    const due = this.#takeDue();
+    let before = await this.#known.look(due.scope);
+    if (this.#known.changed(before).length === 0) return;
+    const isFirst = Date.now() - this.#reportedMs > SERIES_MS;
+    if (isFirst && (await this.#wasPut(due, before))) {
+      const reading = await this.#read(before);
+      if (await this.#isStill(before)) {
+        if (!this.#stopped.signal.aborted) this.#report(before, reading);
+        return;
+      }
+    }
     let since = Date.now();
     for (;;) {
       await this.#sleep(REST_MS);
-      scope = together(scope, this.#takeDue());
-      const now = await this.#look(scope);
-      if (!sameTree(before, now)) since = Date.now();
+      due.addAll(this.#takeDue());
+      const now = await this.#known.look(due.scope);
+      if (!this.#known.isSame(before, now)) since = Date.now();
       before = now;
-      const changed = this.#changed(now);
-      const isEmpty = changed.some((path) => (now.files.get(path)?.size ?? 0) === 0);
+      const isEmpty = this.#known.changed(now).some((path) => sizeIn(now, path) === 0);
       const isLate = Date.now() > deadline;
       if (!isLate && Date.now() - since < (isEmpty ? EMPTY_REST_MS : REST_MS)) continue;
-      const files = await this.#read(now);
+      const reading = await this.#read(now);
       // Somebody may have begun to write between the last look and the reading.
       if (isLate || (await this.#isStill(now))) {
-        if (!this.#stopped.signal.aborted) this.#report(now, files);
+        if (!this.#stopped.signal.aborted) this.#report(now, reading);
         return;
       }
       since = Date.now();
     }
   }
 
-  #takeDue(): Scope {
+  #takeDue(): Due {
     const due = this.#due;
-    this.#due = new Set();
+    this.#due = new Due();
     return due;
   }
 
-  /** An edit of one file among ten thousand must not cost a look at all of them. */
-  async #look(scope: Scope): Promise<Tree> {
-    if (scope === 'everything') return listFiles(this.#paths);
-    // Copied only where something is another.
-    let { files } = this.#tree;
-    let copy: Map<string, Stamp> | undefined;
-    const change = (path: string, stamp: Stamp | undefined): void => {
-      if (stamp !== undefined && sameStamp(stamp, files.get(path))) return;
-      copy ??= new Map(files);
-      files = copy;
-      if (stamp === undefined) copy.delete(path);
-      else copy.set(path, stamp);
-    };
-    for (const path of scope) {
-      const state = await look(path);
-      if (typeof state === 'string') return listFiles(this.#paths);
-      const isKnown = files.has(path);
-      if (isKnown && (state === undefined || state.isFile())) change(path, state && stampOf(state));
-      else if (isKnown || this.#tree.hidden.has(path) || this.#mayHoldObjects(path, state?.isDirectory())) {
-        return listFiles(this.#paths);
+  /**
+   * Whether every change is a file that was written elsewhere and renamed to where it is: it is whole. Linux tells that by
+   * a single event; whoever removes, makes or writes a file where it is causes another before there is anything in it,
+   * and what was caused before the look is told within a turn of the event loop.
+   */
+  async #wasPut(due: Due, now: Look): Promise<boolean> {
+    if (process.platform !== 'linux' || now.kind !== 'some') return false;
+    const changed = this.#known.changed(now);
+    const isPut = (path: string): boolean =>
+      due.happening(path) === 'put' &&
+      sizeIn(now, path) > 0 &&
+      now.stamps.get(path)?.inode !== this.#known.stamp(path)?.inode;
+    if (!changed.every(isPut)) return false;
+    await nextTurn();
+    await nextTurn();
+    return !changed.some((path) => this.#due.has(path));
+  }
+
+  async #read(now: Look): Promise<Reading> {
+    if (now.kind === 'some' && !this.#known.isAnyHidden && !this.#isAnyUnreadable) {
+      const again = new Map<string, FileState | undefined>();
+      for (const path of this.#known.changed(now)) {
+        const isThere = now.stamps.get(path) !== undefined;
+        again.set(path, isThere ? await readAndParse(path, this.#files.get(path)) : undefined);
       }
+      return { kind: 'some', files: again };
     }
-    const hasAll = this.#paths.every((path) => !this.#tree.files.has(path) || files.has(path));
-    return hasAll ? { files, hidden: this.#tree.hidden, looked: scope } : listFiles(this.#paths);
-  }
-
-  /** Of a path that is not one of the files. `isFolder`: undefined where there is nothing any more. */
-  #mayHoldObjects(path: string, isFolder: boolean | undefined): boolean {
-    if (isFolder === true || isObjectFile(path)) return true;
-    if (isFolder === false) return false;
-    if (this.#paths.some((given) => given === path || isBelow(given, path))) return true;
-    // Files are listed by the paths that are watched; of ten thousand `relative` would take 30 ms.
-    for (const file of this.#tree.files.keys())
-      if (file === path || file.startsWith(`${path}${sep}`)) return true;
-    return false;
-  }
-
-  /** Files that came, went or were written to since they were read. */
-  #changed(now: Tree): readonly string[] {
-    const before = this.#tree;
-    return [...pathsOf(before, now)].filter(
-      (path) =>
-        !sameStamp(before.files.get(path), now.files.get(path)) ||
-        before.hidden.get(path) !== now.hidden.get(path),
-    );
-  }
-
-  async #read(tree: Tree): Promise<ReadonlyMap<string, FileState>> {
-    const { files, hidden, looked } = tree;
-    if (looked !== undefined && hidden.size === 0 && !this.#isAnyUnreadable)
-      return await this.#readAgain(tree, this.#changed(tree));
+    this.#restoreOrder();
+    const { files, hidden } = this.#known.whole(now);
     const read = new Map<string, FileState>();
     for (const [path, stamp] of files) {
       const known = this.#files.get(path);
-      const isKnown = known?.unreadable === undefined && sameStamp(stamp, this.#tree.files.get(path));
+      const isKnown = known?.unreadable === undefined && sameStamp(stamp, this.#known.stamp(path));
       read.set(path, known !== undefined && isKnown ? known : await readAndParse(path, known));
     }
     // Redpilot would not start without a path that it was given, so its absence is a mistake, not an order to delete.
@@ -214,57 +201,61 @@ export class Follower {
       }
       read.set(path, unreadable(path, problem, this.#files.get(path)));
     }
-    if (hidden.size === 0) return read;
+    if (hidden.size === 0) return { kind: 'everything', files: read };
     // What is hidden keeps its turn: of two objects of one name the first is in force.
     const order = new Set([...this.#files.keys(), ...read.keys()]);
-    return new Map([...order].flatMap((path) => pairOf(path, read.get(path))));
-  }
-
-  async #readAgain({ files }: Tree, paths: readonly string[]): Promise<ReadonlyMap<string, FileState>> {
-    const read = new Map(this.#files);
-    for (const path of paths) {
-      if (files.has(path)) read.set(path, await readAndParse(path, this.#files.get(path)));
-      else read.delete(path);
-    }
-    return read;
+    return { kind: 'everything', files: new Map([...order].flatMap((path) => pairOf(path, read.get(path)))) };
   }
 
   /** Whether the files that were just read are as they were before. */
-  async #isStill(tree: Tree): Promise<boolean> {
-    const read = this.#changed(tree).filter((path) => tree.files.has(path));
+  async #isStill(now: Look): Promise<boolean> {
+    const files = now.kind === 'some' ? now.stamps : now.tree.files;
+    const read = this.#known.changed(now).filter((path) => files.get(path) !== undefined);
     const states = await Promise.all(read.map(async (path) => look(path)));
     return read.every((path, index) => {
       const state = states[index];
-      return typeof state === 'object' && sameStamp(stampOf(state), tree.files.get(path));
+      return typeof state === 'object' && sameStamp(stampOf(state), files.get(path));
     });
   }
 
-  #report(tree: Tree, files: ReadonlyMap<string, FileState>): void {
-    const before = this.#files;
+  #report(now: Look, reading: Reading): void {
     const inPlace =
-      tree.looked &&
-      changeInPlace(
-        this.#held,
-        this.#changed(tree).map((path) => [path, before.get(path), files.get(path)]),
-      );
-    this.#files = files;
-    if (inPlace === undefined) {
-      const gathered = gather(files, this.#held);
-      const changes = differences(this.#held, gathered.held);
-      this.#tree = tree;
-      this.#held = gathered.held;
-      this.#diagnostics = gathered.diagnostics;
-      this.#isAnyUnreadable = [...files.values()].some(({ unreadable }) => unreadable !== undefined);
-      this.#options.onChange(changes, gathered.diagnostics);
-    } else {
-      this.#tree = tree;
-      this.#options.onChange({ set: inPlace, deleted: [] }, this.#diagnostics);
+      reading.kind === 'some'
+        ? changeInPlace(
+            this.#held,
+            Array.from(reading.files, ([path, after]) => [path, this.#files.get(path), after]),
+            this.#diagnostics.length === 0,
+          )
+        : undefined;
+    if (reading.kind === 'everything') this.#files = reading.files;
+    else {
+      this.#isInOrder &&= [...reading.files.keys()].every((path) => this.#files.has(path));
+      putInto(this.#files, reading.files);
     }
+    this.#known.take(now);
+    this.#reportedMs = Date.now();
+    if (inPlace !== undefined) {
+      this.#options.onChange(inPlace, this.#diagnostics);
+      return;
+    }
+    this.#restoreOrder();
+    const gathered = gather(this.#files, this.#held);
+    const changes = differences(this.#held, gathered.held);
+    this.#held = gathered.held;
+    this.#diagnostics = gathered.diagnostics;
+    this.#isAnyUnreadable = [...this.#files.values()].some(({ unreadable }) => unreadable !== undefined);
+    this.#options.onChange(changes, gathered.diagnostics);
+  }
+
+  /** Files that came one by one stand at the end; that is done for one given path only. */
+  #restoreOrder(): void {
+    if (!this.#isInOrder) this.#files = inOrder(this.#files);
+    this.#isInOrder = true;
   }
 
   /** A watcher tells nothing of what it could not look at. */
   #lookAgainWhileHidden(): void {
-    if (this.#tree.hidden.size === 0 || this.#stopped.signal.aborted) return;
+    if (!this.#known.isAnyHidden || this.#stopped.signal.aborted) return;
     clearTimeout(this.#nextLook);
     this.#nextLook = setTimeout(() => this.wake(), RETRY_MS);
   }
@@ -278,27 +269,7 @@ function pairOf<T>(path: string, value: T | undefined): [string, T][] {
   return value === undefined ? [] : [[path, value]];
 }
 
-function isBelow(file: string, folder: string): boolean {
-  const way = relative(folder, file);
-  return way !== '' && way.split('/')[0] !== '..';
-}
-
-function together(a: Scope, b: Scope): Scope {
-  return a === 'everything' || b === 'everything' ? 'everything' : new Set([...a, ...b]);
-}
-
-/** Where they may differ. */
-function pathsOf(a: Tree, b: Tree): Iterable<string> {
-  if (b.looked !== undefined) return b.looked;
-  return new Set([a, b].flatMap(({ files, hidden }) => [...files.keys(), ...hidden.keys()]));
-}
-
-function sameTree(a: Tree, b: Tree): boolean {
-  if (a.looked !== undefined && b.looked !== undefined)
-    return [...a.looked, ...b.looked].every((path) => sameStamp(a.files.get(path), b.files.get(path)));
-  return (
-    a.files.size === b.files.size &&
-    a.hidden.size === b.hidden.size &&
-    [...a.files].every(([path, stamp]) => sameStamp(stamp, b.files.get(path)))
-  );
+/** 0 where it is gone. */
+function sizeIn(now: Look, path: string): number {
+  return (now.kind === 'some' ? now.stamps : now.tree.files).get(path)?.size ?? 0;
 }

@@ -6,6 +6,7 @@
 import type { Diagnostic, ObjectRef, Position } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
 import type { ParseOutcome } from '../../api/parse.ts';
+import type { ObjectChanges } from '../../world/world.ts';
 import type { ParsedFile } from './documents.ts';
 
 export interface Held {
@@ -30,32 +31,44 @@ export function gather(files: ReadonlyMap<string, FileState>, before: ReadonlyMa
 }
 
 /**
- * What has changed where a few files did, nothing is to say of them, and each holds the same objects by name as before:
- * then it costs what they hold. `held` is brought up to date; undefined: everything has to be gathered.
+ * What has changed where a few files did, nothing is to say of them, and what they hold is held by no other: then it costs
+ * what they hold. `held` is brought up to date; undefined: everything has to be gathered. Objects come and go like that
+ * only where nothing is to say of any file (`isQuiet`): else a second one of a name may be waiting.
  */
 export function changeInPlace(
   held: Map<string, Held>,
   files: readonly (readonly [file: string, before: FileState | undefined, after: FileState | undefined])[],
-): readonly ApiObject[] | undefined {
-  const changed: ApiObject[] = [];
+  isQuiet: boolean,
+): Pick<ObjectChanges, 'set' | 'deleted'> | undefined {
+  const changed = new Map<string, Held>();
+  const gone = new Map<string, ApiObject>();
   for (const [file, before, after] of files) {
-    const [earlier, later] = [plainObjects(before), plainObjects(after)];
-    if (earlier === undefined || later === undefined || earlier.size !== later.size) return undefined;
-    for (const [key, object] of later) {
+    const earlier = before === undefined ? NO_OBJECTS : plainObjects(before);
+    const later = after === undefined ? NO_OBJECTS : plainObjects(after);
+    if (earlier === undefined || later === undefined) return undefined;
+    for (const [key, object] of earlier) {
       const known = held.get(key);
-      if (known?.file !== file || known.object !== earlier.get(key)) return undefined;
-      if (known.object !== object) changed.push(object);
+      if (known?.file !== file || known.object !== object) return undefined;
+      if (later.has(key)) continue;
+      if (!isQuiet) return undefined;
+      gone.set(key, object);
+    }
+    for (const [key, object] of later) {
+      const known = earlier.get(key);
+      if (known === undefined && (!isQuiet || held.has(key) || changed.has(key))) return undefined;
+      if (known !== object) changed.set(key, { object, file });
     }
   }
-  const fileOf = (key: string): string => held.get(key)?.file ?? '';
-  for (const object of changed) held.set(keyOf(object), { object, file: fileOf(keyOf(object)) });
-  return changed;
+  for (const key of gone.keys()) held.delete(key);
+  for (const [key, now] of changed) held.set(key, now);
+  return { set: Array.from(changed.values(), ({ object }) => object), deleted: [...gone.values()] };
 }
 
+const NO_OBJECTS: ReadonlyMap<string, ApiObject> = new Map();
+
 /** By key; undefined where something is to say of the file. */
-function plainObjects(state: FileState | undefined): ReadonlyMap<string, ApiObject> | undefined {
-  if (state === undefined || state.unreadable !== undefined || state.syntaxErrors.length > 0)
-    return undefined;
+function plainObjects(state: FileState): ReadonlyMap<string, ApiObject> | undefined {
+  if (state.unreadable !== undefined || state.syntaxErrors.length > 0) return undefined;
   const objects = new Map<string, ApiObject>();
   for (const outcome of state.documents.flatMap(({ outcomes }) => outcomes)) {
     if (outcome.kind === 'passed-over') continue;

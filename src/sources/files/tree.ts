@@ -2,7 +2,7 @@
  * Which files the given paths name, in the order in which they are read.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 
 import type { Stats } from 'node:fs';
 
@@ -20,8 +20,6 @@ export interface Tree {
   readonly files: ReadonlyMap<string, Stamp>;
   /** Paths that were given and are not there, and what can't be looked at: each with a clause that says so. */
   readonly hidden: ReadonlyMap<string, string>;
-  /** The only paths that were looked at; the others are as they were before. undefined: all were. */
-  readonly looked?: ReadonlySet<string>;
 }
 
 /** What may work a moment later (too many open files, a network that stutters); all else stays as it is. */
@@ -63,6 +61,21 @@ export async function checkPaths(paths: readonly string[]): Promise<void> {
 
 export function isObjectFile(path: string): boolean {
   return EXTENSIONS.some((extension) => path.endsWith(extension));
+}
+
+/** As one folder that was given lists them. */
+export function inOrder<V>(files: ReadonlyMap<string, V>): Map<string, V> {
+  const withParts = Array.from(files, (entry) => ({ entry, parts: entry[0].split('/') }));
+  withParts.sort(({ parts: a }, { parts: b }) => {
+    const at = a.findIndex((part, index) => part !== b[index]);
+    return (a[at] ?? '') < (b[at] ?? '') ? -1 : 1;
+  });
+  return new Map(withParts.map(({ entry }) => entry));
+}
+
+export function isBelow(file: string, folder: string): boolean {
+  const way = relative(folder, file);
+  return way !== '' && way.split('/')[0] !== '..';
 }
 
 export function sameStamp(a: Stamp | undefined, b: Stamp | undefined): boolean {

@@ -4,6 +4,7 @@
 import { watch as watchFolder } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 
+import type { Happening } from './due.ts';
 import { FolderWatcher } from './folder-watcher.ts';
 import { Follower, type WatchOptions } from './follower.ts';
 import { checkPaths } from './tree.ts';
@@ -21,7 +22,8 @@ export async function watchFiles(paths: readonly string[], options: WatchOptions
     options.log.error(`watching files: ${error instanceof Error ? error.message : String(error)}`);
 
   // The watcher first: what changes while the files are read must not be missed.
-  const watcher = new FolderWatcher({ onEvent: (path) => follower.wake(path), onError: tellError });
+  const onEvent = (path: string, happening: Happening): void => follower.wake(path, happening);
+  const watcher = new FolderWatcher({ onEvent, onError: tellError });
   for (const path of paths) await watcher.add(path);
 
   // A given path that is replaced as a whole (a link to another folder, a folder made anew) is another inode, which the

@@ -52,18 +52,25 @@ export function positionAt(file: string, { lines }: YamlText, offset: number): P
   return { file, line, column: col };
 }
 
-/** Where fields of a document stand, as the file is when it is asked. `base`: where the object is in the document. */
+/**
+ * Where fields of an object stand, as the file is when it is asked. Where the object itself begins is remembered: it is
+ * asked for most, and would cost reading the text again. `base`: where the object is in the document.
+ */
 export function locator(
   source: FileText,
+  yaml: YamlText,
   index: number,
   base: FieldPath,
 ): (path: FieldPath) => Position | undefined {
-  return (path) => {
-    const yaml = parseYaml(source.text);
-    const document = yaml.documents[index];
-    const offset = document && offsetOf(document, [...base, ...path]);
-    return offset === undefined ? undefined : positionAt(source.file, yaml, offset);
-  };
+  const begin = positionIn(source.file, yaml, index, base);
+  return (path) =>
+    path.length === 0 ? begin : positionIn(source.file, parseYaml(source.text), index, [...base, ...path]);
+}
+
+function positionIn(file: string, yaml: YamlText, index: number, path: FieldPath): Position | undefined {
+  const document = yaml.documents[index];
+  const offset = document && offsetOf(document, path);
+  return offset === undefined ? undefined : positionAt(file, yaml, offset);
 }
 
 /** Where the key of a field or the item of a list begins; of what is absent, where the nearest thing around it does. */
