@@ -19,9 +19,13 @@ export interface ApiRequest {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** What the server, or an admission webhook, has to say of a request that it took. */
+  readonly onWarning?: (text: string) => void;
 }
 
 export interface Lines {
+  /** The answer has begun. */
+  readonly onOpen?: () => void;
   /** Called with each line, in order; throws into `ended` what it throws. */
   readonly onLine: (line: string) => void;
   /** Without a byte for that long the connection counts as dead. */
@@ -65,13 +69,15 @@ export class ApiServer {
     const limit = AbortSignal.timeout(ANSWER_MS);
     const signal = options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]);
     const response = await this.#open(path, { ...options, signal }, false);
+    for (const warning of warningsIn(response.headers['warning'])) options.onWarning?.(warning);
     const text = await textOf(response);
     return parseJson(text);
   }
 
   /** Resolves when the server has ended the answer; fails when it broke, went silent or was given up. */
-  async lines(path: string, options: ApiRequest, { onLine, silenceMs }: Lines): Promise<void> {
+  async lines(path: string, options: ApiRequest, { onOpen, onLine, silenceMs }: Lines): Promise<void> {
     const response = await this.#open(path, options, true);
+    onOpen?.();
     await new Promise<void>((resolve, reject) => {
       let rest = '';
       const give = (error: Error): void => {
@@ -149,6 +155,15 @@ export class ApiServer {
     if (status >= 200 && status < 300) return response;
     throw ApiError.of(status, parseJson(await textOf(response)), response.headers['retry-after']);
   }
+}
+
+/** `299 - "text"`, several joined by commas. */
+function warningsIn(header: string | string[] | undefined): readonly string[] {
+  const found = [header ?? []]
+    .flat()
+    .join(', ')
+    .matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g);
+  return Array.from(found, ([, text = '']) => text.replaceAll(/\\(.)/g, '$1'));
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

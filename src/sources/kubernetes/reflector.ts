@@ -128,6 +128,8 @@ export class Reflector {
     try {
       await this.#options.api.lines(this.#options.path, request, {
         silenceMs: this.#options.silenceMs ?? SILENCE_MS,
+        // Where nothing happens, the first line may be a minute away.
+        onOpen: () => this.#tell('following', ''),
         onLine: (line) => {
           events += 1;
           this.#take(JSON.parse(line) as WatchEvent);

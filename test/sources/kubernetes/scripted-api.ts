@@ -46,9 +46,10 @@ export class ScriptedApi {
     return answer.list;
   }
 
-  async lines(_path: string, { query = {}, signal }: ApiRequest, { onLine }: Lines): Promise<void> {
+  async lines(_path: string, { query = {}, signal }: ApiRequest, { onOpen, onLine }: Lines): Promise<void> {
     const refusal = this.#watchErrors.shift();
     if (refusal !== undefined) throw refusal;
+    onOpen?.();
     await new Promise<void>((resolve, reject) => {
       signal?.addEventListener('abort', () => reject(new Error('stopped')));
       this.watches.push({
