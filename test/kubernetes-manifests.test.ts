@@ -11,7 +11,7 @@ import { parse, parseAllDocuments } from 'yaml';
 
 import { createProgram } from '../src/cli.ts';
 import { ENVOY_WHEEL } from '../src/demo/wheel.ts';
-import { WATCHED_KINDS } from '../src/sources/kubernetes/kinds.ts';
+import { ISTIO_KINDS, WATCHED_KINDS } from '../src/sources/kubernetes/kinds.ts';
 
 const root = fileURLToPath(new URL('../manifests/', import.meta.url));
 
@@ -243,10 +243,27 @@ test('the rights are to list and watch what is watched, and Secrets by name only
   assert.deepEqual(may.get('secrets'), ['get']);
 });
 
+const rulesOf = (folder: string, name: string): Manifest['rules'] =>
+  documentsOf(folder).find(({ kind, metadata }) => kind.endsWith('Role') && metadata.name === name)?.rules;
+
 test('a control plane of one namespace has the same rights there', () => {
-  const rulesOf = (folder: string, name: string): unknown =>
-    documentsOf(folder).find(({ kind, metadata }) => kind.endsWith('Role') && metadata.name === name)?.rules;
   assert.deepEqual(rulesOf('namespaced', 'redpilot-objects'), rulesOf('control-plane', 'redpilot'));
+  assert.deepEqual(rulesOf('istio-namespaced', 'redpilot-istio'), rulesOf('istio', 'redpilot-istio'));
+});
+
+test("Istio's kinds are watched with its rights only, and the control plane is told to", () => {
+  const may = new Map(
+    (rulesOf('istio', 'redpilot-istio') ?? []).flatMap(({ resources, verbs }) =>
+      resources.map((name) => [name, verbs] as const),
+    ),
+  );
+  for (const { plural } of ISTIO_KINDS) assert.deepEqual(may.get(plural), ['list', 'watch'], plural);
+  const { patches } = parse(readFileSync(`${root}istio/kustomization.yaml`, 'utf8')) as {
+    readonly patches: readonly { readonly patch: string }[];
+  };
+  const added = patches.flatMap(({ patch }) => parse(patch) as readonly { readonly value: string }[]);
+  const args = [...(server.args ?? []), ...added.map(({ value }) => value)];
+  assert.equal(optionsOf({ ...server, args })['istio'], true);
 });
 
 test('every file of a kustomization is there, and every manifest is in one', () => {

@@ -13,6 +13,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   LastGoodKept: 'test/plan/planner.test.ts',
   // What the API server did, and what a node says.
   FieldDropped: 'test/sources/kubernetes/held-objects.test.ts',
+  // What else is in a cluster.
+  EnvoyFilterConflict: 'test/e2e/kubernetes-istio.test.ts',
   Rejected: 'test/status/conditions.test.ts',
 };
 

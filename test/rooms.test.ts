@@ -13,6 +13,7 @@ const ROOMS = [
   'demo',
   'admin',
   'status',
+  'mesh',
   'xds',
   'proxy',
   'istio',

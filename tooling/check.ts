@@ -17,6 +17,7 @@ const WITHOUT_SERVERS = [
   'src/commands/**',
   'src/cli.ts',
   'src/admin/**',
+  'src/mesh/{keeper,present-filters,writes}.ts',
   'src/sources/kubernetes/{api-server,credentials,secrets,watch}.ts',
   'src/status/{keeper,replica,reports,writer}.ts',
 ];
@@ -41,7 +42,7 @@ const CHECKS: readonly (readonly [name: string, command: readonly string[]])[] =
       '--test',
       '--test-reporter=dot',
       '--test-timeout=60000',
-      'test/{api,envoy,golden,istio,plan,redis,sources,status,world,xds}/**/*.test.ts',
+      'test/{api,envoy,golden,istio,mesh,plan,redis,sources,status,world,xds}/**/*.test.ts',
       'test/*.test.ts',
     ],
   ],

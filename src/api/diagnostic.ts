@@ -22,6 +22,7 @@ export const REASONS = [
   'CredentialsUnavailable',
   'AddressConflict',
   'HostConflict',
+  'EnvoyFilterConflict',
   'NoCatchAll',
   'PolicyWithoutReplicas',
   'ModeAssumed',

@@ -63,6 +63,18 @@ export function parseExportTo(text: string): readonly string[] {
   return value;
 }
 
+/** `*`, or namespaces joined by commas; an object's own needs no leave. */
+export function parseIstioNamespaces(text: string): readonly string[] {
+  const namespaces = parseExportTo(text);
+  if (namespaces.includes('.')) throw new InvalidArgumentError('write namespaces by name, or "*"');
+  return namespaces;
+}
+
+export function parsePriority(text: string): number {
+  if (/^-?\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('write a whole number, for example 10');
+}
+
 /** As Kubernetes names them (RFC 1123, a label). */
 export function parseNamespace(text: string): string {
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text))

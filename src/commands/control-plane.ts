@@ -14,11 +14,14 @@ import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots, type NodeView } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
+import type { ServicePlan } from '../plan/service-plan.ts';
 import { ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
-import type { StatusKeeper } from '../status/keeper.ts';
+import type { StatusInputs, StatusKeeper } from '../status/keeper.ts';
+import type { MeshKeeper } from '../mesh/keeper.ts';
 import { LastGood } from '../status/last-good.ts';
+import { Lease } from '../status/lease.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import {
@@ -31,6 +34,7 @@ import {
   type XdsServer,
 } from '../xds/index.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
+import { keepMesh } from './keep-mesh.ts';
 import { keepStatus } from './keep-status.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
 import { CLUSTER_DOMAIN } from './arguments.ts';
@@ -70,6 +74,8 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
+const LEASE = 'redpilot';
+
 /** How long the first snapshot waits for what hosts say of themselves: as long as some do, and thousands may have to. */
 const FIRST_ANSWERS = { silentMs: 2_000, longestMs: 20_000 };
 
@@ -87,6 +93,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   let world = World.empty({
     clusterDomain,
     ...completeness(kubernetes),
+    withIstio: kubernetes?.istio !== undefined,
     allowBind: options.allowBind,
     defaultExportTo: options.defaultExportTo,
   });
@@ -96,6 +103,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   let xds: XdsServer | undefined;
   const streams = (): ReturnType<XdsServer['streams']> => xds?.streams() ?? [];
   let status: StatusKeeper | undefined;
+  let mesh: MeshKeeper | undefined;
+  let startMesh: (() => void) | undefined;
   let notReady = (): string | undefined => 'the objects have not been read yet';
 
   const diagnostics = (): readonly Diagnostic[] => [
@@ -103,6 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...planner.diagnostics(),
     ...limitsOf(planner.plans()),
     ...[...views.diagnostics().values()].flat(),
+    ...(mesh?.diagnostics() ?? []),
   ];
   const builds = createBuildMetrics(metrics, diagnostics);
   const tellNews = (): void => {
@@ -190,21 +200,48 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       opened.push(await watchFiles(options.configPaths ?? [], { onChange: follow, log }));
     } else {
       const memoryNamespace = kubernetes.replica.namespace;
-      const cluster = watchKubernetes({ ...kubernetes, memoryNamespace, onChange: follow, log, metrics });
+      const { replica, istio, namespaces } = kubernetes;
+      const withIstio = istio !== undefined;
+      const what = { ...kubernetes, withIstio, memoryNamespace };
+      const cluster = watchKubernetes({ ...what, onChange: follow, log, metrics });
       opened.push(cluster);
       notReady = () => cluster.waitingFor();
       await cluster.complete;
-      const { replica } = kubernetes;
       const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
-      const known = { cluster, views, viewOf, nodes, diagnostics, lastGood };
+      const wake = (): void => {
+        status?.wake();
+        mesh?.wake();
+      };
+      const lease = new Lease({ api: cluster.api, ...replica, name: LEASE, onChange: wake, log });
+      const inMesh: StatusInputs['inMesh'] = () => {
+        if (!withIstio) return () => undefined;
+        return mesh?.isSettled === true ? (object) => mesh?.outcomeOf(object) : undefined;
+      };
+      const known = { cluster, views, viewOf, nodes, diagnostics, lastGood, lease, inMesh };
+      lease.start();
       status = keepStatus({ ...known, replica, log, metrics });
-      listeners.add(() => status?.wake());
+      listeners.add(wake);
       opened.push(status);
+      if (istio !== undefined) {
+        startMesh = () => {
+          const onChange = (): void => {
+            news.set('istio', mesh?.diagnostics() ?? []);
+            tellNews();
+            status?.wake();
+          };
+          const plans = (): readonly ServicePlan[] => planner.plans();
+          const mayWrite = (): boolean => lease.isHeld;
+          const parts = { cluster, namespaces, controlPlane: replica.namespace, plans, mayWrite, onChange };
+          mesh = keepMesh({ settings: istio, ...parts, log, metrics });
+          opened.push(mesh);
+        };
+      }
     }
     notReady = () => 'Redis hosts are being asked whether they are a Redis Cluster';
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS);
     isComplete = true;
+    startMesh?.();
     // Encodes everything before the first nodes wait for it; most of them see all of it.
     if (kubernetes === undefined)
       views.encodeFor({ namespace: undefined, hosts: undefined, bindAddress: options.bindAddress });

@@ -11,9 +11,9 @@ import { upstreamsOf } from '../plan/view.ts';
 import { memoryText, writeMemory } from '../sources/kubernetes/memory.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 import { Events, noticesOf } from '../status/events.ts';
-import { StatusKeeper } from '../status/keeper.ts';
+import { StatusKeeper, type StatusInputs } from '../status/keeper.ts';
 import type { LastGood } from '../status/last-good.ts';
-import { Lease } from '../status/lease.ts';
+import type { Lease } from '../status/lease.ts';
 import { progressOf, type ObjectResources, type Proxy, type ResourceVersion } from '../status/progress.ts';
 import type { Replica } from '../status/replica.ts';
 import { Reports } from '../status/reports.ts';
@@ -28,19 +28,19 @@ export interface StatusOptions {
   readonly nodes: () => readonly NodeStream[];
   readonly diagnostics: () => readonly Diagnostic[];
   readonly lastGood: LastGood;
+  readonly lease: Lease;
+  readonly inMesh: StatusInputs['inMesh'];
   readonly log: Logger;
   readonly metrics: Registry;
 }
 
-const LEASE = 'redpilot';
-
 /** Begins at once; `wake` it when something has changed. */
 export function keepStatus(options: StatusOptions): StatusKeeper {
-  const { cluster, replica, views, viewOf, nodes, diagnostics, lastGood, log, metrics } = options;
+  const { cluster, replica, views, viewOf, nodes, diagnostics, lastGood, inMesh, lease, log, metrics } =
+    options;
   const { api } = cluster;
   const { namespace, identity } = replica;
   const wake = (): void => keeper.wake();
-  const lease = new Lease({ api, namespace, name: LEASE, identity, onChange: wake, log });
   const reports = new Reports({ api, namespace, identity, onChange: wake, log });
   const events = new Events({ api, identity, log });
   const writer = new StatusWriter({
@@ -60,13 +60,13 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
     inputs: {
       objects: () => cluster.own(),
       diagnostics,
+      inMesh,
       memory: () => memoryText(lastGood.objects(cluster.own())),
       progress: () => progressOf(proxies(nodes(), (node) => resourcesOf(views, viewOf(node)))),
       views: () => [...new Set(nodes().map(({ node }) => JSON.stringify(viewOf(node))))],
       objectsOf: (view) => resourcesOf(views, JSON.parse(view) as NodeView).map(({ object }) => object),
     },
   });
-  lease.start();
   reports.start();
   keeper.wake();
   return keeper;

@@ -5,12 +5,15 @@ import type { View } from '../plan/view.ts';
 import type { WatchOptions } from '../sources/kubernetes/watch.ts';
 import type { Replica } from '../status/replica.ts';
 import type { WorldOptions } from '../world/world.ts';
+import type { MeshSettings } from './keep-mesh.ts';
 
 export interface KubernetesOptions extends Pick<
   WatchOptions,
   'config' | 'namespaces' | 'selector' | 'secretsIntervalMs' | 'silenceMs'
 > {
   readonly replica: Replica;
+  /** EnvoyFilters are written for Istio's sidecars. */
+  readonly istio?: MeshSettings | undefined;
 }
 
 /** Of which namespaces every Service is known. */

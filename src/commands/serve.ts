@@ -6,6 +6,7 @@ import type { BlockList } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { parseDuration } from '../api/duration.ts';
+import { ISTIO_DEFAULTS } from '../istio/envoy-filters.ts';
 import { thisReplica } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import {
@@ -14,7 +15,11 @@ import {
   collect,
   parseBind,
   parseExportTo,
+  parseIstioNamespaces,
+  parseNamespace,
   parseNetworks,
+  parsePriority,
+  parseVersion,
 } from './arguments.ts';
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { createLog } from './log.ts';
@@ -26,6 +31,11 @@ interface ServeOptions extends TlsArguments {
   readonly kubernetes: boolean;
   readonly namespace?: readonly string[];
   readonly selector?: string;
+  readonly istio: boolean;
+  readonly istioNamespaces?: readonly string[];
+  readonly istioRootNamespace: string;
+  readonly istioPriority: number;
+  readonly istioEnvoyVersion: string;
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
   readonly bind: string;
@@ -49,6 +59,30 @@ export function serveCommand(): Command {
     )
     .option('--namespace <name...>', 'with --kubernetes: only this one; may be repeated', collect)
     .option('--selector <labels>', 'with --kubernetes: only RedisServices and RedisDestinations with these')
+    .option('--istio', "with --kubernetes: EnvoyFilters too, for the sidecars of Istio's mesh", false)
+    .option(
+      '--istio-namespaces <namespace,...>',
+      'whose sidecars objects of other namespaces may ask for (redpilot.dev/istio-namespaces); *: every namespace',
+      parseIstioNamespaces,
+    )
+    .option(
+      '--istio-root-namespace <name>',
+      "Istio's, whose EnvoyFilters hold for the whole mesh",
+      parseNamespace,
+      ISTIO_DEFAULTS.rootNamespace,
+    )
+    .option(
+      '--istio-priority <number>',
+      'of the EnvoyFilters: higher ones see what lower ones did',
+      parsePriority,
+      ISTIO_DEFAULTS.priority,
+    )
+    .option(
+      '--istio-envoy-version <version>',
+      'of the oldest Envoy among the sidecars; what it lacks is left out',
+      parseVersion,
+      ISTIO_DEFAULTS.envoyVersion,
+    )
     .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
     .addOption(
       addressOption(
@@ -137,9 +171,21 @@ async function sourceOf(
   if (config !== undefined && (namespace.length > 0 || selector !== undefined)) {
     command.error('--namespace and --selector narrow what --kubernetes watches; remove them');
   }
+  const { istio: withIstio, istioNamespaces, istioRootNamespace } = options;
+  if (withIstio && config !== undefined)
+    command.error('--istio writes to a cluster; give it with --kubernetes');
+  if (!withIstio && istioNamespaces !== undefined) command.error('--istio-namespaces goes with --istio');
   if (config !== undefined) return { configPaths: config };
   // The client library takes half a second to load: only who needs it waits for that.
   const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
   const replica = thisReplica();
-  return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector, replica } };
+  const istio = withIstio
+    ? {
+        allowedNamespaces: istioNamespaces ?? [],
+        rootNamespace: istioRootNamespace,
+        priority: options.istioPriority,
+        envoyVersion: options.istioEnvoyVersion,
+      }
+    : undefined;
+  return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector, replica, istio } };
 }

@@ -74,6 +74,7 @@ class ServicePlanning {
     const problems = this.#problems;
     const origin: ObjectRef = { kind: service.kind, namespace: service.namespace, name: service.name };
     const { clientAuth, known } = this.#clientAuth();
+    if (this.#world.options.withIstio === false) this.#tellIdleAnnotations();
     const places = this.#places();
     const listen = listenAddresses(this.#world, service, places, this.#refusedHosts, problems);
     const context = { world: this.#world, service, origin, targets: this.#targets, problems, clientAuth };
@@ -169,6 +170,21 @@ class ServicePlanning {
       'the password that clients must present was never known; every command is answered with an error until it is',
     );
     return { clientAuth: { kind: 'unavailable', why: outcome.why }, known: undefined };
+  }
+
+  #tellIdleAnnotations(): void {
+    const { istioNamespaces, istioSecrets, istioPortWide } = this.#service.annotations;
+    const asked = {
+      'istio-namespaces': istioNamespaces.length > 0,
+      'istio-secrets': istioSecrets !== undefined,
+      'istio-port-wide': istioPortWide,
+    };
+    for (const [name, isAsked] of Object.entries(asked)) {
+      if (!isAsked) continue;
+      const message = 'has no effect without serve --kubernetes --istio';
+      const path = ['metadata', 'annotations', `redpilot.dev/${name}`];
+      this.#problems.add('warning', 'UnknownField', this.#service, path, message);
+    }
   }
 
   /** Every (host, port) that this object governs. */

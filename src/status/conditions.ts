@@ -24,12 +24,21 @@ export interface Progress {
   readonly rejections: readonly { readonly node: string; readonly message: string }[];
 }
 
+/** How far the EnvoyFilters of an object are, where it has some. */
+export interface InMesh {
+  /** `NAMESPACE/NAME` of those that are written. */
+  readonly written: readonly string[];
+  /** Why another is not; undefined where none is missing. */
+  readonly pending: string | undefined;
+}
+
 export interface Judged {
   readonly kind: string;
   readonly generation: number;
   /** Of this object only. */
   readonly diagnostics: readonly Diagnostic[];
   readonly progress: Progress;
+  readonly inMesh?: InMesh | undefined;
 }
 
 const REFERENCES: ReadonlySet<Reason> = new Set<Reason>([
@@ -41,10 +50,16 @@ const REFERENCES: ReadonlySet<Reason> = new Set<Reason>([
   'SecretNotAllowed',
   'CredentialsUnavailable',
 ]);
-const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>(['HostConflict', 'AddressConflict', 'Duplicate']);
+const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>([
+  'HostConflict',
+  'AddressConflict',
+  'EnvoyFilterConflict',
+  'Duplicate',
+]);
 /** What some data planes can't do, or may not; the object itself is good. */
 const OF_SOME: ReadonlySet<Reason> = new Set<Reason>([
   'AddressConflict',
+  'EnvoyFilterConflict',
   'UnsupportedByIstio',
   'NamespaceNotAllowed',
 ]);
@@ -115,16 +130,19 @@ function resolvedRefs({ diagnostics }: Judged): Verdict {
   return verdict('ResolvedRefs', 'True', 'ResolvedRefs', message);
 }
 
-function programmed({ diagnostics, progress }: Judged): Verdict {
+function programmed({ diagnostics, progress, inMesh }: Judged): Verdict {
   const { rejections, isServed, isPending } = progress;
   const kept = diagnostics.find(({ reason }) => reason === 'LastGoodKept');
   if (rejections.length > 0) return verdict('Programmed', 'False', 'Rejected', words(rejections));
   if (kept !== undefined) {
     return verdict('Programmed', 'False', 'LastGoodKept', 'proxies keep what was last good of it');
   }
-  const conflict = diagnostics.find(({ reason }) => reason === 'AddressConflict');
-  if (conflict !== undefined) return verdict('Programmed', 'False', 'AddressConflict', line(conflict));
+  const refused = diagnostics.filter(({ severity, reason }) => severity === 'error' && OF_SOME.has(reason));
+  const [first] = refused;
+  if (first !== undefined) return verdict('Programmed', 'False', first.reason, lines(refused));
+  if (inMesh?.pending !== undefined) return verdict('Programmed', 'Unknown', 'Pending', inMesh.pending);
   if (!isServed) {
+    if (inMesh !== undefined) return verdict('Programmed', 'Unknown', 'WrittenToIstio', toIstio(inMesh));
     const error = diagnostics.find(({ severity }) => severity === 'error');
     if (error !== undefined) return verdict('Programmed', 'False', error.reason, 'no proxy gets it as it is');
     return verdict('Programmed', 'Unknown', 'NoProxies', 'no proxy is connected that gets it');
@@ -133,6 +151,12 @@ function programmed({ diagnostics, progress }: Judged): Verdict {
     return verdict('Programmed', 'Unknown', 'Pending', 'a proxy that gets it has not acknowledged it yet');
   }
   return verdict('Programmed', 'True', 'Programmed', 'every proxy that gets it has it');
+}
+
+function toIstio({ written }: InMesh): string {
+  const others = written.length > MOST_NODES ? ', …' : '';
+  const names = `${written.slice(0, MOST_NODES).join(', ')}${others}`;
+  return `written to Istio as EnvoyFilter ${names}; what sidecars make of it is not visible from here`;
 }
 
 function conflicted({ diagnostics }: Judged): Verdict | undefined {

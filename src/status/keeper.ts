@@ -6,7 +6,7 @@
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
-import { conditionsOf, type Condition, type Progress } from './conditions.ts';
+import { conditionsOf, type Condition, type InMesh, type Progress } from './conditions.ts';
 import type { Lease } from './lease.ts';
 import type { Report, Reports } from './reports.ts';
 import type { StatusWriter } from './writer.ts';
@@ -20,6 +20,8 @@ export interface StatusInputs {
   views(): readonly string[];
   /** Which objects the proxies of a view get. */
   objectsOf(view: string): readonly string[];
+  /** How far the EnvoyFilters of an object are, by `namespace/name`; undefined: nothing is known of any yet. */
+  inMesh(): ((object: string) => InMesh | undefined) | undefined;
   /** What must survive a restart. */
   memory(): string;
 }
@@ -104,6 +106,8 @@ export class StatusKeeper {
 
   #writeAll(own: ReadonlyMap<string, Progress>): void {
     const { inputs, reports, writer } = this.#options;
+    const inMesh = inputs.inMesh();
+    if (inMesh === undefined) return;
     const progress = merged(own, reports.others(), inputs);
     const diagnostics = byObject(inputs.diagnostics());
     const nowIso = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
@@ -115,6 +119,7 @@ export class StatusKeeper {
         generation,
         diagnostics: diagnostics.get(`${kind}/${namespace}/${name}`) ?? [],
         progress: progress.get(`${namespace}/${name}`) ?? UNSERVED,
+        inMesh: kind === 'RedisService' ? inMesh(`${namespace}/${name}`) : undefined,
       };
       writer.write(
         object,

@@ -40,6 +40,8 @@ export interface WorldOptions {
    * there yet, and never a DNS name. Absent: of none.
    */
   readonly completeNamespaces?: 'all' | readonly string[];
+  /** Whether annotations for Istio are carried out; absent: unknown. */
+  readonly withIstio?: boolean;
 }
 
 type Listed = RedisService | RedisDestination | EndpointSlice | ServiceEntry;

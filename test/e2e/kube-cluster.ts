@@ -198,8 +198,8 @@ export class KubeCluster {
   }
 
   /** The CRDs, and the rights of the manifests for the user `controller`. */
-  async installControlPlane(): Promise<void> {
-    const folder = new URL('../../manifests/control-plane', import.meta.url).pathname;
+  async installControlPlane(manifests: 'control-plane' | 'istio' = 'control-plane'): Promise<void> {
+    const folder = new URL(`../../manifests/${manifests}`, import.meta.url).pathname;
     const applied = await this.kubectl(['apply', '-k', folder]);
     if (applied.status !== 0) throw new Error(applied.stderr);
     const established = await this.kubectl([
@@ -210,6 +210,11 @@ export class KubeCluster {
       'crd/redisdestinations.redis.aeraki.io',
     ]);
     if (established.status !== 0) throw new Error(established.stderr);
+  }
+
+  /** As little as is needed of what Istio's own installation would define. */
+  async installIstioCrds(): Promise<void> {
+    await this.apply(await readFile(new URL('../kube/istio-crds.yaml', import.meta.url), 'utf8'));
   }
 
   /** As the user `admin`, without kubectl: for all that a test does not show kubectl's own ways with. */

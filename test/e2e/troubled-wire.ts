@@ -6,6 +6,9 @@ export interface TroubledWire {
   readonly port: number;
   /** Ends every connection at once. */
   cut(): void;
+  /** Ends every connection, and every new one, until it is mended. */
+  break(): void;
+  mend(): void;
   /** Those that are open carry nothing any more, and nobody is told; new ones work. */
   silence(): void;
   /** How many were opened so far. */
@@ -19,7 +22,12 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
   /** With the turn at which each was opened, from 1 on. */
   const pairs = new Map<readonly [Socket, Socket], number>();
   let count = 0;
+  let isBroken = false;
   const server = createServer((near) => {
+    if (isBroken) {
+      near.destroy();
+      return;
+    }
     count += 1;
     const far = connect(target, '127.0.0.1');
     const pair = [near, far] as const;
@@ -50,6 +58,13 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     cut,
+    break: () => {
+      isBroken = true;
+      cut();
+    },
+    mend: () => {
+      isBroken = false;
+    },
     silence: () => {
       for (const [near, far] of pairs.keys()) {
         near.unpipe(far);

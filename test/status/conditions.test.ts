@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { Diagnostic, Reason, Severity } from '../../src/api/diagnostic.ts';
-import { conditionsOf, sameConditions, type Condition, type Progress } from '../../src/status/conditions.ts';
+import {
+  conditionsOf,
+  sameConditions,
+  type Condition,
+  type InMesh,
+  type Progress,
+} from '../../src/status/conditions.ts';
 
 const GOOD: Progress = { isServed: true, isPending: false, rejections: [] };
 const NOW = '2026-01-31T12:00:00Z';
@@ -85,6 +91,53 @@ for (const [what, diagnostics, progress, expected] of cases) {
     assert.equal(found.join(' '), expected);
   });
 }
+
+const inMesh = (fields: Partial<InMesh>, diagnostics: readonly Diagnostic[] = [], progress = {}): string => {
+  const judged = {
+    kind: 'RedisService',
+    generation: 1,
+    diagnostics,
+    inMesh: { written: [], pending: undefined, ...fields },
+  };
+  const found = conditionsOf({ ...judged, progress: { ...GOOD, isServed: false, ...progress } }, [], NOW);
+  const programmed = found.find(({ type }) => type === 'Programmed');
+  return `${programmed?.status} ${programmed?.reason}: ${programmed?.message}`;
+};
+const written = ['redis/redpilot-cache', 'shop/redpilot-redis-cache'];
+
+for (const [what, found, expected] of [
+  [
+    'EnvoyFilters that are written',
+    inMesh({ written }),
+    /^Unknown WrittenToIstio: .* redis\/redpilot-cache, shop\/redpilot-redis-cache; .* not visible/,
+  ],
+  ['one that is not there yet', inMesh({ written, pending: 'why not' }), /^Unknown Pending: why not$/],
+  [
+    'one that is closed for want of a password',
+    inMesh({ written }, [diagnostic('error', 'CredentialsUnavailable')]),
+    /^Unknown WrittenToIstio/,
+  ],
+  [
+    "somebody else's of its name",
+    inMesh({ pending: 'not ours' }, [diagnostic('error', 'EnvoyFilterConflict')]),
+    /^False EnvoyFilterConflict/,
+  ],
+  [
+    'what keeps an older version',
+    inMesh({ written }, [diagnostic('warning', 'LastGoodKept')]),
+    /^False LastGoodKept/,
+  ],
+  ['a proxy that gets it too', inMesh({ written }, [], { isServed: true }), /^True Programmed/],
+] as const) {
+  test(`Programmed with ${what}`, () => {
+    assert.match(found, expected);
+  });
+}
+
+test("somebody else's EnvoyFilter says nothing against the object", () => {
+  const [accepted] = conditions([diagnostic('error', 'EnvoyFilterConflict')]);
+  assert.equal(accepted?.status, 'True');
+});
 
 test('the message names the field and what to write', () => {
   const [accepted] = conditions([diagnostic('error', 'InvalidValue', '"x" is no host; write one')]);

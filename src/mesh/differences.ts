@@ -1,0 +1,81 @@
+/**
+ * What is wanted beside what is there → what has to be done about it. Pure.
+ */
+import { isDeepStrictEqual } from 'node:util';
+
+import type { EnvoyFilters } from '../istio/envoy-filters.ts';
+import { manifestOf, ownerOf, says, type Manifest, type PresentFilter } from './manifest.ts';
+
+export interface Wanted {
+  readonly filters: EnvoyFilters;
+  /** `NAMESPACE/NAME` of the RedisServices that have a plan, be it an empty one. */
+  readonly planned: ReadonlySet<string>;
+  /** uid of each RedisService at the API server, bad ones too. */
+  readonly owners: ReadonlyMap<string, string>;
+}
+
+export interface Apply {
+  readonly owner: string;
+  readonly manifest: Manifest;
+  /** Of ours, which it takes the place of. */
+  readonly replaces: PresentFilter | undefined;
+}
+
+/** What was written last, and the version that came of it: the API server may have made something else of it. */
+export interface Written {
+  readonly manifest: Manifest;
+  readonly resourceVersion: string | undefined;
+}
+
+export interface Differences {
+  /** By `NAMESPACE/NAME` of the EnvoyFilter. */
+  readonly apply: ReadonlyMap<string, Apply>;
+  readonly remove: ReadonlyMap<string, PresentFilter>;
+  /** Says what is wanted, or is kept: by EnvoyFilter, the RedisService it is of. */
+  readonly settled: ReadonlyMap<string, string>;
+}
+
+export function differencesOf(
+  { filters, planned, owners }: Wanted,
+  present: Iterable<readonly [key: string, filter: PresentFilter]>,
+  written: ReadonlyMap<string, Written>,
+  controlPlane: string,
+): Differences {
+  const there = new Map(present);
+  const apply = new Map<string, Apply>();
+  const settled = new Map<string, string>();
+  for (const document of filters.write) {
+    const key = `${document.namespace}/${document.name}`;
+    const owner = `${document.owner.namespace}/${document.owner.name}`;
+    const uid = owners.get(owner);
+    // It is just going.
+    if (uid === undefined) continue;
+    const manifest = manifestOf(document, uid, controlPlane);
+    const replaces = there.get(key);
+    const isThere =
+      replaces !== undefined && (says(replaces, manifest) || cameOf(written.get(key), manifest, replaces));
+    if (isThere) settled.set(key, owner);
+    else apply.set(key, { owner, manifest, replaces });
+  }
+  for (const { namespace, name, owner } of filters.keep) {
+    const key = `${namespace}/${name}`;
+    if (there.has(key) && !apply.has(key)) settled.set(key, `${owner.namespace}/${owner.name}`);
+  }
+  const remove = new Map<string, PresentFilter>();
+  for (const [key, filter] of there) {
+    if (apply.has(key) || settled.has(key)) continue;
+    const owner = ownerOf(filter) ?? '';
+    // An object that can't be read has no plan; what it had stays.
+    if (owners.has(owner) && !planned.has(owner)) settled.set(key, owner);
+    else remove.set(key, filter);
+  }
+  return { apply, remove, settled };
+}
+
+function cameOf(written: Written | undefined, manifest: Manifest, { metadata }: PresentFilter): boolean {
+  return (
+    written !== undefined &&
+    written.resourceVersion === metadata.resourceVersion &&
+    isDeepStrictEqual(written.manifest, manifest)
+  );
+}

@@ -1,0 +1,254 @@
+/**
+ * Keeps the EnvoyFilters in the cluster as the plans want them.
+ *
+ * Every replica compares; only the leader writes. A failure takes nothing away: what was not written is tried again, and
+ * only what is known to have lost its RedisService is removed.
+ */
+import { Counter, type Registry } from 'prom-client';
+
+import type { Diagnostic } from '../api/diagnostic.ts';
+import type { EnvoyFilterBody, FilterRef } from '../istio/envoy-filter.ts';
+import { reasonOf } from '../sources/kubernetes/api-error.ts';
+import type { ApiServer } from '../sources/kubernetes/api-server.ts';
+import { Backoff } from '../sources/kubernetes/backoff.ts';
+import { differencesOf, type Apply, type Differences, type Wanted, type Written } from './differences.ts';
+import type { PresentFilter } from './manifest.ts';
+import { PresentFilters } from './present-filters.ts';
+import { ForeignFilter, applyFilter, removeFilter } from './writes.ts';
+
+export interface MeshOptions {
+  readonly api: Pick<ApiServer, 'request' | 'lines'>;
+  /** The namespace of our Lease. */
+  readonly controlPlane: string;
+  /** Whose EnvoyFilters are followed; empty: all. */
+  readonly namespaces: readonly string[];
+  /** Asked before each write. */
+  readonly mayWrite: () => boolean;
+  readonly wanted: (present: (filter: FilterRef) => EnvoyFilterBody['spec'] | undefined) => Wanted;
+  /** Takes passwords out of what is told. */
+  readonly redact: (text: string) => string;
+  /** What `outcomeOf` or `diagnostics` say has changed. */
+  readonly onChange: () => void;
+  readonly log: { info(message: string): void; warn(message: string): void };
+  readonly metrics?: Registry | undefined;
+}
+
+/** How far the EnvoyFilters of one RedisService are. */
+export interface MeshOutcome {
+  /** `NAMESPACE/NAME` of those that are there as they should be. */
+  readonly written: readonly string[];
+  /** Why another is not; undefined where none is missing. */
+  readonly pending: string | undefined;
+}
+
+/** What comes in one go is one look; and looking takes no more than a fourth of the time. */
+const GATHER_MS = 50;
+const REST = 3;
+const AT_ONCE = 10;
+
+interface Problem {
+  readonly why: string;
+  readonly isForeign: boolean;
+}
+
+type Task = { readonly apply: Apply } | { readonly remove: PresentFilter };
+
+export class MeshKeeper {
+  readonly #options: MeshOptions;
+  readonly #present: PresentFilters;
+  readonly #backoff = new Backoff();
+  readonly #writes: Counter<'action'> | undefined;
+  #differences: Differences | undefined;
+  #ofTranslation: readonly Diagnostic[] = [];
+  /** By EnvoyFilter: why the last attempt failed. */
+  readonly #problems = new Map<string, Problem>();
+  readonly #written = new Map<string, Written>();
+  /** By RedisService. */
+  #outcomes: ReadonlyMap<string, MeshOutcome> = new Map();
+  #queue = new Map<string, Task>();
+  readonly #busy = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  readonly #warned = new Set<string>();
+  #isClosed = false;
+  #lookMs = 0;
+  #told = '';
+
+  constructor(options: MeshOptions) {
+    this.#options = options;
+    const { api, controlPlane, namespaces, log } = options;
+    this.#present = new PresentFilters({ api, controlPlane, namespaces, log, onChange: () => this.wake() });
+    this.#writes =
+      options.metrics &&
+      new Counter({
+        name: 'redpilot_istio_writes_total',
+        help: 'EnvoyFilters applied and removed',
+        labelNames: ['action'],
+        registers: [options.metrics],
+      });
+  }
+
+  start(): void {
+    this.#present.start();
+    this.wake();
+  }
+
+  /** Plans, objects, or who may write have changed. */
+  wake(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= setTimeout(
+      () => {
+        this.#timer = undefined;
+        const startedMs = performance.now();
+        this.#look();
+        this.#lookMs = performance.now() - startedMs;
+      },
+      Math.max(GATHER_MS, REST * this.#lookMs),
+    );
+  }
+
+  /** What is there has been compared with what is wanted. */
+  get isSettled(): boolean {
+    return this.#differences !== undefined;
+  }
+
+  /** Of a RedisService, `NAMESPACE/NAME`; undefined: it has none. */
+  outcomeOf(owner: string): MeshOutcome | undefined {
+    return this.#outcomes.get(owner);
+  }
+
+  diagnostics(): readonly Diagnostic[] {
+    const foreign = [...(this.#differences?.apply ?? [])].flatMap(
+      ([key, { owner }]): readonly Diagnostic[] => {
+        const problem = this.#problems.get(key);
+        if (problem?.isForeign !== true) return [];
+        const [namespace = '', name = ''] = owner.split('/');
+        const object = { kind: 'RedisService', namespace, name };
+        return [{ severity: 'error', reason: 'EnvoyFilterConflict', object, path: [], message: problem.why }];
+      },
+    );
+    return [...this.#ofTranslation, ...foreign];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#retry);
+    this.#queue.clear();
+    await this.#present.close();
+  }
+
+  #whyNot(key: string): string | undefined {
+    const [namespace = ''] = key.split('/');
+    return this.#present.problemIn(namespace) ?? this.#problems.get(key)?.why;
+  }
+
+  #look(): void {
+    const { wanted, controlPlane, mayWrite } = this.#options;
+    if (!this.#present.isSettled) return;
+    const now = wanted(({ namespace, name }) => {
+      const filter = this.#present.get(`${namespace}/${name}`);
+      return filter?.spec as EnvoyFilterBody['spec'] | undefined;
+    });
+    const differences = differencesOf(now, this.#present.all(), this.#written, controlPlane);
+    this.#differences = differences;
+    this.#ofTranslation = now.filters.diagnostics;
+    for (const key of this.#problems.keys()) {
+      if (!differences.apply.has(key) && !differences.remove.has(key)) this.#problems.delete(key);
+    }
+    if (mayWrite()) {
+      const tasks: (readonly [key: string, task: Task])[] = [
+        ...[...differences.apply].map(([key, apply]) => [key, { apply }] as const),
+        ...[...differences.remove].map(([key, remove]) => [key, { remove }] as const),
+      ];
+      this.#queue = new Map(
+        tasks.filter(([key]) => this.#present.problemIn(key.split('/')[0] ?? '') === undefined),
+      );
+      // What has failed waits for its time.
+      if (this.#retry === undefined) this.#next();
+      else this.#next((key) => !this.#problems.has(key));
+    }
+    this.#tell();
+  }
+
+  #next(isDue: (key: string) => boolean = () => true): void {
+    for (const [key, task] of this.#queue) {
+      if (this.#busy.size >= AT_ONCE) return;
+      if (this.#busy.has(key) || !isDue(key)) continue;
+      this.#queue.delete(key);
+      this.#busy.add(key);
+      void this.#do(key, task).finally(() => {
+        this.#busy.delete(key);
+        this.wake();
+      });
+    }
+  }
+
+  async #do(key: string, task: Task): Promise<void> {
+    const { api, controlPlane, mayWrite, log, redact } = this.#options;
+    if (!mayWrite()) return;
+    try {
+      if ('apply' in task) {
+        const { manifest, replaces } = task.apply;
+        const warn = (text: string): void => this.#warn(redact(text));
+        const filter = await applyFilter({ api, manifest, replaces, controlPlane, onWarning: warn });
+        this.#present.set(filter);
+        const { resourceVersion } = filter.metadata;
+        this.#written.set(key, { manifest, resourceVersion });
+        log.info(`EnvoyFilter ${key} of RedisService ${task.apply.owner} is written`);
+      } else {
+        await removeFilter(api, task.remove);
+        this.#present.delete(key);
+        this.#written.delete(key);
+        log.info(`EnvoyFilter ${key} is removed`);
+      }
+      this.#writes?.inc({ action: 'apply' in task ? 'apply' : 'remove' });
+      this.#problems.delete(key);
+      this.#backoff.reset();
+    } catch (error) {
+      const why = redact(reasonOf(error));
+      if (this.#problems.get(key)?.why !== why) log.warn(`EnvoyFilter ${key} was not written: ${why}`);
+      this.#problems.set(key, { why, isForeign: error instanceof ForeignFilter });
+      this.#retryLater();
+    }
+  }
+
+  #retryLater(): void {
+    if (this.#isClosed) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.wake();
+    }, this.#backoff.next());
+  }
+
+  /** Istio has the same one for every EnvoyFilter. */
+  #warn(text: string): void {
+    if (this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.#options.log.warn(`the API server warns of an EnvoyFilter: ${text}`);
+  }
+
+  #tell(): void {
+    if (this.#differences === undefined) return;
+    this.#outcomes = this.#outcomesOf(this.#differences);
+    const said = JSON.stringify([[...this.#outcomes], this.diagnostics()]);
+    if (said === this.#told) return;
+    this.#told = said;
+    this.#options.onChange();
+  }
+
+  #outcomesOf({ settled, apply }: Differences): ReadonlyMap<string, MeshOutcome> {
+    const outcomes = new Map<string, MeshOutcome>();
+    const before = (owner: string): MeshOutcome => outcomes.get(owner) ?? { written: [], pending: undefined };
+    for (const [key, owner] of settled) {
+      const { written, pending } = before(owner);
+      outcomes.set(owner, { written: [...written, key], pending });
+    }
+    for (const [key, { owner }] of apply) {
+      const { written, pending } = before(owner);
+      const why = `EnvoyFilter ${key}: ${this.#whyNot(key) ?? 'it is being written'}`;
+      outcomes.set(owner, { written, pending: pending ?? why });
+    }
+    return outcomes;
+  }
+}
