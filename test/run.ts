@@ -13,7 +13,7 @@ import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
 import { REQUIREMENTS, unknownRequirements } from './e2e/environment.ts';
 
 /** The reporter's, of each file; ours stand at the end. */
-const COUNTS = /^.*ℹ .*\n/gm;
+const COUNTS = /^.*ℹ (?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) .*\n/gm;
 
 interface Outcome {
   passed: number;

@@ -23,7 +23,11 @@ test('a proxy whose address is taken ends, and says so', async (t) => {
   const { port } = taken.address() as AddressInfo;
   const { status, stderr } = proxy([...UPSTREAM, '--listen', `127.0.0.1:${port}`]);
   assert.equal(status, 1);
-  assert.equal(stderr, `redpilot: 127.0.0.1:${port} is in use by another process\n`);
+  // Whether it has noticed by then that nobody is behind it is up to the machine.
+  assert.equal(
+    stderr.trimEnd().split('\n').at(-1),
+    `redpilot: 127.0.0.1:${port} is in use by another process`,
+  );
 });
 
 test('a proxy whose password file is missing or empty ends, and names the flag', async (t) => {
