@@ -6,11 +6,10 @@ import { isIP } from 'node:net';
 import { duration, socketAddress } from './address.ts';
 import { any } from './codec.ts';
 import { toJson } from './json.ts';
-import { BIND, DRAIN, HOSTS, NAMESPACE } from './node-view.ts';
+import { nodeMessage } from './node.ts';
 import { type SidecarTls, tlsSocket } from './bootstrap-tls.ts';
 import type { Bootstrap } from './protos/envoy/config/bootstrap/v3/Bootstrap.ts';
 import type { ConfigSource } from './protos/envoy/config/core/v3/ConfigSource.ts';
-import type { Value } from './protos/google/protobuf/Value.ts';
 
 const XDS_CLUSTER = 'redpilot-xds';
 
@@ -36,15 +35,10 @@ export interface BootstrapOptions {
 
 /** As JSON that `envoy --config-path` takes. */
 export function bootstrap(options: BootstrapOptions): object {
-  const { xdsAddress, nodeId, zone, delta, admin, tls } = options;
+  const { xdsAddress, nodeId, namespace, hosts, bind, zone, drainSeconds, delta, admin, tls } = options;
   const overAds: ConfigSource = { ads: {}, resource_api_version: 'V3' };
   const message: Bootstrap = {
-    node: {
-      id: nodeId,
-      cluster: 'redpilot',
-      metadata: { fields: metadata(options) },
-      ...(zone === undefined ? {} : { locality: { zone } }),
-    },
+    node: nodeMessage({ id: nodeId, namespace, hosts, bind, zone, drainSeconds }),
     admin: {
       address:
         'socketPath' in admin
@@ -93,15 +87,4 @@ export function bootstrap(options: BootstrapOptions): object {
     },
   };
   return toJson('envoy.config.bootstrap.v3.Bootstrap', message);
-}
-
-function metadata({ namespace, hosts, bind, drainSeconds }: BootstrapOptions): Record<string, Value> {
-  return {
-    [DRAIN]: { numberValue: drainSeconds },
-    ...(namespace === undefined ? {} : { [NAMESPACE]: { stringValue: namespace } }),
-    ...(hosts === undefined
-      ? {}
-      : { [HOSTS]: { listValue: { values: hosts.map((host) => ({ stringValue: host })) } } }),
-    ...(bind === undefined ? {} : { [BIND]: { stringValue: bind } }),
-  };
 }

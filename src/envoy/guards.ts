@@ -39,6 +39,12 @@ export function guardMetadata(guards: readonly Guard[]): Metadata {
   return { filter_metadata: { [METADATA]: { fields: { guards: { listValue: { values } } } } } };
 }
 
+/** Empty: there are no guards. */
+export function guardedCommands(metadata: Metadata | null | undefined): readonly string[] {
+  const values = metadata?.filter_metadata?.[METADATA]?.fields?.['guards']?.listValue?.values ?? [];
+  return values.flatMap(({ stringValue }) => stringValue ?? []);
+}
+
 function hasPartialMirror({ routes }: Listener): boolean {
   const all: readonly Route[] =
     routes.catchAll === undefined ? routes.prefixes : [...routes.prefixes, routes.catchAll];

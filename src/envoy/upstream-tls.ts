@@ -13,7 +13,7 @@ import type { PlaceSecret } from './secret-place.ts';
  * On the machine of the Envoy: where Debian, Ubuntu, Alpine and Envoy's own images have them. Envoy 1.40 knows no way to
  * ask for "the system's", and refuses the cluster where the file is missing.
  */
-const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+export const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 
 export function tlsSocket(tls: UpstreamTls, secrets: PlaceSecret): TransportSocket {
   const { serverName, skipVerification, certificate } = tls;

@@ -1,0 +1,157 @@
+/**
+ * The resources that a control plane has sent, as a RoutingPlan: the inverse of `snapshot.ts`.
+ *
+ * A resource that is refused changes nothing: its last good version stays. An upstream that says the same as before stays
+ * the same object, so that its connections stay too.
+ */
+import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from '../../plan/routing-plan.ts';
+import { reuse } from '../../plan/same-content.ts';
+import { decode, encode, type MessageName, type Messages } from '../codec.ts';
+import type { Cluster } from '../protos/envoy/config/cluster/v3/Cluster.ts';
+import type { ClusterLoadAssignment } from '../protos/envoy/config/endpoint/v3/ClusterLoadAssignment.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../resource.ts';
+import { listenerFromEnvoy } from './listener.ts';
+import { CannotHonour, refuse } from './reading.ts';
+import { endpointsName, upstreamFromEnvoy } from './upstream.ts';
+
+/** A resource without its Any. */
+export interface ReceivedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+interface ReceivedCluster {
+  readonly cluster: Cluster;
+  readonly upstream: Upstream | undefined;
+}
+
+export class ReceivedPlan {
+  readonly #clusters = new Map<UpstreamId, ReceivedCluster>();
+  readonly #endpoints = new Map<string, ClusterLoadAssignment>();
+  readonly #listeners = new Map<string, BoundListener>();
+
+  /** Returns what is refused and why, by name; everything else is in the plan from now on. */
+  apply(
+    typeUrl: TypeUrl,
+    changed: readonly ReceivedBytes[],
+    removed: readonly string[],
+  ): ReadonlyMap<string, string> {
+    const problems = new Map<string, string>();
+    for (const name of removed) this.#remove(typeUrl, name);
+    for (const resource of changed) {
+      try {
+        this.#set(typeUrl, resource);
+      } catch (error) {
+        if (!(error instanceof CannotHonour)) throw error;
+        problems.set(resource.name, error.message);
+      }
+    }
+    return problems;
+  }
+
+  /** Whose endpoints are in resources of their own. */
+  endpointsNames(): ReadonlySet<string> {
+    return new Set([...this.#clusters.values()].flatMap(({ cluster }) => endpointsName(cluster) ?? []));
+  }
+
+  /** Whose of them have not come yet. */
+  missingEndpoints(): readonly string[] {
+    return [...this.endpointsNames()].filter((name) => !this.#endpoints.has(name));
+  }
+
+  plan(): RoutingPlan {
+    const upstreams = new Map<UpstreamId, Upstream>();
+    for (const [id, { upstream }] of this.#clusters) if (upstream !== undefined) upstreams.set(id, upstream);
+    return {
+      upstreams,
+      listeners: [...this.#listeners.values()].map(({ bind, listener }) => ({
+        bind,
+        listener: withUpstreams(listener, upstreams),
+      })),
+    };
+  }
+
+  #set(typeUrl: TypeUrl, { name, bytes }: ReceivedBytes): void {
+    switch (typeUrl) {
+      case CLUSTER_TYPE: {
+        const cluster = read('envoy.config.cluster.v3.Cluster', bytes);
+        this.#setCluster(name, cluster);
+        return;
+      }
+      case ENDPOINTS_TYPE: {
+        const assignment = read('envoy.config.endpoint.v3.ClusterLoadAssignment', bytes);
+        const before = this.#endpoints.get(name);
+        this.#endpoints.set(name, assignment);
+        try {
+          this.#endpointsChanged(name);
+        } catch (error) {
+          if (before !== undefined) this.#endpoints.set(name, before);
+          throw error;
+        }
+        return;
+      }
+      case LISTENER_TYPE: {
+        const bound = listenerFromEnvoy(read('envoy.config.listener.v3.Listener', bytes));
+        if (bound === undefined) this.#listeners.delete(name);
+        else this.#listeners.set(name, bound);
+      }
+    }
+  }
+
+  #remove(typeUrl: TypeUrl, name: string): void {
+    if (typeUrl === CLUSTER_TYPE) {
+      this.#clusters.delete(name);
+      const names = this.endpointsNames();
+      for (const held of this.#endpoints.keys()) if (!names.has(held)) this.#endpoints.delete(held);
+    } else if (typeUrl === LISTENER_TYPE) {
+      this.#listeners.delete(name);
+    } else if (!this.#endpoints.has(name)) {
+      // There are none. Those that were there go with their cluster only.
+      this.#endpoints.set(name, { cluster_name: name });
+      this.#endpointsChanged(name);
+    }
+  }
+
+  #setCluster(name: string, cluster: Cluster): void {
+    const own = endpointsName(cluster);
+    const before = this.#clusters.get(name)?.upstream;
+    const assignment = own === undefined ? (cluster.load_assignment ?? {}) : this.#endpoints.get(own);
+    // Until its endpoints are there, what was before goes on.
+    const upstream =
+      assignment === undefined ? before : reuse(before, upstreamFromEnvoy(cluster, assignment));
+    this.#clusters.set(name, { cluster, upstream });
+  }
+
+  #endpointsChanged(name: string): void {
+    for (const [id, { cluster }] of this.#clusters)
+      if (endpointsName(cluster) === name) this.#setCluster(id, cluster);
+  }
+}
+
+/** What of a listener only its upstreams tell. */
+function withUpstreams(listener: Listener, upstreams: ReadonlyMap<UpstreamId, Upstream>): Listener {
+  const { prefixes, catchAll } = listener.routes;
+  const used = [...prefixes, ...(catchAll === undefined ? [] : [catchAll])].flatMap(
+    ({ upstream }) => upstreams.get(upstream) ?? [],
+  );
+  return {
+    ...listener,
+    // Envoy has no policy of zones for each of ours; nodes are asked for their zone only where it is wished for.
+    zoneAffinity:
+      listener.zoneAffinity || used.some((upstream) => upstream.mode === 'cluster' && upstream.discoverZones),
+    leadsToPlainServers: used.some(({ mode }) => mode === 'proxy'),
+  };
+}
+
+function read<N extends MessageName>(name: N, bytes: Uint8Array): Messages[N] {
+  let message;
+  try {
+    message = decode(name, bytes);
+  } catch {
+    return refuse(`it is not an ${name}`);
+  }
+  // Our messages are a subset of Envoy's: what is left over after decoding is not in it.
+  if (encode(name, message).length !== bytes.length)
+    refuse('it has settings that this redpilot does not know; upgrade it, or remove them');
+  return message;
+}
