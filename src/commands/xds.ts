@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { redacted } from '../envoy/redaction.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import { readCertificates } from '../tls/certificate-files.ts';
-import { type HostAndPort, getResources, type Received, XdsClient } from '../xds/index.ts';
+import { type HostAndPort, getResources, type ShownResponse, XdsClient } from '../xds/index.ts';
 import { addressOption, collect, parseNamespace } from './arguments.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
@@ -82,7 +82,7 @@ function getCommand(): Command {
   );
 }
 
-function formatted(response: Received, { output, showSecrets }: Options): string {
+function formatted(response: ShownResponse, { output, showSecrets }: Options): string {
   const { version, resources, removed } = response;
   const document = { version, resources, ...(removed.length > 0 ? { removed } : {}) };
   const shown = showSecrets ? document : redacted(document);

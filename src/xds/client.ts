@@ -1,17 +1,17 @@
 /**
- * A small xDS client: one aggregated stream, for people who want to see what the server says.
+ * A small xDS client: one aggregated stream over a connection of its own.
  */
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 
 import { type ChannelCredentials, Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 
-import { decode, encode } from '../envoy/codec.ts';
-import { toJson } from '../envoy/json.ts';
-import { NAMESPACE } from '../envoy/node-view.ts';
-import type { TypeUrl } from '../envoy/resource.ts';
+import { encode } from '../envoy/codec.ts';
+import { nodeMessage, type NodeDescription } from '../envoy/node.ts';
 import type { Certificates } from '../tls/certificate-files.ts';
+import type { ClientRequest } from './client-subscription.ts';
 import { formatAddress, type HostAndPort } from './listen-address.ts';
+import { readResponse, type Received } from './received.ts';
 import type { Variant } from './requests.ts';
 
 export interface XdsClientOptions {
@@ -19,23 +19,11 @@ export interface XdsClientOptions {
   /** undefined: in the clear. */
   readonly tls: Certificates | undefined;
   readonly variant: Variant;
-  readonly node: { readonly id: string; readonly namespace: string | undefined };
-}
-
-export interface ReceivedResource {
-  readonly name: string;
-  /** undefined in the state of the world, where only responses have versions. */
-  readonly version: string | undefined;
-  /** As proto3 JSON, with all its secrets. */
-  readonly resource: Readonly<Record<string, unknown>>;
-}
-
-export interface Received {
-  readonly typeUrl: string;
-  readonly version: string;
-  readonly nonce: string;
-  readonly resources: readonly ReceivedResource[];
-  readonly removed: readonly string[];
+  readonly node: NodeDescription;
+  /** How long the connection may take; undefined: as long as the network lets it. */
+  readonly connectLimitMs?: number;
+  /** The connection is made. */
+  readonly onConnected?: () => void;
 }
 
 const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
@@ -50,44 +38,60 @@ export class XdsClient {
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   #isFirst = true;
   #isClosed = false;
+  #tookTooLong: string | undefined;
 
   constructor(options: XdsClientOptions) {
     this.#options = options;
-    const { address, tls, variant } = options;
+    const { address, tls, variant, connectLimitMs, onConnected } = options;
     this.#client = new Client(formatAddress(address), channel(address.host, tls), {
       // A TLS server name can't be an address (RFC 6066); which one the certificate must have is checked all the same.
       ...(tls !== undefined && isIP(address.host) !== 0
         ? { 'grpc.ssl_target_name_override': 'localhost' }
         : {}),
+      // A control plane of thousands of objects: the library's own limit is 4 MiB.
       'grpc.max_receive_message_length': -1,
+      // Each client tries to connect at once, whatever became of one before it.
+      'grpc.use_local_subchannel_pool': 1,
+      // Finds a server that is gone without a word.
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 10_000,
     });
     const name = variant === 'delta' ? 'DeltaAggregatedResources' : 'StreamAggregatedResources';
     this.#call = this.#client.makeBidiStreamRequest(`${METHOD}/${name}`, same, same);
     // The iteration over the responses tells of it.
     this.#call.on('error', () => {});
+    if (connectLimitMs === undefined) return;
+    this.#client.waitForReady(Date.now() + connectLimitMs, (error) => {
+      if (this.#isClosed) return;
+      if (error === undefined) {
+        onConnected?.();
+        return;
+      }
+      this.#tookTooLong = `no connection within ${connectLimitMs / 1_000} s`;
+      this.#call.cancel();
+    });
   }
 
-  /** Everything of the type where no names are given (endpoints: nothing). */
-  subscribe(typeUrl: TypeUrl, names: readonly string[]): void {
-    this.#send(typeUrl, { resource_names: names, resource_names_subscribe: names });
+  get variant(): Variant {
+    return this.#options.variant;
   }
 
-  /** `refusal`: why the response is not accepted. */
-  answer(names: readonly string[], { typeUrl, nonce, version }: Received, refusal?: string): void {
-    const error = refusal === undefined ? {} : { error_detail: { code: status.INTERNAL, message: refusal } };
-    const accepted = refusal === undefined ? { version_info: version } : {};
-    this.#send(typeUrl, { resource_names: names, response_nonce: nonce, ...accepted, ...error });
+  send(request: ClientRequest): void {
+    const whole = this.#isFirst ? { node: nodeMessage(this.#options.node), ...request } : request;
+    this.#isFirst = false;
+    const name = this.variant === 'delta' ? 'DeltaDiscoveryRequest' : 'DiscoveryRequest';
+    this.#call.write(encode(`envoy.service.discovery.v3.${name}`, whole));
   }
 
   /** Ends with the stream; fails with one line where the server refuses it. */
   async *responses(): AsyncGenerator<Received> {
     const place = `xDS at ${formatAddress(this.#options.address)}`;
     try {
-      for await (const bytes of this.#call) yield this.#received(bytes as Buffer);
+      for await (const bytes of this.#call) yield readResponse(this.variant, bytes as Buffer);
     } catch (error) {
       if (this.#isClosed) return;
       const hint = this.#options.tls === undefined && isUnavailable(error) ? `; ${TLS_HINT}` : '';
-      throw new Error(`${place}: ${reasonOf(error)}${hint}`, { cause: error });
+      throw new Error(`${place}: ${this.#tookTooLong ?? reasonOf(error)}${hint}`, { cause: error });
     } finally {
       this.close();
     }
@@ -104,60 +108,6 @@ export class XdsClient {
     this.#call.cancel();
     this.#client.close();
   }
-
-  #send(typeUrl: string, fields: object): void {
-    const request = { type_url: typeUrl, ...(this.#isFirst ? { node: this.#node() } : {}), ...fields };
-    this.#isFirst = false;
-    const isDelta = this.#options.variant === 'delta';
-    const name = isDelta ? 'DeltaDiscoveryRequest' : 'DiscoveryRequest';
-    this.#call.write(encode(`envoy.service.discovery.v3.${name}`, request));
-  }
-
-  #node(): object {
-    const { id, namespace } = this.#options.node;
-    const fields = namespace === undefined ? {} : { [NAMESPACE]: { stringValue: namespace } };
-    return { id, cluster: 'redpilot', metadata: { fields } };
-  }
-
-  #received(bytes: Buffer): Received {
-    if (this.#options.variant === 'delta') {
-      const message = decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes);
-      const json = toJson('envoy.service.discovery.v3.DeltaDiscoveryResponse', message) as DeltaResponse;
-      return {
-        typeUrl: message.type_url ?? '',
-        version: json.system_version_info ?? '',
-        nonce: json.nonce ?? '',
-        resources: (json.resources ?? []).map(({ name, version, resource }) => ({ name, version, resource })),
-        removed: json.removed_resources ?? [],
-      };
-    }
-    const message = decode('envoy.service.discovery.v3.DiscoveryResponse', bytes);
-    const json = toJson('envoy.service.discovery.v3.DiscoveryResponse', message) as WorldResponse;
-    return {
-      typeUrl: message.type_url ?? '',
-      version: json.version_info ?? '',
-      nonce: json.nonce ?? '',
-      resources: (json.resources ?? []).map((resource) => ({
-        name: String(resource['name'] ?? resource['cluster_name']),
-        version: undefined,
-        resource,
-      })),
-      removed: [],
-    };
-  }
-}
-
-interface DeltaResponse {
-  readonly system_version_info?: string;
-  readonly nonce?: string;
-  readonly resources?: readonly ReceivedResource[];
-  readonly removed_resources?: readonly string[];
-}
-
-interface WorldResponse {
-  readonly version_info?: string;
-  readonly nonce?: string;
-  readonly resources?: readonly Readonly<Record<string, unknown>>[];
 }
 
 function channel(host: string, tls: Certificates | undefined): ChannelCredentials {
@@ -165,6 +115,12 @@ function channel(host: string, tls: Certificates | undefined): ChannelCredential
   return credentials.createSsl(tls.ca, tls.key, tls.cert, {
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
   });
+}
+
+/** The server does not speak that variant. */
+export function isUnimplemented(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly code?: number } };
+  return cause?.code === status.UNIMPLEMENTED;
 }
 
 function isUnavailable(error: unknown): boolean {

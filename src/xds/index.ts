@@ -1,8 +1,9 @@
 /**
- * The xDS server, and a small client.
+ * The xDS server, and its clients: one that looks, one that follows.
  */
-export { type Received, XdsClient } from './client.ts';
-export { getResources } from './get-resources.ts';
+export { XdsClient } from './client.ts';
+export { followXds, type Follower, type Receiver } from './follow.ts';
+export { getResources, type ShownResponse } from './get-resources.ts';
 export type { HostAndPort } from './listen-address.ts';
 export { createXdsServer, type XdsServer } from './server.ts';
 export type { NodeStream, SnapshotSource, XdsNode } from './snapshot-source.ts';

@@ -12,8 +12,8 @@ import {
   type TypeUrl,
 } from '../../src/envoy/resource.ts';
 import { ResourceSet } from '../../src/envoy/resource-set.ts';
-import { type Received, XdsClient } from '../../src/xds/client.ts';
-import { getResources, type GetOptions } from '../../src/xds/get-resources.ts';
+import { XdsClient } from '../../src/xds/client.ts';
+import { getResources, type GetOptions, type ShownResponse } from '../../src/xds/get-resources.ts';
 import { SERVED, type Stage, stage, until } from './surroundings.ts';
 
 const VARIANTS = ['state of the world', 'delta'] as const;
@@ -46,8 +46,8 @@ function client(here: Stage, variant: (typeof VARIANTS)[number], host = '127.0.0
   });
 }
 
-async function collect(responses: AsyncGenerator<Received>): Promise<readonly Received[]> {
-  const all: Received[] = [];
+async function collect(responses: AsyncGenerator<ShownResponse>): Promise<readonly ShownResponse[]> {
+  const all: ShownResponse[] = [];
   for await (const response of responses) all.push(response);
   return all;
 }

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ApiError, reasonOf } from './api-error.ts';
 import type { ApiRequest, ApiServer } from './api-server.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../backoff.ts';
 
 /**
  * `following`: what is known is what there is. `absent`: the server does not know the kind. `forbidden`: we may not read

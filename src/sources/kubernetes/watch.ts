@@ -12,7 +12,7 @@ import type { ApiObject } from '../../api/objects.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import { reasonOf } from './api-error.ts';
 import { ApiServer } from './api-server.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../backoff.ts';
 import { HeldObjects, type KnownObject } from './held-objects.ts';
 import { collectionPath, ISTIO_KINDS, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
 import { isRefusal, readMemory } from './memory.ts';
@@ -29,8 +29,8 @@ export interface WatchOptions {
   readonly withIstio?: boolean | undefined;
   /** First with everything, then with each change; `diagnostics` are all that hold now. */
   readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
-  /** Where what survives a restart is stored. */
-  readonly memoryNamespace: string;
+  /** Where what survives a restart is stored; undefined: nothing does. */
+  readonly memoryNamespace: string | undefined;
   readonly log: { info(message: string): void; warn(message: string): void };
   readonly metrics?: Registry | undefined;
   readonly secretsIntervalMs?: number | undefined;
@@ -204,7 +204,7 @@ class Source implements KubernetesSource {
     const backoff = new Backoff();
     while (!this.#stopped.signal.aborted) {
       try {
-        this.#remembered = await readMemory(this.api, memoryNamespace);
+        this.#remembered = memoryNamespace === undefined ? [] : await readMemory(this.api, memoryNamespace);
         break;
       } catch (error) {
         if (isRefusal(error)) {

@@ -27,6 +27,9 @@ const GATHER_MS = 200;
 /** How many answers are kept that nobody wants to know any more. */
 const REMEMBERED = 1_000;
 
+/** How long the first plan waits for what hosts say of themselves: as long as some do, and thousands may have to. */
+export const FIRST_ANSWERS = { silentMs: 2_000, longestMs: 20_000 };
+
 export interface ObserverOptions {
   readonly onChange: (changes: ObservationChanges) => void;
   readonly log: Logger;
