@@ -82,6 +82,17 @@ export function parseNamespace(text: string): string {
   return text;
 }
 
+export function parseNodeId(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('write a name, for example the name of the pod');
+  return text;
+}
+
+export function parseHosts(text: string): readonly string[] {
+  const hosts = text.split(',').map((host) => host.trim());
+  if (hosts.includes('')) throw new InvalidArgumentError('write hosts with a comma between them');
+  return hosts;
+}
+
 /** `1.36` or `1.36.4`. */
 export function parseVersion(text: string): string {
   if (/^\d{1,3}\.\d{1,3}(\.\d{1,3})?$/.test(text)) return text;

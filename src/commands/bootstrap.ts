@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { secretFiles, type SidecarTls } from '../envoy/bootstrap-tls.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { parseAddress, parseBind, parseNamespace } from './arguments.ts';
+import { parseAddress, parseBind, parseHosts, parseNamespace, parseNodeId } from './arguments.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 interface Options extends TlsArguments {
@@ -127,17 +127,6 @@ function writeTo(file: string, text: string): void {
 function adminSocketPath(nodeId: string): string {
   const name = nodeId.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 64);
   return join(tmpdir(), `redpilot-${name}.sock`);
-}
-
-function parseNodeId(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('write a name, for example the name of the pod');
-  return text;
-}
-
-function parseHosts(text: string): readonly string[] {
-  const hosts = text.split(',').map((host) => host.trim());
-  if (hosts.includes('')) throw new InvalidArgumentError('write hosts with a comma between them');
-  return hosts;
 }
 
 function parseSeconds(text: string): number {

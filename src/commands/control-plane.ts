@@ -15,7 +15,7 @@ import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots, type NodeView } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
-import { ModeObserver } from '../sources/observations/observer.ts';
+import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
 import type { StatusInputs, StatusKeeper } from '../status/keeper.ts';
@@ -75,9 +75,6 @@ export interface ControlPlane {
 }
 
 const LEASE = 'redpilot';
-
-/** How long the first snapshot waits for what hosts say of themselves: as long as some do, and thousands may have to. */
-const FIRST_ANSWERS = { silentMs: 2_000, longestMs: 20_000 };
 
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {

@@ -18,7 +18,7 @@ export interface KubernetesOptions extends Pick<
 
 /** Of which namespaces every Service is known. */
 export function completeness(
-  kubernetes: KubernetesOptions | undefined,
+  kubernetes: Pick<KubernetesOptions, 'namespaces'> | undefined,
 ): Pick<WorldOptions, 'completeNamespaces'> {
   if (kubernetes === undefined) return {};
   const { namespaces } = kubernetes;

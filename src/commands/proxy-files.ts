@@ -2,15 +2,11 @@
  * A proxy that carries out the objects in files.
  */
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 
-import type { Diagnostic } from '../api/diagnostic.ts';
-import { Planner } from '../plan/planner.ts';
-import { planForView } from '../plan/view.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import { watchFiles } from '../sources/files/watch.ts';
-import { World, type ObjectChanges } from '../world/world.ts';
-import { CLUSTER_DOMAIN } from './arguments.ts';
-import { DiagnosticsLog } from './diagnostics-log.ts';
+import { ProxyPlanning, type ProxyView } from './proxy-planning.ts';
 
 export const PROXY_DEFAULTS = {
   hedgeAfterMs: 200,
@@ -23,34 +19,17 @@ export const PROXY_DEFAULTS = {
 export async function followFiles(
   proxy: Proxy,
   paths: readonly string[],
-  {
-    namespace,
-    bind,
-    clusterDomain = CLUSTER_DOMAIN,
-  }: { readonly namespace?: string; readonly bind: string; readonly clusterDomain?: string },
+  view: ProxyView,
   log: Logger,
+  probe?: Registry,
 ): Promise<{ close(): Promise<void> }> {
-  const planner = new Planner();
-  const news = new DiagnosticsLog(log);
-  let world = World.empty({ clusterDomain });
-  // One plan after the other.
-  let updates = Promise.resolve();
-  const follow = (changes: ObjectChanges, ofFiles: readonly Diagnostic[]): void => {
-    const next = world.apply(changes);
-    world = next.world;
-    planner.update(world, next.changed);
-    const { plan, diagnostics } = planForView(planner.plans(), {
-      namespace,
-      hosts: undefined,
-      bindAddress: bind,
-    });
-    news.set('all', [...ofFiles, ...planner.diagnostics(), ...diagnostics]);
-    news.tell();
-    updates = updates
-      .then(() => proxy.update(plan))
-      .catch((error: unknown) => log.error(error instanceof Error ? error.message : String(error)));
+  const planning = new ProxyPlanning(proxy, { ...view, log, probe });
+  const files = await watchFiles(paths, { onChange: (...change) => planning.follow(...change), log });
+  await planning.begin();
+  return {
+    close: async () => {
+      await files.close();
+      await planning.close();
+    },
   };
-  const files = await watchFiles(paths, { onChange: follow, log });
-  await updates;
-  return files;
 }

@@ -1,17 +1,11 @@
 /**
  * `redpilot proxy`: the data plane where no Envoy is, until it is told to stop.
  */
-import { readFile } from 'node:fs/promises';
-
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 
 import { createAdminServer } from '../admin/admin-server.ts';
-import type { ReadPolicy } from '../api/objects.ts';
-import { SecretText } from '../api/secret-text.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
-import { planSingleUpstream } from '../plan/single-upstream.ts';
 import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
 import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
@@ -22,40 +16,60 @@ import {
   collect,
   parseAddress,
   parseBind,
+  parseHosts,
   parseNamespace,
+  parseNodeId,
 } from './arguments.ts';
 import { createLog } from './log.ts';
-import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
+import { PROXY_DEFAULTS } from './proxy-files.ts';
+import { chooseSource, type RunningSource, type SourceOptions } from './proxy-source.ts';
 import { stopAsked } from './stop-asked.ts';
+import { addTlsOptions } from './tls-arguments.ts';
 
-interface ProxyCommandOptions {
-  readonly config?: readonly string[];
-  readonly namespace?: string;
-  readonly bind: string;
-  readonly clusterDomain: string;
-  readonly upstream?: SocketAddress;
-  readonly mode: 'cluster' | 'proxy';
-  readonly reads?: SocketAddress;
-  readonly readPolicy: ReadPolicy;
-  readonly listen: SocketAddress;
-  readonly clientPasswordFile?: string;
-  readonly upstreamPasswordFile?: string;
+interface ProxyCommandOptions extends SourceOptions {
   readonly adminAddress: HostAndPort;
   readonly hedgeAfter: number;
   readonly failoverWait: number;
   readonly maxClients: number;
-  readonly zone?: string;
   readonly maxLag?: number;
   readonly logSlowerThan?: number;
 }
 
 export function proxyCommand(): Command {
   const env = (option: Option, name: string): Option => option.env(`REDPILOT_${name}`);
-  return new Command('proxy')
-    .description('carry the routing out without Envoy: from objects in files, or from flags alone')
+  const command = new Command('proxy')
+    .description(
+      'carry the routing out without Envoy: as a control plane says, from objects in files or in a cluster, or from flags alone',
+    )
+    .option('--xds-address <host:port>', 'the control plane whose configuration is followed', parseAddress)
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
-    .option('--namespace <name>', 'with --config: as a client of this namespace is served', parseNamespace)
-    .option('--bind <address>', 'with --config: where listeners listen', parseBind, '127.0.0.1')
+    .option(
+      '--kubernetes',
+      'the objects of the cluster that KUBECONFIG names, in a pod those of its own',
+      false,
+    )
+    .option(
+      '--namespace <name>',
+      "as a client of this namespace is served (with TLS that of the certificate; with --kubernetes by default the pod's own)",
+      parseNamespace,
+    )
+    .option('--hosts <host,...>', 'only these hosts', parseHosts)
+    .option(
+      '--bind <address|auto>',
+      'where listeners listen (default: 127.0.0.1, with --xds-address as the control plane says)',
+      parseBind,
+    )
+    .option('--node-id <id>', "with --xds-address: this proxy's name (default: the machine's)", parseNodeId)
+    .option(
+      '--watch-namespace <name...>',
+      'with --kubernetes: only objects of this one; may be repeated',
+      collect,
+    )
+    .option('--selector <labels>', 'with --kubernetes: only RedisServices and RedisDestinations with these')
+    .option(
+      '--no-probe',
+      'with objects: do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
+    )
     .addOption(clusterDomainOption())
     .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parsePlace), 'UPSTREAM'))
     .addOption(
@@ -130,14 +144,11 @@ export function proxyCommand(): Command {
       new Option('--max-clients <count>', 'more are turned away')
         .argParser(parseCount)
         .default(PROXY_DEFAULTS.maxClients),
-    )
-    .action(async (options: ProxyCommandOptions, command: Command) => {
+    );
+  return addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane').action(
+    async (options: ProxyCommandOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
-      if ((options.config === undefined) === (options.upstream === undefined)) {
-        command.error('error: give either --config PATH or --upstream HOST:PORT');
-      }
-      const problem = readsProblem(options);
-      if (problem !== undefined) command.error(`error: ${problem}`);
+      const startSource = chooseSource(command, options);
       const proxy = await Proxy.create({
         hedgeAfterMs: options.hedgeAfter,
         failoverWaitMs: options.failoverWait,
@@ -149,78 +160,28 @@ export function proxyCommand(): Command {
         log,
       });
       // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
+      let running: RunningSource | undefined;
       const opened: (() => Promise<void>)[] = [() => proxy.close()];
       try {
         const metrics = new Registry();
         createProxyMetrics(metrics, proxy);
         const admin = await createAdminServer({
           address: options.adminAddress,
-          notReady: () => proxy.notReady(),
+          notReady: () => running?.waitingFor?.() ?? proxy.notReady(),
           metrics,
           documents: { '/topology': () => proxy.status() },
         });
         opened.push(() => admin.close());
-        const source = await startSource(proxy, options, log);
-        if (source !== undefined) opened.push(() => source.close());
+        running = await startSource(proxy, log, metrics);
+        opened.push(async () => await running?.close());
         log.info(`admin on http://${admin.address}`);
         await stopAsked();
         log.info('stopping');
       } finally {
         for (const close of opened.reverse()) await close();
       }
-    });
-}
-
-async function startSource(
-  proxy: Proxy,
-  options: ProxyCommandOptions,
-  log: Logger,
-): Promise<{ close(): Promise<void> } | undefined> {
-  if (options.config !== undefined) return await followFiles(proxy, options.config, options, log);
-  const { upstream = { address: '', port: 0 }, mode, reads, readPolicy, listen } = options;
-  const [clientPassword, upstreamPassword] = await Promise.all([
-    readPassword('--client-password-file', options.clientPasswordFile),
-    readPassword('--upstream-password-file', options.upstreamPasswordFile),
-  ]);
-  await proxy.update(
-    planSingleUpstream({
-      upstream,
-      mode,
-      reads,
-      readPolicy,
-      listen,
-      clientPassword,
-      upstreamPassword,
-      zoneAffinity: options.zone !== undefined,
-    }),
+    },
   );
-  return undefined;
-}
-
-/** Replicas that nobody would read from. */
-function readsProblem({ reads, mode, readPolicy }: ProxyCommandOptions): string | undefined {
-  if (reads === undefined) return undefined;
-  if (mode === 'cluster') {
-    return '--reads is for plain servers, a Redis Cluster names its replicas itself: add --mode proxy, or remove --reads';
-  }
-  if (readPolicy !== 'MASTER') return undefined;
-  return '--reads has no effect under the read policy MASTER: add --read-policy REPLICA (or another)';
-}
-
-async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
-  if (path === undefined) return undefined;
-  let text;
-  try {
-    text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`${flag} ${path}: it can't be read (${code}); give a file with the password`, {
-      cause: error,
-    });
-  }
-  // Never a listener that is open because its file was.
-  if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
-  return new SecretText(text);
 }
 
 function parsePlace(text: string): SocketAddress {

@@ -10,7 +10,7 @@ import type { Diagnostic } from '../api/diagnostic.ts';
 import type { EnvoyFilterBody, FilterRef } from '../istio/envoy-filter.ts';
 import { reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
-import { Backoff } from '../sources/kubernetes/backoff.ts';
+import { Backoff } from '../sources/backoff.ts';
 import { differencesOf, type Apply, type Differences, type Wanted, type Written } from './differences.ts';
 import type { PresentFilter } from './manifest.ts';
 import { PresentFilters } from './present-filters.ts';

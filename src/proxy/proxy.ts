@@ -38,6 +38,16 @@ export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'> {
   readonly log: Logger;
 }
 
+/** By listener: why it could not be listened on. */
+export class ListenProblems extends Error {
+  readonly problems: ReadonlyMap<ListenerId, string>;
+
+  constructor(problems: ReadonlyMap<ListenerId, string>) {
+    super([...problems.values()].join('; '));
+    this.problems = problems;
+  }
+}
+
 interface Running {
   readonly plan: UpstreamPlan;
   readonly upstream: Upstream;
@@ -110,7 +120,7 @@ export class Proxy {
 
   /**
    * Carries out another plan from the next command on; what is the same object in both goes on undisturbed. Fails, after
-   * all else is done, with what could not be listened on.
+   * all else is done, with what could not be listened on (ListenProblems); such a listener stays where it was.
    */
   async update(plan: RoutingPlan): Promise<void> {
     const before = this.#upstreams;
@@ -122,7 +132,7 @@ export class Proxy {
       }),
     );
     const wanted = new Set<string>();
-    const problems: string[] = [];
+    const problems = new Map<ListenerId, string>();
     for (const { listener, bind } of plan.listeners) {
       const planned = addressOf(bind.address, bind.port);
       wanted.add(planned);
@@ -136,11 +146,16 @@ export class Proxy {
         await this.#listen(planned, bind, routing, listener.id);
       } catch (error) {
         // It costs itself only; the next plan tries again.
-        problems.push(error instanceof Error ? error.message : String(error));
+        problems.set(listener.id, error instanceof Error ? error.message : String(error));
       }
     }
     for (const [planned, listening] of this.#listening) {
       if (wanted.has(planned)) continue;
+      const { listener } = listening.routing;
+      if (problems.has(listener.id)) {
+        listening.routing = this.#routing(listener);
+        continue;
+      }
       this.#listening.delete(planned);
       void listening.close(this.#options.drainMs);
     }
@@ -149,7 +164,7 @@ export class Proxy {
     }
     this.#hasPlan = true;
     this.#tell(plan);
-    if (problems.length > 0) throw new Error(problems.join('; '));
+    if (problems.size > 0) throw new ListenProblems(problems);
   }
 
   /** Stops accepting, answers what was asked, ends. */

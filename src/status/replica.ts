@@ -20,15 +20,17 @@ const LONGEST_NAME = 60;
 
 /** POD_NAMESPACE, else the pod's own, else `redpilot`; in a pod the host's name is the pod's. */
 export function thisReplica(environment: NodeJS.ProcessEnv = process.env): Replica {
-  const stated = environment['POD_NAMESPACE'];
   const name = hostname().toLowerCase().replaceAll(ILLEGAL, '-').slice(0, LONGEST_NAME).replace(/^-+/, '');
   return {
-    namespace: stated !== undefined && stated !== '' ? stated : (ownNamespace() ?? DEFAULT_NAMESPACE),
+    namespace: podNamespace(environment) ?? DEFAULT_NAMESPACE,
     identity: `${name}-${randomBytes(3).toString('hex')}`,
   };
 }
 
-function ownNamespace(): string | undefined {
+/** undefined: not in a pod. */
+export function podNamespace(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const stated = environment['POD_NAMESPACE'];
+  if (stated !== undefined && stated !== '') return stated;
   try {
     return readFileSync(NAMESPACE_FILE, 'utf8').trim();
   } catch {

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 
 import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
@@ -11,47 +10,9 @@ import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { needRedis } from './environment.ts';
 import { hostObjects } from './objects.ts';
+import { CLI, startProxyCommand } from './proxy-command.ts';
 import { client } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-
-interface Running {
-  readonly admin: string;
-  stop(): Promise<number | null>;
-}
-
-/** Resolves once it says where its admin is. */
-async function startCommand(
-  t: TestContext,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Running> {
-  const child = spawn(process.execPath, [CLI, 'proxy', '--admin-address', '127.0.0.1:0', ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  const ended = new Promise<number | null>((resolve) => {
-    child.once('exit', (code) => resolve(code));
-  });
-  const stop = (): Promise<number | null> => {
-    child.kill('SIGTERM');
-    return ended;
-  };
-  t.after(stop);
-  const admin = await eventually('the admin address', () => /admin on (http:[\w.:/]+)/.exec(said)?.[1], {
-    deadlineMs: 20_000,
-    seen: () => said,
-  });
-  await eventually('readiness', async () =>
-    (await fetch(`${admin}/readyz`)).status === 200 ? true : undefined,
-  );
-  return { admin, stop };
-}
 
 test('redpilot proxy without any object: flags, environment, admin', async (t) => {
   const redis = await needRedis(t);
@@ -67,7 +28,7 @@ test('redpilot proxy without any object: flags, environment, admin', async (t) =
   await writeFile(join(folder, 'client'), 'c\n');
   await writeFile(join(folder, 'upstream'), 'r');
   const [port = 0] = await freePorts(1);
-  const running = await startCommand(
+  const running = await startProxyCommand(
     t,
     ['--read-policy', 'REPLICA', '--upstream-password-file', join(folder, 'upstream')],
     {
@@ -122,7 +83,7 @@ test('redpilot proxy --reads: a primary and its replica that are no Redis Cluste
   const [port = 0] = await freePorts(1);
   // Not replicated, so that a read tells who answered.
   await replica.client.set('who', 'the replica');
-  await startCommand(
+  await startProxyCommand(
     t,
     ['--upstream', `127.0.0.1:${primary.port}`, '--mode', 'proxy', '--listen', `127.0.0.1:${port}`],
     { REDPILOT_READS: `127.0.0.1:${replica.port}`, REDPILOT_READ_POLICY: 'PREFER_REPLICA' },
@@ -176,7 +137,7 @@ test('redpilot proxy follows the objects in files without closing a connection',
   };
   for (const [index, server] of servers.entries()) await server.client.set('who', String(index));
   await write(0);
-  await startCommand(t, ['--config', objects]);
+  await startProxyCommand(t, ['--config', objects]);
   const through = client(t, port);
   let closed = 0;
   through.on('close', () => {

@@ -1,0 +1,97 @@
+/**
+ * From objects to what a proxy does: plans as the control plane makes them, for a node of its own.
+ */
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+
+import type { Diagnostic } from '../api/diagnostic.ts';
+import { HOSTS, NAMESPACE, viewOfNode } from '../envoy/node-view.ts';
+import { Planner } from '../plan/planner.ts';
+import { planForView, type View } from '../plan/view.ts';
+import type { Proxy } from '../proxy/proxy.ts';
+import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts';
+import { World, type ObjectChanges, type WorldOptions } from '../world/world.ts';
+import { CLUSTER_DOMAIN } from './arguments.ts';
+import { DiagnosticsLog } from './diagnostics-log.ts';
+
+export interface ProxyView {
+  /** As a client of which namespace it is served; undefined: of all. */
+  readonly namespace?: string | undefined;
+  /** Only these; undefined: all that govern the namespace. */
+  readonly hosts?: readonly string[] | undefined;
+  /** Where its listeners listen. */
+  readonly bind?: string | undefined;
+  readonly clusterDomain?: string | undefined;
+}
+
+export interface PlanningOptions extends ProxyView, Pick<WorldOptions, 'completeNamespaces'> {
+  /** Where it is counted what hosts say of their mode; undefined: they are not asked. */
+  readonly probe?: Registry | undefined;
+  readonly log: Logger;
+}
+
+export class ProxyPlanning {
+  readonly #proxy: Proxy;
+  readonly #view: View;
+  readonly #log: Logger;
+  readonly #planner = new Planner();
+  readonly #news: DiagnosticsLog;
+  readonly #observer: ModeObserver | undefined;
+  #world: World;
+  #ofSource: readonly Diagnostic[] = [];
+  #isComplete = false;
+  /** One plan after the other. */
+  #updates: Promise<void> = Promise.resolve();
+
+  constructor(proxy: Proxy, options: PlanningOptions) {
+    const { namespace, hosts, bind = '127.0.0.1', clusterDomain = CLUSTER_DOMAIN, log } = options;
+    this.#proxy = proxy;
+    this.#log = log;
+    this.#news = new DiagnosticsLog(log);
+    const node = { [NAMESPACE]: namespace, [HOSTS]: hosts };
+    this.#view = viewOfNode(node, { bindAddress: bind, clusterDomain });
+    const { completeNamespaces } = options;
+    this.#world = World.empty({
+      clusterDomain,
+      ...(completeNamespaces === undefined ? {} : { completeNamespaces }),
+    });
+    this.#observer =
+      options.probe &&
+      new ModeObserver({
+        onChange: (observed) => this.follow({ set: [], deleted: [], observed }, this.#ofSource),
+        log,
+        metrics: options.probe,
+      });
+  }
+
+  /** Carried out from the next command on, once everything has been read. */
+  follow(changes: ObjectChanges, ofSource: readonly Diagnostic[]): void {
+    this.#ofSource = ofSource;
+    const { world, changed } = this.#world.apply(changes);
+    this.#world = world;
+    this.#planner.update(world, changed);
+    this.#observer?.follow(this.#planner.takeQuestions());
+    if (this.#isComplete) this.#carryOut();
+  }
+
+  /** Everything has been read: resolves when the first plan is carried out. */
+  async begin(): Promise<void> {
+    await this.#observer?.tried(FIRST_ANSWERS);
+    this.#isComplete = true;
+    this.#carryOut();
+    await this.#updates;
+  }
+
+  async close(): Promise<void> {
+    await this.#observer?.close();
+  }
+
+  #carryOut(): void {
+    const { plan, diagnostics } = planForView(this.#planner.plans(), this.#view);
+    this.#news.set('all', [...this.#ofSource, ...this.#planner.diagnostics(), ...diagnostics]);
+    this.#news.tell();
+    this.#updates = this.#updates
+      .then(() => this.#proxy.update(plan))
+      .catch((error: unknown) => this.#log.error(error instanceof Error ? error.message : String(error)));
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Where a proxy's plan comes from: a control plane, objects, or flags alone.
+ */
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+
+import type { Command } from 'commander';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+
+import type { ReadPolicy } from '../api/objects.ts';
+import { SecretText } from '../api/secret-text.ts';
+import type { SocketAddress } from '../plan/routing-plan.ts';
+import { planSingleUpstream } from '../plan/single-upstream.ts';
+import type { Proxy } from '../proxy/proxy.ts';
+import { podNamespace } from '../status/replica.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { followFiles } from './proxy-files.ts';
+import { followControlPlane } from './proxy-xds.ts';
+import { tlsFiles, type TlsArguments } from './tls-arguments.ts';
+
+export interface SourceOptions extends TlsArguments {
+  readonly xdsAddress?: HostAndPort;
+  readonly config?: readonly string[];
+  readonly kubernetes: boolean;
+  readonly upstream?: SocketAddress;
+  readonly namespace?: string;
+  readonly hosts?: readonly string[];
+  readonly bind?: string;
+  readonly clusterDomain: string;
+  readonly zone?: string;
+  readonly nodeId?: string;
+  readonly watchNamespace?: readonly string[];
+  readonly selector?: string;
+  readonly probe: boolean;
+  readonly mode: 'cluster' | 'proxy';
+  readonly reads?: SocketAddress;
+  readonly readPolicy: ReadPolicy;
+  readonly listen: SocketAddress;
+  readonly clientPasswordFile?: string;
+  readonly upstreamPasswordFile?: string;
+}
+
+export interface RunningSource {
+  /** What the source itself waits for before there can be a plan. */
+  waitingFor?(): string | undefined;
+  close(): Promise<void>;
+}
+
+export type StartSource = (
+  proxy: Proxy,
+  log: Logger,
+  metrics: Registry,
+) => Promise<RunningSource | undefined>;
+
+/** Ends the command as wrongly called where the plan is in no place, or in two. */
+export function chooseSource(command: Command, options: SourceOptions): StartSource {
+  const { xdsAddress, config, kubernetes, upstream } = options;
+  const named = [xdsAddress, config, kubernetes || undefined, upstream].filter((one) => one !== undefined);
+  if (named.length !== 1) {
+    command.error(
+      'error: give one of --xds-address HOST:PORT, --config PATH, --kubernetes and --upstream HOST:PORT',
+    );
+  }
+  const tls = tlsFiles(command, options);
+  if (tls !== undefined && xdsAddress === undefined)
+    command.error('error: --tls-ca, --tls-cert and --tls-key are for --xds-address; remove them');
+  if (!kubernetes && (options.watchNamespace !== undefined || options.selector !== undefined))
+    command.error('error: --watch-namespace and --selector narrow what --kubernetes watches; remove them');
+  const { namespace, hosts, bind, zone, nodeId = hostname() } = options;
+  if (xdsAddress !== undefined) {
+    const node = { id: nodeId, namespace, hosts, bind, zone };
+    return async (proxy, log, metrics) =>
+      await followControlPlane(proxy, { xdsAddress, tls, node }, { log, metrics });
+  }
+  if (config !== undefined) {
+    return async (proxy, log, metrics) =>
+      await followFiles(proxy, config, options, log, options.probe ? metrics : undefined);
+  }
+  if (kubernetes) return startKubernetes(command, options);
+  const problem = readsProblem(options);
+  if (problem !== undefined) command.error(`error: ${problem}`);
+  return async (proxy) => {
+    await followFlags(proxy, options);
+    return undefined;
+  };
+}
+
+function startKubernetes(command: Command, options: SourceOptions): StartSource {
+  const { namespace = podNamespace(), watchNamespace: namespaces = [] } = options;
+  // Without one everybody's objects would hold here.
+  if (namespace === undefined)
+    command.error('error: --kubernetes outside of a pod needs --namespace: whose objects hold here');
+  return async (proxy, log, metrics) => {
+    // The client library takes half a second to load: only who needs it waits for that.
+    const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
+    const { followKubernetes } = await import('./proxy-kubernetes.ts');
+    const config = loadCredentials();
+    return followKubernetes(proxy, { ...options, config, namespace, namespaces, log, metrics });
+  };
+}
+
+async function followFlags(proxy: Proxy, options: SourceOptions): Promise<void> {
+  const { upstream = { address: '', port: 0 }, mode, reads, readPolicy, listen, zone } = options;
+  const [clientPassword, upstreamPassword] = await Promise.all([
+    readPassword('--client-password-file', options.clientPasswordFile),
+    readPassword('--upstream-password-file', options.upstreamPasswordFile),
+  ]);
+  await proxy.update(
+    planSingleUpstream({
+      upstream,
+      mode,
+      reads,
+      readPolicy,
+      listen,
+      clientPassword,
+      upstreamPassword,
+      zoneAffinity: zone !== undefined,
+    }),
+  );
+}
+
+/** Replicas that nobody would read from. */
+function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | undefined {
+  if (reads === undefined) return undefined;
+  if (mode === 'cluster') {
+    return '--reads is for plain servers, a Redis Cluster names its replicas itself: add --mode proxy, or remove --reads';
+  }
+  if (readPolicy !== 'MASTER') return undefined;
+  return '--reads has no effect under the read policy MASTER: add --read-policy REPLICA (or another)';
+}
+
+async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
+  if (path === undefined) return undefined;
+  let text;
+  try {
+    text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`${flag} ${path}: it can't be read (${code}); give a file with the password`, {
+      cause: error,
+    });
+  }
+  // Never a listener that is open because its file was.
+  if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
+  return new SecretText(text);
+}
