@@ -38,7 +38,7 @@ interface PodSpec {
   readonly hostAliases?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
   readonly initContainers?: readonly Container[];
   readonly containers: readonly Container[];
-  readonly volumes: readonly { readonly name: string; readonly secret?: { readonly secretName: string } }[];
+  readonly volumes?: readonly { readonly name: string; readonly secret?: { readonly secretName: string } }[];
 }
 
 interface Manifest {
@@ -79,6 +79,9 @@ const pods = {
   redpilot: podOf(controlPlane, 'redpilot'),
   app: podOf(sidecar, 'app'),
   certificates: podOf(certificates, 'redpilot-certificates', 'Job'),
+  proxy: podOf(documentsOf('proxy'), 'redis-proxy'),
+  proxySidecar: podOf(documentsOf('proxy-sidecar'), 'app'),
+  proxyKubernetes: podOf(documentsOf('proxy-kubernetes'), 'redis-proxy'),
 };
 const containersOf = (pod: PodSpec): readonly Container[] => [
   ...(pod.initContainers ?? []),
@@ -110,14 +113,16 @@ function optionsOf({ args = [] }: Container): Readonly<Record<string, unknown>> 
 const server = containerOf(pods.redpilot, 'redpilot');
 const bootstrap = containerOf(pods.app, 'bootstrap');
 const envoy = containerOf(pods.app, 'envoy');
+const proxies = [pods.proxy, pods.proxySidecar, pods.proxyKubernetes].map((pod) => containerOf(pod, 'proxy'));
 
 test('the command lines are calls that redpilot takes', () => {
   assert.equal(optionsOf(server)['kubernetes'], true);
   assert.equal(optionsOf(bootstrap)['namespace'], 'app');
+  for (const proxy of proxies) assert.equal(optionsOf(proxy)['namespace'], 'app');
 });
 
 test('variables in command lines are set', () => {
-  for (const container of [server, bootstrap]) {
+  for (const container of [server, bootstrap, ...proxies]) {
     const used = (container.args ?? []).flatMap((word) =>
       Array.from(word.matchAll(/\$\((\w+)\)/g), ([, name]) => name),
     );
@@ -163,7 +168,7 @@ test('probes ask for paths that the admin server answers', () => {
 
 test('every file of a command line is in a volume, and every volume is there', () => {
   for (const pod of Object.values(pods)) {
-    const volumes = pod.volumes.map(({ name }) => name);
+    const volumes = pod.volumes?.map(({ name }) => name) ?? [];
     for (const { name, args = [], volumeMounts = [] } of containersOf(pod)) {
       for (const mount of volumeMounts) assert.ok(volumes.includes(mount.name), `${name}: ${mount.name}`);
       const files = args
@@ -186,6 +191,52 @@ test('Envoy starts from the file that bootstrap writes, drains as long as it say
   assert.equal(envoy['restartPolicy'], 'Always');
 });
 
+test('a proxy connects where the control plane listens, or follows the cluster itself', () => {
+  const [central, beside, alone] = proxies.map(optionsOf);
+  const { xdsAddress } = optionsOf(bootstrap);
+  assert.deepEqual([central?.['xdsAddress'], beside?.['xdsAddress']], [xdsAddress, xdsAddress]);
+  assert.deepEqual([alone?.['xdsAddress'], alone?.['kubernetes']], [undefined, true]);
+});
+
+test('a proxy is reached at the ports that it listens on, and asked there how it is', () => {
+  for (const proxy of proxies) {
+    const { adminAddress } = optionsOf(proxy) as Record<
+      string,
+      { readonly host: string; readonly port: number }
+    >;
+    const admin = proxy.ports?.find(({ name }) => name === 'admin');
+    assert.deepEqual([admin?.containerPort, adminAddress?.host], [adminAddress?.port, '0.0.0.0']);
+    const asked = ['startupProbe', 'readinessProbe', 'livenessProbe'].flatMap((probe) => proxy[probe] ?? []);
+    assert.deepEqual(asked, [
+      { ...(asked[0] as object), httpGet: { path: '/readyz', port: 'admin' } },
+      { ...(asked[1] as object), httpGet: { path: '/healthz', port: 'admin' } },
+    ]);
+  }
+  for (const folder of ['proxy', 'proxy-kubernetes']) {
+    const { spec } = find(documentsOf(folder), 'Service', 'redis-proxy') as {
+      readonly spec: { readonly ports: unknown };
+    };
+    assert.deepEqual(spec.ports, [{ name: 'redis', port: 6379, targetPort: 'redis' }]);
+    const proxy = containerOf(podOf(documentsOf(folder), 'redis-proxy'), 'proxy');
+    assert.equal(optionsOf(proxy)['bind'], '0.0.0.0');
+    assert.ok(proxy.ports?.some(({ name, containerPort }) => name === 'redis' && containerPort === 6379));
+  }
+});
+
+test('a sidecar finds Redis itself under the name that leads the application to it', () => {
+  for (const folder of ['sidecar', 'proxy-sidecar']) {
+    const documents = documentsOf(folder);
+    const { hostAliases = [], initContainers = [] } = podOf(documents, 'app');
+    const names = hostAliases.flatMap(({ hostnames }) => hostnames);
+    assert.ok(names.length > 0);
+    const mount = initContainers.at(-1)?.volumeMounts?.find(({ mountPath }) => mountPath === '/etc/hosts');
+    const { data } = find(documents, 'ConfigMap', mount?.name ?? '') as unknown as {
+      readonly data: { readonly hosts: string };
+    };
+    for (const name of names) assert.ok(!data.hosts.includes(name), name);
+  }
+});
+
 test('the certificates of cert-manager are those that the pods mount, for the names that are asked for', () => {
   const certificates = documentsOf('cert-manager').filter(({ kind }) => kind === 'Certificate');
   const specs = certificates.map(
@@ -196,7 +247,9 @@ test('the certificates of cert-manager are those that the pods mount, for the na
         readonly uris?: readonly string[];
       },
   );
-  const mounted = Object.values(pods).flatMap(({ volumes }) => volumes.flatMap(({ secret }) => secret ?? []));
+  const mounted = Object.values(pods).flatMap(({ volumes = [] }) =>
+    volumes.flatMap(({ secret }) => secret ?? []),
+  );
   for (const { secretName } of mounted) {
     assert.ok(
       specs.some((spec) => spec.secretName === secretName),
@@ -245,6 +298,12 @@ test('the rights are to list and watch what is watched, and Secrets by name only
 
 const rulesOf = (folder: string, name: string): Manifest['rules'] =>
   documentsOf(folder).find(({ kind, metadata }) => kind.endsWith('Role') && metadata.name === name)?.rules;
+
+test('a proxy that follows the cluster itself has the rights to read of a control plane, and no others', () => {
+  const { rules = [] } = find(controlPlane, 'ClusterRole', 'redpilot');
+  const reading = rules.filter(({ verbs }) => verbs.includes('list') || verbs.includes('get'));
+  assert.deepEqual(rulesOf('proxy-kubernetes', 'redpilot-proxy'), reading);
+});
 
 test('a control plane of one namespace has the same rights there', () => {
   assert.deepEqual(rulesOf('namespaced', 'redpilot-objects'), rulesOf('control-plane', 'redpilot'));

@@ -28,6 +28,7 @@ const USERS: readonly (readonly [token: string, user: string, groups: string])[]
   ['admin', 'admin', 'system:masters'],
   ['controller', 'system:serviceaccount:redpilot:redpilot', 'system:serviceaccounts'],
   ['certificates', 'system:serviceaccount:redpilot:redpilot-certificates', 'system:serviceaccounts'],
+  ['proxy', 'system:serviceaccount:app:redis-proxy', 'system:serviceaccounts'],
 ];
 
 export interface Said {

@@ -14,6 +14,7 @@ import { eventually as within } from '../../src/demo/eventually.ts';
 import type { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { destination, documents, redisService, secret, service } from './kube-objects.ts';
+import { PROXY_RIGHTS, startKubeProxy } from './kube-proxy.ts';
 import { startKube } from './kube-setting.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined>, seen: () => string): Promise<T> =>
@@ -36,6 +37,10 @@ test('the rights of the manifests', async (t) => {
     'the Job makes certificates that are renewed under the same authority, with the rights of its manifest',
     (t) => certificatesJob(t, kube),
   );
+  await t.test(
+    'a proxy that follows the cluster itself reads with those of its manifest, and writes nothing',
+    (t) => proxyRights(t, kube),
+  );
   // Takes rights away, so it comes last.
   await t.test(
     'two control planes side by side: one of a namespace, with rights there only, and one of a label',
@@ -49,6 +54,16 @@ interface Rules {
     readonly resources: readonly string[];
     readonly verbs: readonly string[];
   }[];
+}
+
+/** As `KubeCluster.doneBy` words them. */
+function grantedBy(manifest: string): readonly string[] {
+  const documented = parseAllDocuments(manifest).map((document) => document.toJS() as Rules);
+  return documented.flatMap(({ rules = [] }) =>
+    rules.flatMap(({ apiGroups, resources, verbs }) =>
+      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${apiGroups[0]}/${resource}`)),
+    ),
+  );
 }
 
 async function neededRights(t: TestContext, kube: KubeCluster): Promise<void> {
@@ -66,14 +81,7 @@ async function neededRights(t: TestContext, kube: KubeCluster): Promise<void> {
     ),
   );
 
-  const documented = parseAllDocuments(await readFile(RBAC, 'utf8')).map(
-    (document) => document.toJS() as Rules,
-  );
-  const granted = documented.flatMap(({ rules = [] }) =>
-    rules.flatMap(({ apiGroups, resources, verbs }) =>
-      resources.flatMap((resource) => verbs.map((verb) => `${verb} ${apiGroups[0]}/${resource}`)),
-    ),
-  );
+  const granted = grantedBy(await readFile(RBAC, 'utf8'));
   let unused: readonly string[] = [];
   const done = async (): Promise<readonly string[]> => [...(await kube.doneBy(CONTROLLER))];
   const used = async (): Promise<ReadonlySet<string>> =>
@@ -94,6 +102,33 @@ async function neededRights(t: TestContext, kube: KubeCluster): Promise<void> {
   const forbidden = (await done()).filter((what) => what.endsWith(' 403'));
   assert.deepEqual(forbidden, []);
   const beyond = [...(await used())].filter((right) => !granted.includes(right));
+  assert.deepEqual(beyond, []);
+}
+
+async function proxyRights(t: TestContext, kube: KubeCluster): Promise<void> {
+  const namespace = await kube.newNamespace();
+  await startKubeProxy(t, kube, namespace);
+  const auth = { secret: { name: 'redis' } };
+  await kube.apply(
+    documents(
+      service(namespace, 'cache', 6379),
+      secret(namespace, 'redis', { password: 'word' }),
+      destination(namespace, 'cache', { mode: 'CLUSTER', discoveryEndpoints: ['127.0.0.1:1'], auth }),
+      redisService(namespace, 'cache', { settings: { auth } }),
+    ),
+  );
+  const granted = grantedBy(await readFile(PROXY_RIGHTS, 'utf8'));
+  let done: readonly string[] = [];
+  await eventually(
+    'everything that is granted',
+    async () => {
+      done = [...(await kube.doneBy('system:serviceaccount:app:redis-proxy'))];
+      const used = new Set(done.map((what) => what.replace(/ \d+$/, '')));
+      return granted.every((right) => used.has(right)) ? true : undefined;
+    },
+    () => done.join(', '),
+  );
+  const beyond = done.filter((what) => what.endsWith(' 403') || !granted.includes(what.replace(/ \d+$/, '')));
   assert.deepEqual(beyond, []);
 }
 

@@ -6,6 +6,7 @@ import { eventually as within } from '../../src/demo/eventually.ts';
 import { between, countsOf, splitByRole } from '../../src/demo/traffic.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { clusterHost, documents, redisService, secret } from './kube-objects.ts';
+import { startKubeProxy } from './kube-proxy.ts';
 import { startKubeSetting } from './kube-setting.ts';
 import { answerOf, connect, connectEnvoy } from './sidecar.ts';
 
@@ -122,6 +123,40 @@ test('objects of a cluster', async (t) => {
     const stray = await connectEnvoy(t, { envoy, xdsAddress, nodeId: 'stray' });
     assert.equal(await stray.admin('/listeners'), '');
     assert.ok(controlPlane.lines.some((line) => line.includes('stray names no namespace')));
+  });
+
+  await t.test('a proxy follows them by itself, as a client of its namespace', async (t) => {
+    const namespace = await kube.newNamespace();
+    const [port = 0, foreignPort = 0] = await freePorts(2);
+    const proxy = await startKubeProxy(t, kube, namespace);
+    await eventually('everything listed', () => (proxy.waitingFor() === undefined ? true : undefined));
+    await kube.apply(clusterHost(namespace, 'cache', port, seeds));
+    await kube.apply(documents(secret(namespace, 'clients', { password: 'first' })));
+    const settings = { auth: { secret: { name: 'clients' } }, readPolicy: 'REPLICA' };
+    await kube.apply(documents(redisService(namespace, 'cache', { settings })));
+    const through = connect(t, port, { password: 'first', maxRetriesPerRequest: 20 });
+    await eventually('an answer', () => through.ping());
+
+    await kube.apply(documents(secret(namespace, 'clients', { password: 'second' })));
+    await eventually('the second password', () => connect(t, port, { password: 'second' }).ping());
+    assert.equal(await through.get('nothing'), null, 'who was let in stays');
+
+    // Of another namespace, and for that one only.
+    const other = await kube.newNamespace();
+    await kube.apply(clusterHost(other, 'cache', foreignPort, seeds));
+    const exported = redisService(other, 'cache') as { readonly metadata: object };
+    const annotations = { 'redpilot.dev/export-to': '.' };
+    await kube.apply(documents({ ...exported, metadata: { ...exported.metadata, annotations } }));
+    // Changed afterwards, so what came before has been looked at.
+    await kube.kubectl(['delete', 'rsvc', 'cache', '-n', namespace]);
+    await eventually('no listener', async () =>
+      (await answerOf(connect(t, port).ping())) === 'PONG' ? undefined : true,
+    );
+    assert.notEqual(await answerOf(connect(t, foreignPort).ping()), 'PONG');
+    assert.deepEqual(
+      proxy.lines.filter((line) => line.includes('403') || line.includes('RBAC')),
+      [],
+    );
   });
 
   await t.test(
