@@ -45,7 +45,8 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
   'spec.settings': { means: 'how commands are treated' },
   'spec.settings.readPolicy': { means: 'which nodes answer reads, in every route', without: '`MASTER`' },
   'spec.settings.opTimeout': {
-    means: 'how long an answer may take before the client gets an error',
+    means:
+      'how long an answer may take before the client gets an error; in the proxy, of the node that was asked: waiting for one that can be asked has a limit of its own (`--failover-wait`)',
     without: '`5s`',
   },
   'spec.settings.enableRedirection': {
@@ -63,11 +64,13 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
     without: '`false`',
   },
   'spec.settings.enableCommandStats': {
-    means: 'Envoy counts each command of each upstream',
+    means:
+      'Envoy counts each command of each upstream; the proxy each command by name, of all listeners together',
     without: '`false`',
   },
   'spec.settings.maxBufferSizeBeforeFlush': {
-    means: 'requests are gathered up to so many bytes; 0: each is sent at once',
+    means:
+      'requests are gathered up to so many bytes; 0: each is sent at once. No effect in the proxy (its log says so): it gathers what is ready anyway, and holds nothing back for it',
     without: '0',
   },
   'spec.settings.bufferFlushTimeout': {
@@ -75,7 +78,8 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
     without: '`3ms`',
   },
   'spec.settings.maxUpstreamUnknownConnections': {
-    means: 'how many connections redirections may open to nodes that no topology names',
+    means:
+      'how many connections redirections may open to nodes that no topology names; no effect in the proxy (its log says so), which closes them at the next refresh',
     without: "Envoy's limit, 100",
   },
   ...auth('spec.settings.auth', 'what clients must present'),
@@ -177,15 +181,17 @@ export const REDIS_DESTINATION: Readonly<Record<string, Meaning>> = {
   ...auth(`${POOL}.redis.auth`, 'what is presented to Redis'),
   [`${POOL}.tcp`]: { means: 'limits' },
   [`${POOL}.tcp.maxConnections`]: {
-    means: 'connections of one upstream; Envoy keeps to none (a warning)',
+    means:
+      'connections of one upstream; Envoy keeps to none (a warning). In the proxy a client that needs one of its own (transaction, blocking command, subscription) waits for it; the shared ones, four a node at most, are always made, and count',
     without: 'no limit',
   },
   [`${POOL}.tcp.connectTimeout`]: {
-    means: 'how long a connection to a node may take',
+    means: 'how long a connection to a node may take; in the proxy, the TLS handshake included',
     without: '`500ms` for a Redis Cluster, else `2s`',
   },
   [`${POOL}.tcp.tcpKeepalive`]: {
-    means: 'probes on idle connections; `{}`: as the kernel has it',
+    means:
+      'probes on idle connections; `{}`: as the kernel has it. In the proxy always on: after 30 s, 10 probes, 1 s apart, where nothing else is said; before Node 26 only the time can be set (the log says so)',
     without: 'none',
   },
   [`${POOL}.tcp.tcpKeepalive.probes`]: {

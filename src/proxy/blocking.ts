@@ -39,7 +39,7 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
     if (own === undefined || session.isClosed) {
       own?.close();
       free();
-      const reply = REPLIES.noUpstreamHost;
+      const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
       request.sink!.deliver(request, reply, 0, reply.length);
       return;
     }

@@ -61,7 +61,7 @@ export class ClusterUpstream extends Upstream {
   #isClosed = false;
 
   constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
-    super(settings);
+    super(settings, plan.maxConnections);
     this.#plan = plan;
     this.#log = log;
     const { maxLagMs } = settings;

@@ -22,7 +22,10 @@ export class Conversation {
   readonly #client: Redis;
   #problem: Error | undefined;
 
-  constructor({ host, port, credentials, tls }: NodeOptions, onClosed: () => void = () => {}) {
+  constructor(
+    { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
+    onClosed: () => void = () => {},
+  ) {
     this.#client = new Redis({
       host,
       port,
@@ -31,7 +34,7 @@ export class Conversation {
       enableReadyCheck: false,
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
-      connectTimeout: ANSWER_MS,
+      connectTimeout: connectTimeoutMs,
       commandTimeout: ANSWER_MS,
       disableClientInfo: true,
       ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),

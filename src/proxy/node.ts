@@ -6,6 +6,7 @@ import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from './connection.
 import { encodeCommand } from './encode.ts';
 import type { Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
+import { keepaliveOf, type Keepalive } from './socket.ts';
 
 /** RESP3, and READONLY: a connection of a kind serves all clients that need just that. */
 export const RESP3 = 1;
@@ -18,21 +19,17 @@ export interface NodeOptions {
   readonly connectTimeoutMs: number;
   readonly credentials: Credentials | undefined;
   readonly tls: UpstreamTls | undefined;
-  /** Before the kernel asks an idle connection whether it is still there. */
-  readonly keepaliveMs: number;
+  readonly keepalive: Keepalive;
   /** Whether it knows READONLY. */
   readonly isClusterNode: boolean;
 }
-
-const KEEPALIVE_SECONDS = 30;
 
 /** All but where it is. */
 export function nodeOptionsOf(
   { connectTimeoutMs, credentials, tls, keepalive }: UpstreamBase,
   isClusterNode: boolean,
 ): Omit<NodeOptions, 'host' | 'port'> {
-  const keepaliveMs = (keepalive?.timeSeconds ?? KEEPALIVE_SECONDS) * 1_000;
-  return { connectTimeoutMs, credentials, tls, keepaliveMs, isClusterNode };
+  return { connectTimeoutMs, credentials, tls, keepalive: keepaliveOf(keepalive), isClusterNode };
 }
 
 /** Who decides what happens with a node's requests. */

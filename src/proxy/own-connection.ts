@@ -16,9 +16,12 @@ export class OwnConnection implements ConnectionOwner {
   onLost: () => void = () => {};
   /** Told of every error reply; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
+  readonly #upstream: Upstream;
   #isClosing = false;
 
-  constructor(node: Node, kind: number) {
+  constructor(upstream: Upstream, node: Node, kind: number) {
+    this.#upstream = upstream;
+    upstream.ownConnections += 1;
     this.node = node;
     this.connection = node.ownConnection(kind, this);
   }
@@ -47,6 +50,7 @@ export class OwnConnection implements ConnectionOwner {
   }
 
   closed(): void {
+    this.#upstream.ownConnections -= 1;
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.onLost();
@@ -60,8 +64,8 @@ export function openOwn(
   opened: (own: OwnConnection | undefined) => void,
 ): void {
   const node = upstream.nodeFor(request);
-  if (node !== null) {
-    opened(new OwnConnection(node, request.connectionKind));
+  if (node !== null && !upstream.isFull) {
+    opened(new OwnConnection(upstream, node, request.connectionKind));
   } else if (performance.now() > request.startedAt + upstream.settings.failoverWaitMs) {
     opened(undefined);
   } else {

@@ -3,10 +3,12 @@
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-import { KIND } from '../redis/command-table.ts';
+import { KIND, allCommands } from '../redis/command-table.ts';
 import { LATENCY_BUCKETS } from './connection.ts';
 import type { Proxy } from './proxy.ts';
 import { commandCounts } from './session.ts';
+
+const NAMES = Object.keys(KIND);
 
 /** Registers itself in `registry`. */
 export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
@@ -26,7 +28,22 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     registers,
     collect() {
       this.reset();
-      for (const [kind, index] of Object.entries(KIND)) this.inc({ kind }, commandCounts[index] ?? 0);
+      for (const kind of Object.keys(KIND)) this.inc({ kind }, 0);
+      for (const { index, kind } of allCommands()) this.inc({ kind: NAMES[kind]! }, commandCounts[index]);
+      this.inc({ kind: 'foreign' }, commandCounts[allCommands().length]);
+    },
+  });
+  void new Counter({
+    name: 'redpilot_proxy_command_calls_total',
+    help: 'Commands of clients by name, where some listener has command statistics',
+    labelNames: ['command'],
+    registers,
+    collect() {
+      this.reset();
+      if (!proxy.hasCommandStats) return;
+      for (const { index, name } of allCommands()) {
+        if (commandCounts[index]! > 0) this.inc({ command: name }, commandCounts[index]);
+      }
     },
   });
   void new Counter({

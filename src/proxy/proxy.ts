@@ -23,6 +23,7 @@ import { SlowLog } from './slow-log.ts';
 import { learnToWrite } from './socket-writer.ts';
 import { beginTurn } from './turn.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
+import { knowsProbes } from './socket.ts';
 import { withoutEffect } from './without-effect.ts';
 import type { Upstream, UpstreamSettings, UpstreamStatus } from './upstream.ts';
 
@@ -103,6 +104,11 @@ export class Proxy {
     return this.#guests.count;
   }
 
+  /** Of some listener. */
+  get hasCommandStats(): boolean {
+    return [...this.#listening.values()].some(({ routing }) => routing.listener.commandStats);
+  }
+
   /** Of each listener. */
   readPolicies(): readonly string[] {
     return [...this.#listening.values()].map(({ routing }) => routing.listener.readPolicy);
@@ -177,7 +183,7 @@ export class Proxy {
 
   /** What the plan asks for and does not get here. */
   #tell(plan: RoutingPlan): void {
-    const lines = new Set(withoutEffect(plan, this.#options));
+    const lines = new Set(withoutEffect(plan, { zone: this.#options.zone, knowsProbes }));
     for (const line of lines) if (!this.#said.has(line)) this.#options.log.warn(line);
     this.#said = lines;
   }

@@ -13,7 +13,7 @@ export class ReadsUpstream extends Upstream {
   #turn = 0;
 
   constructor(plan: ReadsPlan, settings: UpstreamSettings) {
-    super(settings);
+    super(settings, plan.maxConnections);
     const options = nodeOptionsOf(plan, false);
     this.#groups = plan.groups.map((group) =>
       group.map(

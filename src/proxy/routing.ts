@@ -49,6 +49,7 @@ export class Routing {
     const sent = (id: UpstreamId): Upstream => {
       const upstream = upstreamOf(id);
       if (zoneAffinity) upstream.askZones();
+      upstream.expectTimeouts(opTimeoutMs);
       return upstream;
     };
     const destination = ({ upstream, reads, mirrors }: Route, cut: number): Destination => ({

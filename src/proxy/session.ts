@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net';
 
-import { KIND, findCommand, type Command } from '../redis/command-table.ts';
+import { KIND, allCommands, findCommand, type Command } from '../redis/command-table.ts';
 import { inlineToCommand } from '../redis/inline.ts';
 import {
   BROKEN,
@@ -181,7 +181,7 @@ export class Session extends ClientStream implements InputHandler {
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
       return this.answer(NOT_AUTHENTICATED);
     }
-    commandCounts[command.kind]! += 1;
+    commandCounts[command.index]! += 1;
     const { routing } = this.home;
     if (routing.faults !== null && this.#injected(routing.faults, command)) return;
     if (this.mode !== null && this.mode.take(bytes, frame, command)) return;
@@ -371,8 +371,8 @@ export class Session extends ClientStream implements InputHandler {
   }
 }
 
-/** Commands so far, by kind. */
-export const commandCounts = new Float64Array(Object.keys(KIND).length);
+/** Commands so far, by their place in the table; the last: those that it lacks. */
+export const commandCounts = new Float64Array(allCommands().length + 1);
 
 const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
 

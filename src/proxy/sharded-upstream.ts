@@ -14,7 +14,7 @@ export class ShardedUpstream extends Upstream {
   #table = maglevTable([]);
 
   constructor(plan: ProxyUpstream, settings: UpstreamSettings) {
-    super(settings);
+    super(settings, plan.maxConnections);
     const options = nodeOptionsOf(plan, false);
     this.#list = new ServerList(plan.servers, options, this, () => {
       // Within the constructor there is no list yet.

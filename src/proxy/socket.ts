@@ -1,21 +1,51 @@
 /**
  * A socket to Redis, plain or TLS, that reads into a buffer of the caller's.
  */
-import { connect, isIP, type Socket } from 'node:net';
+import { connect, isIP, Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls';
 
+import type { TcpKeepalive } from '../api/objects.ts';
 import type { UpstreamTls } from '../plan/routing-plan.ts';
 
 export interface SocketOptions {
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
-  readonly keepaliveMs: number;
+  readonly keepalive: Keepalive;
   readonly tls: UpstreamTls | undefined;
 }
 
+/** Before the kernel asks an idle connection whether it is still there, between two questions, and how many it asks. */
+export interface Keepalive {
+  readonly timeMs: number;
+  readonly intervalMs: number | undefined;
+  readonly probes: number | undefined;
+}
+
+const DEFAULT_TIME_MS = 30_000;
+/** As Node has them. */
+const DEFAULT_INTERVAL_MS = 1_000;
+const DEFAULT_PROBES = 10;
+
+/** Known to Node 26; an older one has two parameters, and the rest fixed. */
+type ProbingSocket = Socket & {
+  setKeepAlive(enable: boolean, timeMs: number, intervalMs: number, probes: number): unknown;
+};
+
+/** Whether interval and probes have an effect here. */
+export const knowsProbes = Socket.prototype.setKeepAlive.length > 2;
+
+export function keepaliveOf(asked: TcpKeepalive | undefined): Keepalive {
+  const { timeSeconds, intervalSeconds, probes } = asked ?? {};
+  return {
+    timeMs: timeSeconds === undefined ? DEFAULT_TIME_MS : timeSeconds * 1_000,
+    intervalMs: intervalSeconds === undefined ? undefined : intervalSeconds * 1_000,
+    probes,
+  };
+}
+
 export function openSocket(
-  { host, port, keepaliveMs, tls }: SocketOptions,
+  { host, port, keepalive, tls }: SocketOptions,
   buffer: Buffer,
   read: (length: number) => void,
 ): Socket {
@@ -24,7 +54,7 @@ export function openSocket(
     port,
     noDelay: true,
     keepAlive: true,
-    keepAliveInitialDelay: keepaliveMs,
+    keepAliveInitialDelay: keepalive.timeMs,
     onread: {
       buffer,
       callback: (length: number): boolean => {
@@ -33,7 +63,17 @@ export function openSocket(
       },
     },
   };
-  return tls === undefined ? connect(options) : connectTls({ ...options, ...tlsOptions(tls) });
+  const socket = tls === undefined ? connect(options) : connectTls({ ...options, ...tlsOptions(tls) });
+  const { timeMs, intervalMs, probes } = keepalive;
+  if (intervalMs !== undefined || probes !== undefined) {
+    (socket as ProbingSocket).setKeepAlive(
+      true,
+      timeMs,
+      intervalMs ?? DEFAULT_INTERVAL_MS,
+      probes ?? DEFAULT_PROBES,
+    );
+  }
+  return socket;
 }
 
 export function tlsOptions(tls: UpstreamTls): ConnectionOptions {

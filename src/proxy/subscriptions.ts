@@ -74,7 +74,7 @@ export class Subscriptions implements Mode {
       const kind = session.connectionKind();
       subscriber = new Subscriber(session, () => {
         const node = upstream.primaryFor(isSharded ? place : upstream.anyPlace());
-        return node === null ? undefined : new OwnConnection(node, kind);
+        return node === null || upstream.isFull ? undefined : new OwnConnection(upstream, node, kind);
       });
       this.#subscribers.set(key, subscriber);
     }

@@ -172,9 +172,9 @@ export class Transaction implements Mode {
     this.#upstream = upstream;
     this.#place = place;
     const node = upstream.primaryFor(place);
-    if (node === null) return;
+    if (node === null || upstream.isFull) return;
     // Writes and reads alike go to the primary, which must not answer once it is one no longer.
-    const own = new OwnConnection(node, this.#session.connectionKind() & ~READONLY);
+    const own = new OwnConnection(upstream, node, this.#session.connectionKind() & ~READONLY);
     own.onError = (request, text) => {
       if (!/^(MOVED|ASK) /.test(text)) {
         // What Redis refuses to queue makes it refuse the EXEC by itself.
@@ -196,7 +196,8 @@ export class Transaction implements Mode {
   #forward(command: Command, bytes: Uint8Array, from: number, to: number): void {
     if (this.#own === undefined) {
       this.#isAborted = true;
-      return this.#session.answer(REPLIES.noUpstreamHost);
+      const isFull = this.#upstream?.isFull === true;
+      return this.#session.answer(isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost);
     }
     this.#session.inOrder(command, this.#own, bytes.subarray(from, to));
   }

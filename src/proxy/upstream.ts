@@ -74,6 +74,12 @@ interface Held {
 
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
+  /** undefined: no limit. */
+  protected readonly maxConnections: number | undefined;
+  /** Of single clients. */
+  ownConnections = 0;
+  /** What a reply may take, of the listener with the least patience. */
+  #shortestTimeoutMs = Infinity;
   /** Commands that only its servers know. */
   readonly foreign = new ForeignCommands((names) => describeCommands(this.conversation(), names));
   #held: Held[] = [];
@@ -82,8 +88,9 @@ export abstract class Upstream implements NodeOwner {
   /** Reads and hedges of this minute and the last one. */
   readonly #counts = { reads: [0, 0], hedges: [0, 0], minute: 0 };
 
-  constructor(settings: UpstreamSettings) {
+  constructor(settings: UpstreamSettings, maxConnections?: number) {
     this.settings = settings;
+    this.maxConnections = maxConnections;
   }
 
   /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
@@ -118,6 +125,14 @@ export abstract class Upstream implements NodeOwner {
     return { isReady: this.isReady, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
   }
 
+  /** As many connections as its object allows; those that clients share are always made, and count. */
+  get isFull(): boolean {
+    if (this.maxConnections === undefined) return false;
+    let count = this.ownConnections;
+    for (const node of this.nodes()) for (const _ of node.connections()) count += 1;
+    return count >= this.maxConnections;
+  }
+
   /** null: nobody can be asked now. */
   nodeFor(request: Request): Node | null {
     return this.choose(request);
@@ -133,6 +148,11 @@ export abstract class Upstream implements NodeOwner {
 
   usableReplicas(): readonly Node[] {
     return [];
+  }
+
+  /** Commands come that wait for a reply at most so long. */
+  expectTimeouts(timeoutMs: number): void {
+    this.#shortestTimeoutMs = Math.min(this.#shortestTimeoutMs, timeoutMs);
   }
 
   /** From now on each node is asked for its zone. */
@@ -266,17 +286,18 @@ export abstract class Upstream implements NodeOwner {
   #watch(node: Node, now: number): void {
     for (const connection of node.connections()) {
       const waiting = connection.waitingMs(now);
-      if (waiting < this.settings.hedgeAfterMs) continue;
+      const { hedgeAfterMs } = this.settings;
+      const patienceMs = Math.min(hedgeAfterMs, this.#shortestTimeoutMs);
+      if (waiting < patienceMs) continue;
       if (waiting > GIVE_UP_MS) {
         connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
         continue;
       }
-      node.update({ isSilent: true });
-      connection.overdue(now - this.settings.hedgeAfterMs, (request, sentAt) => {
-        if (request.isRead && request.sent === 1) this.#hedge(request);
-        if (request.sent === 1 && sentAt + request.terms.opTimeoutMs < now) {
-          this.#answer(request, REPLIES.upstreamFailure);
-        }
+      if (waiting >= hedgeAfterMs) node.update({ isSilent: true });
+      connection.overdue(now - patienceMs, (request, sentAt) => {
+        // Of a hedged read too: whoever answers later answers nobody.
+        if (sentAt + request.terms.opTimeoutMs < now) this.#answer(request, REPLIES.upstreamFailure);
+        else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) this.#hedge(request);
       });
     }
   }

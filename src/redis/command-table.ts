@@ -33,6 +33,8 @@ export type Kind = (typeof KIND)[keyof typeof KIND];
 
 export interface Command {
   readonly name: string;
+  /** Its place among all of the table; of what the table lacks, the place behind the last. */
+  readonly index: number;
   readonly kind: Kind;
   readonly arity: number;
   /** May be sent to replicas. */
@@ -70,12 +72,13 @@ const KIND_BY_NAME = new Map(
 );
 
 /** How a command that COMMAND describes is carried out. */
-export function commandOf(spec: CommandSpec): Command {
+export function commandOf(spec: CommandSpec, index: number): Command {
   const { name, arity, keys } = spec;
   const [first] = keys;
   const firstKey = first?.begin.kind === 'index' && first.find.kind === 'range' ? first.begin.index : 0;
   return {
     name,
+    index,
     arity,
     kind: KIND_BY_NAME.get(name) ?? kindOf(spec, firstKey),
     isRead: spec.reads && !WRITES_NEVERTHELESS.has(name),
@@ -93,7 +96,9 @@ function kindOf({ blocks, pubsub, keys, name }: CommandSpec, firstKey: number): 
   return keys.length > 0 ? KIND.movable : KIND.keyless;
 }
 
-const COMMANDS: readonly Command[] = COMMAND_LINES.trim().split('\n').map(parseSpecLine).map(commandOf);
+const COMMANDS: readonly Command[] = COMMAND_LINES.trim()
+  .split('\n')
+  .map((line, index) => commandOf(parseSpecLine(line), index));
 
 export function commandByName(name: string): Command | undefined {
   return COMMANDS.find((command) => command.name === name.toLowerCase());

@@ -2,7 +2,7 @@
  * Commands that our table lacks, as their server describes them: modules', a newer Redis', renamed ones.
  */
 import { specOfEntry, type CommandEntry } from './command-spec.ts';
-import { KIND, commandByName, commandOf, type Command, type Kind } from './command-table.ts';
+import { KIND, allCommands, commandByName, commandOf, type Command, type Kind } from './command-table.ts';
 
 /** The command, or why it is not carried out. */
 export type Foreign = { readonly command: Command } | { readonly refusal: string };
@@ -28,7 +28,7 @@ export function foreignCommand(name: string, entry: CommandEntry): Foreign {
   if (flags.includes('movablekeys') && spec.keys.length === 0) {
     return { refusal: 'Redis does not say where its keys are' };
   }
-  const command = commandOf(spec);
+  const command = commandOf(spec, allCommands().length);
   if (!UNDER_ANY_NAME.has(command.kind)) return { refusal: 'it subscribes' };
   return { command };
 }

@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../src/demo/eventually.ts';
 import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
+import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { takeRequest, type Request } from '../../src/proxy/request.ts';
 
 const OWNER: ConnectionOwner = {
@@ -32,7 +33,7 @@ async function setUp(
       host: '127.0.0.1',
       port: (accepting.address() as AddressInfo).port,
       connectTimeoutMs: 5_000,
-      keepaliveMs: 30_000,
+      keepalive: keepaliveOf(undefined),
       tls: undefined,
       handshake: [],
       latency: new Float64Array(LATENCY_BUCKETS),

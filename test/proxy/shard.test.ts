@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ReadPolicy } from '../../src/api/objects.ts';
 import { Node } from '../../src/proxy/node.ts';
 import { Shard, policyIndex } from '../../src/proxy/shard.ts';
+import { keepaliveOf } from '../../src/proxy/socket.ts';
 
 interface State {
   readonly isNear: boolean;
@@ -22,7 +23,7 @@ function nodeOf(port: number, state: State): Node {
       connectTimeoutMs: 500,
       credentials: undefined,
       tls: undefined,
-      keepaliveMs: 30_000,
+      keepalive: keepaliveOf(undefined),
       isClusterNode: true,
     },
     { slow: null, refused: () => false, lost() {}, changed() {} },
