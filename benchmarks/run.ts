@@ -47,7 +47,7 @@ const BENCHMARKS: Readonly<
     load: () => import('./kubernetes.ts'),
   },
   soak: {
-    what: 'memory, missed changes and errors over minutes of changes before hundreds of streams',
+    what: 'memory, missed changes and errors over minutes of changes before hundreds of streams; `proxy`: of the proxy',
     load: () => import('./soak.ts'),
   },
 };

@@ -21,6 +21,7 @@ import { errorsOf, startIoredis } from '../test/e2e/client-loads.ts';
 import { median } from './free-connections.ts';
 import { SimulatedSidecar } from './simulated-sidecar.ts';
 import { REAL_HOST, SoakObjects } from './soak-objects.ts';
+import { soakProxy } from './soak-proxy.ts';
 
 const CHANGE_MS = 250;
 const PROGRESS_MS = 10_000;
@@ -34,6 +35,7 @@ interface Options {
 }
 
 export async function run(args: readonly string[]): Promise<void> {
+  if (args[0] === 'proxy') return await soakProxy(args.slice(1));
   const number = (flag: string, otherwise: number): number =>
     Number(args[args.indexOf(flag) + 1 || args.length] ?? otherwise) || otherwise;
   const options = {

@@ -12,8 +12,12 @@ import { giveRequest, type Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { beginTurn, flushClient, type Flushable } from './turn.ts';
 
-/** A client with more commands under way is not read from until half of them are answered. */
+/**
+ * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
+ * at each turn that brought replies, as long as it reads them: how large they are nobody knows before.
+ */
 const MAX_PENDING = 1_024;
+const FIRST_PENDING = 64;
 /** A client that has not taken so much of its replies is not read from. */
 const MAX_UNREAD_BYTES = 1_048_576;
 /** What a client may send ahead while it waits for a blocking command. */
@@ -26,6 +30,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   readonly #output = new Output();
   readonly replies = new ReplyQueue(this.#output);
   #isDirty = false;
+  #maxPending = FIRST_PENDING;
   /** Nothing more is taken from it; it is closed when all is answered. */
   #isEnding = false;
   #isPaused = false;
@@ -89,7 +94,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   /** A request whose reply leaves after those that are expected already. */
   protected expect(): Request {
     const request = this.replies.next();
-    if (this.replies.length >= MAX_PENDING) this.#isPaused = true;
+    if (this.replies.length >= this.#maxPending) this.#isPaused = true;
     return request;
   }
 
@@ -108,8 +113,13 @@ export abstract class ClientStream implements Flushable, ReplySink {
       this.#isHeld = false;
       then();
     }
-    if (this.#writer.waiting > MAX_UNREAD_BYTES) this.#isPaused = true;
-    else if (this.#isPaused && this.replies.length < MAX_PENDING / 2) this.#resume();
+    if (this.#writer.waiting > MAX_UNREAD_BYTES) {
+      this.#isPaused = true;
+      this.#maxPending = FIRST_PENDING;
+      return;
+    }
+    if (this.#maxPending < MAX_PENDING) this.#maxPending *= 2;
+    if (this.#isPaused && this.replies.length < this.#maxPending / 2) this.#resume();
   }
 
   /** No command is looked at until what is returned is called. */
@@ -165,7 +175,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   /** Goes on with what had come already, then with the socket. */
   #resume(): void {
     if (!this.#isPaused || this.#isHeld || this.isClosed || this.#congested !== null) return;
-    if (this.replies.length >= MAX_PENDING || this.#writer.waiting > MAX_UNREAD_BYTES) return;
+    if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
     this.#isPaused = false;
     this.proceed();
     // Paused again by what had come.

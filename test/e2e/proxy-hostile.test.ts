@@ -6,11 +6,14 @@ import { pino } from 'pino';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { Proxy } from '../../src/proxy/proxy.ts';
 import { needRedis } from './environment.ts';
-import { client, portsOf } from './proxy-setting.ts';
+import { startHostileClients } from './hostile-input.ts';
+import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+import { startSteadyClient } from './steady-client.ts';
 
 const WRONG: [what: string, bytes: string, answer: RegExp][] = [
   ['a huge number of arguments', '*2147483647\r\n', /invalid multibulk length/],
@@ -110,6 +113,25 @@ test('hostile clients cost themselves only', async (t) => {
       }),
     );
   });
+});
+
+test('beside generated hostile input a client gets the right replies', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({ redis, replicas: 0 });
+  t.after(() => cluster.stop());
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  t.diagnostic(`seed ${seed}`);
+  const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'MASTER')));
+  const hostile = startHostileClients(port, seed, 40);
+  t.after(() => hostile.stop());
+  const steady = startSteadyClient(port, 2);
+  await eventually('enough of them', () => (hostile.opened >= 600 ? true : undefined), {
+    deadlineMs: 30_000,
+  });
+  const { commands, wrong } = await steady.stop();
+  assert.deepEqual(wrong, []);
+  assert.ok(commands > 20, `${commands} commands`);
 });
 
 function open(port: number): Socket {
