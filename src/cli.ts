@@ -7,31 +7,35 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError, Option } from 'commander';
 
-import { bootstrapCommand } from './commands/bootstrap.ts';
-import { certsCommand } from './commands/certs.ts';
-import { demoCommand } from './commands/demo.ts';
 import { LOG_LEVELS } from './commands/log.ts';
-import { proxyCommand } from './commands/proxy.ts';
-import { serveCommand } from './commands/serve.ts';
-import { statusCommand } from './commands/status.ts';
-import { translateCommand } from './commands/translate.ts';
-import { validateCommand } from './commands/validate.ts';
-import { xdsCommand } from './commands/xds.ts';
 
-const COMMANDS = [
-  serveCommand,
-  proxyCommand,
-  translateCommand,
-  validateCommand,
-  bootstrapCommand,
-  statusCommand,
-  xdsCommand,
-  certsCommand,
-  demoCommand,
-];
+type CreateCommand = () => Command;
+
+/** Loaded when they are wanted: all of them together take most of a second of processor time, and memory for good. */
+const COMMANDS: Readonly<Record<string, () => Promise<CreateCommand>>> = {
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
+  proxy: async () => (await import('./commands/proxy.ts')).proxyCommand,
+  translate: async () => (await import('./commands/translate.ts')).translateCommand,
+  validate: async () => (await import('./commands/validate.ts')).validateCommand,
+  bootstrap: async () => (await import('./commands/bootstrap.ts')).bootstrapCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  xds: async () => (await import('./commands/xds.ts')).xdsCommand,
+  certs: async () => (await import('./commands/certs.ts')).certsCommand,
+  demo: async () => (await import('./commands/demo.ts')).demoCommand,
+};
+
+/** What these arguments need: the command that they name, or all of them, for help and for suggestions. */
+export async function loadCommands(args: readonly string[] = []): Promise<readonly CreateCommand[]> {
+  const isValue = (index: number): boolean => args[index - 1] === '--log-level';
+  const first = args.find((arg, index) => !arg.startsWith('-') && !isValue(index));
+  const load = first === undefined || !Object.hasOwn(COMMANDS, first) ? undefined : COMMANDS[first];
+  if (load !== undefined) return [await load()];
+  if (first === undefined && args.includes('--version')) return [];
+  return await Promise.all(Object.values(COMMANDS).map(async (loadEach) => await loadEach()));
+}
 
 /** The whole command line, for `run` and for those who want to check a call without making it. */
-export function createProgram(): Command {
+export function createProgram(commands: readonly CreateCommand[]): Command {
   const program = new Command('redpilot')
     .description('Control plane that turns RedisService objects into Envoy configuration')
     .version(version())
@@ -42,7 +46,7 @@ export function createProgram(): Command {
       if (outer.getOptionValueSource('logLevel') !== 'cli') return;
       command.setOptionValueWithSource('logLevel', outer.getOptionValue('logLevel'), 'cli');
     });
-  for (const create of COMMANDS) program.addCommand(create());
+  for (const create of commands) program.addCommand(create());
   for (const [command, path] of withNested(program, '')) {
     if (command !== program && command.commands.length === 0) command.addOption(logLevelOption());
     command.exitOverride();
@@ -89,7 +93,7 @@ export async function run(args: readonly string[]): Promise<void> {
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   try {
-    await createProgram().parseAsync([...args], { from: 'user' });
+    await createProgram(await loadCommands(args)).parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2;

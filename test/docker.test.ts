@@ -5,11 +5,12 @@ import { test } from 'node:test';
 import type { Command } from 'commander';
 import { parseAllDocuments } from 'yaml';
 
-import { createProgram } from '../src/cli.ts';
+import { createProgram, loadCommands } from '../src/cli.ts';
 import { DRAIN_SECONDS } from '../src/demo/demo.ts';
 import { ENVOY_WHEEL } from '../src/demo/wheel.ts';
 import { addressOf, compose, copiesOf, flag, root, service, stages } from './container-files.ts';
 
+const allCommands = await loadCommands();
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { build }]) => build !== undefined);
 const redisNodes = services.filter(([name]) => name.startsWith('redis-'));
@@ -22,7 +23,7 @@ const finalStage = stages.at(-1) ?? assert.fail('the Dockerfile has no stage');
 
 /** The options that a call has, without making it; fails where the command line would refuse it. */
 function parsed(args: readonly string[]): Record<string, unknown> {
-  const program = createProgram();
+  const program = createProgram(allCommands);
   let options: Record<string, unknown> | undefined;
   for (const command of program.commands) {
     command.action(() => {
@@ -34,7 +35,7 @@ function parsed(args: readonly string[]): Record<string, unknown> {
 }
 
 function commandNamed(name: string): Command {
-  return createProgram().commands.find((command) => command.name() === name) ?? assert.fail(name);
+  return createProgram(allCommands).commands.find((command) => command.name() === name) ?? assert.fail(name);
 }
 
 const portOf = (address: string): string => address.slice(address.lastIndexOf(':') + 1);

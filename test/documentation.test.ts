@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { createProgram } from '../src/cli.ts';
+import { createProgram, loadCommands } from '../src/cli.ts';
 import { pages, readme } from './documentation.ts';
 
+const allCommands = await loadCommands();
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
 test('README has objects and commands to begin with', () => {
@@ -34,7 +35,7 @@ for (const { file, yaml, commands } of pages) {
   }
   for (const command of commands.filter((line) => line.startsWith('redpilot '))) {
     test(`${file}: "${command}" is a call that the command line takes`, () => {
-      const program = createProgram();
+      const program = createProgram(allCommands);
       for (const each of program.commands.flatMap((outer) => [outer, ...outer.commands]))
         each.action(() => {});
       assert.doesNotThrow(() => program.parse(wordsOf(command).slice(1), { from: 'user' }));

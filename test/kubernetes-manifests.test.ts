@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url';
 
 import { parse, parseAllDocuments } from 'yaml';
 
-import { createProgram } from '../src/cli.ts';
+import { createProgram, loadCommands } from '../src/cli.ts';
 import { ENVOY_WHEEL } from '../src/demo/wheel.ts';
 import { ISTIO_KINDS, WATCHED_KINDS } from '../src/sources/kubernetes/kinds.ts';
 
+const allCommands = await loadCommands();
 const root = fileURLToPath(new URL('../manifests/', import.meta.url));
 
 interface Mount {
@@ -93,7 +94,7 @@ const containerOf = (pod: PodSpec, name: string): Container =>
 
 /** The options of a call, without making it; fails where the command line would refuse it. */
 function optionsOf({ args = [] }: Container): Readonly<Record<string, unknown>> {
-  const program = createProgram();
+  const program = createProgram(allCommands);
   let options: Readonly<Record<string, unknown>> | undefined;
   for (const command of program.commands) {
     command.action(() => {

@@ -143,18 +143,21 @@ async function connectAll(order: ConnectOrder): Promise<Report> {
       const done = stream.had('LDS', 1);
       stream.ask('LDS', []);
       times[index] = await done;
-      if (order.endpoints.length > 0) {
-        const had = stream.had('EDS', 1);
-        stream.ask('EDS', order.endpoints);
-        await had;
-      }
-      if (index < order.slow) stream.pause();
       all[index] = stream;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, connectSome));
+  if (order.endpoints.length > 0) await Promise.all(all.map((stream) => askForEndpoints(stream, order)));
+  for (const stream of all.slice(0, order.slow)) stream.pause();
   streams = all.slice(order.slow);
   return { what: 'connected', times, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** Not all servers have any, so this is no part of the first sync. */
+async function askForEndpoints(stream: Stream, { endpoints }: ConnectOrder): Promise<void> {
+  const had = stream.had('EDS', 1);
+  stream.ask('EDS', endpoints);
+  await had;
 }
 
 async function wait({ type, resources }: WaitOrder): Promise<Report> {

@@ -11,6 +11,7 @@ import { admit } from './admission.ts';
 import { ChangeLatency } from './change-latency.ts';
 import type { Clock } from './clock.ts';
 import { decodeRequest } from './decoding.ts';
+import type { FrameWriter } from './frames.ts';
 import { type Limits, RequestAllowance, tooManyNames } from './limits.ts';
 import { type RequestOutcome, typeWord, type XdsMetrics } from './metrics.ts';
 import { drainMsOf } from './node.ts';
@@ -30,9 +31,7 @@ export interface XdsLog {
   error(fields: object, message: string): void;
 }
 
-export interface Transport {
-  /** False: no more until `writable` is called. */
-  write(bytes: Buffer): boolean;
+export interface Transport extends FrameWriter {
   /** Ends the stream because of something the client did. */
   refuse(refusal: Refusal): void;
   /** Ends the stream because the server or the connection goes. */
@@ -97,16 +96,14 @@ export class LiveStream {
     this.#caller = caller;
     this.#allowance = new RequestAllowance(around.limits, around.clock.now());
     around.metrics?.streamOpened();
+    transport.onDrain(() => {
+      this.#canWrite = true;
+      this.#guard(() => this.#flush());
+    });
   }
 
   receive(bytes: Uint8Array): void {
     if (!this.#isOver) this.#guard(() => this.#receive(bytes));
-  }
-
-  /** The transport can take more again. */
-  writable(): void {
-    this.#canWrite = true;
-    this.#guard(() => this.#flush());
   }
 
   /** Sends what has changed at that time. */
@@ -288,9 +285,10 @@ export class LiveStream {
   }
 
   #write(response: Response): void {
-    const bytes = encodeResponse(this.#kind.variant, response);
-    this.#around.metrics?.response(response.typeUrl, bytes.length);
-    this.#canWrite = this.#transport.write(bytes);
+    const frame = encodeResponse(this.#kind.variant, response);
+    const bytes = frame.reduce((sum, { length }) => sum + length, 0);
+    this.#around.metrics?.response(response.typeUrl, bytes);
+    this.#canWrite = this.#transport.write(frame);
   }
 
   #flush(): void {

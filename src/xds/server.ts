@@ -136,7 +136,6 @@ function serve(
     connection.delete(stream);
   };
   call.on('data', (bytes: Buffer) => stream.receive(bytes));
-  call.on('drain', () => stream.writable());
   call.on('end', () => {
     over('ended by the node');
     call.end();

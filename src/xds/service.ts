@@ -1,12 +1,13 @@
 /**
  * The gRPC side of the streams: which methods there are, and a call as a transport.
  *
- * Bytes pass through: responses are put together by `wire.ts`, and requests are decoded by the stream, because a
+ * Bytes pass through: responses are put together by `wire.ts` and written by `frames.ts`, and requests are decoded by the stream, because a
  * deserializer that throws makes grpc-js 1.14 end the call with INTERNAL instead of INVALID_ARGUMENT.
  */
 import { type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
+import { frameWriter } from './frames.ts';
 import type { Transport } from './live-stream.ts';
 import type { Refusal } from './refusal.ts';
 import type { Variant } from './requests.ts';
@@ -68,7 +69,7 @@ export function transportOf(call: XdsCall): Transport {
     call.emit('error', { code, details });
   };
   return {
-    write: (bytes) => call.write(bytes),
+    ...frameWriter(call),
     refuse: ({ kind, problem }) => end(CODES[kind], problem),
     fail: () => end(status.INTERNAL, 'the control plane has a fault, which its log tells'),
     leave: (why) => end(status.UNAVAILABLE, why),

@@ -1,7 +1,7 @@
 /**
  * Discovery responses as bytes. The fields of a Protobuf message are runs of bytes in any order, so a response is put
  * together from what is encoded already: each resource once, the content of a response once for all streams that are sent
- * it, and the nonce, which is the stream's.
+ * it, and before it the nonce, which is the stream's.
  *
  *   DiscoveryResponse       1 version_info, 2 resources (Any), 4 type_url, 5 nonce
  *   DeltaDiscoveryResponse  1 system_version_info, 2 resources (Resource), 4 type_url, 5 nonce, 6 removed_resources
@@ -11,6 +11,7 @@
 import { unpooled } from '../envoy/codec.ts';
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import type { Transition } from '../envoy/resource-set.ts';
+import { type Frame, headOfFrame } from './frames.ts';
 import type { InitialForm } from './initial-form.ts';
 import type { Variant } from './requests.ts';
 import type { Response } from './subscription.ts';
@@ -21,8 +22,11 @@ type Form = 'world' | 'world, initial' | 'delta' | 'delta, initial';
 interface Encoded {
   readonly body: Buffer;
   nonce: string;
-  bytes: Buffer;
+  frame: Frame;
 }
+
+/** From here on a second piece costs less than a copy. */
+const LARGE_BYTES = 16 * 1024;
 
 const resources = new WeakMap<Resource, Map<Form, Buffer>>();
 
@@ -32,19 +36,25 @@ const contents = new Map<string, WeakMap<Transition, WeakMap<object, Encoded>>>(
 const NO_FORM = {};
 
 /** The bytes may be shared: they are not to be written to. */
-export function encodeResponse(variant: Variant, { content, initialForm, typeUrl, nonce }: Response): Buffer {
+export function encodeResponse(variant: Variant, { content, initialForm, typeUrl, nonce }: Response): Frame {
   const forms = formsOf(`${variant} ${typeUrl}`, content);
   let encoded = forms.get(initialForm ?? NO_FORM);
   if (encoded === undefined) {
-    const body = encodeContent(variant, typeUrl, content, initialForm);
-    encoded = { body, nonce: '', bytes: body };
+    encoded = { body: encodeContent(variant, typeUrl, content, initialForm), nonce: '', frame: [] };
     forms.set(initialForm ?? NO_FORM, encoded);
   }
   if (encoded.nonce !== nonce) {
     encoded.nonce = nonce;
-    encoded.bytes = unpooled(Buffer.concat([encoded.body, field(5, text(nonce))]));
+    encoded.frame = frameOf(nonce, encoded.body);
   }
-  return encoded.bytes;
+  return encoded.frame;
+}
+
+function frameOf(nonce: string, body: Buffer): Frame {
+  const field5 = field(5, text(nonce));
+  const before = [headOfFrame(field5.length + body.length), field5];
+  if (body.length < LARGE_BYTES) return [unpooled(Buffer.concat([...before, body]))];
+  return [unpooled(Buffer.concat(before)), body];
 }
 
 function formsOf(kind: string, content: Transition): WeakMap<object, Encoded> {

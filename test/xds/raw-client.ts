@@ -1,7 +1,7 @@
 /**
  * A client of raw HTTP/2 that sends one request and looks at nothing but whether bytes come: cheap enough for thousands.
  */
-import { connect, type ClientHttp2Session, constants } from 'node:http2';
+import { connect, type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
 
 import { encode } from '../../src/envoy/codec.ts';
 import { LISTENER_TYPE } from '../../src/envoy/resource.ts';
@@ -16,10 +16,14 @@ const REQUEST = encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
 /** How a client goes: as it should, without its stream's end, or without a word. */
 export type Parting = 'end' | 'reset' | 'destroy';
 
-/** Connects, asks for listeners, waits for the first bytes, and goes. */
-export async function comeAndGo(address: string, parting: Parting): Promise<void> {
+interface RawClient {
+  readonly session: ClientHttp2Session;
+  readonly stream: ClientHttp2Stream;
+}
+
+/** Connects and asks for listeners. */
+export function askForListeners(address: string): RawClient {
   const session = connect(`http://${address}`);
-  const closed = new Promise((resolve) => session.once('close', resolve));
   session.on('error', () => {});
   const stream = session.request({
     ':method': 'POST',
@@ -28,23 +32,26 @@ export async function comeAndGo(address: string, parting: Parting): Promise<void
     te: 'trailers',
   });
   stream.on('error', () => {});
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(REQUEST.length, 1);
+  stream.write(Buffer.concat([head, REQUEST]));
+  return { session, stream };
+}
+
+/** Connects, asks for listeners, waits for the first bytes, and goes. */
+export async function comeAndGo(address: string, parting: Parting): Promise<void> {
+  const { session, stream } = askForListeners(address);
+  const closed = new Promise((resolve) => session.once('close', resolve));
   const answered = new Promise<void>((resolve, reject) => {
     stream.once('data', () => resolve());
     stream.once('close', () => reject(new Error('the stream ended before anything came')));
   });
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(REQUEST.length, 1);
-  stream.write(Buffer.concat([head, REQUEST]));
   await answered;
-  part(session, stream, parting);
+  part({ session, stream }, parting);
   await closed;
 }
 
-function part(
-  session: ClientHttp2Session,
-  stream: ReturnType<ClientHttp2Session['request']>,
-  parting: Parting,
-): void {
+function part({ session, stream }: RawClient, parting: Parting): void {
   if (parting === 'destroy') session.destroy();
   else if (parting === 'reset') stream.close(constants.NGHTTP2_CANCEL, () => session.close());
   else {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { decode, encode } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, type Resource } from '../../src/envoy/resource.ts';
 import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import { messageOf } from '../../src/xds/frames.ts';
 import { InitialForm } from '../../src/xds/initial-form.ts';
 import type { Response } from '../../src/xds/subscription.ts';
 import { encodeResponse } from '../../src/xds/wire.ts';
@@ -36,7 +37,7 @@ for (const isInitial of [false, true]) {
   });
 
   test(`the codec reads what is put together for the state of the world, resources ${form}`, () => {
-    const bytes = encodeResponse('state of the world', response(isInitial, resources));
+    const bytes = messageOf(encodeResponse('state of the world', response(isInitial, resources)));
     const {
       version_info,
       type_url,
@@ -48,7 +49,7 @@ for (const isInitial of [false, true]) {
   });
 
   test(`the codec reads what is put together for delta, resources ${form}`, () => {
-    const bytes = encodeResponse('delta', response(isInitial, resources));
+    const bytes = messageOf(encodeResponse('delta', response(isInitial, resources)));
     const read = decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes);
     assert.deepEqual([read.system_version_info, read.type_url, read.nonce], ['v7', CLUSTER_TYPE, '3']);
     assert.deepEqual(read.removed_resources, ['c', 'd']);

@@ -11,6 +11,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 
 import { CLUSTER_TYPE, LISTENER_TYPE, type Resource, type TypeUrl } from '../../../src/envoy/resource.ts';
 import { ResourceSet, type Transition } from '../../../src/envoy/resource-set.ts';
+import { messageOf } from '../../../src/xds/frames.ts';
 import { SERVICES, type XdsCall } from '../../../src/xds/service.ts';
 import { encodeResponse } from '../../../src/xds/wire.ts';
 
@@ -37,7 +38,8 @@ function encode(typeUrl: TypeUrl, content: Transition): Buffer {
   generation += 1;
   const nonce = `${generation}`;
   const { removed, resources: fresh } = content;
-  return encodeResponse('delta', { typeUrl, nonce, content, removed, fresh, initialForm: undefined });
+  const response = { typeUrl, nonce, content, removed, fresh, initialForm: undefined };
+  return messageOf(encodeResponse('delta', response));
 }
 
 function all(type: Line['type']): Buffer {
