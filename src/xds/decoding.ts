@@ -19,14 +19,56 @@ export type Decoded =
 export function decodeRequest({ variant, only }: StreamKind, bytes: Uint8Array): Decoded {
   try {
     if (variant === 'delta') {
-      const message = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
+      const message =
+        textsOf(bytes, DELTA_TEXTS) ?? decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
       return decoded(message, only, (typeUrl) => deltaRequest(typeUrl, message));
     }
-    const message = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
+    const message =
+      textsOf(bytes, WORLD_TEXTS) ?? decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
     return decoded(message, only, (typeUrl) => worldRequest(typeUrl, message));
   } catch {
     return { kind: 'malformed', problem: `the bytes are not a request of the ${variant} variant` };
   }
+}
+
+/** All that an acknowledgement holds, by number. */
+const DELTA_TEXTS: Readonly<Record<number, 'type_url' | 'response_nonce'>> = {
+  2: 'type_url',
+  6: 'response_nonce',
+};
+const WORLD_TEXTS: Readonly<Record<number, 'version_info' | 'type_url' | 'response_nonce'>> = {
+  1: 'version_info',
+  4: 'type_url',
+  5: 'response_nonce',
+};
+
+/**
+ * The message where it holds nothing but these, all of them short: half of all requests are acknowledgements, and the
+ * codec makes ten times as much of them. undefined: the codec has to read it.
+ */
+function textsOf<Name extends string>(
+  bytes: Uint8Array,
+  fields: Readonly<Record<number, Name>>,
+): { [name in Name]?: string } | undefined {
+  const texts: { [name in Name]?: string } = {};
+  for (let at = 0; at < bytes.length;) {
+    const [tag = 0, length = LONG] = [bytes[at], bytes[at + 1]];
+    const name = fields[tag >>> 3];
+    const end = at + 2 + length;
+    if (name === undefined || (tag & 7) !== DELIMITED || length >= LONG || end > bytes.length)
+      return undefined;
+    texts[name] = textIn(bytes, at + 2, end);
+    at = end;
+  }
+  return texts;
+}
+
+const DELIMITED = 2;
+/** From here on a length takes two bytes. */
+const LONG = 0x80;
+
+function textIn(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8', start, end);
 }
 
 function decoded(

@@ -46,9 +46,12 @@ export function frameWriter(call: ServerDuplexStream<Buffer, Buffer>): FrameWrit
       if (stream.destroyed || stream.closed || stream.writableEnded) return false;
       // The headers; only the first time.
       call.sendMetadata(new Metadata());
+      const [first, ...others] = frame;
+      if (first === undefined) return true;
+      if (others.length === 0) return stream.write(first);
       stream.cork();
-      let canWrite = true;
-      for (const piece of frame) canWrite = stream.write(piece);
+      let canWrite = stream.write(first);
+      for (const piece of others) canWrite = stream.write(piece);
       stream.uncork();
       return canWrite;
     },

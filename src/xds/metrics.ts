@@ -5,6 +5,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
 import type { Refusal } from './refusal.ts';
+import { Tally } from './tally.ts';
 
 const WORDS: Readonly<Record<TypeUrl, string>> = {
   [CLUSTER_TYPE]: 'clusters',
@@ -56,13 +57,13 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
     registers,
   });
   const streams = new Gauge({ name: 'redpilot_xds_streams', help: 'Open xDS streams', registers });
-  const requests = new Counter({
+  const requests = new Tally({
     name: 'redpilot_xds_requests_total',
     help: 'Requests on xDS streams, by what they were',
     labelNames: ['type', 'outcome'],
     registers,
   });
-  const responses = new Counter({
+  const responses = new Tally({
     name: 'redpilot_xds_responses_total',
     help: 'Responses sent on xDS streams',
     labelNames: ['type'],
@@ -74,7 +75,7 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
     labelNames: ['type'],
     registers,
   });
-  const bytesSent = new Counter({
+  const bytesSent = new Tally({
     name: 'redpilot_xds_response_bytes_total',
     help: 'Bytes of responses sent on xDS streams, before TLS and HTTP/2',
     labelNames: ['type'],
@@ -96,13 +97,13 @@ export function createXdsMetrics(registry: Registry): XdsMetrics {
     streamClosed: () => streams.dec(),
     request(type, outcome) {
       const word = type === undefined ? 'none' : typeWord(type);
-      requests.inc({ type: word, outcome });
+      requests.add(1, word, outcome);
       if (outcome === 'rejected') rejections.inc({ type: word });
     },
     response(type, bytes) {
-      const labels = { type: typeWord(type) };
-      responses.inc(labels);
-      bytesSent.inc(labels, bytes);
+      const word = typeWord(type);
+      responses.add(1, word);
+      bytesSent.add(bytes, word);
     },
     acknowledged: (type, latencyMs) => latencies.observe({ type: typeWord(type) }, latencyMs / 1_000),
   };

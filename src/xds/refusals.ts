@@ -118,6 +118,7 @@ export class Refusals {
 
   /** When the next retry is due; undefined: none is. */
   retryAt(): number | undefined {
+    if (this.isEmpty) return undefined;
     const times = this.#refusals.flatMap(({ isRetried, retryAtMs }) => (isRetried ? [] : retryAtMs));
     return times.length > 0 ? Math.min(...times) : undefined;
   }

@@ -99,6 +99,7 @@ export class Retention {
   }
 
   wakeAt(): number | undefined {
+    if (this.#kept.size === 0) return undefined;
     const times = [...this.#kept.values()].flatMap(({ drainedMs }) => drainedMs ?? []);
     return times.length > 0 ? Math.min(...times) : undefined;
   }

@@ -100,12 +100,15 @@ export class XdsStream {
   /** When to ask for the next response although nothing else has happened; undefined: not before something does. */
   wakeAt(nowMs: number): number | undefined {
     if (this.#snapshot === undefined) return undefined;
-    const times = [...this.#subscriptions()].flatMap((subscription) => subscription.wakeAt(nowMs) ?? []);
-    const drainedMs = this.#retention.wakeAt();
-    if (drainedMs !== undefined) times.push(drainedMs);
-    if (this.#waitingSinceMs !== undefined) times.push(this.#waitingSinceMs + this.#limitMs);
-    const future = times.filter((time) => time > nowMs);
-    return future.length > 0 ? Math.min(...future) : undefined;
+    let earliest = Infinity;
+    const consider = (time: number | undefined): void => {
+      if (time !== undefined && time > nowMs && time < earliest) earliest = time;
+    };
+    for (const subscription of this.#world.values()) consider(subscription.wakeAt(nowMs));
+    for (const subscription of this.#delta.values()) consider(subscription.wakeAt(nowMs));
+    consider(this.#retention.wakeAt());
+    if (this.#waitingSinceMs !== undefined) consider(this.#waitingSinceMs + this.#limitMs);
+    return earliest === Infinity ? undefined : earliest;
   }
 
   /** undefined: the client has not asked for that type. */
@@ -114,7 +117,7 @@ export class XdsStream {
   }
 
   states(): readonly SubscriptionState[] {
-    return Array.from(this.#subscriptions(), (subscription) => subscription.state());
+    return [...this.#world.values(), ...this.#delta.values()].map((subscription) => subscription.state());
   }
 
   /** How many names the client is subscribed to, beside the wildcard. */
@@ -210,10 +213,5 @@ export class XdsStream {
 
   #subscription(type: TypeUrl): Subscription | undefined {
     return this.#world.get(type) ?? this.#delta.get(type);
-  }
-
-  *#subscriptions(): Iterable<Subscription> {
-    yield* this.#world.values();
-    yield* this.#delta.values();
   }
 }
