@@ -30,10 +30,10 @@ import { refusedAuth, refusedUpstream, SECRETS_PATH } from './secrets.ts';
 
 export interface BodyOptions {
   readonly priority: number;
-  readonly secrets: PlaceSecret;
   readonly envoyVersion: string | undefined;
-  /** What is there now. */
-  readonly present: unknown;
+  readonly secrets: PlaceSecret;
+  /** The spec that is there now. */
+  readonly present: () => unknown;
 }
 
 /** undefined: none of the listeners can be served. What is wrong is added to `problems`. */
@@ -110,14 +110,14 @@ function allowed({ plan, listener }: Governed, { envoyVersion }: BodyOptions, pr
 /** Where Istio listens for the host; what can't be known stays as it was. */
 function placesOf(
   { plan, listener, bind, isPortWide }: Governed,
-  present: unknown,
+  present: BodyOptions['present'],
   problems: Problems,
 ): readonly ListenerPlace[] {
   const { id, host, port } = listener;
   const found = plan.addresses.get(id) ?? { kind: 'none', why: 'unknown' };
   if (found.kind === 'known') return found.addresses.map((address) => placeOfAddress(address, port));
   if (isPortWide) return [{ portNumber: port }];
-  const kept = placesIn(present, id);
+  const kept = placesIn(present(), id);
   if (bind !== undefined && kept.length === 0) return [];
   const stays = kept.length === 0 ? '' : '; until then sidecars keep what they have of it';
   const message = `${NO_ADDRESS[found.why](host)}${stays}`;

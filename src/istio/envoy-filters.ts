@@ -5,17 +5,15 @@
  * removes what has our label and is neither in `write` nor in `keep`.
  */
 import type { Diagnostic, ObjectRef } from '../api/diagnostic.ts';
-import { tellUnsupported } from '../envoy/adapted-plan.ts';
 import { OLDEST_ENVOY } from '../envoy/envoy-version.ts';
 import type { Write } from '../envoy/secret-place.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { Problems } from '../plan/problems.ts';
 import { AUDIENCE_PATH, audienceOf, holdsIn, outOfReach, type MeshRights } from './audience.ts';
-import { bodyOf } from './body.ts';
 import type { EnvoyFilterDocument, FilterRef } from './envoy-filter.ts';
 import { filterName } from './filter-name.ts';
 import { governedIn, type Governed } from './governed.ts';
-import { violationsOf } from './invariants.ts';
+import { makeFilter } from './made-filter.ts';
 import { placeSecrets } from './secrets.ts';
 
 /** What the administrator says of the mesh. */
@@ -112,34 +110,18 @@ function addFilters(
     const stay = (why: string): void => void keep.push({ ...filter, owner, why });
     if (plan.listeners.length === 0) stay("its object can't be put in force as it is");
     if (own.length === 0) continue;
-    const listeners = own.map(({ listener }) => listener);
-    found.addAll(
-      tellUnsupported(listeners, options.envoyVersion).filter(({ object }) => object !== undefined),
-    );
-    for (const { reason, path, message } of own.flatMap((one) => one.problems)) {
-      found.add('error', reason, plan.service, path, message);
-    }
     const { priority, envoyVersion, secretsDirectory } = options;
-    const secrets = placeSecrets(plan.service, secretsDirectory, options.write);
-    const present = options.present?.(filter);
-    const body = bodyOf(filter, plan, own, { priority, secrets, envoyVersion, present }, found);
-    if (body === undefined) {
-      stay('none of its hosts can be served');
-      continue;
-    }
-    const [first] = violationsOf(body, closedListeners(plan));
-    if (first === undefined) {
-      write.push({ ...filter, owner, body });
-      continue;
-    }
-    stay(first);
-    const message = `an EnvoyFilter for it would harm sidecars of ${namespace}: ${first}; what is there stays as it is`;
-    found.add('error', 'UnsupportedByIstio', plan.service, [], message);
+    const made = makeFilter(filter, plan, own, {
+      priority,
+      envoyVersion,
+      secrets: placeSecrets(plan.service, secretsDirectory, options.write),
+      present: () => options.present?.(filter),
+    });
+    found.addAll(made.diagnostics);
+    const { outcome } = made;
+    if (outcome.kind === 'body') write.push({ ...filter, owner, body: outcome.body });
+    else stay(outcome.why);
   }
-}
-
-function closedListeners({ listeners }: ServicePlan): ReadonlySet<string> {
-  return new Set(listeners.filter(({ clientAuth }) => clientAuth.kind !== 'none').map(({ id }) => id));
 }
 
 /** What was asked for in words, and what the object's other words forbid. */

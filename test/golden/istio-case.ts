@@ -20,9 +20,6 @@ export const ISTIO_OUTPUTS = ['istio.yaml', 'diagnostics.txt'] as const;
 
 export type IstioOutputs = Readonly<Record<(typeof ISTIO_OUTPUTS)[number], string>>;
 
-/** What the administrator allows in all of them. */
-const ALLOWED_NAMESPACES = ['shop'];
-
 export function istioCaseNames(): readonly string[] {
   return readdirSync(ISTIO_CASES).sort();
 }
@@ -31,9 +28,15 @@ export function istioInputOf(name: string): string {
   return `${ISTIO_CASES}/${name}/input.yaml`;
 }
 
+/** What the administrator allows: `# --istio-namespaces shop` in the input. */
+function allowedIn(text: string): readonly string[] {
+  return /^# --istio-namespaces (.+)$/m.exec(text)?.[1]?.split(',') ?? [];
+}
+
 export async function filtersOfCase(
   name: string,
   write: Write,
+  options: { readonly secretsDirectory?: string } = {},
 ): Promise<{
   readonly objects: readonly ApiObject[];
   readonly bodies: readonly EnvoyFilterBody[];
@@ -41,8 +44,8 @@ export async function filtersOfCase(
 }> {
   const input = istioInputOf(name);
   const { objects, diagnostics: ofFiles } = await readFiles([input]);
-  const options = { allowedNamespaces: ALLOWED_NAMESPACES, write };
-  const { bodies, diagnostics } = translateToIstio(objects, {}, options);
+  const allowedNamespaces = allowedIn(readFileSync(input, 'utf8'));
+  const { bodies, diagnostics } = translateToIstio(objects, {}, { allowedNamespaces, write, ...options });
   const lines = [...ofFiles, ...diagnostics].map((diagnostic) =>
     formatDiagnosticLine(diagnostic).replaceAll(input, basename(input)),
   );

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import type { ApiObject, RedisService } from '../../src/api/objects.ts';
 import { SecretText } from '../../src/api/secret-text.ts';
 import type { EnvoyFilterBody } from '../../src/istio/envoy-filter.ts';
-import type { EnvoyFilters } from '../../src/istio/envoy-filters.ts';
+import { envoyFiltersOf, ISTIO_DEFAULTS, type EnvoyFilters } from '../../src/istio/envoy-filters.ts';
 import { NO_ANNOTATIONS, redisDestination, redisService, service } from '../plan/objects.ts';
-import { filtersOf } from './plans.ts';
+import { filtersOf, plansOf } from './plans.ts';
 
 const VIP = '10.96.12.34';
 const CLUSTER = redisDestination({ mode: 'CLUSTER' });
@@ -174,4 +174,32 @@ test('clusters of one upstream have as many names as EnvoyFilters may meet in on
   );
   assert.equal(clusters.length, 3);
   assert.equal(new Set(clusters).size, 3);
+});
+
+test('an EnvoyFilter is the same object as long as its plan is, but where secrets are written', () => {
+  const auth = { kind: 'plain', username: undefined, password: new SecretText('pw') } as const;
+  const plans = plansOf(
+    redisService(),
+    redisService({ name: 'closed', hosts: ['b'], rules: redisService().rules, auth }),
+    withAddress(VIP),
+    service({ name: 'b', clusterIps: ['10.96.12.36'] }),
+    CLUSTER,
+  );
+  const written: string[] = [];
+  const look = (): EnvoyFilters =>
+    envoyFiltersOf(plans, {
+      ...ISTIO_DEFAULTS,
+      write: (secret) => {
+        written.push(secret.reveal());
+        return secret.reveal();
+      },
+    });
+  const [first, second] = [look(), look()];
+  const same = first.write.filter(({ body }, at) => body === second.write[at]?.body);
+  assert.deepEqual(
+    same.map(({ name }) => name),
+    ['redpilot-redis-cluster'],
+  );
+  assert.equal(written.length % 2, 0);
+  assert.ok(written.length >= 2);
 });
