@@ -11,6 +11,7 @@ import { parse, parseAllDocuments } from 'yaml';
 
 import { createProgram, loadCommands } from '../src/cli.ts';
 import { ENVOY_WHEEL } from '../src/demo/wheel.ts';
+import { REDIS_PORT } from '../src/plan/routing-plan.ts';
 import { ISTIO_KINDS, WATCHED_KINDS } from '../src/sources/kubernetes/kinds.ts';
 
 const allCommands = await loadCommands();
@@ -61,6 +62,7 @@ function documentsOf(folder: string): readonly Manifest[] {
 
 const controlPlane = documentsOf('control-plane');
 const sidecar = documentsOf('sidecar');
+const shared = documentsOf('shared');
 
 function find(documents: readonly Manifest[], kind: string, name: string): Manifest {
   const found = documents.find((document) => document.kind === kind && document.metadata.name === name);
@@ -79,6 +81,7 @@ const certificates = documentsOf('certificates');
 const pods = {
   redpilot: podOf(controlPlane, 'redpilot'),
   app: podOf(sidecar, 'app'),
+  shared: podOf(shared, 'redis'),
   certificates: podOf(certificates, 'redpilot-certificates', 'Job'),
   proxy: podOf(documentsOf('proxy'), 'redis-proxy'),
   proxySidecar: podOf(documentsOf('proxy-sidecar'), 'app'),
@@ -115,6 +118,8 @@ const server = containerOf(pods.redpilot, 'redpilot');
 const bootstrap = containerOf(pods.app, 'bootstrap');
 const envoy = containerOf(pods.app, 'envoy');
 const proxies = [pods.proxy, pods.proxySidecar, pods.proxyKubernetes].map((pod) => containerOf(pod, 'proxy'));
+const sharedBootstrap = containerOf(pods.shared, 'bootstrap');
+const sharedEnvoy = containerOf(pods.shared, 'envoy');
 
 test('the command lines are calls that redpilot takes', () => {
   assert.equal(optionsOf(server)['kubernetes'], true);
@@ -123,7 +128,7 @@ test('the command lines are calls that redpilot takes', () => {
 });
 
 test('variables in command lines are set', () => {
-  for (const container of [server, bootstrap, ...proxies]) {
+  for (const container of [server, bootstrap, sharedBootstrap, ...proxies]) {
     const used = (container.args ?? []).flatMap((word) =>
       Array.from(word.matchAll(/\$\((\w+)\)/g), ([, name]) => name),
     );
@@ -150,10 +155,12 @@ test('ports of the container, the Service, the NetworkPolicy and the sidecar are
     Array.from(policy.matchAll(/"port":(\d+)/g), ([, port]) => Number(port)),
     [xdsAddress?.port, adminAddress?.port],
   );
-  assert.deepEqual(optionsOf(bootstrap)['xdsAddress'], {
-    host: 'redpilot.redpilot.svc.cluster.local',
-    port: xdsAddress?.port,
-  });
+  for (const container of [bootstrap, sharedBootstrap]) {
+    assert.deepEqual(optionsOf(container)['xdsAddress'], {
+      host: 'redpilot.redpilot.svc.cluster.local',
+      port: xdsAddress?.port,
+    });
+  }
 });
 
 test('probes ask for paths that the admin server answers', () => {
@@ -183,12 +190,20 @@ test('every file of a command line is in a volume, and every volume is there', (
   }
 });
 
-test('Envoy starts from the file that bootstrap writes, drains as long as it says, and is the version that is tested', () => {
-  const { file, drainSeconds } = optionsOf(bootstrap);
-  const args = envoy.args ?? [];
-  assert.equal(args[args.indexOf('--config-path') + 1], file);
-  assert.equal(args[args.indexOf('--drain-time-s') + 1], String(drainSeconds));
-  assert.equal(envoy.image, `envoyproxy/envoy:v${ENVOY_WHEEL.version}`);
+for (const [what, ofPod, started] of [
+  ['beside an application', bootstrap, envoy],
+  ['that is shared', sharedBootstrap, sharedEnvoy],
+] as const) {
+  test(`an Envoy ${what} starts from the file that bootstrap writes, drains as long as it says, and is the version that is tested`, () => {
+    const { file, drainSeconds } = optionsOf(ofPod);
+    const args = started.args ?? [];
+    assert.equal(args[args.indexOf('--config-path') + 1], file);
+    assert.equal(args[args.indexOf('--drain-time-s') + 1], String(drainSeconds));
+    assert.equal(started.image, `envoyproxy/envoy:v${ENVOY_WHEEL.version}`);
+  });
+}
+
+test('an Envoy beside an application starts before it and ends after it', () => {
   assert.equal(envoy['restartPolicy'], 'Always');
 });
 
@@ -236,6 +251,70 @@ test('a sidecar finds Redis itself under the name that leads the application to 
     };
     for (const name of names) assert.ok(!data.hosts.includes(name), name);
   }
+});
+
+test('a shared Envoy listens for every pod, on the port that its Service leads to and its probe asks', () => {
+  const { bind, hosts } = optionsOf(sharedBootstrap);
+  assert.equal(bind, '0.0.0.0');
+  assert.equal((hosts as readonly string[]).length, 1);
+  const [{ name = '', containerPort = 0 } = {}] = sharedEnvoy.ports ?? [];
+  assert.equal(containerPort, REDIS_PORT);
+  const { ports, selector } = find(shared, 'Service', 'redis').spec as {
+    readonly ports: unknown;
+    readonly selector: unknown;
+  };
+  assert.deepEqual(ports, [{ name: 'tcp', port: REDIS_PORT, targetPort: name }]);
+  const { template } = find(shared, 'Deployment', 'redis').spec as {
+    readonly template: { readonly metadata: { readonly labels: unknown } };
+  };
+  assert.deepEqual(template.metadata.labels, selector);
+  assert.ok(JSON.stringify(sharedEnvoy['readinessProbe']).includes(`/127.0.0.1/${containerPort}`));
+});
+
+interface Overlay {
+  readonly resources: readonly string[];
+  readonly patches: readonly { readonly target: { readonly name: string }; readonly patch: string }[];
+}
+
+/** What an overlay adds to the pods of the one Deployment that it changes, by strategic merge. */
+function addedBy(folder: string): {
+  readonly of: string;
+  readonly labels: object;
+  readonly annotations: object;
+} {
+  const { resources, patches } = parse(
+    readFileSync(`${root}${folder}/kustomization.yaml`, 'utf8'),
+  ) as Overlay;
+  const [{ target, patch } = { target: { name: '' }, patch: '' }] = patches;
+  const { spec } = parse(patch) as {
+    readonly spec: { readonly template: { readonly metadata: { labels?: object; annotations?: object } } };
+  };
+  const { labels = {}, annotations = {} } = spec.template.metadata;
+  return { of: `${resources[0] ?? ''} ${target.name}`, labels, annotations };
+}
+
+test('in a mesh with sidecars the connections of an Envoy of ours pass istio-proxy by', () => {
+  const { xdsAddress } = optionsOf(bootstrap) as Record<string, { readonly port: number }>;
+  for (const [folder, of] of [
+    ['istio-sidecar', '../sidecar app'],
+    ['istio-shared', '../shared redis'],
+  ] as const) {
+    assert.deepEqual(addedBy(folder), {
+      of,
+      labels: { 'sidecar.istio.io/inject': 'true' },
+      annotations: {
+        'traffic.sidecar.istio.io/excludeOutboundPorts': `${REDIS_PORT},${xdsAddress?.port}`,
+      },
+    });
+  }
+});
+
+test('in an ambient mesh it is in the mesh, without a sidecar', () => {
+  assert.deepEqual(addedBy('istio-ambient'), {
+    of: '../shared redis',
+    labels: { 'istio.io/dataplane-mode': 'ambient', 'sidecar.istio.io/inject': 'false' },
+    annotations: {},
+  });
 });
 
 test('the certificates of cert-manager are those that the pods mount, for the names that are asked for', () => {
@@ -318,10 +397,11 @@ test("Istio's kinds are watched with its rights only, and the control plane is t
     ),
   );
   for (const { plural } of ISTIO_KINDS) assert.deepEqual(may.get(plural), ['list', 'watch'], plural);
-  const { patches } = parse(readFileSync(`${root}istio/kustomization.yaml`, 'utf8')) as {
-    readonly patches: readonly { readonly patch: string }[];
-  };
-  const added = patches.flatMap(({ patch }) => parse(patch) as readonly { readonly value: string }[]);
+  const { patches } = parse(readFileSync(`${root}istio/kustomization.yaml`, 'utf8')) as Overlay;
+  const added = patches.flatMap(({ patch }) => {
+    const operations: unknown = parse(patch);
+    return Array.isArray(operations) ? (operations as readonly { readonly value: string }[]) : [];
+  });
   const args = [...(server.args ?? []), ...added.map(({ value }) => value)];
   assert.equal(optionsOf({ ...server, args })['istio'], true);
 });

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { parseAllDocuments } from 'yaml';
 
@@ -296,6 +297,14 @@ test('EnvoyFilters follow the objects', async (t) => {
     await written(namespace, 'never-shown');
     assert.doesNotMatch(leader.lines.join(''), /never-shown/);
   });
+
+  for (const manifests of ['istio-sidecar', 'istio-shared', 'istio-ambient']) {
+    await t.test(`manifests/${manifests} are taken`, async () => {
+      const folder = fileURLToPath(new URL(`../../manifests/${manifests}`, import.meta.url));
+      const { status, stderr } = await kube.kubectl(['apply', '-k', folder]);
+      assert.equal(status, 0, stderr);
+    });
+  }
 
   await t.test('its rights are those that it uses', async () => {
     const text = await readFile(new URL('../../manifests/istio/rbac.yaml', import.meta.url), 'utf8');

@@ -1,5 +1,6 @@
 /**
- * Each sample as it stands, behind a real Envoy: its hosts are nodes on this machine, and what they saw proves it.
+ * Each sample as it stands, behind a real Envoy: its hosts are nodes on this machine, and what they saw proves it. Those
+ * that are Aeraki's too also through EnvoyFilters, in a sidecar as Istio makes it.
  */
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
@@ -17,11 +18,14 @@ import { createAuthority, validFor } from '../../src/tls/authority.ts';
 import { SAMPLES } from '../golden/case.ts';
 import { needEnvoy, needRedis, needTlsRedis } from './environment.ts';
 import { documents, serviceObjects } from './objects.ts';
+import { startPatchedSidecar } from './patched-sidecar.ts';
 import { answerOf, connect, startSidecar } from './sidecar.ts';
 import { startTlsRedis } from './tls-redis.ts';
 
 interface Setting {
   readonly envoy: string;
+  /** Told by our control plane, or by Istio's with EnvoyFilters of ours. */
+  readonly toldBy: 'redpilot' | 'istio';
   readonly redis: RedisBinary;
   /** Of one shard with two replicas. */
   readonly cluster: RedisCluster;
@@ -36,7 +40,12 @@ interface Sample {
 }
 
 /** The sample and the Services that its hosts are; gives the port that all of them have. */
-async function run(t: TestContext, { envoy }: Setting, name: string, sample: Sample): Promise<number> {
+async function run(
+  t: TestContext,
+  { envoy, toldBy }: Setting,
+  name: string,
+  sample: Sample,
+): Promise<number> {
   const [port = 0] = await freePorts(1);
   let text = await readFile(`${SAMPLES}/${name}.yaml`, 'utf8');
   for (const [from, to] of sample.replace ?? []) {
@@ -46,6 +55,10 @@ async function run(t: TestContext, { envoy }: Setting, name: string, sample: Sam
   const services = Object.entries(sample.nodes).flatMap(([host, endpoints]) =>
     serviceObjects({ name: host, port, endpoints }),
   );
+  if (toldBy === 'istio') {
+    await startPatchedSidecar(t, { envoy, texts: [text, documents(...services)], port });
+    return port;
+  }
   const { envoy: running, controlPlane } = await startSidecar(t, {
     envoy,
     ...(sample.zone === undefined ? {} : { node: { zone: sample.zone } }),
@@ -294,9 +307,26 @@ test('samples through a real Envoy', async (t) => {
   const cluster = await RedisCluster.start({ redis, shards: 1, replicas: 2 });
   t.after(() => cluster.stop());
   for (const [name, check] of Object.entries(CHECKS)) {
-    await t.test(name, async (st) => await check(st, { envoy, redis, cluster }));
+    await t.test(name, async (st) => await check(st, { envoy, toldBy: 'redpilot', redis, cluster }));
+  }
+  for (const name of OF_AERAKI) {
+    await t.test(`${name}, in a sidecar of Istio`, async (st) => {
+      await CHECKS[name]?.(st, { envoy, toldBy: 'istio', redis, cluster });
+    });
   }
 });
+
+/** As Aeraki names them. */
+const OF_AERAKI = [
+  'read-policy',
+  'cluster',
+  'routing',
+  'traffic-mirroring',
+  'fault-injection',
+  'client-side-password',
+  'server-side-password',
+  'external-redis',
+] as const;
 
 test('every sample is tried', async () => {
   const samples = (await readdir(SAMPLES)).map((file) => file.replace('.yaml', ''));
