@@ -20,6 +20,7 @@ import {
 import { eventually, Hopeless } from '../../src/demo/eventually.ts';
 import { ApiServer, type ApiRequest } from '../../src/sources/kubernetes/api-server.ts';
 import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
+import { collectionPath } from '../../src/sources/kubernetes/kinds.ts';
 import { needKube, type Skipping } from './environment.ts';
 import type { Ending } from './sidecar.ts';
 
@@ -35,6 +36,12 @@ export interface Said {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+interface Named {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly namespace: string; readonly name: string };
 }
 
 export interface KubeClusterOptions {
@@ -222,6 +229,20 @@ export class KubeCluster {
   async request(path: string, options?: ApiRequest): Promise<unknown> {
     this.#admin ??= new ApiServer(loadCredentials({ KUBECONFIG: await this.kubeconfig('admin') }));
     return await this.#admin.request(path, options);
+  }
+
+  /** Applies them, each in the namespace that it names, without kubectl. */
+  async put(...objects: readonly object[]): Promise<void> {
+    for (const object of objects as readonly Named[]) {
+      const { apiVersion, kind, metadata } = object;
+      const collection = collectionPath(apiVersion, `${kind.toLowerCase()}s`, metadata.namespace);
+      await this.request(`${collection}/${metadata.name}`, {
+        method: 'PATCH',
+        query: { fieldManager: 'test', force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        body: object,
+      });
+    }
   }
 
   /** A new one for every caller: a deleted one would stay there for ever. */

@@ -15,7 +15,7 @@ import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
 import type { Condition } from '../../src/status/conditions.ts';
 import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
-import { documents, redisService, secret, service } from './kube-objects.ts';
+import { redisService, secret, service } from './kube-objects.ts';
 import { startTroubledWire } from './troubled-wire.ts';
 
 const eventually = <T>(
@@ -124,7 +124,7 @@ test('EnvoyFilters follow the objects', async (t) => {
   /** With its Service. */
   const place = async (object: (namespace: string) => object = governing): Promise<string> => {
     const namespace = await kube.newNamespace('mesh');
-    await kube.apply(documents(service(namespace, 'cache', 6379), object(namespace)));
+    await kube.put(service(namespace, 'cache', 6379), object(namespace));
     return namespace;
   };
 
@@ -151,12 +151,12 @@ test('EnvoyFilters follow the objects', async (t) => {
   await t.test('it follows a change, and stays as it is as long as nothing changes', async () => {
     const namespace = await place();
     const before = await written(namespace);
-    await kube.apply(documents(governing(namespace, { opTimeout: '7s' })));
+    await kube.put(governing(namespace, { opTimeout: '7s' }));
     const after = await written(namespace, '"7s"');
     assert.equal(after.metadata.uid, before.metadata.uid);
     // Another object's change passes through all of it.
     await written(await place());
-    await kube.apply(documents(governing(namespace, { opTimeout: '7s' }, { 'zone-affinity': 'false' })));
+    await kube.put(governing(namespace, { opTimeout: '7s' }, { 'zone-affinity': 'false' }));
     await written(await place());
     assert.equal((await filter(namespace))?.metadata.resourceVersion, after.metadata.resourceVersion);
   });
@@ -164,17 +164,11 @@ test('EnvoyFilters follow the objects', async (t) => {
   await t.test('an edit by hand is undone, and what was removed comes back', async () => {
     const namespace = await place();
     await written(namespace);
-    const patch = JSON.stringify({ spec: { configPatches: [] } });
-    await kube.kubectl([
-      'patch',
-      'envoyfilter',
-      'redpilot-cache',
-      '-n',
-      namespace,
-      '--type=merge',
-      '-p',
-      patch,
-    ]);
+    await kube.request(`${PATHS.envoyfilters}/namespaces/${namespace}/envoyfilters/redpilot-cache`, {
+      method: 'PATCH',
+      contentType: 'application/merge-patch+json',
+      body: { spec: { configPatches: [] } },
+    });
     const { metadata } = await written(namespace, 'cache.');
     await remove('envoyfilters', namespace, 'redpilot-cache');
     await eventually('another', async () => {
@@ -199,15 +193,13 @@ test('EnvoyFilters follow the objects', async (t) => {
       spec: { configPatches: [] },
     }));
     const objects = others.map(({ namespace }) => governing(namespace));
-    await kube.apply(
-      documents(...foreign, ...others.map(({ namespace }) => service(namespace, 'cache', 6379))),
-    );
+    await kube.put(...foreign, ...others.map(({ namespace }) => service(namespace, 'cache', 6379)));
     const before = await Promise.all(others.map(({ namespace }) => filter(namespace)));
     const unchanged = async (): Promise<void> => {
       for (const [at, { namespace, whose }] of others.entries())
         assert.deepEqual(await filter(namespace), before[at], whose);
     };
-    await kube.apply(documents(...objects));
+    await kube.put(...objects);
     for (const { namespace } of others) {
       const { status, message } = await programmed(namespace, 'EnvoyFilterConflict');
       assert.equal(status, 'False');
@@ -252,14 +244,14 @@ test('EnvoyFilters follow the objects', async (t) => {
       // Deleted here and made anew there: nothing is left of the first.
       const moved = await kube.newNamespace('mesh');
       await remove('redisservices', namespace);
-      await kube.apply(documents(service(moved, 'cache', 6379), asking(moved)));
+      await kube.put(service(moved, 'cache', 6379), asking(moved));
       await eventually('only the new one', async () => {
         const names = await filtersIn(shop);
         return names.length === 1 && names[0] !== inShop && (await filter(namespace)) === undefined
           ? true
           : undefined;
       });
-      await kube.apply(documents(governing(moved)));
+      await kube.put(governing(moved));
       await eventually('none', async () => ((await filtersIn(shop)).length === 0 ? true : undefined));
       await written(moved);
     },
@@ -278,12 +270,10 @@ test('EnvoyFilters follow the objects', async (t) => {
   await t.test('a password that may not be in an EnvoyFilter closes it, and is nowhere', async () => {
     const auth = { secret: { name: 'clients' } };
     const namespace = await kube.newNamespace('mesh');
-    await kube.apply(
-      documents(
-        service(namespace, 'cache', 6379),
-        secret(namespace, 'clients', { password: 'never-shown' }),
-        governing(namespace, { auth }),
-      ),
+    await kube.put(
+      service(namespace, 'cache', 6379),
+      secret(namespace, 'clients', { password: 'never-shown' }),
+      governing(namespace, { auth }),
     );
     const { spec } = await written(namespace, 'downstream_auth_username');
     assert.doesNotMatch(JSON.stringify(spec), /never-shown|downstream_auth_password/);
@@ -293,7 +283,7 @@ test('EnvoyFilters follow the objects', async (t) => {
       return condition?.status === 'False' ? condition : undefined;
     });
     assert.match(object.message, /redpilot\.dev\/istio-secrets/);
-    await kube.apply(documents(governing(namespace, { auth }, { 'istio-secrets': 'inline' })));
+    await kube.put(governing(namespace, { auth }, { 'istio-secrets': 'inline' }));
     await written(namespace, 'never-shown');
     assert.doesNotMatch(leader.lines.join(''), /never-shown/);
   });
@@ -336,7 +326,7 @@ test('EnvoyFilters follow the objects', async (t) => {
     await eventually('it is noticed', () =>
       leader.lines.some((line) => line.includes("EnvoyFilters can't be followed")) ? true : undefined,
     );
-    await kube.apply(documents(governing(changed, { opTimeout: '8s' })));
+    await kube.put(governing(changed, { opTimeout: '8s' }));
     await remove('redisservices', gone);
     assert.equal((await filter(changed))?.metadata.resourceVersion, before.metadata.resourceVersion);
     wire.mend();
