@@ -257,18 +257,19 @@ test('a shared Envoy listens for every pod, on the port that its Service leads t
   const { bind, hosts } = optionsOf(sharedBootstrap);
   assert.equal(bind, '0.0.0.0');
   assert.equal((hosts as readonly string[]).length, 1);
-  const [{ name = '', containerPort = 0 } = {}] = sharedEnvoy.ports ?? [];
-  assert.equal(containerPort, REDIS_PORT);
+  const [listener] = sharedEnvoy.ports ?? [];
+  assert.ok(listener);
+  assert.equal(listener.containerPort, REDIS_PORT);
   const { ports, selector } = find(shared, 'Service', 'redis').spec as {
     readonly ports: unknown;
     readonly selector: unknown;
   };
-  assert.deepEqual(ports, [{ name: 'tcp', port: REDIS_PORT, targetPort: name }]);
+  assert.deepEqual(ports, [{ name: 'tcp', port: REDIS_PORT, targetPort: listener.name }]);
   const { template } = find(shared, 'Deployment', 'redis').spec as {
     readonly template: { readonly metadata: { readonly labels: unknown } };
   };
   assert.deepEqual(template.metadata.labels, selector);
-  assert.ok(JSON.stringify(sharedEnvoy['readinessProbe']).includes(`/127.0.0.1/${containerPort}`));
+  assert.ok(JSON.stringify(sharedEnvoy['readinessProbe']).includes(`/127.0.0.1/${listener.containerPort}`));
 });
 
 interface Overlay {

@@ -5,7 +5,13 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
 import type { SecretText } from '../api/secret-text.ts';
-import { envoyFiltersOf, ISTIO_DEFAULTS, type IstioOptions } from '../istio/envoy-filters.ts';
+import type { FilterRef } from '../istio/envoy-filter.ts';
+import {
+  envoyFiltersOf,
+  ISTIO_DEFAULTS,
+  type EnvoyFilters,
+  type IstioOptions,
+} from '../istio/envoy-filters.ts';
 import { MeshKeeper } from '../mesh/keeper.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
@@ -32,6 +38,7 @@ export interface MeshWiring {
 /** Begins at once; `wake` it when plans or objects have changed. */
 export function keepMesh(wiring: MeshWiring): MeshKeeper {
   const { settings, cluster, namespaces, plans, mayWrite } = wiring;
+  let last: Translated | undefined;
   // What was written into EnvoyFilters: an answer that refuses one may quote it.
   let revealed = new Set<string>();
   const write = (secret: SecretText): string => {
@@ -51,10 +58,20 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     mayWrite,
     redact: (text) => [...revealed].reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text),
     wanted: (present) => {
-      revealed = new Set();
       const all = plans();
+      if (last === undefined || !isSame(last, all, present)) {
+        const looked = new Map<FilterRef, unknown>();
+        const look = (filter: FilterRef): unknown => {
+          const spec = present(filter);
+          looked.set(filter, spec);
+          return spec;
+        };
+        revealed = new Set();
+        const options = { ...ISTIO_DEFAULTS, ...settings, write, present: look };
+        last = { plans: all, looked, filters: envoyFiltersOf(all, options) };
+      }
       return {
-        filters: envoyFiltersOf(all, { ...ISTIO_DEFAULTS, ...settings, write, present }),
+        filters: last.filters,
         planned: new Set(all.map(({ origin }) => `${origin.namespace}/${origin.name}`)),
         owners: new Map(
           [...cluster.own()]
@@ -66,6 +83,26 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
   });
   keeper.start();
   return keeper;
+}
+
+interface Translated {
+  readonly plans: readonly ServicePlan[];
+  /** What was looked at of what is there. */
+  readonly looked: ReadonlyMap<FilterRef, unknown>;
+  readonly filters: EnvoyFilters;
+}
+
+/** Most looks are for what we have written ourselves, and find nothing new. */
+function isSame(
+  { plans, looked }: Translated,
+  now: readonly ServicePlan[],
+  present: (filter: FilterRef) => unknown,
+): boolean {
+  return (
+    plans.length === now.length &&
+    plans.every((plan, at) => plan === now[at]) &&
+    [...looked].every(([filter, spec]) => present(filter) === spec)
+  );
 }
 
 /** Where EnvoyFilters of ours may be. */

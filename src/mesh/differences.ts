@@ -3,6 +3,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 
+import type { EnvoyFilterBody } from '../istio/envoy-filter.ts';
 import type { EnvoyFilters } from '../istio/envoy-filters.ts';
 import { manifestOf, ownerOf, says, type Manifest, type PresentFilter } from './manifest.ts';
 
@@ -35,6 +36,9 @@ export interface Differences {
   readonly settled: ReadonlyMap<string, string>;
 }
 
+/** What was found to say the same, so that a look costs what has changed. */
+const same = new WeakMap<EnvoyFilterBody, { readonly filter: PresentFilter; readonly uid: string }>();
+
 export function differencesOf(
   { filters, planned, owners }: Wanted,
   present: Iterable<readonly [key: string, filter: PresentFilter]>,
@@ -50,10 +54,16 @@ export function differencesOf(
     const uid = owners.get(owner);
     // It is just going.
     if (uid === undefined) continue;
-    const manifest = manifestOf(document, uid, controlPlane);
     const replaces = there.get(key);
+    const before = same.get(document.body);
+    if (replaces !== undefined && before?.filter === replaces && before.uid === uid) {
+      settled.set(key, owner);
+      continue;
+    }
+    const manifest = manifestOf(document, uid, controlPlane);
     const isThere =
       replaces !== undefined && (says(replaces, manifest) || cameOf(written.get(key), manifest, replaces));
+    if (isThere) same.set(document.body, { filter: replaces, uid });
     if (isThere) settled.set(key, owner);
     else apply.set(key, { owner, manifest, replaces });
   }

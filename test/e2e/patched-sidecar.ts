@@ -81,19 +81,14 @@ const ISTIOS_CLUSTER = { name: 'istios', type: 'STATIC', connect_timeout: '1s' }
 /** As istiod makes it, but for being bound. */
 function tcpListener(port: number): Listener & { readonly address: object } {
   const type = 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
+  const filter = {
+    name: 'envoy.filters.network.tcp_proxy',
+    typed_config: { '@type': type, stat_prefix: 'istios', cluster: 'istios' },
+  };
   return {
     name: `${GOVERNED}_${port}`,
     address: { socket_address: { address: GOVERNED, port_value: port } },
-    filter_chains: [
-      {
-        filters: [
-          {
-            name: 'envoy.filters.network.tcp_proxy',
-            ...{ typed_config: { '@type': type, stat_prefix: 'istios', cluster: 'istios' } },
-          },
-        ],
-      },
-    ],
+    filter_chains: [{ filters: [filter] }],
   };
 }
 
