@@ -5,76 +5,26 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 
-import { createProgram, loadCommands } from '../src/cli.ts';
 import { ENVOY_WHEEL } from '../src/demo/wheel.ts';
 import { REDIS_PORT } from '../src/plan/routing-plan.ts';
 import { ISTIO_KINDS, WATCHED_KINDS } from '../src/sources/kubernetes/kinds.ts';
-
-const allCommands = await loadCommands();
-const root = fileURLToPath(new URL('../manifests/', import.meta.url));
-
-interface Mount {
-  readonly name: string;
-  readonly mountPath: string;
-}
-
-interface Container {
-  readonly name: string;
-  readonly image: string;
-  readonly command?: readonly string[];
-  readonly args?: readonly string[];
-  readonly env?: readonly { readonly name: string }[];
-  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
-  readonly volumeMounts?: readonly Mount[];
-  readonly securityContext?: Readonly<Record<string, unknown>>;
-  readonly [probe: string]: unknown;
-}
-
-interface PodSpec {
-  readonly serviceAccountName?: string;
-  readonly securityContext: Readonly<Record<string, unknown>>;
-  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
-  readonly initContainers?: readonly Container[];
-  readonly containers: readonly Container[];
-  readonly volumes?: readonly { readonly name: string; readonly secret?: { readonly secretName: string } }[];
-}
-
-interface Manifest {
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  // Read field by field below.
-  readonly spec?: unknown;
-  readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
-}
-
-function documentsOf(folder: string): readonly Manifest[] {
-  const files = globSync('**/*.yaml', { cwd: `${root}${folder}` });
-  return files.flatMap((file) =>
-    parseAllDocuments(readFileSync(`${root}${folder}/${file}`, 'utf8')).map(
-      (document) => document.toJS() as Manifest,
-    ),
-  );
-}
+import {
+  containerOf,
+  containersOf,
+  documentsOf,
+  find,
+  optionsOf,
+  podOf,
+  root,
+  type Manifest,
+} from './manifests.ts';
 
 const controlPlane = documentsOf('control-plane');
 const sidecar = documentsOf('sidecar');
 const shared = documentsOf('shared');
-
-function find(documents: readonly Manifest[], kind: string, name: string): Manifest {
-  const found = documents.find((document) => document.kind === kind && document.metadata.name === name);
-  return found ?? assert.fail(`there is no ${kind} ${name}`);
-}
-
-function podOf(documents: readonly Manifest[], name: string, kind = 'Deployment'): PodSpec {
-  const { spec } = find(documents, kind, name) as {
-    readonly spec: { readonly template: { readonly spec: PodSpec } };
-  };
-  return spec.template.spec;
-}
 
 const certificates = documentsOf('certificates');
 
@@ -87,33 +37,6 @@ const pods = {
   proxySidecar: podOf(documentsOf('proxy-sidecar'), 'app'),
   proxyKubernetes: podOf(documentsOf('proxy-kubernetes'), 'redis-proxy'),
 };
-const containersOf = (pod: PodSpec): readonly Container[] => [
-  ...(pod.initContainers ?? []),
-  ...pod.containers,
-];
-const containerOf = (pod: PodSpec, name: string): Container =>
-  containersOf(pod).find((container) => container.name === name) ??
-  assert.fail(`there is no container ${name}`);
-
-/** The options of a call, without making it; fails where the command line would refuse it. */
-function optionsOf({ args = [] }: Container): Readonly<Record<string, unknown>> {
-  const program = createProgram(allCommands);
-  let options: Readonly<Record<string, unknown>> | undefined;
-  for (const command of program.commands) {
-    command.action(() => {
-      options = command.opts();
-    });
-  }
-  // A pod's own name and namespace stand there by the time it runs.
-  program.parse(
-    args.map((word) => word.replace('$(POD_NAME)', 'app-1').replace('$(POD_NAMESPACE)', 'app')),
-    {
-      from: 'user',
-    },
-  );
-  return options ?? assert.fail(`${args.join(' ')} runs no command`);
-}
-
 const server = containerOf(pods.redpilot, 'redpilot');
 const bootstrap = containerOf(pods.app, 'bootstrap');
 const envoy = containerOf(pods.app, 'envoy');

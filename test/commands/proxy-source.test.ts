@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { createProgram } from '../../src/cli.ts';
+import { proxyCommand } from '../../src/commands/proxy.ts';
 import { chooseSource, type SourceOptions } from '../../src/commands/proxy-source.ts';
 
 /** What the call is refused with; nothing is started. */
 function refusal(args: readonly string[]): string {
-  const program = createProgram();
+  const program = createProgram([proxyCommand]);
   const command = program.commands.find((each) => each.name() === 'proxy') ?? assert.fail('no proxy');
   command.exitOverride().configureOutput({ writeErr: () => {} });
   command.action(() => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import type { Listener, RoutingPlan, UpstreamBase } from '../../src/plan/routing-plan.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { keepaliveOf, knowsProbes, openSocket } from '../../src/proxy/socket.ts';
+import { keepaliveOf, openSocket } from '../../src/proxy/socket.ts';
 import { withoutEffect, type Means } from '../../src/proxy/without-effect.ts';
 
 const ALL: Means = { zone: 'east', knowsProbes: true };
@@ -56,28 +56,24 @@ for (const [what, plan, means, told] of CASES) {
   });
 }
 
-test(
-  'time, interval and probes of keepalive reach the socket',
-  { skip: !knowsProbes && 'needs Node 26' },
-  async (t) => {
-    const server = createServer();
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', () => resolve());
-    });
-    t.after(() => server.close());
-    const { mock } = t.mock.method(Socket.prototype, 'setKeepAlive');
-    const socket = openSocket(
-      {
-        host: '127.0.0.1',
-        port: (server.address() as AddressInfo).port,
-        connectTimeoutMs: 5_000,
-        tls: undefined,
-        keepalive: keepaliveOf({ timeSeconds: 17, intervalSeconds: 5, probes: 4 }),
-      },
-      Buffer.alloc(16),
-      () => {},
-    );
-    t.after(() => socket.destroy());
-    assert.deepEqual(mock.calls.at(-1)?.arguments, [true, 17_000, 5_000, 4]);
-  },
-);
+test('time, interval and probes of keepalive reach the socket', async (t) => {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve());
+  });
+  t.after(() => server.close());
+  const { mock } = t.mock.method(Socket.prototype, 'setKeepAlive');
+  const socket = openSocket(
+    {
+      host: '127.0.0.1',
+      port: (server.address() as AddressInfo).port,
+      connectTimeoutMs: 5_000,
+      tls: undefined,
+      keepalive: keepaliveOf({ timeSeconds: 17, intervalSeconds: 5, probes: 4 }),
+    },
+    Buffer.alloc(16),
+    () => {},
+  );
+  t.after(() => socket.destroy());
+  assert.deepEqual(mock.calls.at(-1)?.arguments, [true, 17_000, 5_000, 4]);
+});
