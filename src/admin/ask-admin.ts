@@ -49,5 +49,8 @@ function reasonOf(error: unknown): string {
     return 'nothing listens there; give the one that serve has with --admin-address';
   if (code === 'ECONNRESET')
     return 'the connection was closed; with serve --admin-tls it needs --tls-ca, --tls-cert and --tls-key';
+  // Whatever of HTTP it is that the parser misses.
+  if (code.startsWith('HPE_'))
+    return 'what listens there speaks no HTTP; give the address that serve has with --admin-address (xDS has another)';
   return error.message;
 }

@@ -1,11 +1,15 @@
 /**
  * Logs each diagnostic once when it is new, and once when it is no longer so; costs what changed, however many there are.
+ * Of very many that come or go together, with one reason, the first are logged and the others counted: they have one cause.
  */
 import type { Logger } from 'pino';
 
-import { formatDiagnostic, formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import { formatDiagnostic, formatDiagnosticLine, type Diagnostic, type Reason } from '../api/diagnostic.ts';
 
 const LEVELS = { error: 'error', warning: 'warn', note: 'info' } as const;
+
+/** How many of one reason are logged at a time. */
+const MOST_TOLD = 20;
 
 export class DiagnosticsLog {
   readonly #log: Logger;
@@ -40,15 +44,28 @@ export class DiagnosticsLog {
   }
 
   tell(): void {
+    const told = { new: new Map<Reason, number>(), over: new Map<Reason, number>() };
     for (const [line, diagnostic] of this.#news) {
-      if (this.#counts.has(line)) this.#tellNew(line, diagnostic);
-      else if (this.#said.delete(line)) this.#log.info(`no longer: ${line}`);
+      const { reason } = diagnostic;
+      const isNew = this.#counts.has(line);
+      if (isNew ? this.#said.has(line) : !this.#said.delete(line)) continue;
+      const counts = isNew ? told.new : told.over;
+      const count = (counts.get(reason) ?? 0) + 1;
+      counts.set(reason, count);
+      if (count > MOST_TOLD) continue;
+      if (isNew) this.#tellNew(line, diagnostic);
+      else this.#log.info(`no longer: ${line}`);
     }
+    for (const [reason, count] of told.new) {
+      const message = `${count - MOST_TOLD} more like these; redpilot validate and the admin's /config_dump list all`;
+      if (count > MOST_TOLD) this.#log.warn({ reason }, message);
+    }
+    for (const [reason, count] of told.over)
+      if (count > MOST_TOLD) this.#log.info({ reason }, `no longer: ${count - MOST_TOLD} more like these`);
     this.#news.clear();
   }
 
   #tellNew(line: string, diagnostic: Diagnostic): void {
-    if (this.#said.has(line)) return;
     this.#said.add(line);
     const { reason, position, severity } = diagnostic;
     const place = position && `${position.file}:${position.line}:${position.column}`;

@@ -90,8 +90,8 @@ export class XdsClient {
       for await (const bytes of this.#call) yield readResponse(this.variant, bytes as Buffer);
     } catch (error) {
       if (this.#isClosed) return;
-      const hint = this.#options.tls === undefined && isUnavailable(error) ? `; ${TLS_HINT}` : '';
-      throw new Error(`${place}: ${this.#tookTooLong ?? reasonOf(error)}${hint}`, { cause: error });
+      const reason = this.#tookTooLong ?? reasonOf(error, this.#options.tls !== undefined);
+      throw new Error(`${place}: ${reason}`, { cause: error });
     } finally {
       this.close();
     }
@@ -123,15 +123,19 @@ export function isUnimplemented(error: unknown): boolean {
   return cause?.code === status.UNIMPLEMENTED;
 }
 
-function isUnavailable(error: unknown): boolean {
-  const { code, details = '' } = error as { readonly code?: number; readonly details?: string };
-  return code === status.UNAVAILABLE && !details.includes('ECONNREFUSED');
-}
-
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, hasTls: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const { code, details } = error as { readonly code?: number; readonly details?: string };
   if (code === undefined || details === undefined) return error.message;
+  if (code === status.UNAVAILABLE) {
+    // In the library's words, which say what went wrong and not what to do.
+    if (details.includes('ECONNREFUSED'))
+      return 'nothing listens there; give the address that serve has with --xds-address';
+    if (details.includes('Protocol error'))
+      return `what listens there speaks no gRPC${hasTls ? '' : ' in the clear'}; give the address that serve has with --xds-address (the admin has another)${hasTls ? '' : `; ${TLS_HINT}`}`;
+    if (details.includes('Failed to connect') && !hasTls) return `the connection was closed; ${TLS_HINT}`;
+  }
   const [first = ''] = details.replace(/ ?Resolution note: $/, '').split('\n');
-  return `${status[code] ?? code}: ${first}`;
+  const hint = code === status.UNAVAILABLE && !hasTls ? `; ${TLS_HINT}` : '';
+  return `${status[code] ?? code}: ${first}${hint}`;
 }

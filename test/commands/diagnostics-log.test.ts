@@ -76,3 +76,21 @@ test('owners of a kind that are not named have nothing to say any more', () => {
   log.setAll('view', new Map());
   assert.deepEqual(said(), ['- two']);
 });
+
+test('of thousands that come together, and go together, some are said and the others counted', () => {
+  const lines: string[] = [];
+  const log = new DiagnosticsLog(
+    pino({ base: null, timestamp: false }, { write: (line: string) => void lines.push(line) }),
+  );
+  const all = Array.from({ length: 5_000 }, (_, index) => diagnostic(`number ${index}`));
+  const other: Diagnostic = { ...diagnostic('other'), reason: 'Duplicate' };
+  log.set('source', [...all, other]);
+  log.tell();
+  assert.equal(lines.length, 22);
+  assert.match(lines.join(''), /Duplicate.*other/);
+  assert.match(lines.at(-1) ?? '', /InvalidValue.*4980 more like these/);
+  lines.length = 0;
+  log.set('source', []);
+  log.tell();
+  assert.equal(lines.length, 21, 'what was not said is not taken back');
+});

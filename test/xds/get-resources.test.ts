@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { encode } from '../../src/envoy/codec.ts';
@@ -121,9 +122,41 @@ test('a server that is not there is one line', async () => {
   const here = await stage(SERVED);
   await here.server.close();
   await assert.rejects(collect(getResources(client(here, 'delta'), LISTENER_TYPE, ONCE)), {
-    message: /^xDS at 127\.0\.0\.1:\d+: UNAVAILABLE: .*ECONNREFUSED[^\n]*$/,
+    message: /^xDS at 127\.0\.0\.1:\d+: nothing listens there; give [^\n]*--xds-address$/,
   });
 });
+
+const strangers: readonly [what: string, answer: (socket: Socket) => void, message: RegExp][] = [
+  [
+    'speaks another protocol',
+    (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    /speaks no gRPC in the clear; .*--xds-address/,
+  ],
+  ['closes the connection', (socket) => socket.end(), /the connection was closed; .*--tls-cert/],
+];
+
+for (const [what, answer, message] of strangers) {
+  test(`a port that ${what} is one line that says what to give`, async (t) => {
+    const stranger = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => answer(socket));
+    });
+    t.after(() => stranger.close());
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const { port } = stranger.address() as AddressInfo;
+    const asking = new XdsClient({
+      address: { host: '127.0.0.1', port },
+      tls: undefined,
+      variant: 'delta',
+      node: { id: 'a', namespace: undefined },
+    });
+    await assert.rejects(collect(getResources(asking, LISTENER_TYPE, ONCE)), (error: Error) => {
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /\n|Last error/);
+      return true;
+    });
+  });
+}
 
 test('a client that closes itself ends without an error', async () => {
   await using here = await stage();
