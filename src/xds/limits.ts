@@ -11,8 +11,12 @@ export interface Limits {
   /** Requests of one stream: this many at once, and then so many a second. */
   readonly requestBurst: number;
   readonly requestsPerSecond: number;
-  /** Of all clients, and of one connection. */
+  /** Requests of all streams of one namespace, where certificates say whose they are. */
+  readonly namespaceRequestBurst: number;
+  readonly namespaceRequestsPerSecond: number;
+  /** Of all clients, of those of one namespace, and of one connection. */
   readonly streams: number;
+  readonly namespaceStreams: number;
   readonly streamsPerConnection: number;
   readonly connections: number;
 }
@@ -27,7 +31,12 @@ export const DEFAULT_LIMITS: Limits = {
   nameLength: 1_024,
   requestBurst: 20_000,
   requestsPerSecond: 200,
+  // Five thousand Envoys that come at once, with a request for each of a hundred clusters with endpoints.
+  namespaceRequestBurst: 500_000,
+  namespaceRequestsPerSecond: 10_000,
   streams: 50_000,
+  // Half of all: the others' Envoys get their configuration whatever those of one namespace do.
+  namespaceStreams: 25_000,
   // Without ADS, Envoy opens a stream for each cluster with endpoints.
   streamsPerConnection: 5_000,
   connections: 20_000,
@@ -45,23 +54,29 @@ export function tooManyNames(request: XdsRequest, held: number, limits: Limits):
     : `a name of ${long.length} characters; ${limits.nameLength} are allowed`;
 }
 
+export interface Rate {
+  /** So many at once … */
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
 /** A bucket of tokens, one for each request, that fills up with time. */
 export class RequestAllowance {
-  readonly #limits: Limits;
+  readonly #rate: Rate;
   #tokens: number;
   #filledMs: number;
 
-  constructor(limits: Limits, nowMs: number) {
-    this.#limits = limits;
-    this.#tokens = limits.requestBurst;
+  constructor(rate: Rate, nowMs: number) {
+    this.#rate = rate;
+    this.#tokens = rate.burst;
     this.#filledMs = nowMs;
   }
 
   /** False: the request is one too many. */
   take(nowMs: number): boolean {
-    const { requestBurst, requestsPerSecond } = this.#limits;
-    const earned = ((nowMs - this.#filledMs) / 1_000) * requestsPerSecond;
-    this.#tokens = Math.min(requestBurst, this.#tokens + earned);
+    const { burst, perSecond } = this.#rate;
+    const earned = ((nowMs - this.#filledMs) / 1_000) * perSecond;
+    this.#tokens = Math.min(burst, this.#tokens + earned);
     this.#filledMs = nowMs;
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;

@@ -18,6 +18,7 @@ import { drainMsOf } from './node.ts';
 import type { Refusal } from './refusal.ts';
 import { blamedNames } from './rejection.ts';
 import type { StreamKind, Variant, XdsRequest } from './requests.ts';
+import type { Share, Shares } from './shares.ts';
 import type { Acknowledgement, NodeStream, SnapshotSource, XdsNode } from './snapshot-source.ts';
 import { XdsStream } from './stream.ts';
 import type { Answer, Response, SubscriptionState } from './subscription.ts';
@@ -52,6 +53,7 @@ export interface Surroundings {
   readonly log: XdsLog;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly shares: Shares;
   readonly metrics: XdsMetrics | undefined;
   readonly onAcknowledgement: ((acknowledgement: Acknowledgement) => void) | undefined;
   /** A node came, went, asked or answered. */
@@ -82,6 +84,8 @@ export class LiveStream {
   readonly #around: Surroundings;
   readonly #caller: Caller;
   readonly #allowance: RequestAllowance;
+  /** Of the namespace that the certificate says. */
+  readonly #share: Share | undefined;
   readonly #latency = new ChangeLatency();
   /** undefined until the first request says who it is. */
   #client: Client | undefined;
@@ -94,7 +98,10 @@ export class LiveStream {
     this.#transport = transport;
     this.#around = around;
     this.#caller = caller;
-    this.#allowance = new RequestAllowance(around.limits, around.clock.now());
+    const { limits, clock } = around;
+    const { requestBurst: burst, requestsPerSecond: perSecond } = limits;
+    this.#allowance = new RequestAllowance({ burst, perSecond }, clock.now());
+    this.#share = around.shares.open(caller.identity, clock.now());
     around.metrics?.streamOpened();
     transport.onDrain(() => {
       this.#canWrite = true;
@@ -119,6 +126,7 @@ export class LiveStream {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#callOffTimer();
+    if (this.#share !== undefined) this.#share.streams -= 1;
     this.#around.metrics?.streamClosed();
     if (this.#client === undefined) return;
     this.#around.log.info({ node: this.#client.node.id, why }, 'node disconnected');
@@ -148,6 +156,13 @@ export class LiveStream {
     this.#transport.refuse({ kind, problem });
   }
 
+  /** More streams of its namespace than there may be; undefined: not so. */
+  get excess(): string | undefined {
+    const { namespaceStreams } = this.#around.limits;
+    if (this.#share === undefined || this.#share.streams <= namespaceStreams) return undefined;
+    return `there are ${namespaceStreams} streams of the namespace ${this.#share.namespace} already`;
+  }
+
   /** undefined until it has said who it is. */
   client(): NodeStream | undefined {
     if (this.#client === undefined) return undefined;
@@ -171,15 +186,10 @@ export class LiveStream {
   }
 
   #receive(bytes: Uint8Array): void {
-    const { metrics, log, limits, clock } = this.#around;
-    if (!this.#allowance.take(clock.now())) {
-      const problem = `more than ${limits.requestsPerSecond} requests a second`;
-      this.refuse({ kind: 'too much', problem });
-      return;
-    }
-    if (bytes.length > limits.messageBytes) {
-      const problem = `a request of ${bytes.length} bytes; ${limits.messageBytes} are allowed`;
-      this.refuse({ kind: 'too much', problem });
+    const { metrics, log } = this.#around;
+    const excess = this.#excessOf(bytes);
+    if (excess !== undefined) {
+      this.refuse({ kind: 'too much', problem: excess });
       return;
     }
     const decoded = decodeRequest(this.#kind, bytes);
@@ -202,6 +212,18 @@ export class LiveStream {
     this.#take(client, decoded.request);
     this.#flush();
     this.#around.onNode?.();
+  }
+
+  /** What is too much about a request before it is read. */
+  #excessOf(bytes: Uint8Array): string | undefined {
+    const { limits, clock } = this.#around;
+    const { requestsPerSecond, namespaceRequestsPerSecond, messageBytes } = limits;
+    const nowMs = clock.now();
+    if (!this.#allowance.take(nowMs)) return `more than ${requestsPerSecond} requests a second`;
+    if (this.#share?.allowance.take(nowMs) === false)
+      return `more than ${namespaceRequestsPerSecond} requests a second from the namespace ${this.#share.namespace}`;
+    if (bytes.length > messageBytes) return `a request of ${bytes.length} bytes; ${messageBytes} are allowed`;
+    return undefined;
   }
 
   /** A fault of ours ends this stream, not the others: the node connects again and starts anew. */

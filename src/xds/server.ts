@@ -15,6 +15,7 @@ import { LiveStream, type StreamState, type Surroundings, type XdsLog } from './
 import { createXdsMetrics } from './metrics.ts';
 import { openPort, type Port, type TlsOptions } from './port.ts';
 import type { StreamKind } from './requests.ts';
+import { Shares } from './shares.ts';
 import { SERVICES, transportOf, type XdsCall } from './service.ts';
 import type { Acknowledgement, NodeStream, SnapshotSource } from './snapshot-source.ts';
 
@@ -70,6 +71,7 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
     log,
     clock,
     limits,
+    shares: new Shares(limits),
     metrics,
     onAcknowledgement: options.onAcknowledgement,
     onNode: options.onNode,
@@ -145,7 +147,9 @@ function serve(
   call.on('close', () => over('closed'));
   connection.add(stream);
   const { streams, streamsPerConnection } = around.limits;
+  const { excess } = stream;
   if (live.size > streams) stream.refuse({ kind: 'full', problem: `there are ${streams} streams already` });
+  else if (excess !== undefined) stream.refuse({ kind: 'full', problem: excess });
   else if (connection.streams > streamsPerConnection) {
     const problem = `there are ${streamsPerConnection} streams on this connection already`;
     stream.refuse({ kind: 'full', problem });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 
 import type { Variant } from '../../src/xds/requests.ts';
-import { DEFAULT_LIMITS, type Limits, RequestAllowance } from '../../src/xds/limits.ts';
+import { type Limits, RequestAllowance } from '../../src/xds/limits.ts';
 import type { TestStream } from './client.ts';
 import { typeOf } from './talk.ts';
 import { assertSilent, NODE, SERVED, stage, until } from './surroundings.ts';
@@ -147,8 +147,7 @@ test('a connection too many is refused, with a line in the log', async () => {
 });
 
 test('requests are allowed again with time, but never more than the burst at once', () => {
-  const limits = { ...DEFAULT_LIMITS, requestBurst: 2, requestsPerSecond: 10 };
-  const allowance = new RequestAllowance(limits, 0);
+  const allowance = new RequestAllowance({ burst: 2, perSecond: 10 }, 0);
   const taken = [0, 0, 0, 50, 100, 200, 10_000, 10_000, 10_000].map((nowMs) => allowance.take(nowMs));
   assert.deepEqual(taken, [true, true, false, false, true, true, true, true, false]);
 });

@@ -15,6 +15,7 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { NAMESPACE } from '../../src/envoy/node-view.ts';
 import { type Authority, createAuthority, type KeyPair } from '../../src/tls/authority.ts';
 import type { CertificateFiles } from '../../src/tls/certificate-files.ts';
+import type { Limits } from '../../src/xds/limits.ts';
 import type { XdsServerOptions } from '../../src/xds/server.ts';
 import { spiffe, validForSeconds, writeFiles } from '../tls/certificates.ts';
 import { assertSilent, NODE, SERVED, type Stage, stage } from './surroundings.ts';
@@ -70,6 +71,40 @@ for (const [claim, node] of [
     stream.send('LDS', node);
     assert.deepEqual((await stream.next()).resources, ['l=LDS l@1']);
     assert.equal(here.source.nodes[0]?.metadata[NAMESPACE], 'shop');
+  });
+}
+
+const tooMuch: [what: string, limits: Partial<Limits>, expected: string][] = [
+  ['streams', { namespaceStreams: 1 }, 'there are 1 streams of the namespace shop already'],
+  [
+    'requests',
+    { namespaceRequestBurst: 3, namespaceRequestsPerSecond: 1 },
+    'more than 1 requests a second from the namespace shop',
+  ],
+];
+
+for (const [what, limits, expected] of tooMuch) {
+  test(`too many ${what} of one namespace are refused, whichever connections they come on, and no other's`, async (t) => {
+    const here = await tlsStage(t, { limits });
+    const first = here.client(await shopChannel()).stream('delta');
+    first.send('LDS', NODE);
+    first.ack(await first.next());
+    const second = here.client(await shopChannel()).stream('delta');
+    second.send('LDS', NODE);
+    second.send('CDS');
+    const { code, details } = await second.status();
+    assert.deepEqual([code, details], [status.RESOURCE_EXHAUSTED, expected]);
+    const other = here.client(channel(await authority.issueClient(spiffe('pay'), HOUR))).stream('delta');
+    other.send('LDS', NODE);
+    await other.next();
+    first.cancel();
+    await eventually('the first is over', async () =>
+      here.server.streams().length === 1 ? true : undefined,
+    );
+    here.clock.pass(2_000);
+    const third = here.client(await shopChannel()).stream('delta');
+    third.send('LDS', NODE);
+    await third.next();
   });
 }
 
