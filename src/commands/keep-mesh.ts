@@ -17,10 +17,13 @@ import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 
 /** What the administrator says of the mesh. */
-export type MeshSettings = Pick<
+export interface MeshSettings extends Pick<
   IstioOptions,
   'allowedNamespaces' | 'rootNamespace' | 'priority' | 'envoyVersion'
->;
+> {
+  /** How long sidecars drain connections. */
+  readonly drainMs: number;
+}
 
 export interface MeshWiring {
   readonly settings: MeshSettings;
@@ -56,6 +59,8 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     metrics,
     namespaces: followedNamespaces(namespaces, settings),
     mayWrite,
+    drainMs: settings.drainMs,
+    priority: settings.priority,
     redact: (text) => [...revealed].reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text),
     wanted: (present) => {
       const all = plans();

@@ -3,7 +3,7 @@
  */
 import type { BlockList } from 'node:net';
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { parseDuration } from '../api/duration.ts';
 import { ISTIO_DEFAULTS } from '../istio/envoy-filters.ts';
@@ -36,6 +36,7 @@ interface ServeOptions extends TlsArguments {
   readonly istioRootNamespace: string;
   readonly istioPriority: number;
   readonly istioEnvoyVersion: string;
+  readonly istioDrain: number;
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
   readonly bind: string;
@@ -82,6 +83,14 @@ export function serveCommand(): Command {
       'of the oldest Envoy among the sidecars; what it lacks is left out',
       parseVersion,
       ISTIO_DEFAULTS.envoyVersion,
+    )
+    .addOption(
+      new Option(
+        '--istio-drain <duration>',
+        "how long clusters stay that nothing routes to: longer than sidecars drain connections (Istio's drainDuration)",
+      )
+        .argParser(parseAge)
+        .default(ISTIO_DEFAULTS.drainMs, '60s'),
     )
     .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
     .addOption(
@@ -185,6 +194,7 @@ async function sourceOf(
         rootNamespace: istioRootNamespace,
         priority: options.istioPriority,
         envoyVersion: options.istioEnvoyVersion,
+        drainMs: options.istioDrain,
       }
     : undefined;
   return { kubernetes: { config: loadCredentials(), namespaces: namespace, selector, replica, istio } };

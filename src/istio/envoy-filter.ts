@@ -47,6 +47,8 @@ export interface FilterRef {
 export interface EnvoyFilterDocument extends FilterRef {
   /** The RedisService that it is of; in the same namespace it can be its owner, from another it can't. */
   readonly owner: ObjectRef;
+  /** It stays a while when the owner goes. */
+  readonly outlivesOwner?: true;
   /** May hold passwords: for the API server only. */
   readonly body: EnvoyFilterBody;
 }

@@ -36,6 +36,8 @@ export const ISTIO_DEFAULTS = {
   secretsDirectory: '/etc/redpilot/secrets',
   priority: 10,
   envoyVersion: OLDEST_ENVOY,
+  /** How long clusters stay that nothing routes to; Istio's drainDuration is 45 s, and all have to hear of it. */
+  drainMs: 60_000,
 } as const;
 
 export interface EnvoyFilters {

@@ -22,7 +22,6 @@ interface Check {
 interface Readable {
   readonly body: EnvoyFilterBody;
   readonly clusters: readonly Json[];
-  /** The redis_proxy filters, in Istio's listeners and our own. */
   readonly proxies: readonly Json[];
   readonly listeners: readonly Json[];
   readonly closed: ReadonlySet<string>;
@@ -30,21 +29,35 @@ interface Readable {
 
 /** `closed`: names (stat_prefix) of the listeners for which a password was asked. Empty where all is well. */
 export function violationsOf(body: EnvoyFilterBody, closed: ReadonlySet<string>): readonly string[] {
-  const values = (applyTo: ConfigPatch['applyTo']): readonly Json[] =>
-    body.spec.configPatches
-      .filter((patch) => patch.applyTo === applyTo)
-      .map(({ patch }) => patch.value as Json);
-  const listeners = values('LISTENER');
-  const filters = [...values('NETWORK_FILTER'), ...listeners.flatMap(filtersOf)];
-  const proxies = filters.map((filter) => map(filter['typed_config']));
-  const readable = { body, clusters: values('CLUSTER'), proxies, listeners, closed };
+  const patches = list(body.spec.configPatches);
+  const listeners = valuesOf(patches, 'LISTENER');
+  const readable = {
+    body,
+    clusters: valuesOf(patches, 'CLUSTER'),
+    proxies: proxiesIn(patches),
+    listeners,
+    closed,
+  };
   return CHECKS.flatMap(({ find }) => find(readable));
+}
+
+/** The redis_proxy filters, in Istio's listeners and our own. */
+export function proxiesIn(patches: readonly Json[]): readonly Json[] {
+  const filters = [
+    ...valuesOf(patches, 'NETWORK_FILTER'),
+    ...valuesOf(patches, 'LISTENER').flatMap(filtersOf),
+  ];
+  return filters.map((filter) => map(filter['typed_config']));
+}
+
+function valuesOf(patches: readonly Json[], applyTo: ConfigPatch['applyTo']): readonly Json[] {
+  return patches.filter((patch) => patch['applyTo'] === applyTo).map(({ patch }) => map(map(patch)['value']));
 }
 
 const CHECKS: readonly Check[] = [
   {
     name: 'patches touch outbound traffic of sidecars, add clusters and listeners, and replace filters',
-    find: ({ body }) => body.spec.configPatches.flatMap(patchProblems),
+    find: ({ body }) => list(body.spec.configPatches).flatMap(patchProblems),
   },
   {
     name: 'clusters and listeners have names of our own, each once',
@@ -134,20 +147,23 @@ const CHECKS: readonly Check[] = [
   },
 ];
 
-function patchProblems({ applyTo, match, patch }: ConfigPatch): readonly string[] {
-  const { context, listener } = match;
+function patchProblems(patch: Json): readonly string[] {
+  const applyTo = text(patch['applyTo']);
+  const operation = text(map(patch['patch'])['operation']);
+  const match = map(patch['match']);
+  const listener = map(match['listener']);
   const problems: string[] = [];
   const expected = applyTo === 'NETWORK_FILTER' ? 'REPLACE' : 'ADD';
-  if (patch.operation !== expected) {
-    problems.push(
-      `${applyTo} ${patch.operation} is not ${expected}, the only one that changes nothing of Istio's`,
-    );
+  if (operation !== expected) {
+    problems.push(`${applyTo} ${operation} is not ${expected}, the only one that changes nothing of Istio's`);
   }
-  if (context !== 'SIDECAR_OUTBOUND') problems.push(`${applyTo} for context ${text(context)}`);
-  if (applyTo === 'NETWORK_FILTER' && listener?.name === undefined && listener?.portNumber === undefined) {
+  if (match['context'] !== 'SIDECAR_OUTBOUND')
+    problems.push(`${applyTo} for context ${text(match['context'])}`);
+  if (applyTo !== 'NETWORK_FILTER') return problems;
+  if (text(listener['name']) === '' && listener['portNumber'] === undefined) {
     problems.push('NETWORK_FILTER for every listener of the sidecar');
   }
-  if (applyTo === 'NETWORK_FILTER' && !listener?.filterChain.filter.name) {
+  if (text(map(map(listener['filterChain'])['filter'])['name']) === '') {
     problems.push('NETWORK_FILTER for every filter of a listener');
   }
   return problems;
@@ -176,7 +192,7 @@ function filtersOf(listener: Json): readonly Json[] {
   return list(listener['filter_chains']).flatMap((chain) => list(chain['filters']));
 }
 
-function routedClusters(proxy: Json): readonly unknown[] {
+export function routedClusters(proxy: Json): readonly unknown[] {
   const routes = map(proxy['prefix_routes']);
   const catchAll = routes['catch_all_route'];
   const all = [...list(routes['routes']), ...(catchAll === undefined ? [] : [map(catchAll)])];

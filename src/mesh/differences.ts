@@ -37,7 +37,7 @@ export interface Differences {
 }
 
 /** What was found to say the same, so that a look costs what has changed. */
-const same = new WeakMap<EnvoyFilterBody, { readonly filter: PresentFilter; readonly uid: string }>();
+const same = new WeakMap<EnvoyFilterBody, { readonly filter: PresentFilter; readonly uid: string | undefined }>();
 
 export function differencesOf(
   { filters, planned, owners }: Wanted,
@@ -48,12 +48,14 @@ export function differencesOf(
   const there = new Map(present);
   const apply = new Map<string, Apply>();
   const settled = new Map<string, string>();
+  // They carry nothing out any more, and go when their time has come.
+  const going = new Set<string>();
   for (const document of filters.write) {
     const key = `${document.namespace}/${document.name}`;
     const owner = `${document.owner.namespace}/${document.owner.name}`;
     const uid = owners.get(owner);
     // It is just going.
-    if (uid === undefined) continue;
+    if (uid === undefined && document.outlivesOwner !== true) continue;
     const replaces = there.get(key);
     const before = same.get(document.body);
     if (replaces !== undefined && before?.filter === replaces && before.uid === uid) {
@@ -63,9 +65,13 @@ export function differencesOf(
     const manifest = manifestOf(document, uid, controlPlane);
     const isThere =
       replaces !== undefined && (says(replaces, manifest) || cameOf(written.get(key), manifest, replaces));
-    if (isThere) same.set(document.body, { filter: replaces, uid });
-    if (isThere) settled.set(key, owner);
-    else apply.set(key, { owner, manifest, replaces });
+    if (!isThere) apply.set(key, { owner, manifest, replaces });
+    if (document.outlivesOwner === true) {
+      going.add(key);
+    } else if (isThere) {
+      same.set(document.body, { filter: replaces, uid });
+      settled.set(key, owner);
+    }
   }
   for (const { namespace, name, owner } of filters.keep) {
     const key = `${namespace}/${name}`;
@@ -73,7 +79,7 @@ export function differencesOf(
   }
   const remove = new Map<string, PresentFilter>();
   for (const [key, filter] of there) {
-    if (apply.has(key) || settled.has(key)) continue;
+    if (apply.has(key) || settled.has(key) || going.has(key)) continue;
     const owner = ownerOf(filter) ?? '';
     // An object that can't be read has no plan; what it had stays.
     if (owners.has(owner) && !planned.has(owner)) settled.set(key, owner);

@@ -8,11 +8,12 @@ import { Counter, type Registry } from 'prom-client';
 
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { EnvoyFilterBody, FilterRef } from '../istio/envoy-filter.ts';
+import { ClusterRetention } from '../istio/retention.ts';
 import { reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { Backoff } from '../sources/backoff.ts';
 import { differencesOf, type Apply, type Differences, type Wanted, type Written } from './differences.ts';
-import type { PresentFilter } from './manifest.ts';
+import { ownerOf, type PresentFilter } from './manifest.ts';
 import { PresentFilters } from './present-filters.ts';
 import { ForeignFilter, applyFilter, removeFilter } from './writes.ts';
 
@@ -25,6 +26,9 @@ export interface MeshOptions {
   /** Asked before each write. */
   readonly mayWrite: () => boolean;
   readonly wanted: (present: (filter: FilterRef) => EnvoyFilterBody['spec'] | undefined) => Wanted;
+  /** How long clusters stay that nothing routes to any more. */
+  readonly drainMs: number;
+  readonly priority: number;
   /** Takes passwords out of what is told. */
   readonly redact: (text: string) => string;
   /** What `outcomeOf` or `diagnostics` say has changed. */
@@ -67,7 +71,9 @@ export class MeshKeeper {
   #outcomes: ReadonlyMap<string, MeshOutcome> = new Map();
   #queue = new Map<string, Task>();
   readonly #busy = new Set<string>();
+  readonly #retention: ClusterRetention;
   #timer: NodeJS.Timeout | undefined;
+  #drained: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   readonly #warned = new Set<string>();
   #isClosed = false;
@@ -76,6 +82,7 @@ export class MeshKeeper {
 
   constructor(options: MeshOptions) {
     this.#options = options;
+    this.#retention = new ClusterRetention(options);
     const { api, controlPlane, namespaces, log } = options;
     this.#present = new PresentFilters({ api, controlPlane, namespaces, log, onChange: () => this.wake() });
     this.#writes =
@@ -132,8 +139,7 @@ export class MeshKeeper {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#retry);
+    for (const timer of [this.#timer, this.#retry, this.#drained]) clearTimeout(timer);
     this.#queue.clear();
     await this.#present.close();
   }
@@ -146,10 +152,11 @@ export class MeshKeeper {
   #look(): void {
     const { wanted, controlPlane, mayWrite } = this.#options;
     if (!this.#present.isSettled) return;
-    const now = wanted(({ namespace, name }) => {
+    const asked = wanted(({ namespace, name }) => {
       const filter = this.#present.get(`${namespace}/${name}`);
       return filter?.spec as EnvoyFilterBody['spec'] | undefined;
     });
+    const now = { ...asked, filters: this.#withDraining(asked) };
     const differences = differencesOf(now, this.#present.all(), this.#written, controlPlane);
     this.#differences = differences;
     this.#ofTranslation = now.filters.diagnostics;
@@ -169,6 +176,21 @@ export class MeshKeeper {
       else this.#next((key) => !this.#problems.has(key));
     }
     this.#tell();
+  }
+
+  /** With what sidecars still have connections for. */
+  #withDraining({ filters, owners, planned }: Wanted): Wanted['filters'] {
+    const nowMs = performance.now();
+    const present = [...this.#present.all()].map(
+      ([key, filter]) => [key, { owner: ownerOf(filter), spec: filter.spec }] as const,
+    );
+    // An object that can't be read has no plan; what it had stays.
+    const isUnread = (owner: string): boolean => owners.has(owner) && !planned.has(owner);
+    const retained = this.#retention.follow(filters, present, isUnread, nowMs);
+    clearTimeout(this.#drained);
+    if (retained.untilMs !== undefined && !this.#isClosed)
+      this.#drained = setTimeout(() => this.wake(), retained.untilMs - nowMs);
+    return retained.filters;
   }
 
   #next(isDue: (key: string) => boolean = () => true): void {

@@ -40,21 +40,22 @@ export interface Manifest extends Omit<EnvoyFilterBody, 'metadata'> {
   readonly metadata: EnvoyFilterBody['metadata'] & { readonly ownerReferences: readonly OwnerReference[] };
 }
 
-/** `ownerUid`: of the RedisService as it is now. */
+/** `ownerUid`: of the RedisService as it is now; undefined: it is gone. */
 export function manifestOf(
-  { owner, namespace, body }: EnvoyFilterDocument,
-  ownerUid: string,
+  { owner, namespace, body, outlivesOwner }: EnvoyFilterDocument,
+  ownerUid: string | undefined,
   controlPlane: string,
 ): Manifest {
   const { kind, name } = owner;
-  const reference = { apiVersion: 'redis.aeraki.io/v1alpha1', kind, name, uid: ownerUid, controller: true };
+  // Kubernetes removes at once what names an owner that is gone, or that its own namespace does not have.
+  const isOwned = ownerUid !== undefined && outlivesOwner !== true && owner.namespace === namespace;
+  const apiVersion = 'redis.aeraki.io/v1alpha1';
   return {
     ...body,
     metadata: {
       ...body.metadata,
       labels: { ...body.metadata.labels, [CONTROL_PLANE]: controlPlane },
-      // Kubernetes removes what names an owner that its own namespace does not have.
-      ownerReferences: owner.namespace === namespace ? [reference] : [],
+      ownerReferences: isOwned ? [{ apiVersion, kind, name, uid: ownerUid, controller: true }] : [],
     },
   };
 }

@@ -60,7 +60,7 @@ test('EnvoyFilters follow the objects', async (t) => {
   if (kube === undefined) return;
   await kube.installControlPlane('istio');
   const [shop, private_] = [await kube.newNamespace('shop'), await kube.newNamespace('private')];
-  const settings: MeshSettings = { ...ISTIO_DEFAULTS, allowedNamespaces: [shop] };
+  const settings: MeshSettings = { ...ISTIO_DEFAULTS, allowedNamespaces: [shop], drainMs: 1_000 };
   const wire = await startTroubledWire(t, kube.port);
   const start = (identity: string): Promise<ObservedControlPlane> =>
     startKubeControlPlane(t, kube, {

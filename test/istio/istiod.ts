@@ -64,8 +64,8 @@ export interface MeshObjects {
 export interface Istiod {
   /** Where proxies connect, in plain text. */
   readonly port: number;
-  /** What it said last. */
-  readonly lastLines: () => string;
+  /** Other objects of Istio in the place of those that are there. */
+  change(istio: readonly object[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -94,12 +94,13 @@ async function tryIstiod(
   const [http = 0, grpc = 0, monitoring = 0, control = 0] = await freePorts(4);
   const config = join(folder, 'config');
   await mkdir(config);
-  await writeFile(
-    join(config, 'objects.yaml'),
-    [PLAIN_INBOUND, ...objects.istio]
-      .map((object) => stringify(object, { aliasDuplicateObjects: false }))
-      .join('---\n'),
-  );
+  const change = async (istio: readonly object[]): Promise<void> => {
+    const documents = [PLAIN_INBOUND, ...istio].map((object) =>
+      stringify(object, { aliasDuplicateObjects: false }),
+    );
+    await writeFile(join(config, 'objects.yaml'), documents.join('---\n'));
+  };
+  await change(objects.istio);
   const kubeconfig = join(folder, 'kubeconfig');
   await writeFile(kubeconfig, kubeconfigFor(stub.url));
   const mesh = join(folder, 'mesh.yaml');
@@ -157,7 +158,7 @@ async function tryIstiod(
     await stop();
     throw error;
   }
-  return { port: grpc, lastLines: running.lastLines, stop };
+  return { port: grpc, change, stop };
 }
 
 function isReady(port: number): Promise<true | undefined> {

@@ -2,6 +2,9 @@
  * A sidecar of a real istiod, with the EnvoyFilters of redpilot, in front of a real Redis Cluster: where its reads go,
  * counted on the nodes.
  */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { Redis } from 'ioredis';
 import { stringify } from 'yaml';
 
@@ -9,13 +12,14 @@ import type { ReadPolicy } from '../../src/api/objects.ts';
 import { translateToIstio } from '../../src/commands/translate-istio.ts';
 import { findRedis } from '../../src/demo/binaries.ts';
 import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import type { EnvoyProcess } from '../../src/demo/envoy-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { between, countsOf, obeys, splitByRole, type Counts } from '../../src/demo/traffic.ts';
+import type { EnvoyFilterBody } from '../../src/istio/envoy-filter.ts';
+import { ClusterRetention } from '../../src/istio/retention.ts';
 import { readFiles } from '../../src/sources/files/read.ts';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { startIstiod } from './istiod.ts';
+import { startIstiod, type Istiod } from './istiod.ts';
 import { startMeshSidecar } from './mesh-sidecar.ts';
 
 const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
@@ -71,9 +75,42 @@ export async function showReads(binaries: {
       );
       if (obeys(policy, split) !== true) throw new Error(`not what ${policy} means: ${lines.at(-1)}`);
     }
+    lines.push(await showDraining(mesh, sidecar, bodies, ports[0] ?? 0));
     return lines;
   } finally {
     for (const close of closing.reverse()) await close();
+  }
+}
+
+/** A connection that was open keeps its clusters when the EnvoyFilter goes, so that a transaction does no harm. */
+async function showDraining(
+  mesh: Istiod,
+  sidecar: EnvoyProcess,
+  bodies: readonly EnvoyFilterBody[],
+  port: number,
+): Promise<string> {
+  const client = new Redis({ host: '127.0.0.1', port, protocol: 2, retryStrategy: null });
+  try {
+    await client.set('key', 'before');
+    const retention = new ClusterRetention({ drainMs: 60_000, priority: 10 });
+    const present = bodies.map(({ metadata, spec }) => {
+      return [`${metadata.namespace}/${metadata.name}`, { owner: 'redis/gone', spec }] as const;
+    });
+    const nothing = { write: [], keep: [], diagnostics: [] };
+    const { filters } = retention.follow(nothing, present, () => false, 0);
+    await mesh.change(filters.write.map(({ body }) => body));
+    await eventually(
+      'the listeners gone',
+      async () => ((await sidecar.admin('/listeners')).includes('redpilot_') ? undefined : true),
+      { deadlineMs: 30_000 },
+    );
+    const answers = await client.multi().set('key', 'after').exec();
+    const answer = answers?.[0]?.[1];
+    if (answer !== 'OK' || !sidecar.process.isRunning())
+      throw new Error(`a transaction answered ${String(answer)}`);
+    return `a transaction on a connection that was open when its EnvoyFilter went: ${answer}`;
+  } finally {
+    client.disconnect();
   }
 }
 
@@ -82,7 +119,7 @@ function countsOfAll(cluster: RedisCluster): Promise<readonly Counts[]> {
 }
 
 /** A host and an address to listen on for each policy, all of them the same Redis Cluster. */
-async function filtersFor(ports: readonly number[], seed: number): Promise<readonly object[]> {
+async function filtersFor(ports: readonly number[], seed: number): Promise<readonly EnvoyFilterBody[]> {
   const documents = POLICIES.flatMap((readPolicy, at) => {
     const host = `${readPolicy.toLowerCase().replace('_', '-')}.example.com`;
     const metadata = { name: host, namespace: 'redis' };
