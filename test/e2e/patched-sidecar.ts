@@ -12,7 +12,7 @@ import { parseObject } from '../../src/api/parse.ts';
 import { translateToIstio } from '../../src/commands/translate-istio.ts';
 import { startEnvoy, type EnvoyProcess } from '../../src/demo/envoy-process.ts';
 import { formatDiagnosticLine } from '../../src/api/diagnostic.ts';
-import type { ConfigPatch, EnvoyFilterBody } from '../../src/istio/envoy-filter.ts';
+import { ISTIOS_CLUSTER, patched, tcpListener } from './patched-listener.ts';
 import { withoutDns, type Ending } from './sidecar.ts';
 
 /** The governed Service's, so that a client connects to it as without a mesh; others have another. */
@@ -29,7 +29,7 @@ export async function startPatchedSidecar(
   const { bodies, diagnostics } = translateToIstio(objects, {}, { write: (secret) => secret.reveal() });
   const wrong = diagnostics.filter(({ severity }) => severity === 'error').map(formatDiagnosticLine);
   assert.deepEqual(wrong, []);
-  const resources = patched({ clusters: [], listeners: [tcpListener(port)] }, bodies);
+  const resources = patched({ clusters: [], listeners: [tcpListener(GOVERNED, port)] }, bodies);
   const envoy = await startEnvoy({
     binary,
     configuration: (path) => ({
@@ -60,65 +60,4 @@ function withAddresses(objects: readonly ApiObject[]): readonly ApiObject[] {
     if (object.kind !== 'RedisService') return object;
     return { ...object, annotations: { ...object.annotations, istioSecrets: 'inline' as const } };
   });
-}
-
-interface FilterChain {
-  readonly filters: readonly { readonly name: string }[];
-}
-
-interface Listener {
-  readonly name: string;
-  readonly filter_chains: readonly FilterChain[];
-}
-
-interface Resources {
-  readonly clusters: readonly object[];
-  readonly listeners: readonly Listener[];
-}
-
-const ISTIOS_CLUSTER = { name: 'istios', type: 'STATIC', connect_timeout: '1s' };
-
-/** As istiod makes it, but for being bound. */
-function tcpListener(port: number): Listener & { readonly address: object } {
-  const type = 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
-  const filter = {
-    name: 'envoy.filters.network.tcp_proxy',
-    typed_config: { '@type': type, stat_prefix: 'istios', cluster: 'istios' },
-  };
-  return {
-    name: `${GOVERNED}_${port}`,
-    address: { socket_address: { address: GOVERNED, port_value: port } },
-    filter_chains: [{ filters: [filter] }],
-  };
-}
-
-function patched(resources: Resources, bodies: readonly EnvoyFilterBody[]): Resources {
-  return bodies.flatMap(({ spec }) => spec.configPatches).reduce(apply, resources);
-}
-
-function apply({ clusters, listeners }: Resources, { applyTo, match, patch }: ConfigPatch): Resources {
-  switch (applyTo) {
-    case 'CLUSTER':
-      return { clusters: [...clusters, patch.value], listeners };
-    case 'LISTENER':
-      return { clusters, listeners: [...listeners, patch.value as Listener] };
-    case 'NETWORK_FILTER':
-      return {
-        clusters,
-        listeners: listeners.map((listener) =>
-          listener.name === match.listener?.name
-            ? replaced(listener, match.listener.filterChain.filter.name, patch.value as { name: string })
-            : listener,
-        ),
-      };
-  }
-}
-
-/** The first of that name in each chain; nothing where there is none. */
-function replaced(listener: Listener, name: string, filter: { readonly name: string }): Listener {
-  const replace = ({ filters }: FilterChain): FilterChain => {
-    const at = filters.findIndex((one) => one.name === name);
-    return { filters: at < 0 ? filters : filters.with(at, filter) };
-  };
-  return { ...listener, filter_chains: listener.filter_chains.map(replace) };
 }
