@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { EnvoyFilterDocument } from '../../src/istio/envoy-filter.ts';
+import { MeshKeeper } from '../../src/mesh/keeper.ts';
+import type { PresentFilter } from '../../src/mesh/manifest.ts';
+import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
+import type { ApiRequest, Lines } from '../../src/sources/kubernetes/api-server.ts';
+
+const OWNER = { kind: 'RedisService', namespace: 'redis', name: 'cache' };
+
+const DOCUMENT: EnvoyFilterDocument = {
+  namespace: 'redis',
+  name: 'redpilot-cache',
+  owner: OWNER,
+  body: {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: {
+      namespace: 'redis',
+      name: 'redpilot-cache',
+      labels: { 'app.kubernetes.io/managed-by': 'redpilot' },
+      annotations: { 'redpilot.dev/owner': 'redis/cache' },
+    },
+    spec: { priority: 10, configPatches: [] },
+  },
+};
+
+/** An API server with at most one EnvoyFilter; its watch stays silent. */
+class Store {
+  filter: PresentFilter | undefined;
+  /** What every write is answered with. */
+  refusal: ApiError | undefined;
+  /** What an admission webhook says of each. */
+  warning: string | undefined;
+  /** What is made of a spec. */
+  storeAs: (spec: unknown) => unknown = (spec) => spec;
+  readonly writes: string[] = [];
+  #version = 0;
+
+  async request(path: string, options: ApiRequest = {}): Promise<unknown> {
+    const { method = 'GET', body, onWarning } = options;
+    if (method === 'GET') {
+      if (path.endsWith('/envoyfilters')) return { items: [], metadata: { resourceVersion: '1' } };
+      if (this.filter === undefined) throw new ApiError(404, 'NotFound', 'not found');
+      return this.filter;
+    }
+    this.writes.push(method);
+    if (this.refusal !== undefined) throw this.refusal;
+    if (this.warning !== undefined) onWarning?.(this.warning);
+    if (method === 'DELETE') {
+      this.filter = undefined;
+      return {};
+    }
+    this.#version += 1;
+    const { metadata, spec } = body as PresentFilter;
+    const managedFields = [{ manager: 'redpilot', operation: 'Apply' }];
+    this.filter = {
+      metadata: { ...metadata, uid: 'f1', resourceVersion: String(this.#version), managedFields },
+      spec: this.storeAs(spec),
+    };
+    return this.filter;
+  }
+
+  async lines(_path: string, { signal }: ApiRequest, { onOpen }: Lines): Promise<void> {
+    onOpen?.();
+    await new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(new Error('stopped')));
+    });
+  }
+}
+
+interface Kept {
+  readonly keeper: MeshKeeper;
+  readonly api: Store;
+  readonly lines: readonly string[];
+  /** What is wanted, and who may write, from now on. */
+  readonly state: { documents: readonly EnvoyFilterDocument[]; isLeader: boolean };
+}
+
+/** Closed when the test ends. */
+function keep(t: TestContext, prepare: (api: Store) => void = () => {}): Kept {
+  const api = new Store();
+  prepare(api);
+  const lines: string[] = [];
+  const say = (line: string): void => void lines.push(line);
+  const state: Kept['state'] = { documents: [DOCUMENT], isLeader: true };
+  const keeper = new MeshKeeper({
+    api,
+    controlPlane: 'redpilot',
+    namespaces: [],
+    mayWrite: () => state.isLeader,
+    wanted: () => ({
+      filters: { write: state.documents, keep: [], diagnostics: [] },
+      planned: new Set(['redis/cache']),
+      owners: new Map([['redis/cache', 'u1']]),
+    }),
+    redact: (text) => text.replaceAll('never-shown', '[redacted]'),
+    onChange: () => {},
+    log: { info: say, warn: say },
+  });
+  keeper.start();
+  t.after(() => keeper.close());
+  return { keeper, api, lines, state };
+}
+
+const outcome = (keeper: MeshKeeper, look: (text: string) => boolean): Promise<string> =>
+  eventually(
+    'an outcome',
+    () => {
+      const text = JSON.stringify(keeper.outcomeOf('redis/cache') ?? 'none');
+      return look(text) ? text : undefined;
+    },
+    { deadlineMs: 30_000, seen: () => JSON.stringify(keeper.outcomeOf('redis/cache')) },
+  );
+
+const isWritten = (text: string): boolean => text === '{"written":["redis/redpilot-cache"]}';
+
+test('what is refused is told without passwords, and tried again until it is taken', async (t) => {
+  const { keeper, api, lines } = keep(t, (store) => {
+    store.refusal = new ApiError(400, 'BadRequest', 'a webhook says: "never-shown" is no value');
+  });
+  const pending = await outcome(keeper, (text) => text.includes('webhook'));
+  assert.match(pending, /EnvoyFilter redis\/redpilot-cache: a webhook says: .*\[redacted\].* is no value/);
+  await eventually('a second attempt', () => (api.writes.length >= 2 ? true : undefined), {
+    deadlineMs: 30_000,
+  });
+  api.refusal = undefined;
+  await outcome(keeper, isWritten);
+  assert.doesNotMatch(lines.join('\n'), /never-shown/);
+});
+
+test('only who may write writes, and knows nevertheless how things stand', async (t) => {
+  const { keeper, api, state } = keep(t);
+  state.isLeader = false;
+  await outcome(keeper, (text) => text.includes('it is being written'));
+  assert.deepEqual(api.writes, []);
+  state.isLeader = true;
+  keeper.wake();
+  await outcome(keeper, isWritten);
+});
+
+test('what the API server makes something else of is written once', async (t) => {
+  const { keeper, api } = keep(t, (store) => {
+    store.storeAs = () => ({ priority: 10 });
+  });
+  await outcome(keeper, isWritten);
+  keeper.wake();
+  await outcome(keeper, isWritten);
+  assert.deepEqual(api.writes, ['PATCH']);
+});
+
+test('what nobody wants any more is removed, and there is nothing to say of it', async (t) => {
+  const { keeper, api, state } = keep(t);
+  await outcome(keeper, isWritten);
+  state.documents = [];
+  keeper.wake();
+  await outcome(keeper, (text) => text === '"none"');
+  await eventually('it is gone', () => (api.filter === undefined ? true : undefined));
+  assert.deepEqual(api.writes, ['PATCH', 'DELETE']);
+});
+
+test('what a webhook warns of is in the log, once', async (t) => {
+  const { keeper, api, lines, state } = keep(t, (store) => {
+    store.warning = 'this is internal';
+  });
+  await outcome(keeper, isWritten);
+  const changed = { ...DOCUMENT.body, spec: { priority: 11, configPatches: [] } };
+  state.documents = [{ ...DOCUMENT, body: changed }];
+  keeper.wake();
+  await eventually('it is changed', () => (api.writes.length === 2 ? true : undefined));
+  await outcome(keeper, isWritten);
+  assert.equal(lines.filter((line) => line.includes('this is internal')).length, 1);
+});
