@@ -12,6 +12,7 @@ import { findEnvoy, findRedis, type RedisBinary } from '../src/demo/binaries.ts'
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
 import { POLICIES } from '../test/e2e/objects.ts';
+import { runFull } from './failover-full.ts';
 import { OpenLoad, keysByShard, median, type Sent } from './free-connections.ts';
 import { VARIANTS, type Variant } from './health-settings.ts';
 import { envoyDefaults, startStaticSidecar, type StaticSidecar } from './static-sidecar.ts';
@@ -37,9 +38,10 @@ const SIDE_BY_SIDE: readonly Variant[] = [
 
 /**
  * `--rounds N` (3), `--redis` for the machine's Redis instead of Valkey, `--full-coverage` for Redis' own default,
- * `--settings` to see the other settings that were considered too.
+ * `--settings` to see the other settings that were considered too; `--full`: see failover-full.ts.
  */
 export async function run(args: readonly string[]): Promise<void> {
+  if (args.includes('--full')) return await runFull(args);
   const rounds = Number(args[args.indexOf('--rounds') + 1]) || 3;
   const fullCoverage = args.includes('--full-coverage') ? 'yes' : 'no';
   const variants = [...SIDE_BY_SIDE, ...(args.includes('--settings') ? VARIANTS.slice(1) : [])];

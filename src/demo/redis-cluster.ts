@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly replicas?: number;
   readonly nodeTimeoutMs?: number;
   readonly config?: RedisConfig;
+  /** What one node, by its port, has beyond it. */
+  readonly configOf?: (port: number) => RedisConfig;
 }
 
 /** A shard as a node lists it in CLUSTER SLOTS. */
@@ -41,7 +43,14 @@ export class RedisCluster {
 
   /** Ready when it resolves: every node knows all slots, roles and replicas, and every replica follows its primary. */
   static async start(options: ClusterOptions): Promise<RedisCluster> {
-    const complete = { shards: 3, replicas: 2, nodeTimeoutMs: 3_000, config: {}, ...options };
+    const complete = {
+      shards: 3,
+      replicas: 2,
+      nodeTimeoutMs: 3_000,
+      config: {},
+      configOf: () => ({}),
+      ...options,
+    };
     const cluster = new RedisCluster(complete, await temporaryFolder('cluster'));
     try {
       await cluster.#form();
@@ -177,14 +186,14 @@ export class RedisCluster {
   }
 
   async #startNode(shard: number, before?: ClusterNode): Promise<ClusterNode> {
-    const { redis, nodeTimeoutMs, config } = this.#options;
+    const { redis, nodeTimeoutMs, config, configOf } = this.#options;
     const [port = 0, busPort = 0] = before === undefined ? await freePorts(2) : [before.port, before.busPort];
     const node = await startRedis({
       server: redis.server,
       folder: this.#folder,
       port,
       busPort,
-      config: { 'cluster-node-timeout': String(nodeTimeoutMs), ...config },
+      config: { 'cluster-node-timeout': String(nodeTimeoutMs), ...config, ...configOf(port) },
     });
     return { ...node, shard, id: await node.client.cluster('MYID') };
   }
