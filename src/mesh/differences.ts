@@ -37,7 +37,10 @@ export interface Differences {
 }
 
 /** What was found to say the same, so that a look costs what has changed. */
-const same = new WeakMap<EnvoyFilterBody, { readonly filter: PresentFilter; readonly uid: string | undefined }>();
+const same = new WeakMap<
+  EnvoyFilterBody,
+  { readonly filter: PresentFilter; readonly uid: string | undefined }
+>();
 
 export function differencesOf(
   { filters, planned, owners }: Wanted,

@@ -125,7 +125,7 @@ export function isUnimplemented(error: unknown): boolean {
 
 function reasonOf(error: unknown, hasTls: boolean): string {
   if (!(error instanceof Error)) return String(error);
-  const { code, details } = error as { readonly code?: number; readonly details?: string };
+  const { code, details } = error as { readonly code?: status; readonly details?: string };
   if (code === undefined || details === undefined) return error.message;
   if (code === status.UNAVAILABLE) {
     // In the library's words, which say what went wrong and not what to do.
