@@ -73,7 +73,8 @@ export class ClusterRetention {
       const clusters = this.#look(before?.clusters ?? new Map(), document, there.get(key)?.spec, nowMs);
       if (clusters.size > 0) followed.set(key, { owner, clusters });
       if (document === undefined && (kept.has(key) || staysAsItIs(owner))) continue;
-      const left = [...clusters].filter(([name]) => !clusterNames(document).has(name)).sort(byName);
+      const wantedClusters = read(document?.body.spec).own;
+      const left = [...clusters].filter(([name]) => !wantedClusters.has(name)).sort(byName);
       const patches = left.map(([, { patch }]) => patch);
       const written = patches.length === 0 ? document : this.#withClusters(key, owner, document, patches);
       if (written !== undefined) write.push(written);
@@ -93,15 +94,14 @@ export class ClusterRetention {
     nowMs: number,
   ): ReadonlyMap<string, Cluster> {
     const patches = new Map([...before].map(([name, { patch }]) => [name, patch]));
-    for (const patch of clustersIn(spec)) patches.set(nameOf(patch), patch);
+    const { own, routed } = read(spec);
+    for (const [name, patch] of own) patches.set(name, patch);
     // As long as the EnvoyFilter that is there routes to one, sidecars do, whatever is wanted.
-    const used = new Set<unknown>([
-      ...clusterNames(document),
-      ...proxiesIn(patchesIn(spec)).flatMap(routedClusters),
-    ]);
+    const wanted = read(document?.body.spec).own;
     const clusters = new Map<string, Cluster>();
     for (const [name, patch] of patches) {
-      const leftMs = used.has(name) ? undefined : (before.get(name)?.leftMs ?? nowMs);
+      const isUsed = wanted.has(name) || routed.has(name);
+      const leftMs = isUsed ? undefined : (before.get(name)?.leftMs ?? nowMs);
       if (leftMs === undefined || nowMs - leftMs < this.#drainMs) clusters.set(name, { patch, leftMs });
     }
     return clusters;
@@ -145,24 +145,38 @@ export class ClusterRetention {
   }
 }
 
-function clusterNames(document: EnvoyFilterDocument | undefined): ReadonlySet<string> {
-  return new Set(clustersIn(document?.body.spec).map(nameOf));
+/** What of a spec is looked at. */
+interface Read {
+  /** Clusters of ours, by name: somebody else may have added others. */
+  readonly own: ReadonlyMap<string, ConfigPatch>;
+  /** Names of clusters. */
+  readonly routed: ReadonlySet<unknown>;
 }
 
-/** Only such as we write: somebody else may have added others. */
-function clustersIn(spec: unknown): readonly ConfigPatch[] {
-  return patchesIn(spec).filter(
-    (patch): patch is ConfigPatch & Json =>
-      patch['applyTo'] === 'CLUSTER' && nameOf(patch).startsWith(OWN_CLUSTERS),
-  );
+const NOTHING: Read = { own: new Map(), routed: new Set() };
+const reads = new WeakMap<object, Read>();
+
+/** Once for each object: most looks find the same ones. */
+function read(spec: unknown): Read {
+  if (typeof spec !== 'object' || spec === null) return NOTHING;
+  let found = reads.get(spec);
+  if (found === undefined) {
+    const patches = list(map(spec)['configPatches']);
+    const own = patches.filter(
+      (patch): patch is ConfigPatch & Json =>
+        patch['applyTo'] === 'CLUSTER' && nameOf(patch).startsWith(OWN_CLUSTERS),
+    );
+    found = {
+      own: new Map(own.map((patch) => [nameOf(patch), patch])),
+      routed: new Set(proxiesIn(patches).flatMap(routedClusters)),
+    };
+    reads.set(spec, found);
+  }
+  return found;
 }
 
-function patchesIn(spec: unknown): readonly Json[] {
-  return list(map(spec)['configPatches']);
-}
-
-function nameOf(patch: Json | ConfigPatch): string {
-  return text(map(map(map(patch)['patch'])['value'])['name']);
+function nameOf(patch: Json): string {
+  return text(map(map(patch['patch'])['value'])['name']);
 }
 
 function keyOf({ namespace, name }: FilterRef): string {

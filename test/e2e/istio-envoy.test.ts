@@ -77,7 +77,7 @@ async function everythingRecorded(secretsFolder: string): Promise<object> {
       }
     }
   }
-  return { static_resources: { clusters, listeners } };
+  return { node: { id: 'sidecar', cluster: 'mesh' }, static_resources: { clusters, listeners } };
 }
 
 for (const [what, need] of [

@@ -122,8 +122,9 @@ async function tryIstiod(
     PILOT_CERT_PROVIDER: 'none',
     INJECT_ENABLED: 'false',
     PILOT_ENABLE_GATEWAY_API: 'false',
-    // An Envoy that is not Istio's has no such filter.
+    // An Envoy that is not Istio's has no such filters.
     PILOT_ENABLE_METADATA_EXCHANGE: 'false',
+    PILOT_ENABLE_ALPN_FILTER: 'false',
     PILOT_ENABLE_REDIS_FILTER: String(options.redisFilter),
   };
   const running = await startProcess('env', [

@@ -52,8 +52,13 @@ export function recordingOf(name: string): Recording {
   return JSON.parse(readFileSync(`${RECORDINGS}/${name}.json`, 'utf8')) as Recording;
 }
 
-/** Of all chains, in their order. */
+interface Chain {
+  readonly filters?: readonly Resource[];
+}
+
+/** Of all chains in their order, that for all the rest last. */
 export function filtersOf(listener: Resource): readonly Resource[] {
-  const chains = (listener['filter_chains'] ?? []) as readonly { readonly filters?: readonly Resource[] }[];
-  return chains.flatMap(({ filters }) => filters ?? []);
+  const chains = (listener['filter_chains'] ?? []) as readonly Chain[];
+  const rest = listener['default_filter_chain'] as Chain | undefined;
+  return [...chains, ...(rest === undefined ? [] : [rest])].flatMap(({ filters }) => filters ?? []);
 }

@@ -36,6 +36,7 @@ function present(of: EnvoyFilterDocument, uid = 'u1', change: Partial<PresentFil
 }
 
 const own = document('redis', 'redpilot-cache');
+const lasting: EnvoyFilterDocument = { ...own, outlivesOwner: true };
 const clients = document('shop', 'redpilot-redis-cache');
 
 function differences(
@@ -131,7 +132,22 @@ const cases: readonly (readonly [what: string, found: () => Differences, expecte
     () => differences({ write: [own] }, [], { owners: new Map() }),
     {},
   ],
+  [
+    'what stays a while without its object is written without an owner',
+    () => differences({ write: [lasting] }, [present(own)], { owners: new Map(), planned: new Set() }),
+    { apply: ['redis/redpilot-cache'] },
+  ],
+  [
+    'and is neither written again nor removed as long as it is to stay',
+    () => differences({ write: [lasting] }, [present(lasting)], { owners: new Map(), planned: new Set() }),
+    {},
+  ],
 ];
+
+test('what stays a while without its object has no owner with which Kubernetes would remove it', () => {
+  assert.deepEqual(manifestOf(lasting, 'u1', CONTROL_PLANE).metadata.ownerReferences, []);
+  assert.equal(manifestOf(own, 'u1', CONTROL_PLANE).metadata.ownerReferences.length, 1);
+});
 
 for (const [what, found, expected] of cases) {
   test(what, () => {
