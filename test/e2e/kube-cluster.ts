@@ -235,7 +235,11 @@ export class KubeCluster {
   async put(...objects: readonly object[]): Promise<void> {
     for (const object of objects as readonly Named[]) {
       const { apiVersion, kind, metadata } = object;
-      const collection = collectionPath(apiVersion, `${kind.toLowerCase()}s`, metadata.namespace);
+      const collection = collectionPath(
+        apiVersion,
+        `${kind.toLowerCase()}s`.replace(/ys$/, 'ies'),
+        metadata.namespace,
+      );
       await this.request(`${collection}/${metadata.name}`, {
         method: 'PATCH',
         query: { fieldManager: 'test', force: 'true' },

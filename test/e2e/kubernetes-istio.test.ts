@@ -16,6 +16,7 @@ import type { Condition } from '../../src/status/conditions.ts';
 import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
 import { redisService, secret, service } from './kube-objects.ts';
+import { conditionsOf, shortly } from './kube-status.ts';
 import { startTroubledWire } from './troubled-wire.ts';
 
 const eventually = <T>(
@@ -33,11 +34,6 @@ interface Filter {
     readonly ownerReferences?: readonly { readonly uid: string }[];
   };
   readonly spec: { readonly configPatches: readonly unknown[] };
-}
-
-interface Judged {
-  readonly status?: { readonly conditions?: readonly Condition[] };
-  readonly metadata: { readonly generation: number };
 }
 
 interface Role {
@@ -105,22 +101,20 @@ test('EnvoyFilters follow the objects', async (t) => {
       },
       () => leader.lines.slice(-15).join(''),
     );
-  const programmed = async (namespace: string, reason: string): Promise<Condition> => {
+  const condition = async (namespace: string, type: string, reason: string): Promise<Condition> => {
     let last = '';
     return await eventually(
-      `Programmed of ${namespace}: ${reason}`,
+      `${type} of ${namespace}: ${reason}`,
       async () => {
-        const object = await ask<Judged>('redisservices', namespace, 'cache');
-        const condition = object?.status?.conditions?.find(
-          ({ type, observedGeneration }) =>
-            type === 'Programmed' && observedGeneration === object.metadata.generation,
-        );
-        last = JSON.stringify(object?.status);
-        return condition?.reason === reason ? condition : undefined;
+        const conditions = await conditionsOf(kube, { namespace });
+        last = shortly(conditions);
+        return conditions.find((found) => found.type === type && found.reason === reason);
       },
-      () => `${last}\n${leader.lines.join('')}`,
+      () => `${last}\n${leader.lines.slice(-15).join('')}`,
     );
   };
+  const programmed = (namespace: string, reason: string): Promise<Condition> =>
+    condition(namespace, 'Programmed', reason);
   /** With its Service. */
   const place = async (object: (namespace: string) => object = governing): Promise<string> => {
     const namespace = await kube.newNamespace('mesh');
@@ -267,6 +261,35 @@ test('EnvoyFilters follow the objects', async (t) => {
     assert.equal((await filter(namespace))?.metadata.resourceVersion, metadata.resourceVersion);
   });
 
+  await t.test(
+    'a host of a ServiceEntry is governed at its address, also one that Istio gives it later',
+    async () => {
+      const namespace = await kube.newNamespace('mesh');
+      const host = 'cache.example.com';
+      const entry = {
+        apiVersion: 'networking.istio.io/v1',
+        kind: 'ServiceEntry',
+        metadata: { name: 'cache', namespace },
+        spec: {
+          hosts: [host],
+          resolution: 'DNS',
+          ports: [{ name: 'tcp-redis', number: 7000, protocol: 'TCP' }],
+        },
+      };
+      const object = redisService(namespace, 'cache', { host: [host], redis: [{ route: { host } }] });
+      await kube.put(entry, object);
+      const { message } = await programmed(namespace, 'UnsupportedByIstio');
+      assert.match(message, /the ServiceEntry of cache\.example\.com has no address/);
+      await kube.request(`/apis/networking.istio.io/v1/namespaces/${namespace}/serviceentries/cache/status`, {
+        method: 'PATCH',
+        contentType: 'application/merge-patch+json',
+        body: { status: { addresses: [{ value: '240.240.0.7', host }] } },
+      });
+      await written(namespace, '"240.240.0.7_7000"');
+      await programmed(namespace, 'WrittenToIstio');
+    },
+  );
+
   await t.test('a password that may not be in an EnvoyFilter closes it, and is nowhere', async () => {
     const auth = { secret: { name: 'clients' } };
     const namespace = await kube.newNamespace('mesh');
@@ -277,12 +300,9 @@ test('EnvoyFilters follow the objects', async (t) => {
     );
     const { spec } = await written(namespace, 'downstream_auth_username');
     assert.doesNotMatch(JSON.stringify(spec), /never-shown|downstream_auth_password/);
-    const object = await eventually('ResolvedRefs', async () => {
-      const found = await ask<Judged>('redisservices', namespace, 'cache');
-      const condition = found?.status?.conditions?.find(({ type }) => type === 'ResolvedRefs');
-      return condition?.status === 'False' ? condition : undefined;
-    });
-    assert.match(object.message, /redpilot\.dev\/istio-secrets/);
+    const { status, message } = await condition(namespace, 'ResolvedRefs', 'SecretNotAllowed');
+    assert.equal(status, 'False');
+    assert.match(message, /redpilot\.dev\/istio-secrets/);
     await kube.put(governing(namespace, { auth }, { 'istio-secrets': 'inline' }));
     await written(namespace, 'never-shown');
     assert.doesNotMatch(leader.lines.join(''), /never-shown/);
@@ -346,5 +366,27 @@ test('EnvoyFilters follow the objects', async (t) => {
     );
     await written(await place());
     assert.equal((await filter(namespace))?.metadata.resourceVersion, metadata.resourceVersion);
+  });
+
+  await t.test('in one namespace, with rights there only, it does the same', async () => {
+    await leader.close();
+    for (const name of ['redpilot', 'redpilot-istio'])
+      await kube.request(`/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${name}`, {
+        method: 'DELETE',
+      });
+    const own = await place();
+    for (const manifests of ['namespaced', 'istio-namespaced']) {
+      const folder = fileURLToPath(new URL(`../../manifests/${manifests}`, import.meta.url));
+      const { status, stderr } = await kube.kubectl(['apply', '-n', own, '-k', folder]);
+      assert.equal(status, 0, stderr);
+    }
+    leader = await startKubeControlPlane(t, kube, {
+      istio: ISTIO_DEFAULTS,
+      namespaces: [own],
+      replica: { namespace: 'redpilot', identity: 'third' },
+    });
+    await written(own);
+    await programmed(own, 'WrittenToIstio');
+    assert.ok(!leader.lines.some((line) => line.includes('forbid')), leader.lines.join(''));
   });
 });
