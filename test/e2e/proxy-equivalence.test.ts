@@ -7,7 +7,6 @@ import { connect, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
-import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
@@ -100,21 +99,37 @@ function encode(words: readonly string[], choose: Choose): string {
   return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
 }
 
+const LAST = '*2\r\n$4\r\nECHO\r\n$8\r\n<<done>>\r\n';
+const END = '$8\r\n<<done>>\r\n';
+const LIMIT_MS = 20_000;
+
 class Talk {
   readonly #socket: Socket;
   #seen = '';
+  #heard: () => void = () => {};
 
   constructor(t: TestContext, port: number) {
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
     this.#socket.on('data', (chunk: Buffer) => {
       this.#seen += chunk.toString('latin1');
+      if (this.#seen.endsWith(END)) this.#heard();
     });
     t.after(() => this.#socket.destroy());
   }
 
   /** Everything that came up to the answer to a last word of our own. */
   async ask(text: string, pieces: readonly number[]): Promise<string> {
-    const bytes = Buffer.from(`${text}*2\r\n$4\r\nECHO\r\n$8\r\n<<done>>\r\n`, 'latin1');
+    const bytes = Buffer.from(`${text}${LAST}`, 'latin1');
+    const heard = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`no last reply, but ${JSON.stringify(this.#seen.slice(-200))}`)),
+        LIMIT_MS,
+      );
+      this.#heard = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
     let from = 0;
     for (const length of pieces) {
       this.#socket.write(bytes.subarray(from, from + length));
@@ -122,16 +137,41 @@ class Talk {
       await new Promise(setImmediate);
     }
     this.#socket.write(bytes.subarray(from));
-    const end = '$8\r\n<<done>>\r\n';
-    await eventually('the last reply', () => (this.#seen.endsWith(end) ? true : undefined), {
-      everyMs: 1,
-      deadlineMs: 20_000,
-      seen: () => JSON.stringify(this.#seen.slice(-200)),
-    });
+    await heard;
     const seen = this.#seen;
     this.#seen = '';
     return seen;
   }
+}
+
+/** So long, about, is the input that is cut. */
+const CUT_BYTES = 400;
+
+/** Leaves and finds the same, however often it is sent. */
+function repeatable(choose: Choose): string {
+  let text = encode(['DEL', ...Array.from({ length: 12 }, (_, index) => `k${index}`)], choose);
+  for (;;) {
+    const next = sequence(choose)
+      .map((words) => encode(words, choose))
+      .join('');
+    if (next.length > CUT_BYTES / 2) continue;
+    if (text.length + next.length > CUT_BYTES) return text;
+    text += next;
+  }
+}
+
+async function cutEverywhere(t: TestContext, port: number, protocol: 2 | 3): Promise<void> {
+  const choose = randomOf(100 + protocol);
+  const through = new Talk(t, port);
+  if (protocol === 3) await through.ask('HELLO 3\r\n', []);
+  const text = repeatable(choose);
+  await through.ask(text, []);
+  const expected = await through.ask(text, []);
+  for (let cut = 1; cut < text.length; cut++) {
+    assert.equal(await through.ask(text, [cut]), expected, `cut at ${cut}: ${JSON.stringify(text)}`);
+  }
+  const everyByte = Array.from({ length: text.length }, () => 1);
+  assert.equal(await through.ask(text, everyByte), expected, `in single bytes: ${JSON.stringify(text)}`);
 }
 
 async function compare(t: TestContext, plain: RedisNode, port: number, protocol: 2 | 3): Promise<void> {
@@ -193,6 +233,10 @@ test("replies are Redis' own, byte for byte", async (t) => {
           await compare(t, plain, port, protocol);
         },
       );
+      if (plan === single) continue;
+      await t.test(`the same replies wherever the input is cut, RESP${protocol}`, async (t) => {
+        await cutEverywhere(t, port, protocol);
+      });
     }
   }
 });
