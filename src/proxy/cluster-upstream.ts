@@ -10,6 +10,7 @@ import { topologyFrom, topologyFromSeeds } from './discovery.ts';
 import { judgeFitness } from './fitness.ts';
 import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
+import { Migrations, haveSlotsMoved } from './migrations.ts';
 import { Node, addressOf, nodeOptionsOf } from './node.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
@@ -25,6 +26,8 @@ import {
 } from './topology.ts';
 import { Upstream, type NodeStatus, type UpstreamSettings, type UpstreamStatus } from './upstream.ts';
 
+/** While slots move. */
+const MOVING_MS = 250;
 /** While somebody is missing. */
 const HURRIED_MS = 100;
 const NODES_ASKED = 3;
@@ -47,7 +50,7 @@ export class ClusterUpstream extends Upstream {
   #shards: Shard[] = [];
   #topology: Topology | undefined;
   #topologyAt = 0;
-  readonly #migrating = new Set<number>();
+  readonly #migrations = new Migrations();
   readonly #promotedAt = new WeakMap<Node, number>();
   readonly #keptUntil = new Map<Node, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -132,8 +135,8 @@ export class ClusterUpstream extends Upstream {
     if (shard === undefined) return null;
     const policy = request.terms.policy;
     if (request.isRead && policy !== MASTER) {
-      // Replicas of Redis 7.0 answer nil for a key that has already moved.
-      const moving = this.#migrating.size > 0 && this.#migrating.has(request.place);
+      const { slots } = this.#migrations;
+      const moving = slots.size > 0 && slots.has(request.place);
       if (!moving || !shard.primary.isUsable) return shard.reader(policy);
     }
     return shard.primary.isUsable ? shard.primary : null;
@@ -153,8 +156,11 @@ export class ClusterUpstream extends Upstream {
     const isNamed = refusal.host !== '' && refusal.host !== '?';
     const node = this.#knownAt({ host: isNamed ? refusal.host : from.options.host, port: refusal.port }).node;
     if (refusal.kind === 'ask') {
-      this.#migrating.add(request.place);
+      this.#migrations.slots.add(request.place);
+      this.#slotsMove();
     } else {
+      // To another primary: the slot has moved. To a replica: that was promoted.
+      if (this.#shards.some(({ primary }) => primary === node)) this.#slotsMove();
       if (node.isUsable) this.#assign(refusal.slot, node);
       this.#refreshSoon(0);
     }
@@ -189,6 +195,11 @@ export class ClusterUpstream extends Upstream {
     const known = { node, conversation, isBeingProbed: false };
     this.#known.set(address, known);
     return known;
+  }
+
+  #slotsMove(): void {
+    this.#migrations.noteSign();
+    this.#migrations.doubtReplicas(this.#shards);
   }
 
   /** At once, without waiting for the next refresh: the slot has another primary. */
@@ -227,10 +238,13 @@ export class ClusterUpstream extends Upstream {
     if (this.#isClosed) return;
     if (topology !== undefined && this.#isBetter(topology)) this.#apply(topology);
     await this.#probeAll();
+    this.#migrations.doubtReplicas(this.#shards);
     this.#isRefreshing = false;
     const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
     // Asked again meanwhile: soon, but not without end where the answers stay the same.
-    this.#refreshSoon(this.#isAskedAgain || isHurt || topology === undefined ? HURRIED_MS : this.#askEveryMs);
+    if (this.#isAskedAgain || isHurt || topology === undefined) return this.#refreshSoon(HURRIED_MS);
+    const { isUnderWay } = this.#migrations;
+    this.#refreshSoon(isUnderWay ? Math.min(MOVING_MS, this.#askEveryMs) : this.#askEveryMs);
   }
 
   /** From known nodes that answer, else from the seeds. */
@@ -282,6 +296,8 @@ export class ClusterUpstream extends Upstream {
       if (!isFirst && !former.some(({ primary }) => primary === node))
         this.#promotedAt.set(node, this.#topologyAt);
     }
+    const before = { shards: former, slots: formerSlots };
+    if (haveSlotsMoved(before, { shards: this.#shards, slots: this.#slots })) this.#slotsMove();
     // What a primary that was given up says later, it says as the primary it no longer is.
     for (const { primary } of former) {
       if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
@@ -358,7 +374,12 @@ export class ClusterUpstream extends Upstream {
     node.zone = this.#asksZones ? parseZone(server) : undefined;
     const isNear = node.zone !== undefined && node.zone === this.settings.zone;
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
-    if (shard?.primary === node) this.#noteMigrations(shard, parseMigratingSlots(nodes));
+    if (shard?.primary === node) {
+      const isOwn = (slot: number): boolean => this.#shards[this.#slots[slot]!] === shard;
+      const moving = parseMigratingSlots(nodes);
+      this.#migrations.noteSlots(moving, isOwn);
+      if (moving.length > 0) this.#slotsMove();
+    }
   }
 
   /** Since it was promoted, or could be asked again. */
@@ -366,13 +387,6 @@ export class ClusterUpstream extends Upstream {
     if (shard === undefined || !shard.primary.isUsable) return 0;
     const promotedAt = this.#promotedAt.get(shard.primary) ?? -Infinity;
     return performance.now() - Math.max(promotedAt, shard.primary.usableSince);
-  }
-
-  #noteMigrations(shard: Shard, slots: readonly number[]): void {
-    for (const slot of this.#migrating) {
-      if (this.#shards[this.#slots[slot]!] === shard) this.#migrating.delete(slot);
-    }
-    for (const slot of slots) this.#migrating.add(slot);
   }
 }
 

@@ -11,7 +11,6 @@ import { ReplyScanner } from '../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
-import type { SlowLog } from './slow-log.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { openSocket, type SocketOptions } from './socket.ts';
 import { beginTurn, clock, flushUpstream, type Flushable } from './turn.ts';
@@ -35,10 +34,6 @@ export interface ConnectionOptions extends SocketOptions {
   readonly handshake: readonly Buffer[];
   /** Where replies are counted, by how long they took. */
   readonly latency: Float64Array;
-  /** null: nobody wants to know. */
-  readonly slow: SlowLog | null;
-  /** For people. */
-  readonly address: string;
 }
 
 /** Who is told what happens on a connection. */
@@ -54,6 +49,12 @@ export interface ConnectionOwner {
   closed(connection: Connection, problem: string): void;
 }
 
+/** Who looks at replies before they are handed on. */
+export interface ReplyWatch {
+  /** True: it is taken care of, nobody gets it. */
+  sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
+}
+
 export class Connection implements Flushable {
   isOpen = false;
   isClosed = false;
@@ -65,12 +66,13 @@ export class Connection implements Flushable {
   /** Sees everything that comes, before it is taken for a reply; false: it is none. */
   intercept: ((bytes: Uint8Array, start: number, end: number) => boolean) | null = null;
 
+  /** null: nobody, as nearly always. */
+  watch: ReplyWatch | null = null;
+
   readonly #socket: Socket;
   readonly #writer: SocketWriter;
   readonly #owner: ConnectionOwner;
   readonly #latency: Float64Array;
-  readonly #slow: SlowLog | null;
-  readonly #address: string;
   readonly #scanner = new ReplyScanner();
   #partial: Partial | null = null;
   #isDirty = false;
@@ -93,8 +95,6 @@ export class Connection implements Flushable {
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#latency = options.latency;
-    this.#slow = options.slow;
-    this.#address = options.address;
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
     const { handshake, connectTimeoutMs } = options;
@@ -298,10 +298,10 @@ export class Connection implements Flushable {
       const bucket = 32 - Math.clz32(clock.now - this.#sentAt[place]!);
       this.#latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]! += 1;
       if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
-        const slow = this.#slow;
-        if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs)
-          slow.note(request, this.#address);
-        request.sink!.deliver(request, bytes, start, end);
+        const watch = this.watch;
+        if (watch === null || !watch.sees(request, bytes, start, end)) {
+          request.sink!.deliver(request, bytes, start, end);
+        }
       }
     }
     // Only now: a refused command is sent again from its block.

@@ -2,11 +2,13 @@
  * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
  */
 import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
-import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from './connection.ts';
+import { Connection, LATENCY_BUCKETS, type ConnectionOwner, type ReplyWatch } from './connection.ts';
+import { mayBeAbsence } from '../redis/absence.ts';
 import { encodeCommand } from './encode.ts';
 import type { Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { keepaliveOf, type Keepalive } from './socket.ts';
+import { clock } from './turn.ts';
 
 /** RESP3, and READONLY: a connection of a kind serves all clients that need just that. */
 export const RESP3 = 1;
@@ -36,13 +38,15 @@ export function nodeOptionsOf(
 export interface NodeOwner {
   /** null: nobody wants to know. */
   readonly slow: SlowLog | null;
+  /** A replica's reply that may be wrong while slots move; true: somebody else is asked. */
+  doubted(request: Request, node: Node): boolean;
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
   lost(request: Request, wasSent: boolean): void;
   /** Whether it may be asked has changed. */
   changed(node: Node): void;
 }
 
-export class Node implements ConnectionOwner {
+export class Node implements ConnectionOwner, ReplyWatch {
   readonly options: NodeOptions;
   readonly address: string;
   readonly #owner: NodeOwner;
@@ -81,6 +85,7 @@ export class Node implements ConnectionOwner {
 
   /** Why there is no connection, as the system names it. */
   #problem: string | undefined;
+  #isDoubted = false;
 
   /** In words: why it gets less than others, if it does. */
   get state(): string {
@@ -93,19 +98,39 @@ export class Node implements ConnectionOwner {
   connection(kind: number): Connection {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
-    const connection = this.ownConnection(kind, this);
+    const connection = this.#open(kind, this);
+    if (this.#isDoubted) connection.watch = this;
     this.#connections[kind] = connection;
     return connection;
   }
 
   /** For one client alone; not among those that are watched. */
   ownConnection(kind: number, owner: ConnectionOwner): Connection {
-    const { address, latency } = this;
+    return this.#open(kind, owner);
+  }
+
+  #open(kind: number, owner: ConnectionOwner): Connection {
+    const { latency } = this;
+    const connection = new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
+    if (this.#owner.slow !== null) connection.watch = this;
+    return connection;
+  }
+
+  /** Whether its word counts for keys that it does not have. */
+  doubt(isDoubted: boolean): void {
+    if (isDoubted === this.#isDoubted) return;
+    this.#isDoubted = isDoubted;
+    const watch = isDoubted || this.#owner.slow !== null ? this : null;
+    for (const connection of this.connections()) connection.watch = watch;
+  }
+
+  sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#isDoubted && request.isRead && mayBeAbsence(bytes, start, end)) {
+      if (this.#owner.doubted(request, this)) return true;
+    }
     const { slow } = this.#owner;
-    return new Connection(
-      { ...this.options, handshake: this.#handshake(kind), latency, slow, address },
-      owner,
-    );
+    if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, this.address);
+    return false;
   }
 
   /** Those that are there. */

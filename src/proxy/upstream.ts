@@ -84,7 +84,7 @@ export abstract class Upstream implements NodeOwner {
   readonly foreign = new ForeignCommands((names) => describeCommands(this.conversation(), names));
   #held: Held[] = [];
   /** What became of commands that their first node did not carry out. */
-  readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, failed: 0 };
+  readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
   /** Reads and hedges of this minute and the last one. */
   readonly #counts = { reads: [0, 0], hedges: [0, 0], minute: 0 };
 
@@ -221,8 +221,24 @@ export abstract class Upstream implements NodeOwner {
         node.update({ unfit: refusal.word });
         return this.#again(request, reply(), 0);
       case 'later':
+        // As long as any command waits; then its client may know.
+        if (clock.now - request.startedAt > this.settings.failoverWaitMs) return false;
+        // Keys that are half moved: each try begins anew, and may be redirected again.
+        request.hops = 0;
         return this.#again(request, reply(), 20);
     }
+  }
+
+  doubted(request: Request, node: Node): boolean {
+    const primary = this.primaryFor(request.place);
+    if (primary === null || primary === node || request.block === null) return false;
+    // Another replica is still at it; its word will be doubted likewise.
+    if (request.sent > 0) return true;
+    this.#events.doubted += 1;
+    primary
+      .connection(request.connectionKind)
+      .append(request, request.block.bytes, request.start, request.end);
+    return true;
   }
 
   lost(request: Request, wasSent: boolean): void {

@@ -3,26 +3,38 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 
 import type { ReadPolicy } from '../../src/api/objects.ts';
+import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster, type ClusterNode } from '../../src/demo/redis-cluster.ts';
 import { needRedis } from './environment.ts';
 import { SteadyLoad } from './proxy-load.ts';
-import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+import { answerOf } from './sidecar.ts';
 
 const POLICIES: readonly ReadPolicy[] = ['MASTER', 'REPLICA', 'ANY'];
 
-/** Moves what is in a slot, key by key, as redis-cli does. */
-async function moveSlot(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
+async function mark(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
   await to.client.call('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
   await from.client.call('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id);
-  // Until every proxy has asked its primaries once more: replicas of Redis 7.0 say nil for keys that have moved.
-  await sleep(1_500);
-  const keys = await from.client.cluster('GETKEYSINSLOT', slot, 1_000);
-  for (const key of keys) {
+}
+
+async function moveKeys(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
+  for (const key of await from.client.cluster('GETKEYSINSLOT', slot, 1_000)) {
     await from.client.call('MIGRATE', '127.0.0.1', String(to.port), '', '0', '2000', 'KEYS', key);
-    await sleep(20);
   }
+}
+
+async function handOver(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
   await to.client.call('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
   await from.client.call('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
+}
+
+/** Moves a slot as redis-cli does. */
+async function moveSlot(slot: number, from: ClusterNode, to: ClusterNode, isFirst: boolean): Promise<void> {
+  await mark(slot, from, to);
+  // Until every proxy has asked its primaries once more: that slots move at all they know from then on.
+  if (isFirst) await sleep(1_500);
+  await moveKeys(slot, from, to);
+  await handOver(slot, from, to);
 }
 
 for (const from of ['path', 'wheel'] as const) {
@@ -46,7 +58,11 @@ for (const from of ['path', 'wheel'] as const) {
       const slot = await source.client.cluster('KEYSLOT', `key:${index}`);
       if (a.slots.some(([first, last]) => first <= slot && slot <= last)) slots.add(slot);
     }
-    for (const slot of slots) await moveSlot(slot, source, target);
+    for (const [index, slot] of [...slots].entries()) {
+      await moveSlot(slot, source, target, index === 0);
+      // Under load, not in one go.
+      await sleep(200);
+    }
     await sleep(500);
     for (const [, load] of loads) load.pause();
     for (const [policy, load] of loads) {
@@ -63,3 +79,77 @@ for (const from of ['path', 'wheel'] as const) {
     }
   });
 }
+
+for (const from of ['path', 'wheel'] as const) {
+  test(`once slots move, what has moved is found at once (server from the ${from})`, async (t) => {
+    const redis = await needRedis(t, from);
+    if (redis === undefined) return;
+    const cluster = await RedisCluster.start({ redis, shards: 2, replicas: 1 });
+    t.after(() => cluster.stop());
+    const proxy = await startProxy(t, clusterPlan(cluster, 'REPLICA'));
+    const through = client(t, portsOf(proxy)[0] ?? 0);
+    const [a, b] = await cluster.shards();
+    assert.ok(a && b);
+    const [source, target] = [cluster.node(a.primary), cluster.node(b.primary)];
+    const replica = cluster.node(a.replicas[0] ?? 0);
+    await replica.client.readonly();
+    const tags = new Map<number, string>();
+    for (let index = 0; tags.size < 8; index++) {
+      const slot = await source.client.cluster('KEYSLOT', `tag${index}`);
+      if (a.slots.some(([first, last]) => first <= slot && slot <= last)) tags.set(slot, `{tag${index}}`);
+    }
+    for (const tag of tags.values()) {
+      await through.mset(`${tag}text`, 'value', `${tag}other`, 'value');
+      await through.rpush(`${tag}list`, 'value');
+      await through.hset(`${tag}hash`, 'field', 'value');
+    }
+    for (const [index, [slot, tag]] of [...tags].entries()) {
+      await mark(slot, source, target);
+      if (index === 0) {
+        await eventually('the first one being known', async () => {
+          await through.get(`${tag}none`);
+          return (proxy.status()[0]?.events['redirected'] ?? 0) > 0 ? true : undefined;
+        });
+      }
+      await moveKeys(slot, source, target);
+      // Redis 7.0 says nil from now on, Valkey ASK.
+      await eventually('the replica not having the key', async () => {
+        const answer = await answerOf(replica.client.get(`${tag}text`));
+        return answer === null || String(answer).startsWith('ASK') ? true : undefined;
+      });
+      const answers = await Promise.all([
+        through.get(`${tag}text`),
+        through.mget(`${tag}text`, `${tag}other`),
+        through.llen(`${tag}list`),
+        through.hgetall(`${tag}hash`),
+        through.exists(`${tag}hash`),
+        through.type(`${tag}list`),
+        through.get(`${tag}none`),
+      ]);
+      assert.deepEqual(answers, ['value', ['value', 'value'], 1, { field: 'value' }, 1, 'list', null], tag);
+      await handOver(slot, source, target);
+    }
+  });
+}
+
+test('keys of which some have moved are waited for, and then the client is told', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({ redis, shards: 2, replicas: 0 });
+  t.after(() => cluster.stop());
+  const proxy = await startProxy(t, clusterPlan(cluster, 'MASTER'), { failoverWaitMs: 1_000 });
+  const through = client(t, portsOf(proxy)[0] ?? 0);
+  const [a, b] = await cluster.shards();
+  assert.ok(a && b);
+  const slot = await through.cluster('KEYSLOT', 'tag');
+  const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
+  const [source, target] = [cluster.node((isOfA ? a : b).primary), cluster.node((isOfA ? b : a).primary)];
+  await through.set('{tag}moved', 'value');
+  await mark(slot, source, target);
+  await moveKeys(slot, source, target);
+  // ASK leads to the other node, which can't tell yet of a key that it lacks.
+  assert.match(String(await answerOf(through.mget('{tag}moved', '{tag}none'))), /TRYAGAIN/);
+  const waiting = through.mget('{tag}moved', '{tag}none');
+  await handOver(slot, source, target);
+  assert.deepEqual(await waiting, ['value', null]);
+});

@@ -37,8 +37,6 @@ async function setUp(
       tls: undefined,
       handshake: [],
       latency: new Float64Array(LATENCY_BUCKETS),
-      slow: null,
-      address: 'the server',
     },
     OWNER,
   );

@@ -1,0 +1,52 @@
+/**
+ * Slots on their way from one primary to another, as far as is known.
+ *
+ * Replicas of Redis 7.0 know nothing of it and say nil for keys that have moved already. So reads of a slot that is known
+ * to move go to its primary, and while any moves, or did lately, what a replica does not have is looked for at its primary.
+ */
+import type { Shard } from './shard.ts';
+
+/** After the last sign: the next slot of a resharding may be on its way. */
+const DOUBT_MS = 10_000;
+
+export class Migrations {
+  readonly slots = new Set<number>();
+  #until = -Infinity;
+
+  get isUnderWay(): boolean {
+    return performance.now() < this.#until;
+  }
+
+  /** What a primary says of its own slots; `isOwn`: which those are. */
+  noteSlots(slots: readonly number[], isOwn: (slot: number) => boolean): void {
+    for (const slot of this.slots) if (isOwn(slot)) this.slots.delete(slot);
+    for (const slot of slots) this.slots.add(slot);
+  }
+
+  /** Something shows that slots move. */
+  noteSign(): void {
+    this.#until = performance.now() + DOUBT_MS;
+  }
+
+  /** Call it when one of these, or the time, has changed. */
+  doubtReplicas(shards: readonly Shard[]): void {
+    const { isUnderWay } = this;
+    for (const { primary, replicas } of shards) {
+      primary.doubt(false);
+      for (const replica of replicas) replica.doubt(isUnderWay);
+    }
+  }
+}
+
+/** Some slot went from one primary to another that both still are: no failover. `slots`: which shard each is of. */
+export function haveSlotsMoved(
+  before: { readonly shards: readonly Shard[]; readonly slots: Uint16Array },
+  now: { readonly shards: readonly Shard[]; readonly slots: Uint16Array },
+): boolean {
+  const were = before.shards.map(({ primary }) => primary);
+  const are = now.shards.map(({ primary }) => primary);
+  return now.slots.some((index, slot) => {
+    const [was, is] = [were[before.slots[slot]!], are[index]];
+    return was !== is && was !== undefined && is !== undefined && are.includes(was) && were.includes(is);
+  });
+}

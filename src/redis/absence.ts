@@ -1,0 +1,44 @@
+/**
+ * Whether a reply to a read is what Redis says of a key that is not there, or of a part of it: of some commands that is
+ * also what it says of a key that is there (LLEN never, STRLEN of an empty text), so that it can be a doubt only.
+ */
+const [DOLLAR, STAR, COLON, UNDERSCORE, PERCENT, TILDE, PLUS, MINUS] = Buffer.from('$*:_%~+-');
+const [ZERO, ONE, TWO] = Buffer.from('012');
+
+/** Of an element of an array. */
+const NOTHINGS = ['\r\n$-1\r\n', '\r\n*-1\r\n', '\r\n_\r\n', '\r\n:0\r\n', '\r\n:-2\r\n'];
+const NONE = '+none\r\n';
+const NO_SUCH_KEY = '-ERR no such key';
+
+export function mayBeAbsence(bytes: Uint8Array, start: number, end: number): boolean {
+  const [type, first, second] = [bytes[start], bytes[start + 1], bytes[start + 2]];
+  switch (type) {
+    case UNDERSCORE:
+      return true;
+    case DOLLAR:
+      return (first === MINUS && second === ONE) || (first === ZERO && second === 13);
+    case COLON:
+      return (first === ZERO && second === 13) || (first === MINUS && second === TWO);
+    case PERCENT:
+    case TILDE:
+    case STAR:
+      return (first === ZERO && second === 13) || first === MINUS || hasNothing(bytes, start, end);
+    case PLUS:
+      return startsWith(bytes, start, end, NONE);
+    case MINUS:
+      return startsWith(bytes, start, end, NO_SUCH_KEY);
+    default:
+      return false;
+  }
+}
+
+function hasNothing(bytes: Uint8Array, start: number, end: number): boolean {
+  const reply = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+  return NOTHINGS.some((nothing) => reply.includes(nothing, 0, 'latin1'));
+}
+
+function startsWith(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
+    .subarray(0, text.length)
+    .equals(Buffer.from(text, 'latin1'));
+}
