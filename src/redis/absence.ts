@@ -2,8 +2,18 @@
  * Whether a reply to a read is what Redis says of a key that is not there, or of a part of it: of some commands that is
  * also what it says of a key that is there (LLEN never, STRLEN of an empty text), so that it can be a doubt only.
  */
-const [DOLLAR, STAR, COLON, UNDERSCORE, PERCENT, TILDE, PLUS, MINUS] = Buffer.from('$*:_%~+-');
-const [ZERO, ONE, TWO] = Buffer.from('012');
+const DOLLAR = 0x24;
+const PERCENT = 0x25;
+const STAR = 0x2a;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const ONE = 0x31;
+const TWO = 0x32;
+const COLON = 0x3a;
+const UNDERSCORE = 0x5f;
+const TILDE = 0x7e;
+const CR = 13;
 
 /** Of an element of an array. */
 const NOTHINGS = ['\r\n$-1\r\n', '\r\n*-1\r\n', '\r\n_\r\n', '\r\n:0\r\n', '\r\n:-2\r\n'];
@@ -16,13 +26,13 @@ export function mayBeAbsence(bytes: Uint8Array, start: number, end: number): boo
     case UNDERSCORE:
       return true;
     case DOLLAR:
-      return (first === MINUS && second === ONE) || (first === ZERO && second === 13);
+      return (first === MINUS && second === ONE) || (first === ZERO && second === CR);
     case COLON:
-      return (first === ZERO && second === 13) || (first === MINUS && second === TWO);
+      return (first === ZERO && second === CR) || (first === MINUS && second === TWO);
     case PERCENT:
     case TILDE:
     case STAR:
-      return (first === ZERO && second === 13) || first === MINUS || hasNothing(bytes, start, end);
+      return (first === ZERO && second === CR) || first === MINUS || hasNothing(bytes, start, end);
     case PLUS:
       return startsWith(bytes, start, end, NONE);
     case MINUS:

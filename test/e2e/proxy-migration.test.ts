@@ -114,8 +114,8 @@ for (const from of ['path', 'wheel'] as const) {
       await moveKeys(slot, source, target);
       // Redis 7.0 says nil from now on, Valkey ASK.
       await eventually('the replica not having the key', async () => {
-        const answer = await answerOf(replica.client.get(`${tag}text`));
-        return answer === null || String(answer).startsWith('ASK') ? true : undefined;
+        const answer = await replica.client.get(`${tag}text`).catch(() => null);
+        return answer === null ? true : undefined;
       });
       const answers = await Promise.all([
         through.get(`${tag}text`),
