@@ -14,9 +14,9 @@ export interface AdminOptions {
   /** `HOST:PORT`; port 0 takes a free one. */
   readonly address: { readonly host: string; readonly port: number };
   /** undefined when ready; else what is still missing. */
-  readonly notReady: () => string | undefined;
-  readonly metrics: Registry;
-  /** By path: plain JSON, free of secrets. */
+  readonly notReady: () => string | undefined | Promise<string | undefined>;
+  readonly metrics: Pick<Registry, 'contentType' | 'metrics'>;
+  /** By path: plain JSON, or a promise of it, free of secrets. */
   readonly documents: Readonly<Record<string, () => unknown>>;
   /** Mutual TLS; undefined: in the clear. */
   readonly tls?: AdminTls | undefined;
@@ -43,8 +43,8 @@ interface Answer {
 export async function createAdminServer(options: AdminOptions): Promise<AdminServer> {
   const routes: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
     '/healthz': () => text(200, 'ok'),
-    '/readyz': () => {
-      const missing = options.notReady();
+    '/readyz': async () => {
+      const missing = await options.notReady();
       return missing === undefined ? text(200, 'ok') : text(503, missing);
     },
     '/metrics': async () => ({
@@ -53,7 +53,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
       body: await options.metrics.metrics(),
     }),
     ...Object.fromEntries(
-      Object.entries(options.documents).map(([path, document]) => [path, () => json(document())]),
+      Object.entries(options.documents).map(([path, document]) => [path, async () => json(await document())]),
     ),
   };
 

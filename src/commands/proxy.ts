@@ -2,12 +2,8 @@
  * `redpilot proxy`: the data plane where no Envoy is, until it is told to stop.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { Registry } from 'prom-client';
 
-import { createAdminServer } from '../admin/admin-server.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
-import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
-import { Proxy } from '../proxy/proxy.ts';
 import { POLICIES } from '../proxy/shard.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import {
@@ -22,15 +18,23 @@ import {
 } from './arguments.ts';
 import { createLog } from './log.ts';
 import { PROXY_DEFAULTS } from './proxy-files.ts';
-import { chooseSource, type RunningSource, type SourceOptions } from './proxy-source.ts';
-import { stopAsked } from './stop-asked.ts';
-import { addTlsOptions } from './tls-arguments.ts';
+import { carryOut } from './proxy-process.ts';
+import { chooseSource, type SourceOptions } from './proxy-source.ts';
+import { superviseWorkers } from './proxy-workers.ts';
+import {
+  addListenerTlsOptions,
+  addTlsOptions,
+  listenerFiles,
+  type ListenerTlsArguments,
+} from './tls-arguments.ts';
+import { workerNumber } from './workers.ts';
 
-interface ProxyCommandOptions extends SourceOptions {
+interface ProxyCommandOptions extends SourceOptions, ListenerTlsArguments {
   readonly adminAddress: HostAndPort;
   readonly hedgeAfter: number;
   readonly failoverWait: number;
   readonly maxClients: number;
+  readonly workers: number;
   readonly maxLag?: number;
   readonly logSlowerThan?: number;
 }
@@ -144,12 +148,27 @@ export function proxyCommand(): Command {
       new Option('--max-clients <count>', 'more are turned away')
         .argParser(parseCount)
         .default(PROXY_DEFAULTS.maxClients),
+    )
+    .addOption(
+      env(
+        new Option('--workers <count>', 'processes that share the load, one a core at most').argParser(
+          parseCount,
+        ),
+        'WORKERS',
+      ).default(1),
     );
+  addListenerTlsOptions(command);
   return addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane').action(
     async (options: ProxyCommandOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
+      const { adminAddress, workers } = options;
+      // Before anything is started, also where other processes will do it: what is wrong is said once.
       const startSource = chooseSource(command, options);
-      const proxy = await Proxy.create({
+      const files = listenerFiles(command, options);
+      if (workers > 1 && workerNumber() === undefined) {
+        return await superviseWorkers(workers, adminAddress, log);
+      }
+      const proxy = {
         hedgeAfterMs: options.hedgeAfter,
         failoverWaitMs: options.failoverWait,
         maxClients: options.maxClients,
@@ -157,29 +176,8 @@ export function proxyCommand(): Command {
         zone: options.zone,
         maxLagMs: options.maxLag,
         logSlowerThanMs: options.logSlowerThan,
-        log,
-      });
-      // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
-      let running: RunningSource | undefined;
-      const opened: (() => Promise<void>)[] = [() => proxy.close()];
-      try {
-        const metrics = new Registry();
-        createProxyMetrics(metrics, proxy);
-        const admin = await createAdminServer({
-          address: options.adminAddress,
-          notReady: () => running?.waitingFor?.() ?? proxy.notReady(),
-          metrics,
-          documents: { '/topology': () => proxy.status() },
-        });
-        opened.push(() => admin.close());
-        running = await startSource(proxy, log, metrics);
-        opened.push(async () => await running?.close());
-        log.info(`admin on http://${admin.address}`);
-        await stopAsked();
-        log.info('stopping');
-      } finally {
-        for (const close of opened.reverse()) await close();
-      }
+      };
+      await carryOut({ proxy, listenerFiles: files, adminAddress, workers, startSource }, log);
     },
   );
 }

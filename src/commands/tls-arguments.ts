@@ -1,7 +1,7 @@
 /**
- * The three options of mutual TLS, which go together.
+ * The three options of mutual TLS, which go together; and those of a proxy's listeners, whose clients may need none.
  */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 
 import type { CertificateFiles } from '../tls/certificate-files.ts';
 
@@ -31,4 +31,39 @@ export function tlsFiles(
     );
   }
   return { ca: tlsCa, cert: tlsCert, key: tlsKey };
+}
+
+export interface ListenerTlsArguments {
+  readonly tlsListenerCert?: string;
+  readonly tlsListenerKey?: string;
+  readonly tlsListenerCa?: string;
+}
+
+export interface ListenerFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | undefined;
+}
+
+export function addListenerTlsOptions(command: Command): Command {
+  const option = (name: string, what: string): Option =>
+    new Option(`--tls-listener-${name} <file>`, what).env(`REDPILOT_TLS_LISTENER_${name.toUpperCase()}`);
+  return command
+    .addOption(option('cert', 'clients connect by TLS: certificate (PEM) of the listeners'))
+    .addOption(option('key', 'its private key (PEM)'))
+    .addOption(option('ca', 'authorities (PEM) that certificates of clients must be from'));
+}
+
+/** undefined: in the clear. Ends the command as wrongly called where something is missing. */
+export function listenerFiles(
+  command: Command,
+  { tlsListenerCert: cert, tlsListenerKey: key, tlsListenerCa: ca }: ListenerTlsArguments,
+): ListenerFiles | undefined {
+  if (cert === undefined && key === undefined && ca === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    command.error(
+      '--tls-listener-cert and --tls-listener-key are given together; --tls-listener-ca only with both',
+    );
+  }
+  return { cert, key, ca };
 }

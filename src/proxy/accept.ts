@@ -70,7 +70,8 @@ export async function canShareBuffer(): Promise<boolean> {
 
 async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve());
+    // Exclusive: other workers try theirs at the same time.
+    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () => resolve());
   });
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;

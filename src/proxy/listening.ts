@@ -6,6 +6,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { adopt } from './accept.ts';
 import { encodeError } from './encode.ts';
+import type { Guests } from './guests.ts';
+import type { ListenerTls } from './listener-tls.ts';
 import { addressOf } from './node.ts';
 import type { Routing } from './routing.ts';
 import { Session, type SessionHome } from './session.ts';
@@ -15,19 +17,14 @@ const KEEPALIVE_MS = 30_000;
 
 const TOO_MANY = encodeError('ERR max number of clients reached');
 
-/** Counts the clients of all listeners. */
-export interface Guests {
-  count: number;
-  readonly max: number;
-  nextId: number;
-}
-
 export interface ListeningOptions {
   readonly bind: SocketAddress;
   readonly routing: Routing;
   readonly guests: Guests;
   readonly maxRequestBytes: number;
   readonly canShareBuffer: boolean;
+  /** undefined: in the clear. */
+  readonly tls: ListenerTls | undefined;
 }
 
 export class Listening implements SessionHome {
@@ -39,6 +36,7 @@ export class Listening implements SessionHome {
   readonly #canShareBuffer: boolean;
   readonly #sessions = new Set<Session>();
   readonly #server: Server;
+  readonly #tls: ReturnType<ListenerTls['open']> | undefined;
 
   private constructor(options: ListeningOptions) {
     this.routing = options.routing;
@@ -46,6 +44,7 @@ export class Listening implements SessionHome {
     this.maxRequestBytes = options.maxRequestBytes;
     this.#guests = options.guests;
     this.#canShareBuffer = options.canShareBuffer;
+    this.#tls = options.tls?.open((socket) => this.#serve(socket, false));
     this.#server = createServer(
       { pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
       (socket) => this.#accept(socket),
@@ -76,12 +75,14 @@ export class Listening implements SessionHome {
   }
 
   ended(session: Session): void {
-    if (this.#sessions.delete(session)) this.#guests.count -= 1;
+    // Under TLS who has not shaken hands yet counts, too, until the connection below is closed.
+    if (this.#sessions.delete(session) && this.#tls === undefined) this.#guests.leave();
   }
 
   /** Accepts nobody any more; resolves when every client has its answers, or when the time is up. */
   async close(drainMs: number): Promise<void> {
     this.#server.close();
+    this.#tls?.close();
     for (const session of this.#sessions) session.end();
     const end = performance.now() + drainMs;
     while (this.#sessions.size > 0 && performance.now() < end) {
@@ -93,14 +94,24 @@ export class Listening implements SessionHome {
   }
 
   #accept(socket: Socket): void {
-    if (this.#guests.count >= this.#guests.max) {
+    const isFull = this.#guests.isFull;
+    if (!isFull) this.#guests.enter();
+    if (this.#tls !== undefined) {
+      // Nothing can be said to it without a handshake, which is what it must not cost.
+      if (isFull) return void socket.destroy();
+      socket.once('close', () => this.#guests.leave());
+      this.#tls.take(socket);
+    } else if (isFull) {
       socket.on('error', () => {});
       socket.end(TOO_MANY);
-      return;
+    } else {
+      this.#serve(socket, this.#canShareBuffer);
     }
-    this.#guests.count += 1;
-    adopt(socket, this.#canShareBuffer, (adopted) => {
-      const session = new Session(adopted, this, this.#guests.nextId++);
+  }
+
+  #serve(socket: Socket, canShareBuffer: boolean): void {
+    adopt(socket, canShareBuffer, (adopted) => {
+      const session = new Session(adopted, this, this.#guests.newId());
       this.#sessions.add(session);
       return (bytes, length) => session.read(bytes, length);
     });

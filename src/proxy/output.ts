@@ -48,5 +48,12 @@ export class Output {
 }
 
 function write(block: Block, writer: SocketWriter): void {
-  if (writer.write(block.bytes.subarray(0, block.end))) giveBlock(block);
+  const bytes = block.bytes.subarray(0, block.end);
+  if (writer.isEncrypting) {
+    // It keeps what it is given for a while: a copy of just that costs less than a block that does not come back.
+    writer.write(Buffer.from(bytes));
+    giveBlock(block);
+  } else if (writer.write(bytes)) {
+    giveBlock(block);
+  }
 }

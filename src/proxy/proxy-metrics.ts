@@ -105,6 +105,7 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     name: 'redpilot_proxy_topology_age_seconds',
     help: 'Since a node last said what the cluster looks like',
     labelNames: ['upstream'],
+    aggregator: 'max',
     registers,
     collect() {
       this.reset();

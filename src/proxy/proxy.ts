@@ -14,7 +14,9 @@ import type {
 } from '../plan/routing-plan.ts';
 import { canShareBuffer } from './accept.ts';
 import { ClusterUpstream } from './cluster-upstream.ts';
-import { Listening, type Guests } from './listening.ts';
+import { Guests, type ClientIds } from './guests.ts';
+import type { ListenerTls } from './listener-tls.ts';
+import { Listening } from './listening.ts';
 import { addressOf } from './node.ts';
 import { ReadsUpstream } from './reads-upstream.ts';
 import { Routing } from './routing.ts';
@@ -32,6 +34,10 @@ const MAX_REQUEST_BYTES = 1_073_741_824;
 
 export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'> {
   readonly maxClients: number;
+  /** Towards clients; undefined: in the clear. */
+  readonly tls?: ListenerTls | undefined;
+  /** Of clients, where several workers give them. */
+  readonly ids?: ClientIds | undefined;
   /** At the end: how long clients may wait for what they have asked. */
   readonly drainMs: number;
   /** Commands whose client waited so long are logged; undefined: none. */
@@ -56,7 +62,7 @@ interface Running {
 
 export class Proxy {
   readonly #options: ProxyOptions;
-  readonly #guests: Guests;
+  readonly guests: Guests;
   readonly #canShareBuffer: boolean;
   readonly #slow: SlowLog | undefined;
   #upstreams = new Map<UpstreamId, Running>();
@@ -74,7 +80,7 @@ export class Proxy {
     const { logSlowerThanMs, log } = options;
     this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
     this.#canShareBuffer = canShare;
-    this.#guests = { count: 0, max: options.maxClients, nextId: 1 };
+    this.guests = new Guests(options.maxClients, options.ids);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -101,7 +107,7 @@ export class Proxy {
   }
 
   get clients(): number {
-    return this.#guests.count;
+    return this.guests.count;
   }
 
   /** Of some listener. */
@@ -192,9 +198,10 @@ export class Proxy {
     const listening = await Listening.open({
       bind,
       routing,
-      guests: this.#guests,
+      guests: this.guests,
       maxRequestBytes: MAX_REQUEST_BYTES,
       canShareBuffer: this.#canShareBuffer,
+      tls: this.#options.tls,
     });
     this.#listening.set(planned, listening);
     this.#options.log.info(`${id} listens on ${listening.address}`);

@@ -36,12 +36,14 @@ export class SocketWriter {
   #handle: Handle | null = null;
   /** Whether something had to wait. */
   #isBehind = false;
+  readonly isEncrypting: boolean;
 
   constructor(socket: Socket, onDrain: () => void) {
     this.#socket = socket;
     this.#onDrain = onDrain;
+    this.isEncrypting = socket instanceof TLSSocket;
     socket.on('drain', onDrain);
-    if (!canShorten || socket instanceof TLSSocket) return;
+    if (!canShorten || this.isEncrypting) return;
     if (socket.connecting) socket.once('connect', () => (this.#handle = handleOf(socket)));
     else this.#handle = handleOf(socket);
   }
@@ -93,7 +95,8 @@ function handleOf(socket: Socket): Handle | null {
 export async function learnToWrite(): Promise<boolean> {
   const server = createServer({ pauseOnConnect: true });
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    // Exclusive: other workers try theirs at the same time.
+    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, resolve);
   });
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;

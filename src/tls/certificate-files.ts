@@ -24,25 +24,41 @@ export interface Certificates {
 
 /** Fails with one line that names the file and the flag that gave it. Never quotes what is in them. */
 export async function readCertificates(files: CertificateFiles): Promise<Certificates> {
-  const ca = await read('--tls-ca', files.ca);
-  const cert = await read('--tls-cert', files.cert);
-  const key = await read('--tls-key', files.key);
-  parse('--tls-ca', files.ca, 'a certificate (PEM)', () => new X509Certificate(ca));
-  const own = parse('--tls-cert', files.cert, 'a certificate (PEM)', () => new X509Certificate(cert));
-  const privateKey = parse('--tls-key', files.key, 'a private key without a password (PEM)', () =>
+  const ca = await readAuthorities('--tls-ca', files.ca);
+  return { ca, ...(await readPair('--tls', files)) };
+}
+
+/** The authorities of a file. Fails as `readCertificates` does. */
+export async function readAuthorities(flag: string, file: string): Promise<Buffer> {
+  const ca = await read(flag, file);
+  parse(flag, file, 'a certificate (PEM)', () => new X509Certificate(ca));
+  // Further ones that are damaged.
+  parse(flag, file, 'a list of certificates (PEM)', () => createSecureContext({ ca }));
+  return ca;
+}
+
+/** A certificate and its key, given by the flags that begin with `flags`. Fails as `readCertificates` does. */
+export async function readPair(
+  flags: string,
+  files: Pick<CertificateFiles, 'cert' | 'key'>,
+): Promise<Omit<Certificates, 'ca'>> {
+  const [certFlag, keyFlag] = [`${flags}-cert`, `${flags}-key`];
+  const cert = await read(certFlag, files.cert);
+  const key = await read(keyFlag, files.key);
+  const own = parse(certFlag, files.cert, 'a certificate (PEM)', () => new X509Certificate(cert));
+  const privateKey = parse(keyFlag, files.key, 'a private key without a password (PEM)', () =>
     createPrivateKey(key),
   );
   if (!own.checkPrivateKey(privateKey)) {
-    throw new Error(`--tls-key ${files.key} is not the key of the certificate in --tls-cert ${files.cert}`);
+    throw new Error(`${keyFlag} ${files.key} is not the key of the certificate in ${certFlag} ${files.cert}`);
   }
   const notAfter = new Date(own.validTo);
   if (notAfter.getTime() < Date.now()) {
-    throw new Error(`--tls-cert ${files.cert} has expired (${notAfter.toISOString()}); renew it`);
+    throw new Error(`${certFlag} ${files.cert} has expired (${notAfter.toISOString()}); renew it`);
   }
-  // What is left: further certificates of a file that are damaged.
-  parse('--tls-ca', files.ca, 'a list of certificates (PEM)', () => createSecureContext({ ca }));
-  parse('--tls-cert', files.cert, 'a chain of certificates (PEM)', () => createSecureContext({ cert, key }));
-  return { ca, cert, key, names: own.subjectAltName ?? own.subject, notAfter };
+  // What is left: further certificates of the file that are damaged.
+  parse(certFlag, files.cert, 'a chain of certificates (PEM)', () => createSecureContext({ cert, key }));
+  return { cert, key, names: own.subjectAltName ?? own.subject, notAfter };
 }
 
 /** What Node's TLS takes of it. */

@@ -7,8 +7,8 @@
 import type { CertificateFiles, Certificates } from './certificate-files.ts';
 import { readCertificates } from './certificate-files.ts';
 
-export interface WatchOptions {
-  readonly onChange: (certificates: Certificates) => void;
+export interface WatchOptions<C> {
+  readonly onChange: (certificates: C) => void;
   /** The files are not usable as they are, which may be because they are being written; those before stay in force. */
   readonly onProblem: (problem: string) => void;
   readonly everyMs?: number | undefined;
@@ -20,7 +20,22 @@ const EVERY_MS = 1_000;
 export function watchCertificates(
   files: CertificateFiles,
   current: Certificates,
-  { onChange, onProblem, everyMs = EVERY_MS }: WatchOptions,
+  options: WatchOptions<Certificates>,
+): () => void {
+  return watchRead(() => readCertificates(files), current, options);
+}
+
+interface Pems {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer | undefined;
+}
+
+/** The same for whatever `read` reads. */
+export function watchRead<C extends Pems>(
+  readAgain: () => Promise<C>,
+  current: C,
+  { onChange, onProblem, everyMs = EVERY_MS }: WatchOptions<C>,
 ): () => void {
   let inForce = current;
   let seen: string | undefined;
@@ -29,7 +44,7 @@ export function watchCertificates(
   let isEnded = false;
   const look = async (): Promise<void> => {
     try {
-      const read = await readCertificates(files);
+      const read = await readAgain();
       if (isEnded) return;
       seen = undefined;
       said = undefined;
@@ -58,6 +73,7 @@ export function watchCertificates(
   };
 }
 
-function isSame(a: Certificates, b: Certificates): boolean {
-  return a.ca.equals(b.ca) && a.cert.equals(b.cert) && a.key.equals(b.key);
+function isSame(a: Pems, b: Pems): boolean {
+  const isSameCa = a.ca === undefined || b.ca === undefined ? a.ca === b.ca : a.ca.equals(b.ca);
+  return isSameCa && a.cert.equals(b.cert) && a.key.equals(b.key);
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +9,7 @@ import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { needRedis } from './environment.ts';
 import { hostObjects } from './objects.ts';
-import { CLI, startProxyCommand } from './proxy-command.ts';
+import { failedProxyCommand, startProxyCommand } from './proxy-command.ts';
 import { client } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
 
@@ -104,19 +103,10 @@ for (const [args, why] of [
   [['--max-lag', '10ms'], /write a duration of 500ms or more, for example 5s/],
 ] as const) {
   test(`redpilot proxy ${args.join(' ')} is refused with one line`, async () => {
-    const child = spawn(process.execPath, [CLI, 'proxy', '--upstream', '127.0.0.1:1', ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-    const code = await new Promise((resolve) => {
-      child.once('close', resolve);
-    });
-    assert.notEqual(code, 0);
-    assert.match(said, why);
-    assert.equal(said.trim().split('\n').length, 1);
+    const { status, lines } = await failedProxyCommand(['--upstream', '127.0.0.1:1', ...args]);
+    assert.notEqual(status, 0);
+    assert.match(lines[0] ?? '', why);
+    assert.equal(lines.length, 1);
   });
 }
 

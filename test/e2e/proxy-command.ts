@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { eventually } from '../../src/demo/eventually.ts';
 
-export const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 export interface ProxyCommand {
   readonly admin: string;
@@ -48,4 +48,19 @@ export async function startProxyCommand(
     { deadlineMs: 60_000, seen: () => said },
   );
   return { admin, said: () => said, stop };
+}
+
+/** Of a call that is expected to fail by itself. */
+export async function failedProxyCommand(
+  args: readonly string[],
+): Promise<{ readonly status: number | null; readonly lines: readonly string[] }> {
+  const child = spawn(process.execPath, [CLI, 'proxy', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const status = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+  });
+  return { status, lines: said.trim().split('\n') };
 }

@@ -1,200 +1,180 @@
 import assert from 'node:assert/strict';
-import { connect, type AddressInfo } from 'node:net';
+import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { createSecureContext, createServer } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 
-import { pino } from 'pino';
+import { Redis } from 'ioredis';
 
-import { SecretText } from '../../src/api/secret-text.ts';
+import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import type { RoutingPlan, UpstreamTls } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { Proxy } from '../../src/proxy/proxy.ts';
-import { createAuthority, validFor, type KeyPair } from '../../src/tls/authority.ts';
-import { needTlsRedis } from './environment.ts';
-import { client, portsOf } from './proxy-setting.ts';
-import { answerOf } from './sidecar.ts';
-import { startTlsRedis } from './tls-redis.ts';
+import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
+import { createAuthority, type Authority } from '../../src/tls/authority.ts';
+import { spiffe, validForSeconds, writeFiles } from '../tls/certificates.ts';
+import { needRedis, needRedisPy } from './environment.ts';
+import { failedProxyCommand, startProxyCommand } from './proxy-command.ts';
 
-const NAME = 'redis.example.com';
-const FAILOVER_WAIT_MS = 400;
+const BIG = 'x'.repeat(3_000_000);
 
-function planWith(port: number, mode: 'cluster' | 'proxy', tls: UpstreamTls | undefined): RoutingPlan {
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode,
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
+test('clients connect by TLS', async (t) => {
+  const place = await startSecured(t, false);
+  if (place === undefined) return;
+  const { authority, port, folder } = place;
+
+  await t.test('who only connects counts as a client until it goes', async () => {
+    const clients = async (): Promise<string | undefined> =>
+      /redpilot_proxy_clients (\d+)/.exec(await (await fetch(`${place.admin}/metrics`)).text())?.[1];
+    const silent = connect(port, '127.0.0.1');
+    silent.on('error', () => {});
+    await eventually('a client', async () => ((await clients()) === '1' ? true : undefined));
+    silent.destroy();
+    await eventually('no client', async () => ((await clients()) === '0' ? true : undefined));
+    const secured = await connectSecured(port, authority);
+    await eventually('a client', async () => ((await clients()) === '1' ? true : undefined));
+    secured.destroy();
+    await eventually('no client', async () => ((await clients()) === '0' ? true : undefined));
   });
-  const upstreams = [...plan.upstreams].map(([id, upstream]) => {
-    assert.ok(upstream.mode !== 'unavailable');
-    // A busy machine's handshakes take longer than a network's.
-    return [id, { ...upstream, tls, connectTimeoutMs: 5_000 }] as const;
+
+  await t.test('ioredis, small and large values, pipelined', async (t2) => {
+    const redis = client(t2, port, { ca: authority.certificate });
+    assert.equal(await redis.set('k', 'v'), 'OK');
+    assert.equal(await redis.set('big', BIG), 'OK');
+    const pipeline = redis.pipeline();
+    for (let index = 0; index < 300; index++)
+      pipeline.set(`p${index}`, `v${index}`).get(`p${index}`).get('k');
+    const replies = (await pipeline.exec()) ?? [];
+    assert.equal(replies.length, 900);
+    for (let index = 0; index < 300; index++) assert.equal(replies[3 * index + 1]?.[1], `v${index}`);
+    assert.equal(await redis.get('big'), BIG);
   });
-  return { ...plan, upstreams: new Map(upstreams) };
-}
 
-interface Through {
-  readonly proxy: Proxy;
-  readonly answer: (name: string) => Promise<string>;
-  /** What it logged. */
-  readonly log: () => string;
-}
-
-async function start(t: TestContext, plan: RoutingPlan): Promise<Through> {
-  const lines: string[] = [];
-  const proxy = await Proxy.create({
-    hedgeAfterMs: 200,
-    failoverWaitMs: FAILOVER_WAIT_MS,
-    maxClients: 100,
-    drainMs: 100,
-    log: pino({ level: 'warn' }, { write: (line) => void lines.push(line) }),
+  await t.test('redis-py', async (t2) => {
+    const python = await needRedisPy(t2);
+    if (python === undefined) return;
+    const script =
+      'import redis, sys\n' +
+      'r = redis.Redis(port=int(sys.argv[1]), ssl=True, ssl_ca_certs=sys.argv[2])\n' +
+      'r.set("python", "p"); print(r.get("python").decode(), r.mget("python", "k")[0].decode())\n';
+    const { stdout } = await promisify(execFile)(python, [
+      '-c',
+      script,
+      String(port),
+      join(folder, 'ca.crt'),
+    ]);
+    assert.equal(stdout, 'p p\n');
   });
-  t.after(() => proxy.close());
-  await proxy.update(plan);
-  const through = client(t, portsOf(proxy)[0] ?? 0);
-  return {
-    proxy,
-    answer: async (name) => String(await answerOf(through.set('key', name))),
-    log: () => lines.join(''),
-  };
-}
 
-test('the proxy speaks TLS to Redis', async (t) => {
-  const redis = await needTlsRedis(t);
-  if (redis === undefined) return;
-  const [ours, theirs] = [await createAuthority(validFor(2)), await createAuthority(validFor(2))];
-  const yesterday = {
-    notBefore: new Date(Date.now() - 2 * 86_400_000),
-    notAfter: new Date(Date.now() - 86_400_000),
-  };
-  const certified = async (authority = ours, name = NAME, validity = validFor(1)): Promise<KeyPair> =>
-    await authority.issueServer([name], validity);
-  const startServer = async (
-    server: KeyPair,
-    options: { readonly mutual?: boolean; readonly cluster?: boolean } = {},
-  ): Promise<number> =>
-    (await startTlsRedis(t, redis, { server, authorities: ours.certificate, ...options })).tlsPort;
-  const trusting = (more: Partial<UpstreamTls> = {}): UpstreamTls => ({
-    serverName: NAME,
-    skipVerification: false,
-    authorities: new SecretText(ours.certificate),
-    certificate: undefined,
-    ...more,
+  await t.test('who does not trust the authority, or speaks no TLS, gets nothing', async (t2) => {
+    await assert.rejects(client(t2, port, {}).get('k'));
+    const plain = new Redis({ ...OPTIONS, port });
+    plain.on('error', () => {});
+    t2.after(() => plain.disconnect());
+    await assert.rejects(plain.get('k'));
   });
-  const presenting = async (authority: typeof ours): Promise<UpstreamTls> => {
-    const { certificate, key } = await authority.issueClient('spiffe://a/ns/redis/sa/proxy', validFor(1));
-    return trusting({ certificate: { chain: new SecretText(certificate), key: new SecretText(key) } });
-  };
-  const [right, mutual] = [
-    await startServer(await certified()),
-    await startServer(await certified(), { mutual: true }),
-  ];
-  const cluster = await startServer(await certified(), { cluster: true });
-  const mutualCluster = await startServer(await certified(), { cluster: true, mutual: true });
-  const foreign = await startServer(await certified(theirs, 'elsewhere.example.com', yesterday));
 
-  const good: readonly (readonly [what: string, RoutingPlan])[] = [
-    ['simple', planWith(right, 'proxy', trusting())],
-    ['mutual', planWith(mutual, 'proxy', await presenting(ours))],
-    ['unverified', planWith(foreign, 'proxy', trusting({ skipVerification: true }))],
-    [
-      'by address',
-      planWith(
-        await startServer(await certified(ours, '127.0.0.1')),
-        'proxy',
-        trusting({ serverName: '127.0.0.1' }),
-      ),
-    ],
-    ['discovered cluster', planWith(cluster, 'cluster', trusting())],
-    ['discovered cluster, mutual', planWith(mutualCluster, 'cluster', await presenting(ours))],
-  ];
-  for (const [what, plan] of good) {
-    await t.test(`${what}: commands are answered`, async (st) => {
-      const { answer } = await start(st, plan);
-      await eventually('an answer', async () => ((await answer(what)) === 'OK' ? true : undefined));
-    });
-  }
-
-  const bad: readonly (readonly [what: string, RoutingPlan, reason: RegExp])[] = [
-    [
-      'signed by somebody else',
-      planWith(await startServer(await certified(theirs)), 'proxy', trusting()),
-      /UNABLE_TO_VERIFY|SELF_SIGNED/,
-    ],
-    [
-      'for another name',
-      planWith(await startServer(await certified(ours, 'elsewhere.example.com')), 'proxy', trusting()),
-      /ALTNAME/i,
-    ],
-    [
-      'expired',
-      planWith(await startServer(await certified(ours, NAME, yesterday)), 'proxy', trusting()),
-      /EXPIRED/i,
-    ],
-    [
-      'without our certificate',
-      planWith(mutual, 'proxy', trusting()),
-      /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE/i,
-    ],
-    [
-      'a certificate that Redis does not know',
-      planWith(mutual, 'proxy', await presenting(theirs)),
-      /UNKNOWN_CA/i,
-    ],
-    ['plaintext to a TLS port', planWith(right, 'proxy', undefined), /closed|RESP|ECONNRESET/],
-    [
-      'cluster, for another name',
-      planWith(cluster, 'cluster', trusting({ serverName: 'other.example.com' })),
-      /other\.example\.com/,
-    ],
-    [
-      'cluster, without our certificate',
-      planWith(mutualCluster, 'cluster', trusting()),
-      /certificate required|closed|ECONNRESET|alert/i,
-    ],
-  ];
-  for (const [what, plan, reason] of bad) {
-    await t.test(`${what}: nothing gets through, and the reason is told`, async (st) => {
-      const { proxy, answer, log } = await start(st, plan);
-      assert.match(await answer(what), /upstream failure|no upstream host/);
-      const told = (): string => `${proxy.status()[0]?.nodes[0]?.state ?? ''} ${log()}`;
-      await eventually('the reason', () => (reason.test(told()) ? true : undefined), { seen: told });
-    });
-  }
-
-  await t.test('the name is sent, so that a server can choose its certificate by it', async (st) => {
-    const { node } = await startTlsRedis(st, redis, {
-      server: await certified(),
-      authorities: ours.certificate,
-    });
-    const pair = await certified();
-    const other = await certified(theirs, 'default.example.com');
-    const asked: string[] = [];
-    const front = createServer(
-      {
-        cert: other.certificate,
-        key: other.key,
-        SNICallback: (name, done) => {
-          asked.push(name);
-          done(null, createSecureContext({ cert: pair.certificate, key: pair.key }));
-        },
-      },
-      (socket) => {
-        const behind = connect(node.port, '127.0.0.1');
-        socket.pipe(behind).pipe(socket);
-        for (const end of [socket, behind]) end.on('error', () => socket.destroy());
-        st.after(() => socket.destroy());
-      },
+  await t.test('another certificate is for new connections, the old ones stay', async (t2) => {
+    const before = client(t2, port, { ca: authority.certificate });
+    await before.ping();
+    const first = await serialNumber(port, authority);
+    await writeFiles(folder, authority.certificate, await serverPair(authority));
+    await eventually('the new certificate', async () =>
+      (await serialNumber(port, authority)) === first ? undefined : true,
     );
-    await new Promise<void>((resolve) => {
-      front.listen(0, '127.0.0.1', () => resolve());
-    });
-    st.after(() => front.close());
-    const { answer } = await start(st, planWith((front.address() as AddressInfo).port, 'proxy', trusting()));
-    await eventually('an answer', async () => ((await answer('by name')) === 'OK' ? true : undefined));
-    assert.deepEqual(new Set(asked), new Set([NAME]));
+    assert.equal(await before.get('k'), 'v');
   });
 });
+
+test('with --tls-listener-ca clients need a certificate of theirs', async (t) => {
+  const place = await startSecured(t, true);
+  if (place === undefined) return;
+  const { authority, port } = place;
+  const pair = await authority.issueClient(spiffe('shop'), validForSeconds(3_600));
+  const known = client(t, port, { ca: authority.certificate, cert: pair.certificate, key: pair.key });
+  assert.equal(await known.set('k', 'v'), 'OK');
+  await assert.rejects(client(t, port, { ca: authority.certificate }).get('k'));
+  const other = await createAuthority(validForSeconds(3_600));
+  const stranger = await other.issueClient(spiffe('shop'), validForSeconds(3_600));
+  const options = { ca: authority.certificate, cert: stranger.certificate, key: stranger.key };
+  await assert.rejects(client(t, port, options).get('k'));
+  assert.equal(await known.get('k'), 'v');
+});
+
+for (const [args, why] of [
+  [['--tls-listener-cert', 'x'], /--tls-listener-cert and --tls-listener-key are given together/],
+  [['--tls-listener-ca', 'x'], /--tls-listener-cert and --tls-listener-key are given together/],
+  [
+    ['--tls-listener-cert', '/nowhere', '--tls-listener-key', '/nowhere'],
+    /--tls-listener-cert \/nowhere: there is no such file/,
+  ],
+] as const) {
+  test(`redpilot proxy ${args.join(' ')} is refused with one line`, async () => {
+    const { status, lines } = await failedProxyCommand(['--upstream', '127.0.0.1:1', ...args]);
+    assert.notEqual(status, 0);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', why);
+  });
+}
+
+interface Secured {
+  readonly authority: Authority;
+  readonly port: number;
+  readonly folder: string;
+  readonly admin: string;
+}
+
+async function startSecured(t: TestContext, asksClients: boolean): Promise<Secured | undefined> {
+  const redis = await needRedis(t);
+  if (redis === undefined) return undefined;
+  const folder = await temporaryFolder('listener-tls');
+  t.after(() => removeFolder(folder));
+  const server = await startRedis({ server: redis.server, folder });
+  t.after(() => stopRedis(server));
+  const authority = await createAuthority(validForSeconds(3_600));
+  const { ca, cert, key } = await writeFiles(folder, authority.certificate, await serverPair(authority));
+  const [port = 0] = await freePorts(1);
+  const { admin } = await startProxyCommand(t, [
+    '--mode=proxy',
+    `--upstream=127.0.0.1:${server.port}`,
+    `--listen=127.0.0.1:${port}`,
+    `--tls-listener-cert=${cert}`,
+    `--tls-listener-key=${key}`,
+    ...(asksClients ? [`--tls-listener-ca=${ca}`] : []),
+  ]);
+  return { authority, port, folder, admin };
+}
+
+function serverPair(authority: Authority): ReturnType<Authority['issueServer']> {
+  return authority.issueServer(['localhost', '127.0.0.1'], validForSeconds(3_600));
+}
+
+const OPTIONS = {
+  host: 'localhost',
+  family: 4,
+  disableClientInfo: true,
+  enableReadyCheck: false,
+  maxRetriesPerRequest: 0,
+  retryStrategy: () => null,
+};
+
+function client(t: TestContext, port: number, tls: ConnectionOptions): Redis {
+  const redis = new Redis({ ...OPTIONS, port, tls });
+  redis.on('error', () => {});
+  t.after(() => redis.disconnect());
+  return redis;
+}
+
+async function connectSecured(port: number, authority: Authority): Promise<TLSSocket> {
+  return await new Promise((resolve, reject) => {
+    const opened = connectTls({ host: '127.0.0.1', port, ca: authority.certificate }, () => resolve(opened));
+    opened.once('error', reject);
+  });
+}
+
+async function serialNumber(port: number, authority: Authority): Promise<string> {
+  const socket = await connectSecured(port, authority);
+  const { serialNumber: serial } = socket.getPeerCertificate();
+  socket.destroy();
+  return serial;
+}

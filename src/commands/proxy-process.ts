@@ -1,0 +1,82 @@
+/**
+ * One process that carries a plan out until it is told to stop: the only one, or one of several workers.
+ */
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+
+import { createAdminServer } from '../admin/admin-server.ts';
+import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
+import { Proxy, type ProxyOptions } from '../proxy/proxy.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import type { RunningSource, StartSource } from './proxy-source.ts';
+import { openListenerTls } from './proxy-tls.ts';
+import { stopAsked } from './stop-asked.ts';
+import type { ListenerFiles } from './tls-arguments.ts';
+import { FirstProcess, workerNumber } from './workers.ts';
+
+export interface ProcessOptions {
+  readonly proxy: Omit<ProxyOptions, 'log' | 'tls' | 'ids'>;
+  /** TLS towards clients; undefined: in the clear. */
+  readonly listenerFiles: ListenerFiles | undefined;
+  readonly adminAddress: HostAndPort;
+  readonly workers: number;
+  readonly startSource: StartSource;
+}
+
+export async function carryOut(options: ProcessOptions, programLog: Logger): Promise<void> {
+  const worker = workerNumber();
+  const log = worker === undefined ? programLog : programLog.child({ worker });
+  const { listenerFiles } = options;
+  const secured = listenerFiles && (await openListenerTls(listenerFiles, log));
+  const proxy = await Proxy.create({
+    ...options.proxy,
+    tls: secured?.tls,
+    ids: worker === undefined ? undefined : { first: worker, step: options.workers },
+    log,
+  });
+  // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
+  const opened: (() => Promise<void> | void)[] = [() => secured?.close(), () => proxy.close()];
+  try {
+    const metrics = new Registry();
+    createProxyMetrics(metrics, proxy);
+    let running: RunningSource | undefined;
+    const notReady = (): string | undefined => running?.waitingFor?.() ?? proxy.notReady();
+    if (worker === undefined) {
+      const admin = await createAdminServer({
+        address: options.adminAddress,
+        notReady,
+        metrics,
+        documents: { '/topology': () => proxy.status() },
+      });
+      opened.push(() => admin.close());
+      running = await options.startSource(proxy, log, metrics);
+      opened.push(async () => await running?.close());
+      log.info(`admin on http://${admin.address}`);
+      await stopAsked();
+      log.info('stopping');
+    } else {
+      const first = followFirst(proxy, metrics, notReady);
+      opened.unshift(() => first.close());
+      running = await options.startSource(proxy, log, metrics);
+      opened.push(async () => await running?.close());
+      first.started();
+      await Promise.race([stopAsked(), first.stopAsked]);
+    }
+  } finally {
+    for (const close of opened.reverse()) await close();
+  }
+}
+
+function followFirst(proxy: Proxy, metrics: Registry, notReady: () => string | undefined): FirstProcess {
+  const first = new FirstProcess(async () => ({
+    pid: process.pid,
+    notReady: notReady(),
+    metrics: await metrics.getMetricsAsJSON(),
+    topology: proxy.status(),
+  }));
+  proxy.guests.onChange = () => first.countClients(() => proxy.guests.count);
+  first.onOthers = (clients) => {
+    proxy.guests.others = clients;
+  };
+  return first;
+}

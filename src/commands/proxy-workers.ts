@@ -1,0 +1,55 @@
+/**
+ * `redpilot proxy --workers N`: the first process, which carries out nothing itself.
+ */
+import type { Logger } from 'pino';
+import { AggregatorRegistry, Registry } from 'prom-client';
+
+import { createAdminServer } from '../admin/admin-server.ts';
+import type { HostAndPort } from '../xds/index.ts';
+import { PROXY_DEFAULTS } from './proxy-files.ts';
+import { stopAsked } from './stop-asked.ts';
+import { Workers } from './workers.ts';
+
+/** Beyond what workers allow their clients. */
+const STOP_MS = PROXY_DEFAULTS.drainMs + 5_000;
+
+export async function superviseWorkers(count: number, adminAddress: HostAndPort, log: Logger): Promise<void> {
+  let workers: Workers | undefined;
+  const reports = async (): ReturnType<Workers['reports']> => (await workers?.reports()) ?? new Map();
+  const admin = await createAdminServer({
+    address: adminAddress,
+    notReady: async () => {
+      const seen = await reports();
+      for (let number = 1; number <= count; number++) {
+        const report = seen.get(number);
+        const problem = report === undefined ? 'does not answer' : report.notReady;
+        if (problem !== undefined) return `worker ${number}: ${problem}`;
+      }
+      return undefined;
+    },
+    metrics: {
+      contentType: Registry.PROMETHEUS_CONTENT_TYPE,
+      metrics: async () => {
+        const metrics = [...(await reports()).values()].map((report) => report.metrics);
+        return await AggregatorRegistry.aggregate(metrics).metrics();
+      },
+    },
+    documents: {
+      '/topology': async () =>
+        [...(await reports())].map(([worker, { pid, topology }]) => ({ worker, pid, upstreams: topology })),
+    },
+  });
+  try {
+    workers = await Workers.start(count, { log, stopMs: STOP_MS });
+    if (workers === undefined) {
+      process.exitCode = 1;
+      return;
+    }
+    log.info(`${count} workers; admin on http://${admin.address}`);
+    await stopAsked();
+    log.info('stopping');
+  } finally {
+    await workers?.close();
+    await admin.close();
+  }
+}

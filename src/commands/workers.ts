@@ -1,0 +1,218 @@
+/**
+ * Several processes that do the same (`--workers`): each carries out the same plan and listens on the same addresses; the
+ * first process starts them, starts another where one ends, asks them what is to be seen, and tells each how many clients
+ * the others have.
+ */
+import cluster, { type Worker } from 'node:cluster';
+
+import type { Logger } from 'pino';
+
+/** What a worker says of itself. */
+export interface WorkerReport {
+  readonly pid: number;
+  /** undefined: ready. */
+  readonly notReady?: string | undefined;
+  /** As prom-client writes a registry. */
+  readonly metrics: readonly object[];
+  readonly topology: unknown;
+}
+
+type ToWorker =
+  | { readonly kind: 'ask'; readonly id: number }
+  | { readonly kind: 'others'; readonly clients: number }
+  | { readonly kind: 'stop' };
+
+type ToPrimary =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'clients'; readonly count: number }
+  | { readonly kind: 'report'; readonly id: number; readonly report: WorkerReport };
+
+/** A worker that does not answer by then is left out. */
+const ANSWER_MS = 1_000;
+/** One that ends so soon is not started again at once. */
+const SOON_MS = 1_000;
+/** Which of the workers it is, from 1 on. */
+const NUMBER = 'REDPILOT_WORKER';
+
+export class Workers {
+  readonly #log: Logger;
+  readonly #stopMs: number;
+  /** By number. */
+  readonly #running = new Map<number, Worker>();
+  readonly #clients = new Map<number, number>();
+  readonly #waiting = new Map<number, (report: WorkerReport) => void>();
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  #asked = 0;
+  #isClosing = false;
+
+  private constructor(log: Logger, stopMs: number) {
+    this.#log = log;
+    this.#stopMs = stopMs;
+  }
+
+  /** Resolves when all have started; undefined: one can't, and its own line says why. */
+  static async start(
+    count: number,
+    { log, stopMs }: { readonly log: Logger; readonly stopMs: number },
+  ): Promise<Workers | undefined> {
+    const workers = new Workers(log, stopMs);
+    try {
+      // What keeps one from starting keeps all, and needs to be said once.
+      await workers.#start(1);
+      await Promise.all(Array.from({ length: count - 1 }, (_, index) => workers.#start(index + 2)));
+      return workers;
+    } catch {
+      await workers.close();
+      return undefined;
+    }
+  }
+
+  /** Of those that answer, by number. */
+  async reports(): Promise<ReadonlyMap<number, WorkerReport>> {
+    const asked = [...this.#running].map(async ([number, worker]) => {
+      const report = await this.#ask(worker);
+      return report === undefined ? [] : [[number, report] as const];
+    });
+    return new Map((await Promise.all(asked)).flat());
+  }
+
+  /** Each answers what it was asked, and ends. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    for (const timer of this.#restarts) clearTimeout(timer);
+    const ended = [...this.#running.values()].map((worker) => {
+      send(worker, { kind: 'stop' });
+      const limit = setTimeout(() => worker.process.kill('SIGKILL'), this.#stopMs);
+      return new Promise<void>((resolve) => {
+        worker.once('exit', () => {
+          clearTimeout(limit);
+          resolve();
+        });
+      });
+    });
+    await Promise.all(ended);
+  }
+
+  async #start(number: number): Promise<void> {
+    const worker = cluster.fork({ [NUMBER]: String(number) });
+    const startedAt = performance.now();
+    this.#running.set(number, worker);
+    await new Promise<void>((resolve, reject) => {
+      let hasStarted = false;
+      worker.on('message', (message: ToPrimary) => {
+        if (message.kind === 'started') {
+          hasStarted = true;
+          resolve();
+        } else if (message.kind === 'clients') {
+          this.#clients.set(number, message.count);
+          this.#tellOthers();
+        } else {
+          this.#waiting.get(message.id)?.(message.report);
+        }
+      });
+      worker.once('exit', (code, signal) => {
+        this.#running.delete(number);
+        this.#clients.delete(number);
+        this.#tellOthers();
+        if (this.#isClosing) return resolve();
+        if (!hasStarted) reject(new Error(`worker ${number} did not start (${signal ?? `status ${code}`})`));
+        else this.#startAgain(number, startedAt, signal ?? `status ${code}`);
+      });
+    });
+    // What was told before it was there.
+    this.#tellOthers();
+  }
+
+  #startAgain(number: number, startedAt: number, how: string): void {
+    this.#log.error({ worker: number, how }, 'a worker ended; another one takes its place');
+    const delay = performance.now() - startedAt < SOON_MS ? SOON_MS : 0;
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      if (this.#isClosing) return;
+      this.#start(number).catch((error: unknown) =>
+        this.#startAgain(number, performance.now(), error instanceof Error ? error.message : String(error)),
+      );
+    }, delay);
+    this.#restarts.add(timer);
+  }
+
+  async #ask(worker: Worker): Promise<WorkerReport | undefined> {
+    this.#asked += 1;
+    const id = this.#asked;
+    return await new Promise((resolve) => {
+      const limit = setTimeout(() => end(undefined), ANSWER_MS);
+      const end = (report: WorkerReport | undefined): void => {
+        clearTimeout(limit);
+        this.#waiting.delete(id);
+        resolve(report);
+      };
+      this.#waiting.set(id, end);
+      send(worker, { kind: 'ask', id });
+    });
+  }
+
+  #tellOthers(): void {
+    let all = 0;
+    for (const count of this.#clients.values()) all += count;
+    for (const [number, worker] of this.#running) {
+      send(worker, { kind: 'others', clients: all - (this.#clients.get(number) ?? 0) });
+    }
+  }
+}
+
+function send(worker: Worker, message: ToWorker): void {
+  // Fails where it is just ending, which 'exit' tells.
+  if (worker.isConnected()) worker.send(message, () => {});
+}
+
+/** From 1 on; undefined: this process is not one of several. */
+export function workerNumber(): number | undefined {
+  return cluster.isWorker ? Number(process.env[NUMBER]) : undefined;
+}
+
+/** As a worker sees it. */
+export class FirstProcess {
+  /** Told how many clients the other workers have. */
+  onOthers: (clients: number) => void = () => {};
+  /** Resolves when it wants this worker to end. */
+  readonly stopAsked: Promise<void>;
+  #isCounting = false;
+
+  /** Answers it with `report` until it is closed. */
+  constructor(report: () => Promise<WorkerReport>) {
+    this.stopAsked = new Promise((resolve) => {
+      process.on('message', (message: ToWorker) => {
+        if (message.kind === 'ask') {
+          const { id } = message;
+          void report().then((made) => tell({ kind: 'report', id, report: made }));
+        } else if (message.kind === 'others') {
+          this.onOthers(message.clients);
+        } else {
+          resolve();
+        }
+      });
+    });
+  }
+
+  started(): void {
+    tell({ kind: 'started' });
+  }
+
+  /** Many changes of one turn are told once. */
+  countClients(count: () => number): void {
+    if (this.#isCounting) return;
+    this.#isCounting = true;
+    setImmediate(() => {
+      this.#isCounting = false;
+      tell({ kind: 'clients', count: count() });
+    });
+  }
+
+  close(): void {
+    if (process.connected) cluster.worker?.disconnect();
+  }
+}
+
+function tell(message: ToPrimary): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+}

@@ -1,0 +1,64 @@
+/**
+ * TLS towards clients, for all listeners: with a certificate that may be renewed while connections are open, and, where
+ * authorities are given, only for clients that have a certificate of theirs.
+ */
+import type { Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+
+/** As PEM. */
+export interface ListenerCertificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** undefined: clients need no certificate. */
+  readonly ca: Buffer | undefined;
+}
+
+/** A connection that is no further by then is closed. */
+const HANDSHAKE_MS = 10_000;
+
+export class ListenerTls {
+  #certificate: ListenerCertificate;
+  readonly #servers = new Set<Server>();
+
+  constructor(certificate: ListenerCertificate) {
+    this.#certificate = certificate;
+  }
+
+  /** For every connection from now on. */
+  renew(certificate: ListenerCertificate): void {
+    this.#certificate = certificate;
+    for (const server of this.#servers) server.setSecureContext(contextOf(certificate));
+  }
+
+  /** What takes accepted sockets; `onSecure` gets those whose handshake succeeded. */
+  open(onSecure: (socket: TLSSocket) => void): { take(socket: Socket): void; close(): void } {
+    const asksClients = this.#certificate.ca !== undefined;
+    // It does not listen itself: it is handed what was accepted.
+    const server = createServer({
+      ...contextOf(this.#certificate),
+      requestCert: asksClients,
+      rejectUnauthorized: asksClients,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
+    server.on('secureConnection', onSecure);
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    this.#servers.add(server);
+    return {
+      take: (socket) => {
+        server.emit('connection', socket);
+      },
+      close: () => {
+        this.#servers.delete(server);
+      },
+    };
+  }
+}
+
+function contextOf({ cert, key, ca }: ListenerCertificate): {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca?: Buffer;
+  readonly minVersion: 'TLSv1.2';
+} {
+  return { cert, key, ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.2' };
+}

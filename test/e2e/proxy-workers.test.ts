@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { Redis } from 'ioredis';
+
+import { freePorts } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { needRedis } from './environment.ts';
+import { failedProxyCommand, startProxyCommand } from './proxy-command.ts';
+
+const CLIENTS = 8;
+
+test('several workers are one proxy', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({ redis, replicas: 0 });
+  t.after(() => cluster.stop());
+  const [port = 0] = await freePorts(1);
+  const running = await startProxyCommand(t, [
+    '--workers=2',
+    `--max-clients=${CLIENTS}`,
+    `--upstream=127.0.0.1:${cluster.nodes[0]?.port}`,
+    `--listen=127.0.0.1:${port}`,
+  ]);
+  const workers = async (): Promise<readonly { readonly pid: number; readonly upstreams: object }[]> =>
+    (await (await fetch(`${running.admin}/topology`)).json()) as { pid: number; upstreams: object }[];
+
+  await t.test('clients are spread over them, with an id each, and counted together', async (t2) => {
+    const clients = Array.from({ length: CLIENTS }, () => connect(t2, port));
+    await Promise.all(clients.map((each, index) => each.set(`k${index}`, 'v')));
+    const ids = await Promise.all(clients.map((each) => each.client('ID')));
+    assert.equal(new Set(ids).size, CLIENTS);
+    // Odd ones are the first worker's.
+    assert.deepEqual(new Set(ids.map((id) => id % 2)), new Set([0, 1]));
+    const metrics = await (await fetch(`${running.admin}/metrics`)).text();
+    assert.match(metrics, new RegExp(`redpilot_proxy_clients ${CLIENTS}\n`));
+    assert.match(metrics, new RegExp(`redpilot_proxy_commands_total{kind="keyed"} ${CLIENTS}\n`));
+    const refused = connect(t2, port);
+    await assert.rejects(refused.get('k'), /max number of clients|closed/);
+  });
+
+  await t.test('a worker that dies is replaced; the others go on', async (t2) => {
+    await eventually('the clients before to be gone', async () =>
+      /redpilot_proxy_clients 0\n/.test(await (await fetch(`${running.admin}/metrics`)).text())
+        ? true
+        : undefined,
+    );
+    const clients = Array.from({ length: 4 }, () => connect(t2, port));
+    const ids = await Promise.all(clients.map((each) => each.client('ID')));
+    const before = await workers();
+    assert.equal(before.length, 2);
+    process.kill(before[0]!.pid, 'SIGKILL');
+    for (const [index, each] of clients.entries()) {
+      if (Number(ids[index]) % 2 === 0) assert.equal(await each.get('k0'), 'v');
+    }
+    const after = await eventually('two workers again', async () => {
+      const [now, ready] = [await workers(), await fetch(`${running.admin}/readyz`)];
+      return now.length === 2 && ready.status === 200 ? now : undefined;
+    });
+    assert.ok(!after.some(({ pid }) => pid === before[0]!.pid));
+    const more = Array.from({ length: 4 }, () => connect(t2, port));
+    assert.deepEqual(await Promise.all(more.map((each) => each.get('k0'))), ['v', 'v', 'v', 'v']);
+  });
+
+  await t.test('asked to stop, they answer what was asked, and all end', async (t2) => {
+    const waiting = connect(t2, port);
+    await waiting.ping();
+    const answer = waiting.blpop('queue', 1);
+    await waiting.ping().catch(() => {});
+    const status = await running.stop();
+    assert.equal(status, 0);
+    assert.equal(await answer, null);
+    await eventually('nobody to listen', async () =>
+      (await fetch(`http://127.0.0.1:${port}`).catch(() => undefined)) === undefined ? true : undefined,
+    );
+  });
+});
+
+test('what keeps workers from starting is said once, and ends the command', async () => {
+  const { status, lines } = await failedProxyCommand([
+    '--workers=2',
+    '--admin-address=127.0.0.1:0',
+    '--upstream=127.0.0.1:1',
+    '--client-password-file=/nowhere',
+  ]);
+  assert.equal(status, 1);
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /--client-password-file \/nowhere: it can't be read/);
+});
+
+function connect(t: TestContext, port: number): Redis {
+  const made = new Redis({
+    host: '127.0.0.1',
+    port,
+    disableClientInfo: true,
+    enableReadyCheck: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  made.on('error', () => {});
+  t.after(() => made.disconnect());
+  return made;
+}
