@@ -1,9 +1,8 @@
 /**
  * What a command costs through our proxy, beside Envoy and nutcracker: CPU time, throughput and latency.
  *
- * Every target serves one worker in front of three primaries; redis-benchmark loads each in turn, in interleaved rounds,
- * as rounds differ more than targets on a shared machine. Ratios are medians of the ratios within a round. nutcracker does
- * not know clusters: it has plain servers.
+ * Every target serves one worker in front of three primaries; each load is put on each target in turn, in interleaved
+ * rounds, as rounds differ more than targets on a shared machine. nutcracker does not know clusters: it has plain servers.
  */
 import { writeFile } from 'node:fs/promises';
 
@@ -12,7 +11,8 @@ import { Redis } from 'ioredis';
 import { findRedis } from '../src/demo/binaries.ts';
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
-import { median } from './free-connections.ts';
+import { closedLoads, fixedLoad, warmUp, type LoadChoice, type ProxyLoad } from './proxy-loads.ts';
+import { conditions, jsonOf, tableOf, Rows } from './proxy-report.ts';
 import {
   cpuSeconds,
   memoryMib,
@@ -21,129 +21,108 @@ import {
   startProxyTarget,
   type Target,
 } from './proxy-targets.ts';
-import { runRedisBenchmark, type Load, type Seen } from './redis-benchmark.ts';
 
-const KEY = 'key:__rand_int__';
-const TEN = Array.from({ length: 10 }, () => KEY);
-const COMMANDS: Readonly<Record<string, (value: string) => readonly string[]>> = {
-  GET: () => ['GET', KEY],
-  SET: (value) => ['SET', KEY, value],
-  MGET: () => ['MGET', ...TEN],
-  MSET: (value) => ['MSET', ...TEN.flatMap((key) => [key, value])],
-};
-
-interface Row extends Seen {
-  readonly cpuMicros: number;
-}
-
-/** By target, by load: a row a round. */
-type Rows = Map<string, Map<string, Row[]>>;
+const FIXED_PER_SECOND = 20_000;
+const FIXED_SECONDS = 2;
+/** Of what the slowest target bears when it is asked as fast as it answers. */
+const BEARABLE = 0.6;
 
 /**
- * `--rounds N` (7), `--full` for 500 clients and 4 KiB too, `--only GET,SET`, `--pipelines 1,16`, `--json FILE`,
- * `--seconds-worth F` scales the number of commands, `--without nutcracker,Envoy`, `--profile FOLDER` for a CPU profile of
- * the proxy.
+ * `--rounds N` (7), `--full` for 500 clients and 4 KiB too, `--only GET,SET,fixed`, `--pipelines 1,16`, `--rate N` for the
+ * fixed rate, `--json FILE` (or `-`: instead of the table), `--scale F` for longer or shorter runs,
+ * `--without nutcracker,Envoy`, `--profile FOLDER` for a CPU profile of the proxy.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const option = (name: string): string | undefined =>
     args.includes(name) ? args[args.indexOf(name) + 1] : undefined;
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const rounds = Number(option('--rounds') ?? 7);
-  const without = (option('--without') ?? '').split(',');
   const profile = option('--profile');
-  const loads = loadsOf(
-    (option('--only') ?? 'GET,SET,MGET,MSET').split(','),
-    (option('--pipelines') ?? '1,16').split(',').map(Number),
-    args.includes('--full'),
-    Number(option('--seconds-worth') ?? 1),
-  );
-  const redis = await findRedis({ from: 'path' });
-  const cluster = await RedisCluster.start({ redis, replicas: 0 });
-  const seed = cluster.nodes[0]?.port ?? 0;
+  const only = (option('--only') ?? 'GET,SET,MGET,MSET,fixed').split(',');
+  const choice: LoadChoice = {
+    commands: only.filter((name) => name !== 'fixed'),
+    pipelines: (option('--pipelines') ?? '1,16').split(',').map(Number),
+    clients: args.includes('--full') ? [50, 500] : [50],
+    bytes: args.includes('--full') ? [3, 4_096] : [3],
+    scale: Number(option('--scale') ?? 1),
+  };
+  const before = conditions();
+  const cluster = await RedisCluster.start({ redis: await findRedis({ from: 'path' }), replicas: 0 });
   const targets: Target[] = [];
-  const rows: Rows = new Map();
-  const memory = new Map<string, number>();
+  const rows = new Rows();
   try {
-    if (!without.includes('Envoy')) targets.push(await startEnvoyTarget(seed));
-    const nutcracker = without.includes('nutcracker') ? undefined : await startNutcracker(redis);
-    if (nutcracker !== undefined) targets.push(nutcracker);
+    const seed = cluster.nodes[0]?.port ?? 0;
     const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-    targets.push(await startProxyTarget(seed, flags));
-    for (const target of targets) {
-      // redis-benchmark itself hangs before a port that nobody listens on.
-      await eventually(`an answer of ${target.name}`, () => answers(target.port));
-      await runRedisBenchmark(target.port, { ...FIRST, commands: 200_000 });
-    }
-    for (let round = 1; round <= rounds; round++) {
-      for (const load of loads) {
-        // Whoever comes first finds a quieter machine now and then: each does in turn.
-        for (const target of rotated(targets, round)) {
-          const row = await measure(target, load);
-          say(`round ${round}, ${load.name}, ${target.name}: ${JSON.stringify(row)}`);
-          listOf(rows, target.name, load.name).push(row);
-        }
+    await startTargets(targets, seed, (option('--without') ?? '').split(','), flags);
+    for (const bytes of choice.bytes) {
+      let slowest = Infinity;
+      for (const target of targets) {
+        say(`warming up ${target.name}, ${bytes} B`);
+        slowest = Math.min(slowest, (await warmUp(target.port, bytes)).perSecond);
       }
+      const loads = closedLoads({ ...choice, bytes: [bytes] });
+      if (only.includes('fixed') && bytes === 3)
+        loads.push(fixedLoad(rateOf(option('--rate'), slowest), FIXED_SECONDS));
+      await measureRounds(targets, loads, rounds, rows);
     }
-    for (const { name, process } of targets) memory.set(name, await memoryMib(process.pid));
+    for (const { name, process } of targets) rows.memory.set(name, await memoryMib(process.pid));
   } finally {
     for (const target of targets) await target.stop();
     await cluster.stop();
   }
-  process.stdout.write(
-    tableOf(
-      targets.map(({ name }) => name),
-      loads,
-      rows,
-      memory,
-    ),
-  );
   const json = option('--json');
-  if (json !== undefined) {
-    const plain = [...rows].map(([target, byLoad]) => [target, Object.fromEntries(byLoad)]);
-    await writeFile(json, JSON.stringify({ rows: Object.fromEntries(plain), memory: [...memory] }));
-  }
+  const report = jsonOf(rows, { before, after: conditions() });
+  if (json === '-') process.stdout.write(report);
+  else process.stdout.write(tableOf(rows, before));
+  if (json !== undefined && json !== '-') await writeFile(json, report);
 }
 
-const FIRST: Load = {
-  name: 'first',
-  command: COMMANDS['SET']?.('xxx') ?? [],
-  pipeline: 16,
-  clients: 50,
-  bytes: 3,
-  commands: 0,
-};
+/** Into `targets`, so that those before one that fails are stopped. Ratios are to the first. */
+async function startTargets(
+  targets: Target[],
+  seed: number,
+  without: readonly string[],
+  flags: readonly string[],
+): Promise<void> {
+  if (!without.includes('Envoy')) {
+    targets.push(await startEnvoyTarget(seed, false));
+    targets.push(await startEnvoyTarget(seed, true));
+  }
+  const nutcracker = without.includes('nutcracker')
+    ? undefined
+    : await startNutcracker(await findRedis({ from: 'path' }));
+  if (nutcracker !== undefined) targets.push(nutcracker);
+  targets.push(await startProxyTarget(seed, flags));
+  // redis-benchmark itself hangs before a port that nobody listens on.
+  for (const { name, port } of targets) await eventually(`an answer of ${name}`, () => answers(port));
+}
 
-function loadsOf(
-  names: readonly string[],
-  pipelines: readonly number[],
-  full: boolean,
-  scale: number,
-): readonly Load[] {
-  const loads: Load[] = [];
-  for (const bytes of full ? [3, 4_096] : [3]) {
-    for (const clients of full ? [50, 500] : [50]) {
-      for (const name of names) {
-        for (const pipeline of pipelines) {
-          const isMulti = name.startsWith('M');
-          const commands = (pipeline === 1 ? 60_000 : isMulti ? 100_000 : 500_000) * scale;
-          const command = COMMANDS[name]?.('x'.repeat(bytes)) ?? [];
-          const rest = `${clients === 50 ? '' : `, ${clients} clients`}${bytes === 3 ? '' : `, ${bytes} B`}`;
-          const label = `${name}${pipeline === 1 ? '' : `, pipeline ${pipeline}`}${rest}`;
-          loads.push({ name: label, command, pipeline, clients, bytes, commands });
-        }
+async function measureRounds(
+  targets: readonly Target[],
+  loads: readonly ProxyLoad[],
+  rounds: number,
+  rows: Rows,
+): Promise<void> {
+  for (let round = 1; round <= rounds; round++) {
+    for (const load of loads) {
+      // Whoever comes first finds a quieter machine now and then: each does in turn.
+      for (const target of rotated(targets, round)) {
+        const begin = await cpuSeconds(target.process.pid);
+        const seen = await load.run(target.port).catch((error: unknown) => {
+          throw new Error(`${target.name}, ${load.name}: ${String(error)}\n${target.process.lastLines()}`);
+        });
+        const used = (await cpuSeconds(target.process.pid)) - begin;
+        const row = { ...seen, cpuMicros: (used / seen.commands) * 1e6 };
+        say(`round ${round}, ${load.name}, ${target.name}: ${JSON.stringify(row)}`);
+        rows.add(target.name, load.name, row);
       }
     }
   }
-  return loads;
 }
 
-async function measure({ name, port, process }: Target, load: Load): Promise<Row> {
-  const before = await cpuSeconds(process.pid);
-  const seen = await runRedisBenchmark(port, load).catch((error: unknown) => {
-    throw new Error(`${name}, ${load.name}: ${String(error)}\n${process.lastLines()}`);
-  });
-  const used = (await cpuSeconds(process.pid)) - before;
-  return { ...seen, cpuMicros: (used / load.commands) * 1e6 };
+/** In steps that are easy to name. */
+function rateOf(asked: string | undefined, slowest: number): number {
+  if (asked !== undefined) return Number(asked);
+  return Math.min(FIXED_PER_SECOND, Math.max(500, Math.floor((BEARABLE * slowest) / 500) * 500));
 }
 
 async function answers(port: number): Promise<true> {
@@ -168,41 +147,6 @@ function rotated<T>(items: readonly T[], by: number): readonly T[] {
   return [...items.slice(at), ...items.slice(0, at)];
 }
 
-function listOf(rows: Rows, target: string, load: string): Row[] {
-  const byLoad = rows.get(target) ?? new Map<string, Row[]>();
-  rows.set(target, byLoad);
-  const list = byLoad.get(load) ?? [];
-  byLoad.set(load, list);
-  return list;
-}
-
-function tableOf(
-  names: readonly string[],
-  loads: readonly Load[],
-  rows: Rows,
-  memory: ReadonlyMap<string, number>,
-): string {
-  const [base = ''] = names;
-  const lines = [
-    `Medians; in brackets the ratio to ${base}: median, and its range over the rounds.\n`,
-    `| load | target | CPU us | commands/s | p50 ms | p99 ms |`,
-    `|---|---|---|---|---|---|`,
-  ];
-  for (const { name: load } of loads) {
-    for (const target of names) {
-      const own = rows.get(target)?.get(load) ?? [];
-      const others = rows.get(base)?.get(load) ?? [];
-      const cell = (pick: (row: Row) => number, digits: number): string => {
-        const ratios = own.map((row, round) => pick(row) / pick(others[round] ?? row));
-        const range = `${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}`;
-        return `${median(own.map(pick)).toFixed(digits)} (**${median(ratios).toFixed(2)}**, ${range})`;
-      };
-      lines.push(
-        `| ${load} | ${target} | ${cell((row) => row.cpuMicros, 1)} | ${cell((row) => row.perSecond, 0)} | ` +
-          `${cell((row) => row.p50, 2)} | ${cell((row) => row.p99, 2)} |`,
-      );
-    }
-  }
-  const sizes = [...memory].map(([name, mib]) => `${name} ${mib.toFixed(0)} MiB`);
-  return `${lines.join('\n')}\n\nMemory at the end: ${sizes.join(', ')}.\n`;
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
