@@ -30,7 +30,7 @@ export function judgeFitness(answers: Answers, before: Before): string | undefin
   }
   const { replication } = answers;
   if (replication === undefined || replication.role === 'primary') return undefined;
-  if (replication.isSyncing) return 'it is copying its primary';
+  if (replication.isSyncing) return COPYING;
   if (replication.isLinkUp) return undefined;
   const wasFit = before.isProbed && before.unfit === undefined;
   // After a failover the link has been down since the old primary died: what counts is since when there is a new one.
@@ -39,6 +39,7 @@ export function judgeFitness(answers: Answers, before: Before): string | undefin
   return LINK_DOWN;
 }
 
+const COPYING = 'it is copying its primary';
 const LINK_DOWN = 'its link to the primary is down';
 const LAGS = 'it lags';
 
@@ -53,8 +54,12 @@ export function judgeLag(
 }
 
 /** Of a replica whose primary is not known here: by what it says itself. */
-export function judgeLink(replication: ReplicationInfo | undefined, maxLagMs: number): string | undefined {
+export function judgeLink(
+  replication: ReplicationInfo | undefined,
+  maxLagMs: number = Infinity,
+): string | undefined {
   if (replication === undefined || replication.role === 'primary') return undefined;
+  if (replication.isSyncing) return COPYING;
   if (!replication.isLinkUp) return LINK_DOWN;
   if (replication.silentSeconds * 1_000 <= maxLagMs) return undefined;
   return `${LAGS}: it has not heard of its primary for ${replication.silentSeconds} s`;

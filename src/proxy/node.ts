@@ -71,6 +71,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
   zone: string | undefined;
   /** In our zone. */
   isNear = false;
+  /** Why others are better to read from, while there are any; it counts for servers for reads only. */
+  doubtful: string | undefined;
 
   constructor(options: NodeOptions, owner: NodeOwner) {
     this.options = options;
@@ -92,7 +94,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (this.isDead) return this.#problem === undefined ? 'no connection' : `no connection: ${this.#problem}`;
     if (this.isSilent) return 'silent';
     if (this.unfit !== undefined) return this.unfit;
-    return this.isProbed ? 'fit' : 'not asked yet';
+    return this.isProbed ? (this.doubtful ?? 'fit') : 'not asked yet';
   }
 
   connection(kind: number): Connection {
@@ -145,14 +147,20 @@ export class Node implements ConnectionOwner, ReplyWatch {
     readonly unfit?: string | undefined;
     readonly isProbed?: boolean;
     readonly isNear?: boolean;
+    readonly doubtful?: string | undefined;
   }): void {
-    const before = `${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed} ${this.isNear}`;
+    const before = this.#summary();
     const wasUsable = this.isUsable;
     Object.assign(this, state);
     if (this.isUsable && !wasUsable) this.usableSince = performance.now();
-    if (`${this.isDead} ${this.isSilent} ${this.unfit} ${this.isProbed} ${this.isNear}` !== before) {
+    if (this.#summary() !== before) {
       this.#owner.changed(this);
     }
+  }
+
+  #summary(): string {
+    const { isDead, isSilent, unfit, isProbed, isNear, doubtful } = this;
+    return `${isDead} ${isSilent} ${unfit} ${isProbed} ${isNear} ${doubtful}`;
   }
 
   /** Gives it up: what it says later counts for nobody. */

@@ -9,15 +9,19 @@ import { Upstream, type UpstreamSettings } from './upstream.ts';
 
 export class ReadsUpstream extends Upstream {
   readonly #groups: readonly (readonly ServerList[])[];
+  #readers: readonly Node[] = [];
   /** Whose turn it is. */
   #turn = 0;
 
   constructor(plan: ReadsPlan, settings: UpstreamSettings) {
     super(settings, plan.maxConnections);
     const options = nodeOptionsOf(plan, false);
+    const replicas = { maxLagMs: settings.maxLagMs };
     this.#groups = plan.groups.map((group) =>
       group.map(
-        (servers) => new ServerList(servers, options, this, () => this.retryHeld(), settings.maxLagMs),
+        (servers) =>
+          // Within the constructor there are no groups yet.
+          new ServerList(servers, options, this, () => queueMicrotask(() => this.#refresh()), replicas),
       ),
     );
   }
@@ -39,18 +43,21 @@ export class ReadsUpstream extends Upstream {
   }
 
   protected choose(): Node | null {
-    for (const group of this.#groups) {
-      const usable = group.flatMap(({ servers }) => servers.filter(({ node }) => this.#mayBeRead(node)));
-      if (usable.length === 0) continue;
-      this.#turn = (this.#turn + 1) % usable.length;
-      return usable[this.#turn]!.node;
-    }
-    return null;
+    const readers = this.#readers;
+    if (readers.length === 0) return null;
+    this.#turn = this.#turn + 1 >= readers.length ? 0 : this.#turn + 1;
+    return readers[this.#turn]!;
   }
 
-  #mayBeRead({ isUsable, isProbed }: Node): boolean {
-    // Asked first, where it matters how far behind it is.
-    return isUsable && (isProbed || this.settings.maxLagMs === undefined);
+  /** The first group that has somebody who follows its primary well, else the first that has anybody. */
+  #refresh(): void {
+    // One that has not been asked may be empty or old: it answers all the same.
+    const usable = this.#groups.map((group) =>
+      group.flatMap(({ servers }) => servers.map(({ node }) => node)).filter((n) => n.isUsable && n.isProbed),
+    );
+    const good = usable.map((group) => group.filter(({ doubtful }) => doubtful === undefined));
+    this.#readers = [...good, ...usable].find((group) => group.length > 0) ?? [];
+    this.retryHeld();
   }
 
   protected *nodes(): Iterable<Node> {
@@ -69,8 +76,8 @@ export class ReadsUpstream extends Upstream {
     return undefined;
   }
 
-  changed(node: Node): void {
-    if (node.isUsable) this.retryHeld();
+  changed(): void {
+    this.#refresh();
   }
 
   close(): void {

@@ -25,6 +25,12 @@ interface Known extends Server {
   isBeingProbed: boolean;
 }
 
+/** What is asked of replicas whose primary is not known here. */
+export interface Replicas {
+  /** undefined: one that follows badly is read from where there is no other. */
+  readonly maxLagMs: number | undefined;
+}
+
 interface Place {
   readonly address: string;
   readonly port: number;
@@ -35,31 +41,34 @@ export class ServerList {
   readonly #owner: NodeOwner;
   readonly #options: Omit<NodeOptions, 'host' | 'port'>;
   readonly #changed: () => void;
-  readonly #maxLagMs: number | undefined;
+  readonly #replicas: Replicas | undefined;
   #known: readonly Known[] = [];
   #isResolved = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #probes: NodeJS.Timeout;
   #isClosed = false;
 
-  /** `changed`: other servers than before. `maxLagMs`: they are replicas, and asked regularly how far behind. */
+  /** `changed`: other servers than before. `replicas`: they are, and asked regularly how they follow. */
   constructor(
     servers: ProxyServers,
     options: Omit<NodeOptions, 'host' | 'port'>,
     owner: NodeOwner,
     changed: () => void,
-    maxLagMs?: number,
+    replicas?: Replicas,
   ) {
     this.#owner = owner;
     this.#options = options;
     this.#changed = changed;
-    this.#maxLagMs = maxLagMs;
+    this.#replicas = replicas;
     let askedAt = 0;
     this.#probes = setInterval(() => {
-      const isTime = maxLagMs !== undefined && performance.now() - askedAt >= askingEveryMs(maxLagMs);
+      const isTime =
+        replicas !== undefined && performance.now() - askedAt >= askingEveryMs(replicas.maxLagMs);
       if (isTime) askedAt = performance.now();
-      for (const known of this.#known) if (isTime || !known.node.isUsable) void this.#probe(known);
+      for (const known of this.#known) if (isTime || isAskedSoon(known.node)) void this.#probe(known);
     }, PROBE_HURT_MS);
+    const isAskedSoon = ({ isUsable, isProbed }: Node): boolean =>
+      !isUsable || (replicas !== undefined && !isProbed);
     if (servers.kind === 'dns') {
       void this.#resolve(servers.name, servers.port);
     } else {
@@ -120,16 +129,17 @@ export class ServerList {
     });
     for (const gone of before.values()) closeServer(gone);
     this.#changed();
+    if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
   }
 
   async #probe(known: Known): Promise<void> {
     if (known.isBeingProbed) return;
     known.isBeingProbed = true;
     const { node } = known;
-    const maxLagMs = this.#maxLagMs;
+    const replicas = this.#replicas;
     const answer = await known.conversation.ask([
       ['PING'],
-      ...(maxLagMs === undefined ? [] : ([['INFO', 'replication']] as const)),
+      ...(replicas === undefined ? [] : ([['INFO', 'replication']] as const)),
     ]);
     known.isBeingProbed = false;
     if (this.#isClosed) return;
@@ -137,12 +147,17 @@ export class ServerList {
       node.update(answer.failure === 'gone' ? { isDead: true } : { isSilent: true });
       return;
     }
-    const unfit =
-      judgeFitness(
-        { ping: answer.values[0], replication: undefined, clusterInfo: undefined },
-        { unfit: undefined, isProbed: true, primaryForMs: Infinity },
-      ) ?? (maxLagMs === undefined ? undefined : judgeLink(parseReplication(answer.values[1]), maxLagMs));
-    node.update({ isDead: false, isSilent: false, isProbed: true, unfit });
+    const [ping, info] = answer.values;
+    const maxLagMs = replicas?.maxLagMs;
+    const problem = replicas === undefined ? undefined : judgeLink(parseReplication(info), maxLagMs);
+    const refusal = judgeFitness(
+      { ping, replication: undefined, clusterInfo: undefined },
+      { unfit: undefined, isProbed: true, primaryForMs: Infinity },
+    );
+    // Without a maximum old data is better than none: its primary may be dead.
+    const doubtful = maxLagMs === undefined ? problem : undefined;
+    const unfit = refusal ?? (maxLagMs === undefined ? undefined : problem);
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, doubtful });
   }
 }
 

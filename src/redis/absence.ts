@@ -21,7 +21,8 @@ const NONE = '+none\r\n';
 const NO_SUCH_KEY = '-ERR no such key';
 
 export function mayBeAbsence(bytes: Uint8Array, start: number, end: number): boolean {
-  const [type, first, second] = [bytes[start], bytes[start + 1], bytes[start + 2]];
+  const type = bytes[start]!;
+  const [first, second] = [bytes[start + 1], bytes[start + 2]];
   switch (type) {
     case UNDERSCORE:
       return true;
