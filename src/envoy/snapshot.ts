@@ -5,7 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 
-import type { BoundListener, Listener, RoutingPlan, Upstream } from '../plan/routing-plan.ts';
+import type {
+  BoundListener,
+  Listener,
+  ListenerId,
+  RoutingPlan,
+  Upstream,
+  UpstreamId,
+} from '../plan/routing-plan.ts';
 import { clusterMessage } from './cluster.ts';
 import { encode } from './codec.ts';
 import { endpointsMessage } from './endpoints.ts';
@@ -33,10 +40,15 @@ const ofUpstream = new WeakMap<Upstream, UpstreamResources>();
 /** By plan object, then by the address it is bound to. */
 const ofListener = new WeakMap<Listener, Map<string, Resource>>();
 
-/** What of a view has changed; the rest stays. */
-export interface PlanParts {
+interface PlanParts {
   readonly upstreams: Iterable<Upstream>;
   readonly listeners: Iterable<BoundListener>;
+}
+
+/** What of a view has changed, or is gone, where it is undefined; the rest stays. */
+export interface PlanUpdates {
+  readonly upstreams: ReadonlyMap<UpstreamId, Upstream | undefined>;
+  readonly listeners: ReadonlyMap<ListenerId, BoundListener | undefined>;
 }
 
 /** `previous` itself where nothing changed. */
@@ -51,8 +63,17 @@ export function snapshotOf(plan: RoutingPlan, previous: Snapshot | undefined): S
 }
 
 /** The snapshot with these in the place of those with the same names; costs what they are. */
-export function withParts(previous: Snapshot, parts: PlanParts): Snapshot {
-  return changed(previous, updatesOf(parts));
+export function withUpdates(previous: Snapshot, { upstreams, listeners }: PlanUpdates): Snapshot {
+  const there = <T>(map: ReadonlyMap<string, T | undefined>): T[] =>
+    [...map.values()].flatMap((part) => part ?? []);
+  const updates = updatesOf({ upstreams: there(upstreams), listeners: there(listeners) });
+  for (const [id, upstream] of upstreams) {
+    if (upstream !== undefined) continue;
+    for (const type of [CLUSTER_TYPE, ENDPOINTS_TYPE] as const) updates.get(type)?.set(id, undefined);
+  }
+  for (const [id, bound] of listeners)
+    if (bound === undefined) updates.get(LISTENER_TYPE)?.set(id, undefined);
+  return changed(previous, updates);
 }
 
 type Updates = ReadonlyMap<TypeUrl, Map<string, Resource | undefined>>;
@@ -66,7 +87,9 @@ function updatesOf({ upstreams, listeners }: PlanParts): Updates {
     clusters.set(upstream.id, made.cluster);
     endpoints.set(upstream.id, made.endpoints);
   }
-  const ofListeners = new Map(Array.from(listeners, (bound) => [bound.listener.id, listenerResource(bound)]));
+  const ofListeners = new Map<string, Resource | undefined>(
+    Array.from(listeners, (bound) => [bound.listener.id, listenerResource(bound)]),
+  );
   return new Map<TypeUrl, Map<string, Resource | undefined>>([
     [CLUSTER_TYPE, clusters],
     [ENDPOINTS_TYPE, endpoints],

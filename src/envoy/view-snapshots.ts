@@ -1,26 +1,18 @@
 /**
  * The snapshots of all views that are asked for: one for all nodes that see the same.
  *
- * A change of what is in force already costs what it changes; one that decides anew who governs or who listens where (a
- * service that comes or goes) costs a pass over all services.
+ * A change costs what it changes, also a service that comes or goes; where it has to be decided anew who governs or who
+ * listens where, it costs a pass over all services.
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { PlanChange } from '../plan/planner.ts';
-import type { BoundListener, Listener, ListenerId, Upstream, UpstreamId } from '../plan/routing-plan.ts';
+import type { ListenerId } from '../plan/routing-plan.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
-import { isSameShape, planForView, type View, type ViewPlan } from '../plan/view.ts';
-import {
-  featuresUnknownTo,
-  namesOf,
-  planWithout,
-  tellUnsupported,
-  upstreamWithout,
-  usedBy,
-  withoutFeatures,
-  type Feature,
-} from './adapted-plan.ts';
+import { planForView, type View, type ViewPlan } from '../plan/view.ts';
+import { featuresUnknownTo, namesOf, planWithout, tellUnsupported } from './adapted-plan.ts';
+import { MadeView } from './made-view.ts';
 import type { Snapshot } from './resource.ts';
-import { snapshotOf, withParts } from './snapshot.ts';
+import { snapshotOf } from './snapshot.ts';
 
 /** What one kind of node may see, and can. */
 export interface NodeView extends View {
@@ -30,16 +22,11 @@ export interface NodeView extends View {
 
 interface Made {
   readonly view: NodeView;
-  /** What its nodes do not know; those of several versions may lack the same. */
-  readonly unknown: readonly Feature[];
-  /** What is to say of each version among them. */
+  readonly plan: MadeView;
+  /** What is to say of each version among those of its nodes, which may lack the same. */
   readonly unsupported: Map<string | undefined, readonly Diagnostic[]>;
-  readonly bound: Map<ListenerId, BoundListener>;
-  readonly upstreams: Map<UpstreamId, Upstream>;
-  readonly diagnostics: readonly Diagnostic[];
-  snapshot: Snapshot;
-  /** Changes since it was made; undefined: it has to be made anew. */
-  pending: PlanChange[] | undefined;
+  /** Changes since it was made. */
+  pending: PlanChange[];
   isAskedFor: boolean;
 }
 
@@ -51,6 +38,8 @@ const keys = new WeakMap<NodeView, string>();
 export class ViewSnapshots {
   readonly #plans: AllPlans;
   readonly #made = new Map<string, Made>();
+  /** How many plans have each listener; undefined until the first change. */
+  #counts: Map<ListenerId, number> | undefined;
   /** Counts what may have changed `diagnostics`, beside `update`. */
   toldAnew = 0;
 
@@ -61,21 +50,17 @@ export class ViewSnapshots {
   /** Follows a change of the plans; what nobody asked for since the last one is forgotten. */
   update(changes: Iterable<PlanChange>): void {
     const all = [...changes];
-    const isInPlace = all.every(
-      ({ before, after }) =>
-        before === after || (before !== undefined && after !== undefined && isSameShape(before, after)),
-    );
+    this.#count(all);
     for (const [key, made] of this.#made) {
       if (!made.isAskedFor) this.#made.delete(key);
       made.isAskedFor = false;
-      if (isInPlace) made.pending?.push(...all);
-      else made.pending = undefined;
+      made.pending.push(...all);
     }
   }
 
   /** The same object as before where nothing changed for that view. */
   snapshotFor(view: NodeView): Snapshot {
-    return this.#make(view).snapshot;
+    return this.#make(view).plan.snapshot;
   }
 
   /** Encodes what such a view would see; nothing is told of it, since nobody asked for it. */
@@ -99,8 +84,8 @@ export class ViewSnapshots {
    */
   diagnostics(): ReadonlyMap<string, readonly Diagnostic[]> {
     const all = new Map<string, readonly Diagnostic[]>();
-    for (const [key, { diagnostics, unsupported }] of this.#made) {
-      all.set(key, diagnostics);
+    for (const [key, { plan, unsupported }] of this.#made) {
+      all.set(key, plan.diagnostics);
       for (const [version, found] of unsupported) if (found.length > 0) all.set(`${key} ${version}`, found);
     }
     return all;
@@ -109,61 +94,46 @@ export class ViewSnapshots {
   #make(view: NodeView): Made {
     const key = keyOf(view);
     const before = this.#made.get(key);
-    const made = before?.pending === undefined ? this.#makeAnew(view, key, before) : before;
+    const outcome = before?.plan.apply(before.pending, this.#counts ?? new Map());
+    const made = before === undefined || outcome === 'anew' ? this.#makeAnew(view, key, before) : before;
     made.isAskedFor = true;
-    if (made.pending !== undefined && made.pending.length > 0) applyPending(made, made.pending);
     made.pending = [];
+    if (outcome === 'other features') made.unsupported.clear();
     if (!made.unsupported.has(view.envoyVersion)) {
-      const listeners = Array.from(made.bound.values(), ({ listener }) => listener);
-      made.unsupported.set(view.envoyVersion, tellUnsupported(listeners, view.envoyVersion));
+      made.unsupported.set(view.envoyVersion, tellUnsupported(made.plan.listeners(), view.envoyVersion));
       this.toldAnew += 1;
     }
     return made;
   }
 
   #makeAnew(view: NodeView, key: string, before: Made | undefined): Made {
-    const { plan, diagnostics } = planForView(this.#plans(), view);
     const unknown = featuresUnknownTo(view.envoyVersion);
-    const made: Made = {
-      view,
-      unknown,
-      unsupported: new Map(),
-      bound: new Map(plan.listeners.map((bound) => [bound.listener.id, bound])),
-      upstreams: new Map(plan.upstreams),
-      diagnostics,
-      snapshot: snapshotOf(planWithout(plan, unknown), before?.snapshot),
-      pending: [],
-      isAskedFor: true,
-    };
+    const plan = new MadeView(view, planForView(this.#plans(), view), unknown, before?.plan.snapshot);
+    const made: Made = { view, plan, unsupported: new Map(), pending: [], isAskedFor: true };
     this.#made.set(key, made);
     this.toldAnew += 1;
     return made;
   }
-}
 
-function applyPending(made: Made, changes: readonly PlanChange[]): void {
-  const listeners = new Map<ListenerId, BoundListener>();
-  const upstreams = new Map<UpstreamId, Upstream>();
-  for (const { before, after } of changes) {
-    for (const [index, listener] of (after?.listeners ?? []).entries()) {
-      const bound = made.bound.get(listener.id);
-      // Another object's listener may govern.
-      if (bound === undefined || bound.listener !== before?.listeners[index]) continue;
-      listeners.set(listener.id, { listener: withoutFeatures(listener, made.unknown), bind: bound.bind });
-      made.bound.set(listener.id, { listener, bind: bound.bind });
-      if (lostBy(listener, made) !== lostBy(bound.listener, made)) made.unsupported.clear();
+  #count(changes: readonly PlanChange[]): void {
+    if (this.#counts === undefined) {
+      this.#counts = new Map();
+      for (const plan of this.#plans()) count(this.#counts, plan, 1);
+      return;
     }
-    for (const upstream of after?.upstreams ?? []) {
-      if (!made.upstreams.has(upstream.id)) continue;
-      upstreams.set(upstream.id, upstreamWithout(upstream, made.unknown));
-      made.upstreams.set(upstream.id, upstream);
+    for (const { before, after } of changes) {
+      count(this.#counts, before, -1);
+      count(this.#counts, after, 1);
     }
   }
-  made.snapshot = withParts(made.snapshot, { upstreams: upstreams.values(), listeners: listeners.values() });
 }
 
-function lostBy(listener: Listener, { unknown }: Made): string {
-  return namesOf(usedBy(listener, unknown));
+function count(counts: Map<ListenerId, number>, plan: ServicePlan | undefined, change: 1 | -1): void {
+  for (const { id } of plan?.listeners ?? []) {
+    const next = (counts.get(id) ?? 0) + change;
+    if (next === 0) counts.delete(id);
+    else counts.set(id, next);
+  }
 }
 
 function keyOf(view: NodeView): string {

@@ -34,9 +34,7 @@ export function planForView(services: readonly ServicePlan[], view: View): ViewP
   for (const candidate of governing) {
     const { listener } = candidate;
     const bind = listener.listen ?? { address: addressOf(listener.host), port: listener.port };
-    const address = bind.address.includes(':')
-      ? `[${bind.address}]:${bind.port}`
-      : `${bind.address}:${bind.port}`;
+    const address = formatBind(bind);
     const holder = byAddress.get(address);
     if (holder !== undefined) {
       diagnostics.push(addressConflict(candidate, holder.listener, address));
@@ -46,6 +44,11 @@ export function planForView(services: readonly ServicePlan[], view: View): ViewP
     listeners.push({ listener, bind });
   }
   return { plan: { listeners, upstreams: collectUpstreams(services, listeners) }, diagnostics };
+}
+
+/** `127.0.0.1:6379`: what only one listener of a node can have. */
+export function formatBind({ address, port }: BoundListener['bind']): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** An address for each host that it is asked for; who comes later avoids what is taken. */
@@ -88,7 +91,7 @@ export function chooseGoverning(
   );
 }
 
-function isSeen(listener: Listener, view: Pick<View, 'namespace' | 'hosts'>): boolean {
+export function isSeen(listener: Listener, view: Pick<View, 'namespace' | 'hosts'>): boolean {
   if (view.hosts !== undefined && !view.hosts.includes(listener.host)) return false;
   return (
     listener.onlyNamespaces === undefined ||

@@ -127,7 +127,8 @@ function reasonOf(error: unknown, hasTls: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const { code, details } = error as { readonly code?: status; readonly details?: string };
   if (code === undefined || details === undefined) return error.message;
-  if (code === status.UNAVAILABLE) {
+  const isUnavailable = status[code] === 'UNAVAILABLE';
+  if (isUnavailable) {
     // In the library's words, which say what went wrong and not what to do.
     if (details.includes('ECONNREFUSED'))
       return 'nothing listens there; give the address that serve has with --xds-address';
@@ -136,6 +137,6 @@ function reasonOf(error: unknown, hasTls: boolean): string {
     if (details.includes('Failed to connect') && !hasTls) return `the connection was closed; ${TLS_HINT}`;
   }
   const [first = ''] = details.replace(/ ?Resolution note: $/, '').split('\n');
-  const hint = code === status.UNAVAILABLE && !hasTls ? `; ${TLS_HINT}` : '';
+  const hint = isUnavailable && !hasTls ? `; ${TLS_HINT}` : '';
   return `${status[code] ?? code}: ${first}${hint}`;
 }

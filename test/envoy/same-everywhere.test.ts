@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { ApiObject } from '../../src/api/objects.ts';
+import type { ApiObject, ServicePort } from '../../src/api/objects.ts';
 import { TYPE_URLS, type Snapshot } from '../../src/envoy/resource.ts';
 import { ViewSnapshots } from '../../src/envoy/view-snapshots.ts';
 import { Planner } from '../../src/plan/planner.ts';
 import { World } from '../../src/world/world.ts';
 import { randomFrom } from '../xds/model/runs.ts';
-import { redisDestination, redisService, service, slice } from '../plan/objects.ts';
+import { redisDestination, redisService, rule, service, slice } from '../plan/objects.ts';
 
 const view = { namespace: undefined, hosts: undefined, bindAddress: '127.0.0.1' };
 
@@ -118,4 +118,61 @@ test('any changes, one after another: every view is as if it had been made of wh
       );
     }
   }
+});
+
+test('services that come, go and change where nobody is in their way: the same again, without a look at the others', () => {
+  const random = randomFrom(11);
+  const planner = new Planner();
+  let looks = 0;
+  const snapshots = new ViewSnapshots(() => {
+    looks += 1;
+    return planner.plans();
+  });
+  const names = ['one', 'two', 'three', 'four', 'five', 'six'];
+  let world = World.empty({ clusterDomain: 'cluster.local' });
+  const change = (set: readonly ApiObject[], deleted: readonly ApiObject[]): void => {
+    const next = world.apply({ set, deleted });
+    world = next.world;
+    planner.update(world, next.changed);
+    snapshots.update(planner.takeChanges().values());
+  };
+  const port = (index: number): ServicePort => ({
+    name: 'redis',
+    port: 6379 + index,
+    targetPort: undefined,
+    appProtocol: undefined,
+  });
+  const around = names.flatMap((name, index) => [
+    service({ name, ports: [port(index)] }),
+    slice([`127.0.0.${index + 1}`], { name: `${name}-a`, serviceName: name }),
+  ]);
+  change(around, []);
+  snapshots.snapshotFor(view);
+  const before = looks;
+  for (let round = 0; round < 300; round += 1) {
+    const index = random(names.length);
+    const name = names[index] ?? 'one';
+    // Routes to one of the others' hosts, too: upstreams are shared.
+    const host = names[random(names.length)] ?? 'one';
+    const readPolicy = random(2) === 0 ? 'ANY' : 'MASTER';
+    const object = redisService({
+      name,
+      hosts: [name],
+      readPolicy,
+      rules: [rule({ host, port: 6379 + names.indexOf(host) })],
+    });
+    if (random(3) === 0) change([], [object]);
+    else
+      change(
+        [object, redisDestination({ name: host, host, mode: random(4) === 0 ? 'PROXY' : 'CLUSTER' })],
+        [],
+      );
+    const fresh = new ViewSnapshots(() => planner.plans());
+    assert.deepEqual(
+      content(snapshots.snapshotFor(view)),
+      content(fresh.snapshotFor(view)),
+      `round ${round}`,
+    );
+  }
+  assert.ok(looks - before < 60, `${looks - before} looks at all plans in 300 changes`);
 });
