@@ -90,6 +90,8 @@ function keep(t: TestContext, prepare: (api: Store) => void = () => {}): Kept {
     api,
     controlPlane: 'redpilot',
     namespaces: [],
+    drainMs: 100,
+    priority: 10,
     mayWrite: () => state.isLeader,
     wanted: () => ({
       filters: { write: state.documents, keep: [], diagnostics: [] },
