@@ -197,34 +197,35 @@ test('a shared Envoy listens for every pod, on the port that its Service leads t
 
 interface Overlay {
   readonly resources: readonly string[];
-  readonly patches: readonly { readonly target: { readonly name: string }; readonly patch: string }[];
+  readonly patches: readonly { readonly target: object; readonly patch: string }[];
 }
 
-/** What an overlay adds to the pods of the one Deployment that it changes, by strategic merge. */
+/** What an overlay adds to the pods of every Deployment, by strategic merge. */
 function addedBy(folder: string): {
-  readonly of: string;
+  readonly to: string;
   readonly labels: object;
   readonly annotations: object;
 } {
   const { resources, patches } = parse(
     readFileSync(`${root}${folder}/kustomization.yaml`, 'utf8'),
   ) as Overlay;
-  const [{ target, patch } = { target: { name: '' }, patch: '' }] = patches;
+  const [{ target, patch } = { target: {}, patch: '' }] = patches;
+  assert.deepEqual(target, { kind: 'Deployment' });
   const { spec } = parse(patch) as {
     readonly spec: { readonly template: { readonly metadata: { labels?: object; annotations?: object } } };
   };
   const { labels = {}, annotations = {} } = spec.template.metadata;
-  return { of: `${resources[0] ?? ''} ${target.name}`, labels, annotations };
+  return { to: resources.join(), labels, annotations };
 }
 
 test('in a mesh with sidecars the connections of an Envoy of ours pass istio-proxy by', () => {
   const { xdsAddress } = optionsOf(bootstrap) as Record<string, { readonly port: number }>;
-  for (const [folder, of] of [
-    ['istio-sidecar', '../sidecar app'],
-    ['istio-shared', '../shared redis'],
+  for (const [folder, to] of [
+    ['istio-sidecar', '../sidecar'],
+    ['istio-shared', '../shared'],
   ] as const) {
     assert.deepEqual(addedBy(folder), {
-      of,
+      to,
       labels: { 'sidecar.istio.io/inject': 'true' },
       annotations: {
         'traffic.sidecar.istio.io/excludeOutboundPorts': `${REDIS_PORT},${xdsAddress?.port}`,
@@ -235,7 +236,7 @@ test('in a mesh with sidecars the connections of an Envoy of ours pass istio-pro
 
 test('in an ambient mesh it is in the mesh, without a sidecar', () => {
   assert.deepEqual(addedBy('istio-ambient'), {
-    of: '../shared redis',
+    to: '../shared',
     labels: { 'istio.io/dataplane-mode': 'ambient', 'sidecar.istio.io/inject': 'false' },
     annotations: {},
   });
