@@ -16,13 +16,16 @@ import { ViewSnapshots, type NodeView } from '../envoy/view-snapshots.ts';
 import { Planner } from '../plan/planner.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts';
+import { Replacements } from '../sources/observations/replacements.ts';
 import { watchFiles } from '../sources/files/watch.ts';
+import { NOTHING, type Remembered } from '../sources/kubernetes/memory.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
 import type { StatusInputs, StatusKeeper } from '../status/keeper.ts';
 import type { MeshKeeper } from '../mesh/keeper.ts';
 import { LastGood } from '../status/last-good.ts';
 import { Lease } from '../status/lease.ts';
 import type { CertificateFiles } from '../tls/certificate-files.ts';
+import type { Generations } from '../world/observation.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import {
   createXdsServer,
@@ -95,8 +98,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     defaultExportTo: options.defaultExportTo,
   });
   let ofSource: readonly Diagnostic[] = [];
+  /** The sources have told everything once. */
+  let hasBegun = false;
   let isComplete = false;
   const lastGood = new LastGood();
+  const replacements = new Replacements();
   let xds: XdsServer | undefined;
   const streams = (): ReturnType<XdsServer['streams']> => xds?.streams() ?? [];
   let status: StatusKeeper | undefined;
@@ -134,6 +140,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     for (const callback of listeners) callback();
     tellNews();
     observer?.follow(planner.takeQuestions());
+    count(replacements.follow(planner.takeMembers(), { compare: hasBegun }));
+  };
+  const count = (generations: Generations): void => {
+    for (const [host, generation] of generations)
+      if (generation > 0) log.info({ host, generation }, `all servers of ${host} were replaced`);
+    if (generations.size > 0) follow({ set: [], deleted: [], generations }, ofSource);
   };
   const observer = options.probe
     ? new ModeObserver({
@@ -142,6 +154,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         metrics,
       })
     : undefined;
+  const onRemembered = ({ modes, generations }: Remembered): void => {
+    observer?.recall(modes);
+    replacements.recall(generations);
+    const observed = observer === undefined ? NOTHING.modes : modes;
+    follow({ set: [], deleted: [], observed, generations }, ofSource);
+  };
   const viewOf = (node: XdsNode): NodeView => {
     let view = viewsOfNodes.get(node);
     if (view === undefined) {
@@ -195,15 +213,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     if (observer !== undefined) opened.push(observer);
     if (kubernetes === undefined) {
       opened.push(await watchFiles(options.configPaths ?? [], { onChange: follow, log }));
+      hasBegun = true;
     } else {
       const memoryNamespace = kubernetes.replica.namespace;
       const { replica, istio, namespaces } = kubernetes;
       const withIstio = istio !== undefined;
-      const what = { ...kubernetes, withIstio, memoryNamespace };
+      const what = { ...kubernetes, withIstio, memoryNamespace, onRemembered };
       const cluster = watchKubernetes({ ...what, onChange: follow, log, metrics });
       opened.push(cluster);
       notReady = () => cluster.waitingFor();
       await cluster.complete;
+      hasBegun = true;
       const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
       const wake = (): void => {
         status?.wake();
@@ -214,7 +234,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         if (!withIstio) return () => undefined;
         return mesh?.isSettled === true ? (object) => mesh?.outcomeOf(object) : undefined;
       };
-      const known = { cluster, views, viewOf, nodes, diagnostics, lastGood, lease, inMesh };
+      const hosts = (): Pick<Remembered, 'modes' | 'generations'> => ({
+        modes: observer?.answers() ?? NOTHING.modes,
+        generations: replacements.generations(),
+      });
+      const learn = (generations: Generations): void => count(replacements.learn(generations));
+      const ofCluster = { cluster, views, viewOf, nodes, diagnostics, lastGood, hosts, learn };
+      const known = { ...ofCluster, lease, inMesh };
       lease.start();
       status = keepStatus({ ...known, replica, log, metrics });
       listeners.add(wake);

@@ -8,7 +8,7 @@ import type { Diagnostic } from '../api/diagnostic.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, type Snapshot, type TypeUrl } from '../envoy/resource.ts';
 import type { NodeView, ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { upstreamsOf } from '../plan/view.ts';
-import { memoryText, writeMemory } from '../sources/kubernetes/memory.ts';
+import { writeMemory, type Remembered } from '../sources/kubernetes/memory.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 import { Events, noticesOf } from '../status/events.ts';
 import { StatusKeeper, type StatusInputs } from '../status/keeper.ts';
@@ -18,6 +18,7 @@ import { progressOf, type ObjectResources, type Proxy, type ResourceVersion } fr
 import type { Replica } from '../status/replica.ts';
 import { Reports } from '../status/reports.ts';
 import { StatusWriter } from '../status/writer.ts';
+import type { Generations } from '../world/observation.ts';
 import type { NodeStream, XdsNode } from '../xds/index.ts';
 
 export interface StatusOptions {
@@ -30,14 +31,29 @@ export interface StatusOptions {
   readonly lastGood: LastGood;
   readonly lease: Lease;
   readonly inMesh: StatusInputs['inMesh'];
+  /** What is remembered of hosts. */
+  readonly hosts: () => Pick<Remembered, 'modes' | 'generations'>;
+  readonly learn: (generations: Generations) => void;
   readonly log: Logger;
   readonly metrics: Registry;
 }
 
 /** Begins at once; `wake` it when something has changed. */
 export function keepStatus(options: StatusOptions): StatusKeeper {
-  const { cluster, replica, views, viewOf, nodes, diagnostics, lastGood, inMesh, lease, log, metrics } =
-    options;
+  const {
+    cluster,
+    replica,
+    views,
+    viewOf,
+    nodes,
+    diagnostics,
+    lastGood,
+    hosts,
+    inMesh,
+    lease,
+    log,
+    metrics,
+  } = options;
   const { api } = cluster;
   const { namespace, identity } = replica;
   const wake = (): void => keeper.wake();
@@ -55,13 +71,15 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
     lease,
     reports,
     writer,
-    writeMemory: (text) => writeMemory(api, namespace, text),
+    writeMemory: (texts) => writeMemory(api, namespace, texts),
     log,
     inputs: {
       objects: () => cluster.own(),
       diagnostics,
       inMesh,
-      memory: () => memoryText(lastGood.objects(cluster.own())),
+      memory: () => ({ objects: lastGood.objects(cluster.own()), ...hosts() }),
+      generations: () => hosts().generations,
+      learn: options.learn,
       progress: () => progressOf(proxies(nodes(), (node) => resourcesOf(views, viewOf(node)))),
       views: () => [...new Set(nodes().map(({ node }) => JSON.stringify(viewOf(node))))],
       objectsOf: (view) => resourcesOf(views, JSON.parse(view) as NodeView).map(({ object }) => object),

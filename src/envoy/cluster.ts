@@ -62,9 +62,20 @@ function redisCluster(upstream: ClusterUpstream, secrets: PlaceSecret, waitForWa
     },
     dns_lookup_family: 'V4_PREFERRED',
     load_assignment: assignmentOf(upstream),
+    ...generation(upstream),
     ...watched(),
     wait_for_warm_on_init: { value: waitForWarm },
   };
+}
+
+/**
+ * Envoy asks the seeds of a cluster that it knows never again, and one whose nodes are all gone it never finds back. Other
+ * metadata make it another cluster. (Seen with Envoy 1.40.)
+ */
+function generation(upstream: ClusterUpstream): Pick<Cluster, 'metadata'> {
+  if (upstream.generation === undefined) return {};
+  const fields = { generation: { numberValue: upstream.generation } };
+  return { metadata: { filter_metadata: { redpilot: { fields } } } };
 }
 
 /** No health check and no ejection: both would move keys to other servers. */

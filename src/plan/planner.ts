@@ -5,7 +5,7 @@
  * of them is planned again, and all else stays the same object.
  */
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
-import type { ModeQuestion, QuestionChanges } from '../world/observation.ts';
+import type { MemberChanges, Members, ModeQuestion, QuestionChanges } from '../world/observation.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import { objectKey, type LookupKey, type World } from '../world/world.ts';
 import type { Host } from './hosts.ts';
@@ -42,6 +42,7 @@ export class Planner {
   readonly #upstreamAskers = new Map<LookupKey, Set<string>>();
   #changes = new Map<LookupKey, PlanChange>();
   #questions = new Map<string, ModeQuestion | undefined>();
+  #members = new Map<string, Members | undefined>();
 
   /** The plans in force, by RedisService. */
   plans(): readonly ServicePlan[] {
@@ -69,6 +70,13 @@ export class Planner {
     const questions = this.#questions;
     this.#questions = new Map();
     return questions;
+  }
+
+  /** Where the servers of Redis Clusters are, as far as that changed since the last call. */
+  takeMembers(): MemberChanges {
+    const members = this.#members;
+    this.#members = new Map();
+    return members;
   }
 
   /** Follows the World by one change; returns the keys of the RedisServices whose plan was made again. */
@@ -132,7 +140,10 @@ export class Planner {
     const upstream = reuse(before?.planned.upstream, planned.upstream);
     const question = reuse(before?.planned.question, planned.question);
     if (question !== before?.planned.question) this.#questions.set(source.id, question);
-    const cell: UpstreamCell = { source, planned: { ...planned, upstream, question }, asked, isStale: false };
+    const members = reuse(before?.planned.members, planned.members);
+    if (members !== before?.planned.members) this.#members.set(source.id, members);
+    const kept = { ...planned, upstream, question, members };
+    const cell: UpstreamCell = { source, planned: kept, asked, isStale: false };
     this.#upstreams.set(source.id, cell);
     moveMember(this.#upstreamAskers, source.id, before?.asked, asked);
     return cell;
@@ -158,6 +169,7 @@ export class Planner {
     for (const id of before?.upstreamIds ?? []) {
       if (this.#users.has(id)) continue;
       if (this.#upstreams.get(id)?.planned.question !== undefined) this.#questions.set(id, undefined);
+      if (this.#upstreams.get(id)?.planned.members !== undefined) this.#members.set(id, undefined);
       moveMember(this.#upstreamAskers, id, this.#upstreams.get(id)?.asked, undefined);
       this.#upstreams.delete(id);
     }

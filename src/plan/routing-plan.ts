@@ -129,6 +129,8 @@ export interface ClusterUpstream extends UpstreamBase {
   readonly seeds: readonly SocketAddress[];
   /** Each node is asked for its zone. */
   readonly discoverZones: boolean;
+  /** How often all of its servers were replaced at once; undefined: never. */
+  readonly generation: number | undefined;
 }
 
 /** Plain servers; keys are sharded over them by Maglev. */

@@ -34,7 +34,7 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
   };
   const upstream: Upstream =
     mode === 'cluster'
-      ? { ...common, ...PLAIN, mode, seeds: [place], discoverZones: false }
+      ? { ...common, ...PLAIN, mode, seeds: [place], discoverZones: false, generation: undefined }
       : { ...common, ...PLAIN, mode, servers: { kind: 'dns', name: place.address, port: place.port } };
   const reads = readsOf(options, upstream);
   return {

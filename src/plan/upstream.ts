@@ -3,7 +3,7 @@
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { EndpointSlice, Mode, RedisDestination, Service, ServiceEntry } from '../api/objects.ts';
-import type { ModeQuestion } from '../world/observation.ts';
+import type { Members, ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest } from './age.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
@@ -48,6 +48,8 @@ export interface PlannedUpstream {
   readonly isSentinel: boolean;
   /** What is to be asked of the host itself; undefined where an object says it, or it can't be asked. */
   readonly question: ModeQuestion | undefined;
+  /** Of a Redis Cluster whose seeds stay the same when its servers are replaced. */
+  readonly members: Members | undefined;
   /** For the next time that the Secret can't be read. */
   readonly known: KnownCredentials | undefined;
   readonly knownTls: KnownTls | undefined;
@@ -134,6 +136,7 @@ export function planUpstream(
     isSentinel,
     question:
       stated === undefined && !source.discoverZones ? modeQuestion(world, source, upstream) : undefined,
+    members: upstream.mode === 'cluster' ? members(world, source) : undefined,
     known,
     knownTls,
     diagnostics: problems.found,
@@ -152,7 +155,14 @@ function reachable(
     return { id, mode: 'reads', ...base, groups };
   }
   if (mode === 'PROXY') return { id, mode: 'proxy', ...base, servers: servers(world, host, port) };
-  return { id, mode: 'cluster', ...base, seeds: seeds(world, host, port, destination), discoverZones };
+  return {
+    id,
+    mode: 'cluster',
+    ...base,
+    seeds: seeds(world, host, port, destination),
+    discoverZones,
+    generation: world.generation(placeName(source)),
+  };
 }
 
 /** Where its answer is expected does not depend on the mode: the answer itself must not change the question. */
@@ -164,6 +174,16 @@ function modeQuestion(world: WorldReader, place: Place, upstream: Upstream): Mod
   const named = { address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) };
   const addresses = found.length === 0 ? [named] : found.map(({ address, port }) => ({ address, port }));
   return { host: placeName(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
+}
+
+function members(world: WorldReader, source: UpstreamSource): Members | undefined {
+  const { host, port, destination } = source;
+  const { service } = host;
+  if (service === undefined || service.externalName !== undefined) return undefined;
+  const hasStableSeeds = service.hasSelector || (destination?.discoveryEndpoints ?? []).length > 0;
+  if (!hasStableSeeds) return undefined;
+  const addresses = endpointAddresses(world, service, port).map(({ address, port }) => `${address}:${port}`);
+  return { host: placeName(source), addresses };
 }
 
 /** One stable name where there is one: seeds that follow pods would rebuild the cluster at each restart. */

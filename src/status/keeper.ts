@@ -6,6 +6,8 @@
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
+import { memoryTexts, type MemoryTexts, type Remembered } from '../sources/kubernetes/memory.ts';
+import type { Generations } from '../world/observation.ts';
 import { conditionsOf, type Condition, type InMesh, type Progress } from './conditions.ts';
 import type { Lease } from './lease.ts';
 import type { Report, Reports } from './reports.ts';
@@ -23,7 +25,11 @@ export interface StatusInputs {
   /** How far the EnvoyFilters of an object are, by `namespace/name`; undefined: nothing is known of any yet. */
   inMesh(): ((object: string) => InMesh | undefined) | undefined;
   /** What must survive a restart. */
-  memory(): string;
+  memory(): Remembered;
+  /** How often all servers of a host were replaced, by this replica. */
+  generations(): Generations;
+  /** The same by another. */
+  learn(generations: Generations): void;
 }
 
 export interface KeeperOptions {
@@ -31,7 +37,7 @@ export interface KeeperOptions {
   readonly lease: Lease;
   readonly reports: Reports;
   readonly writer: StatusWriter;
-  readonly writeMemory: (text: string) => Promise<void>;
+  readonly writeMemory: (texts: MemoryTexts) => Promise<void>;
   readonly log: { error(message: string): void };
 }
 
@@ -41,6 +47,8 @@ const GATHER_MS = 700;
 const LEAST_MS = 1_000;
 /** Shows the other replicas that this one lives, and tries again what failed. */
 const BEAT_MS = 10_000;
+/** After a start: so long may Envoys take to come back. */
+const RETURN_MS = 40_000;
 
 const UNSERVED: Progress = { isServed: false, isPending: false, rejections: [] };
 
@@ -51,6 +59,7 @@ export class StatusKeeper {
   #isClosed = false;
   #memory: string | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  readonly #startedMs = performance.now();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -82,6 +91,7 @@ export class StatusKeeper {
   async #look(): Promise<void> {
     const { inputs, lease, reports, log } = this.#options;
     try {
+      for (const { generations } of reports.others()) inputs.learn(new Map(Object.entries(generations)));
       const own = inputs.progress();
       const exceptions = [...own].filter(
         ([, { isPending, rejections }]) => isPending || rejections.length > 0,
@@ -91,17 +101,22 @@ export class StatusKeeper {
         await this.#keepMemory();
         await reports.sweep();
       }
-      await reports.publish({ views: inputs.views(), exceptions: Object.fromEntries(exceptions) });
+      await reports.publish({
+        views: inputs.views(),
+        exceptions: Object.fromEntries(exceptions),
+        generations: Object.fromEntries(inputs.generations()),
+      });
     } catch (error) {
       log.error(`the status was not written: ${reasonOf(error)}`);
     }
   }
 
   async #keepMemory(): Promise<void> {
-    const text = this.#options.inputs.memory();
-    if (text === this.#memory) return;
-    await this.#options.writeMemory(text);
-    this.#memory = text;
+    const texts = memoryTexts(this.#options.inputs.memory());
+    const all = JSON.stringify(texts);
+    if (all === this.#memory) return;
+    await this.#options.writeMemory(texts);
+    this.#memory = all;
   }
 
   #writeAll(own: ReadonlyMap<string, Progress>): void {
@@ -110,6 +125,7 @@ export class StatusKeeper {
     if (inMesh === undefined) return;
     const progress = merged(own, reports.others(), inputs);
     const diagnostics = byObject(inputs.diagnostics());
+    const isReturning = performance.now() - this.#startedMs < RETURN_MS;
     const nowIso = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     for (const object of inputs.objects()) {
       const { kind, namespace, name, generation } = object;
@@ -123,17 +139,27 @@ export class StatusKeeper {
       };
       writer.write(
         object,
-        conditionsOf({ ...judged, progress: steady(judged.progress, before, generation) }, before, nowIso),
+        conditionsOf(
+          { ...judged, progress: steady(judged.progress, before, generation, isReturning) },
+          before,
+          nowIso,
+        ),
       );
     }
   }
 }
 
-/** A proxy that has just come must not take away what all others have acknowledged. */
-function steady(progress: Progress, before: readonly Condition[], generation: number): Progress {
+/** A proxy that has just come, or has not come back yet, must not take away what all had acknowledged. */
+function steady(
+  progress: Progress,
+  before: readonly Condition[],
+  generation: number,
+  isReturning: boolean,
+): Progress {
   const last = before.find(({ type }) => type === 'Programmed');
   const wasTrue = last?.status === 'True' && last.observedGeneration === generation;
-  return wasTrue && progress.isPending ? { ...progress, isPending: false } : progress;
+  if (!wasTrue) return progress;
+  return { ...progress, isPending: false, isServed: progress.isServed || isReturning };
 }
 
 function merged(

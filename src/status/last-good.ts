@@ -40,10 +40,12 @@ export class LastGood {
   /** What to store now; `own` are the objects of ours as the API server has them. */
   objects(own: Iterable<KnownObject>): readonly RawObject[] {
     const bad = new Set(this.#bad);
-    for (const { kind, namespace, name, isLastGood } of own) {
-      if (kind === 'RedisService' && isLastGood) bad.add(`${namespace}/${name}`);
-    }
     const all = new Set<ApiObject>();
+    for (const { kind, namespace, name, isLastGood, object } of own) {
+      if (!isLastGood) continue;
+      if (kind === 'RedisService') bad.add(`${namespace}/${name}`);
+      else if (object !== undefined) all.add(object);
+    }
     for (const key of [...bad].sort()) {
       const good = this.#good.get(key);
       if (good === undefined) continue;

@@ -13,6 +13,8 @@ import type { Progress } from './conditions.ts';
 export interface Report {
   readonly views: readonly string[];
   readonly exceptions: Readonly<Record<string, Pick<Progress, 'isPending' | 'rejections'>>>;
+  /** Of the hosts whose servers were all replaced, how often: where one replica missed it, all others tell it. */
+  readonly generations: Readonly<Record<string, number>>;
 }
 
 export interface ReportsOptions {
@@ -28,6 +30,7 @@ const LABEL = 'redpilot.dev/report';
 /** Keeps a ConfigMap far below the 1 MiB that it may have. */
 const MOST_EXCEPTIONS = 500;
 const MOST_VIEWS = 2_000;
+const MOST_GENERATIONS = 2_000;
 const LONGEST_WORDS = 300;
 const BEAT_MS = 20_000;
 /** A replica that has not been heard of for so long is gone, and its proxies are somewhere else. */
@@ -169,12 +172,13 @@ export class Reports {
 }
 
 /** Rejections before what is merely late, where there are too many. */
-function bounded({ views, exceptions }: Report): Report {
+function bounded({ views, exceptions, generations }: Report): Report {
   const entries = Object.entries(exceptions).sort(
     ([a, x], [b, y]) => y.rejections.length - x.rejections.length || (a < b ? -1 : 1),
   );
   return {
     views: [...views].sort().slice(0, MOST_VIEWS),
+    generations: Object.fromEntries(Object.entries(generations).slice(0, MOST_GENERATIONS)),
     exceptions: Object.fromEntries(
       entries.slice(0, MOST_EXCEPTIONS).map(([object, { isPending, rejections }]) => [
         object,
@@ -192,8 +196,9 @@ function bounded({ views, exceptions }: Report): Report {
 /** Another version of redpilot may have written it. */
 function parseReport(text: string): Report | undefined {
   try {
-    const { views, exceptions } = JSON.parse(text) as Partial<Report>;
-    return Array.isArray(views) && typeof exceptions === 'object' ? { views, exceptions } : undefined;
+    const { views, exceptions, generations = {} } = JSON.parse(text) as Partial<Report>;
+    const isReport = Array.isArray(views) && typeof exceptions === 'object';
+    return isReport ? { views, exceptions, generations } : undefined;
   } catch {
     return undefined;
   }

@@ -30,5 +30,22 @@ export interface QuestionTls {
 /** Questions by upstream that came or changed; undefined: it asks no longer. Several may ask about one host. */
 export type QuestionChanges = ReadonlyMap<string, ModeQuestion | undefined>;
 
+/**
+ * Where the servers of a Redis Cluster are that is reached by a stable name: who knows its topology asks that name no
+ * more, and so loses a cluster whose servers were all replaced at once.
+ */
+export interface Members {
+  /** `HOST:PORT` */
+  readonly host: string;
+  /** `ADDRESS:PORT`, none twice. */
+  readonly addresses: readonly string[];
+}
+
+/** Members by upstream that came or changed; undefined: of no interest any longer. */
+export type MemberChanges = ReadonlyMap<string, Members | undefined>;
+
+/** By host (`HOST:PORT`): how often all of its servers were replaced at once. */
+export type Generations = ReadonlyMap<string, number>;
+
 /** Answers by host; undefined: forgotten. */
 export type ObservationChanges = ReadonlyMap<string, ObservedMode | undefined>;

@@ -16,6 +16,7 @@ import type { ObservedMode } from './observation.ts';
 import {
   claimsKey,
   destinationsKey,
+  generationKey,
   entriesKey,
   namespaceKey,
   objectKey,
@@ -95,6 +96,12 @@ export class WorldReader {
   observedMode(host: string): ObservedMode | undefined {
     this.#asked.add(observationKey(host));
     return this.#world.observedMode(host);
+  }
+
+  /** How often all servers of the host (`HOST:PORT`) were replaced at once. */
+  generation(host: string): number | undefined {
+    this.#asked.add(generationKey(host));
+    return this.#world.generation(host);
   }
 
   #object<K extends ApiObject['kind']>(

@@ -15,7 +15,7 @@ import type {
   RedisService,
   ServiceEntry,
 } from '../api/objects.ts';
-import type { ObservationChanges, ObservedMode } from './observation.ts';
+import type { Generations, ObservationChanges, ObservedMode } from './observation.ts';
 import { PersistentMap } from './persistent-map.ts';
 
 /** What planning can ask for: one object, or the objects that an index lists under a name. */
@@ -26,6 +26,8 @@ export interface ObjectChanges {
   readonly set: readonly ApiObject[];
   readonly deleted: readonly { readonly kind: Kind; readonly namespace: string; readonly name: string }[];
   readonly observed?: ObservationChanges;
+  /** Those that changed; 0: none any more. */
+  readonly generations?: Generations;
 }
 
 export interface WorldOptions {
@@ -54,6 +56,7 @@ export class World {
   readonly #namespaces: PersistentMap<number>;
   /** What hosts said of themselves. */
   readonly #observed: PersistentMap<ObservedMode>;
+  readonly #generations: PersistentMap<number>;
 
   private constructor(
     options: WorldOptions,
@@ -61,17 +64,20 @@ export class World {
     lists: PersistentMap<readonly Listed[]>,
     namespaces: PersistentMap<number>,
     observed: PersistentMap<ObservedMode>,
+    generations: PersistentMap<number>,
   ) {
     this.options = options;
     this.#objects = objects;
     this.#lists = lists;
     this.#namespaces = namespaces;
     this.#observed = observed;
+    this.#generations = generations;
   }
 
   static empty(options: WorldOptions): World {
     return new World(
       options,
+      PersistentMap.empty(),
       PersistentMap.empty(),
       PersistentMap.empty(),
       PersistentMap.empty(),
@@ -97,6 +103,11 @@ export class World {
 
   observedMode(host: string): ObservedMode | undefined {
     return this.#observed.get(observationKey(host));
+  }
+
+  /** How often all servers of the host were replaced at once; undefined: never. */
+  generation(host: string): number | undefined {
+    return this.#generations.get(generationKey(host));
   }
 
   /** All objects, in no particular order. */
@@ -154,12 +165,20 @@ export class World {
       changed.add(observationKey(host));
     }
 
+    const generations = new Map<LookupKey, number | undefined>();
+    for (const [host, generation] of changes.generations ?? []) {
+      if ((this.generation(host) ?? 0) === generation) continue;
+      generations.set(generationKey(host), generation === 0 ? undefined : generation);
+      changed.add(generationKey(host));
+    }
+
     const world = new World(
       this.options,
       this.#objects.with(objects),
       this.#lists.with(new Map([...lists].map(([key, list]) => [key, list.length > 0 ? list : undefined]))),
       this.#namespaces.with(namespaces),
       observed.size === 0 ? this.#observed : this.#observed.with(observed),
+      generations.size === 0 ? this.#generations : this.#generations.with(generations),
     );
     return { world, changed };
   }
@@ -238,4 +257,9 @@ function compareNames(a: Listed, b: Listed): number {
   if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
   if (a.name !== b.name) return a.name < b.name ? -1 : 1;
   return 0;
+}
+
+/** How often all servers of a host were replaced at once. */
+export function generationKey(host: string): LookupKey {
+  return `generation/${host}`;
 }

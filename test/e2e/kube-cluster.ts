@@ -80,6 +80,8 @@ export class KubeCluster {
   #api: Running | undefined;
   #admin: ApiServer | undefined;
   #namespaces = 0;
+  /** By file; one that is read must not be written again meanwhile. */
+  readonly #kubeconfigs = new Map<string, Promise<void>>();
 
   private constructor(assets: string, folder: string, flags: readonly string[], ports: readonly number[]) {
     this.#assets = assets;
@@ -151,6 +153,16 @@ export class KubeCluster {
   /** The file of a kubeconfig for that user; `port` is another than the server's where something stands between. */
   async kubeconfig(token: string, port = this.port): Promise<string> {
     const file = join(this.#folder, `kubeconfig-${token}-${port}`);
+    let written = this.#kubeconfigs.get(file);
+    if (written === undefined) {
+      written = this.#writeKubeconfig(file, token, port);
+      this.#kubeconfigs.set(file, written);
+    }
+    await written;
+    return file;
+  }
+
+  async #writeKubeconfig(file: string, token: string, port: number): Promise<void> {
     const named = { name: 'test' };
     await writeFile(
       file,
@@ -172,7 +184,6 @@ export class KubeCluster {
       }),
       { mode: 0o600 },
     );
-    return file;
   }
 
   /** Whatever its exit status. */

@@ -20,9 +20,13 @@ export interface ObservedControlPlane extends ControlPlane {
 export async function startKubeControlPlane(
   t: TestContext,
   kube: KubeCluster,
-  options: Partial<KubernetesOptions> & { readonly port?: number; readonly xdsPort?: number } = {},
+  options: Partial<KubernetesOptions> & {
+    readonly port?: number;
+    readonly xdsPort?: number;
+    readonly probe?: boolean;
+  } = {},
 ): Promise<ObservedControlPlane> {
-  const { port, xdsPort = 0, ...kubernetes } = options;
+  const { port, xdsPort = 0, probe = false, ...kubernetes } = options;
   const replica = { namespace: 'redpilot', identity: `test-${randomBytes(3).toString('hex')}` };
   const lines: string[] = [];
   const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', port) });
@@ -32,7 +36,7 @@ export async function startKubeControlPlane(
     adminAddress: LOCAL,
     bindAddress: '127.0.0.1',
     insecure: false,
-    probe: false,
+    probe,
     log: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }),
   });
   t.after(() => controlPlane.close());

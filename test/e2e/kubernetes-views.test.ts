@@ -2,41 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually as within } from '../../src/demo/eventually.ts';
-import { ENDPOINTS_TYPE, LISTENER_TYPE, type TypeUrl } from '../../src/envoy/resource.ts';
-import { getResources, XdsClient } from '../../src/xds/index.ts';
+import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../../src/envoy/resource.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { destination, documents, redisService } from './kube-objects.ts';
 import { startKube } from './kube-setting.ts';
+import { resourcesFor } from './served.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined>, seen: () => string): Promise<T> =>
   within(what, look, { deadlineMs: 60_000, everyMs: 100, seen });
-
-/** All resources of a type that an Envoy of that namespace gets, as JSON. */
-async function resourcesFor(
-  xdsAddress: string,
-  namespace: string,
-  type: TypeUrl,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const client = new XdsClient({
-    address: { host: '127.0.0.1', port: Number(xdsAddress.split(':')[1]) },
-    tls: undefined,
-    variant: 'state of the world',
-    node: { id: `of-${namespace}`, namespace },
-  });
-  const limit = setTimeout(() => client.close(), 5_000);
-  try {
-    for await (const { resources } of getResources(client, type, {
-      names: [],
-      refusal: undefined,
-      watch: false,
-    }))
-      return resources.map(({ resource }) => resource);
-    return [];
-  } finally {
-    clearTimeout(limit);
-    client.close();
-  }
-}
 
 /** The host of every test is in this one. */
 const OWNER = 'shop';

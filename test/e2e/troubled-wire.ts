@@ -11,6 +11,8 @@ export interface TroubledWire {
   mend(): void;
   /** Those that are open carry nothing any more, and nobody is told; new ones work. */
   silence(): void;
+  /** Where new connections go from now on. */
+  leadTo(port: number): void;
   /** How many were opened so far. */
   opened(): number;
   /** How many of the first so many are still open. */
@@ -23,13 +25,14 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
   const pairs = new Map<readonly [Socket, Socket], number>();
   let count = 0;
   let isBroken = false;
+  let goal = target;
   const server = createServer((near) => {
     if (isBroken) {
       near.destroy();
       return;
     }
     count += 1;
-    const far = connect(target, '127.0.0.1');
+    const far = connect(goal, '127.0.0.1');
     const pair = [near, far] as const;
     pairs.set(pair, count);
     near.pipe(far);
@@ -72,6 +75,9 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
         near.pause();
         far.pause();
       }
+    },
+    leadTo: (port) => {
+      goal = port;
     },
     opened: () => count,
     stillOpen: (first) => [...pairs.values()].filter((turn) => turn <= first).length,

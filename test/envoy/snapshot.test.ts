@@ -12,7 +12,7 @@ import {
 } from '../../src/envoy/resource.ts';
 import { ViewSnapshots } from '../../src/envoy/view-snapshots.ts';
 import { Planner } from '../../src/plan/planner.ts';
-import { World } from '../../src/world/world.ts';
+import { World, type ObjectChanges } from '../../src/world/world.ts';
 import { redisDestination, redisService, service, slice } from '../plan/objects.ts';
 
 const ID = 'redis-cluster.redis.svc.cluster.local:6379';
@@ -24,7 +24,11 @@ class Desk {
   #world = World.empty({ clusterDomain: 'cluster.local' });
 
   put(...set: ApiObject[]): void {
-    const { world, changed } = this.#world.apply({ set, deleted: [] });
+    this.change({ set });
+  }
+
+  change(changes: Partial<ObjectChanges>): void {
+    const { world, changed } = this.#world.apply({ set: [], deleted: [], ...changes });
     this.#world = world;
     this.#planner.update(world, changed);
     this.snapshots.update(this.#planner.takeChanges().values());
@@ -71,6 +75,20 @@ test('a starting Envoy gets a Redis cluster that does not wait for its topology,
     decode('envoy.config.cluster.v3.Cluster', bytes).wait_for_warm_on_init?.value;
   assert.equal(waits(cluster.bytes), true);
   assert.equal(waits(cluster.initialBytes), false);
+});
+
+test('servers that were all replaced make it another cluster, the more often the newer, in both forms', () => {
+  const desk = deskOf('REPLICA');
+  const listener = desk.resource(LISTENER_TYPE);
+  const seen = [0, 1, 2].map((generation) => {
+    desk.change({ generations: new Map([[ID, generation]]) });
+    return desk.resource(CLUSTER_TYPE);
+  });
+  assert.equal(new Set(seen.map((cluster) => cluster?.version)).size, 3);
+  assert.equal(new Set(seen.map((cluster) => String(cluster?.initialBytes))).size, 3);
+  assert.equal(desk.resource(LISTENER_TYPE), listener);
+  desk.change({ generations: new Map([[ID, 0]]) });
+  assert.deepEqual(desk.resource(CLUSTER_TYPE)?.bytes, seen[0]?.bytes);
 });
 
 test('equal input gives equal versions and bytes, whoever makes them', () => {

@@ -71,6 +71,7 @@ test('an object before its Service is put in force by the Service', () => {
     maxConnections: undefined,
     seeds: [{ address: '10.0.0.1', port: 6379 }],
     discoverZones: false,
+    generation: undefined,
   });
 });
 

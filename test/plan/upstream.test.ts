@@ -53,3 +53,43 @@ test('last good certificates do not serve an object that asks for another Secret
   desk.put(redisDestination({ mode: 'CLUSTER', tls: authorities('elsewhere') }));
   assert.equal(desk.upstream()?.mode, 'unavailable');
 });
+
+const HOST = 'redis-cluster.redis.svc.cluster.local:6379';
+const selecting = service({ hasSelector: true });
+const cluster = redisDestination({ mode: 'CLUSTER' });
+
+test('who its servers are is told of a Redis Cluster that is reached by a name', () => {
+  const desk = deskWith(redisService(), cluster, selecting, slice(['10.0.0.1', '10.0.0.2']));
+  assert.deepEqual(
+    [...desk.planner.takeMembers()],
+    [[HOST, { host: HOST, addresses: ['10.0.0.1:6379', '10.0.0.2:6379'] }]],
+  );
+  desk.put(redisService({ readPolicy: 'ANY' }));
+  assert.equal(desk.planner.takeMembers().size, 0);
+  desk.put(slice(['10.0.0.3']));
+  assert.deepEqual([...desk.planner.takeMembers()], [[HOST, { host: HOST, addresses: ['10.0.0.3:6379'] }]]);
+  desk.remove(redisService());
+  assert.deepEqual([...desk.planner.takeMembers()], [[HOST, undefined]]);
+});
+
+test('seeds that are the servers themselves need no telling, nor do plain servers', () => {
+  const bySlices = deskWith(redisService(), cluster, service(), slice(['10.0.0.1']));
+  assert.equal(bySlices.planner.takeMembers().size, 0);
+  const plain = deskWith(redisService(), redisDestination({ mode: 'PROXY' }), selecting, slice(['10.0.0.1']));
+  assert.equal(plain.planner.takeMembers().size, 0);
+});
+
+test('how often all servers were replaced is part of the upstream, and of no other', () => {
+  const desk = deskWith(redisService(), cluster, selecting, slice(['10.0.0.1']));
+  const generation = (): unknown => {
+    const upstream = desk.upstream();
+    return upstream?.mode === 'cluster' ? upstream.generation : 'no cluster';
+  };
+  const before = desk.upstream();
+  desk.change({ generations: new Map([['other.redis.svc.cluster.local:6379', 1]]) });
+  assert.equal(desk.upstream(), before);
+  desk.change({ generations: new Map([[HOST, 1]]) });
+  assert.equal(generation(), 1);
+  desk.change({ generations: new Map([[HOST, 0]]) });
+  assert.equal(generation(), undefined);
+});

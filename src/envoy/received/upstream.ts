@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 
 import type { TcpKeepalive } from '../../api/objects.ts';
 import type {
+  ClusterUpstream,
   Credentials,
   ProxyEndpoint,
   ProxyServers,
@@ -66,9 +67,9 @@ function base(id: string, cluster: Cluster): UpstreamBase {
 }
 
 function redisCluster(
-  { cluster_type: type }: Cluster,
+  { cluster_type: type, metadata }: Cluster,
   endpoints: readonly Server[],
-): { readonly mode: 'cluster'; readonly seeds: readonly SocketAddress[]; readonly discoverZones: boolean } {
+): Pick<ClusterUpstream, 'mode' | 'seeds' | 'discoverZones' | 'generation'> {
   const config = unpacked(type?.typed_config, 'envoy.extensions.clusters.redis.v3.RedisClusterConfig');
   if (config === undefined)
     return refuse(`its cluster_type is ${nameOf(type?.typed_config)}, which the proxy does not know`);
@@ -77,6 +78,7 @@ function redisCluster(
     mode: 'cluster',
     seeds: endpoints.map(({ address, port }) => ({ address, port })),
     discoverZones: config.enable_zone_discovery?.value === true,
+    generation: metadata?.filter_metadata?.['redpilot']?.fields?.['generation']?.numberValue,
   };
 }
 

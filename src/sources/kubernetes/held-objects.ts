@@ -21,12 +21,13 @@ export interface KnownObject {
   readonly status: unknown;
   /** The version that is in force is another one. */
   readonly isLastGood: boolean;
+  /** In force; undefined: none ever was. */
+  readonly object: ApiObject | undefined;
 }
 
 interface Held extends KnownObject {
   /** Equal for two versions that say the same to us. */
   readonly content: string;
-  readonly object: ApiObject | undefined;
   readonly diagnostics: readonly Diagnostic[];
 }
 

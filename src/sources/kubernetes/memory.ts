@@ -1,39 +1,45 @@
 /**
  * What must survive a restart of all replicas, in a ConfigMap: the last good versions of objects that can't be carried out
- * as they are now, with the Services and slices that they were carried out with.
+ * as they are now, with the Services and slices that they were carried out with; what hosts said of their mode; and for
+ * hosts whose servers were all replaced at once how often that was.
  */
+import type { Generations, ObservedMode } from '../../world/observation.ts';
 import { ApiError } from './api-error.ts';
 import type { ApiServer } from './api-server.ts';
 import type { RawObject } from './reflector.ts';
 
-export const MEMORY = 'redpilot-memory';
+const MEMORY = 'redpilot-memory';
 /** A ConfigMap may have 1 MiB. */
-const MOST_CHARACTERS = 700_000;
+const MOST_CHARACTERS = { objects: 600_000, modes: 250_000, generations: 50_000 };
 
-/** Nothing where nothing was stored; fails where it can't be known. */
-export async function readMemory(
-  api: Pick<ApiServer, 'request'>,
-  namespace: string,
-): Promise<readonly RawObject[]> {
-  const found = (await api.request(`/api/v1/namespaces/${namespace}/configmaps`, {
-    query: { fieldSelector: `metadata.name=${MEMORY}` },
-  })) as
-    | { readonly items?: readonly { readonly data?: Readonly<Record<string, string>> }[] | null }
-    | undefined;
-  const [text] = (found?.items ?? []).map(({ data }) => data?.['objects'] ?? '');
-  try {
-    const objects: unknown = JSON.parse(text ?? '[]');
-    return Array.isArray(objects) ? (objects as readonly RawObject[]) : [];
-  } catch {
-    return [];
-  }
+const MODES: readonly ObservedMode[] = ['cluster', 'standalone', 'sentinel'];
+
+export interface Remembered {
+  /** In the order of their importance. */
+  readonly objects: readonly RawObject[];
+  /** By host (`HOST:PORT`). */
+  readonly modes: ReadonlyMap<string, ObservedMode>;
+  readonly generations: Generations;
 }
 
-/** Replaces what was stored; `objects` in the order of their importance. */
+export const NOTHING: Remembered = { objects: [], modes: new Map(), generations: new Map() };
+
+/** As the ConfigMap holds it. */
+export type MemoryTexts = Readonly<Record<keyof Remembered, string>>;
+
+/** Nothing where nothing was stored; fails where it can't be known. */
+export async function readMemory(api: Pick<ApiServer, 'request'>, namespace: string): Promise<Remembered> {
+  const found = (await api.request(`/api/v1/namespaces/${namespace}/configmaps`, {
+    query: { fieldSelector: `metadata.name=${MEMORY}` },
+  })) as { readonly items?: readonly { readonly data?: Partial<MemoryTexts> }[] | null } | undefined;
+  return parseMemory(found?.items?.[0]?.data ?? {});
+}
+
+/** Replaces what was stored. */
 export async function writeMemory(
   api: Pick<ApiServer, 'request'>,
   namespace: string,
-  text: string,
+  data: MemoryTexts,
 ): Promise<void> {
   await api.request(`/api/v1/namespaces/${namespace}/configmaps/${MEMORY}`, {
     method: 'PATCH',
@@ -43,22 +49,66 @@ export async function writeMemory(
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: MEMORY, namespace, labels: { 'app.kubernetes.io/part-of': 'redpilot' } },
-      data: { objects: text },
+      data,
     },
   });
 }
 
-/** As many as have room. */
-export function memoryText(objects: readonly RawObject[]): string {
+/** As much of each as has room. */
+export function memoryTexts({ objects, modes, generations }: Remembered): MemoryTexts {
+  return {
+    objects: bounded(objects, MOST_CHARACTERS.objects),
+    modes: bounded([...modes].sort(byHost), MOST_CHARACTERS.modes),
+    generations: bounded([...generations].sort(byHost), MOST_CHARACTERS.generations),
+  };
+}
+
+/** What can't be understood was written by another version, and counts as nothing. */
+export function parseMemory(data: Partial<MemoryTexts>): Remembered {
+  return {
+    objects: listIn(data.objects) as readonly RawObject[],
+    modes: new Map(
+      pairsIn(data.modes).flatMap(([host, said]) => {
+        const mode = MODES.find((known) => known === said);
+        return mode === undefined ? [] : [[host, mode]];
+      }),
+    ),
+    generations: new Map(
+      pairsIn(data.generations).flatMap(([host, said]) =>
+        typeof said === 'number' && Number.isSafeInteger(said) && said > 0 ? [[host, said]] : [],
+      ),
+    ),
+  };
+}
+
+const byHost = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
+
+function bounded(items: readonly unknown[], mostCharacters: number): string {
   const texts: string[] = [];
   let length = 2;
-  for (const object of objects) {
-    const text = JSON.stringify(object);
+  for (const item of items) {
+    const text = JSON.stringify(item);
     length += text.length + 1;
-    if (length > MOST_CHARACTERS) break;
+    if (length > mostCharacters) break;
     texts.push(text);
   }
   return `[${texts.join(',')}]`;
+}
+
+function listIn(text: string | undefined): readonly unknown[] {
+  try {
+    const list: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
+}
+
+function pairsIn(text: string | undefined): readonly (readonly [host: string, said: unknown])[] {
+  return listIn(text).flatMap((pair) => {
+    const [host, said]: readonly unknown[] = Array.isArray(pair) ? pair : [];
+    return typeof host === 'string' ? [[host, said] as const] : [];
+  });
 }
 
 /** Who may not read it starts without it; who gets no answer waits for one. */

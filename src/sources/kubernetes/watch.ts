@@ -15,8 +15,8 @@ import { ApiServer } from './api-server.ts';
 import { Backoff } from '../backoff.ts';
 import { HeldObjects, type KnownObject } from './held-objects.ts';
 import { collectionPath, ISTIO_KINDS, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
-import { isRefusal, readMemory } from './memory.ts';
-import { Reflector, type RawObject, type ReflectorState } from './reflector.ts';
+import { isRefusal, NOTHING, readMemory, type Remembered } from './memory.ts';
+import { Reflector, type ReflectorState } from './reflector.ts';
 import { Secrets } from './secrets.ts';
 
 export interface WatchOptions {
@@ -31,6 +31,8 @@ export interface WatchOptions {
   readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
   /** Where what survives a restart is stored; undefined: nothing does. */
   readonly memoryNamespace: string | undefined;
+  /** Once, before the first change: what was stored beside objects. */
+  readonly onRemembered?: (remembered: Remembered) => void;
   readonly log: { info(message: string): void; warn(message: string): void };
   readonly metrics?: Registry | undefined;
   readonly secretsIntervalMs?: number | undefined;
@@ -78,7 +80,7 @@ class Source implements KubernetesSource {
   #running: Promise<unknown> = Promise.resolve();
   readonly #stopped = new AbortController();
   /** undefined until it has been read. */
-  #remembered: readonly RawObject[] | undefined;
+  #remembered: Remembered | undefined;
   #recalled: readonly ApiObject[] | undefined;
 
   constructor(options: WatchOptions) {
@@ -204,12 +206,12 @@ class Source implements KubernetesSource {
     const backoff = new Backoff();
     while (!this.#stopped.signal.aborted) {
       try {
-        this.#remembered = memoryNamespace === undefined ? [] : await readMemory(this.api, memoryNamespace);
+        this.#remembered = memoryNamespace === undefined ? NOTHING : await readMemory(this.api, memoryNamespace);
         break;
       } catch (error) {
         if (isRefusal(error)) {
           log.warn(`what was good before a restart can't be read (${reasonOf(error)})`);
-          this.#remembered = [];
+          this.#remembered = NOTHING;
           break;
         }
         await sleep(backoff.next(), undefined, { signal: this.#stopped.signal }).catch(() => {});
@@ -229,11 +231,12 @@ class Source implements KubernetesSource {
   #report(): void {
     if (!this.#isComplete) {
       if (!this.#collections.every(isKnown) || this.#remembered === undefined) return;
-      this.#recalled ??= this.#objects.recall(this.#remembered);
+      this.#recalled ??= this.#objects.recall(this.#remembered.objects);
       // What was good before has Secrets of its own.
       this.#secrets.want([...this.#objects.objects(), ...this.#recalled]);
       if (!this.#secrets.isSettled) return;
       this.#isComplete = true;
+      this.#options.onRemembered?.(this.#remembered);
       this.#begin(this.#recalled);
     }
     this.#secrets.want(this.#objects.objects());

@@ -77,6 +77,15 @@ export class ModeObserver {
     return this.#answers;
   }
 
+  /** What hosts said before a restart: true until they say something else. */
+  recall(modes: ReadonlyMap<string, ObservedMode>): void {
+    for (const [host, mode] of modes) {
+      this.#answers.set(host, mode);
+      this.#unwanted.add(host);
+      this.#gauge.set({ host, mode }, 1);
+    }
+  }
+
   /** Takes over questions that came, changed or are asked no longer. */
   follow(questions: QuestionChanges): void {
     const withdrawn = new Set<string>();

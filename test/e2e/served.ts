@@ -1,0 +1,31 @@
+/** What a control plane serves to an Envoy, without one. */
+import type { TypeUrl } from '../../src/envoy/resource.ts';
+import type { ShownResource } from '../../src/xds/get-resources.ts';
+import { getResources, XdsClient } from '../../src/xds/index.ts';
+
+/** All resources of a type that an Envoy of that namespace gets. */
+export async function resourcesFor(
+  xdsAddress: string,
+  namespace: string,
+  type: TypeUrl,
+): Promise<readonly ShownResource[]> {
+  const client = new XdsClient({
+    address: { host: '127.0.0.1', port: Number(xdsAddress.split(':')[1]) },
+    tls: undefined,
+    variant: 'state of the world',
+    node: { id: `of-${namespace}`, namespace },
+  });
+  const limit = setTimeout(() => client.close(), 5_000);
+  try {
+    for await (const { resources } of getResources(client, type, {
+      names: [],
+      refusal: undefined,
+      watch: false,
+    }))
+      return resources;
+    return [];
+  } finally {
+    clearTimeout(limit);
+    client.close();
+  }
+}
