@@ -159,5 +159,5 @@ export function parseSecret(root: Fields, header: ObjectHeader, report: Report):
     if (text !== undefined) read(key, text.reveal());
   }
   if (report.hasErrors) return undefined;
-  return { kind: 'Secret', ...header, type, data };
+  return { kind: 'Secret', ...header, type, data, refusal: undefined };
 }

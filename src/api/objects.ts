@@ -211,6 +211,8 @@ export interface Secret extends ObjectHeader {
   readonly type: string;
   /** `data`, decoded, overlaid with `stringData`; as they are, not trimmed. */
   readonly data: ReadonlyMap<string, SecretText>;
+  /** Why nothing of it can be read, as a clause; undefined: it was read. */
+  readonly refusal: string | undefined;
 }
 
 export type ApiObject = RedisService | RedisDestination | Service | EndpointSlice | ServiceEntry | Secret;

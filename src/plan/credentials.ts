@@ -51,6 +51,11 @@ export function readCredentials(
   return { kind: 'known', credentials: lastKnown };
 }
 
+/** Not the same as one that is not there: whoever reads this must not make it. */
+export function unreadable(name: string, why: string): string {
+  return `Secret ${name} can't be read: ${why}; grant get on it to redpilot`;
+}
+
 type SecretRead =
   | { readonly credentials: Credentials }
   | { readonly reason: Reason; readonly field: FieldPath; readonly message: string };
@@ -64,6 +69,9 @@ function readSecret(
   if (secret === undefined) {
     const message = `there is no Secret ${name} in namespace ${namespace}; create it there, or correct the name`;
     return { reason: 'SecretNotFound', field: ['name'], message };
+  }
+  if (secret.refusal !== undefined) {
+    return { reason: 'SecretNotFound', field: ['name'], message: unreadable(name, secret.refusal) };
   }
   if (!ALLOWED_TYPES.includes(secret.type)) {
     const message = `Secret ${name} is of type ${secret.type}; only ${ALLOWED_TYPES.join(' and ')} may hold a password`;

@@ -8,6 +8,7 @@ import type { Reason } from '../api/diagnostic.ts';
 import type { RedisDestination, Secret, Tls } from '../api/objects.ts';
 import type { SecretText } from '../api/secret-text.ts';
 import type { WorldReader } from '../world/world-reader.ts';
+import { unreadable } from './credentials.ts';
 import { certificateProblem, keyProblem } from './pem.ts';
 import type { Problems } from './problems.ts';
 import type { UpstreamTls } from './routing-plan.ts';
@@ -71,6 +72,9 @@ function readPem(
   if (secret === undefined) {
     const message = `there is no Secret ${name} in namespace ${namespace}; create it there, or correct the name`;
     return { reason: 'SecretNotFound', message };
+  }
+  if (secret.refusal !== undefined) {
+    return { reason: 'SecretNotFound', message: unreadable(name, secret.refusal) };
   }
   if (!ALLOWED_TYPES.includes(secret.type)) {
     const message = `Secret ${name} is of type ${secret.type}; only ${ALLOWED_TYPES.join(', ')} may hold certificates`;

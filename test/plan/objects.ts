@@ -125,6 +125,7 @@ export function secret(values: Readonly<Record<string, string>>, fields: Partial
   return {
     ...header,
     kind: 'Secret',
+    refusal: undefined,
     name: 'password',
     type: 'Opaque',
     data: new Map(Object.entries(values).map(([key, value]) => [key, new SecretText(value)])),

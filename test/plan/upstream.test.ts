@@ -93,3 +93,20 @@ test('how often all servers were replaced is part of the upstream, and of no oth
   desk.change({ generations: new Map([[HOST, 0]]) });
   assert.equal(generation(), undefined);
 });
+
+test('a Secret that may not be read is not called missing, for passwords and for certificates', () => {
+  const asked = {
+    kind: 'secret',
+    name: 'password',
+    passwordField: undefined,
+    usernameField: undefined,
+  } as const;
+  const refused = { ...secret({}), refusal: 'RBAC forbids it' };
+  for (const fields of [{ auth: asked }, { tls: authorities('password') }]) {
+    const destination = redisDestination({ mode: 'CLUSTER', ...fields });
+    const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), destination, refused);
+    assert.equal(desk.upstream()?.mode, 'unavailable');
+    const [told] = desk.planner.diagnostics().filter(({ reason }) => reason === 'SecretNotFound');
+    assert.match(told?.message ?? '', /^Secret password can't be read: RBAC forbids it; grant get on it/);
+  }
+});

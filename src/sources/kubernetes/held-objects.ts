@@ -107,6 +107,19 @@ export class HeldObjects {
     }
   }
 
+  /** A Secret that was never read, and why: an input like any other, so that nobody says that it is not there. */
+  refuse(namespace: string, name: string, refusal: string): void {
+    const key = `Secret/${namespace}/${name}`;
+    const known = { kind: 'Secret', namespace, name } as const;
+    const header = { createdMs: Number.POSITIVE_INFINITY, locate: () => undefined };
+    const object: ApiObject = { ...known, ...header, type: '', data: new Map(), refusal };
+    const held = { uid: '', generation: 0, status: undefined, isLastGood: false, content: '' };
+    this.#held.set(key, { ...known, ...held, object, diagnostics: [] });
+    this.#isTold = false;
+    this.#deleted.delete(key);
+    this.#set.set(key, object);
+  }
+
   /**
    * Takes up what was remembered over a restart: returns the objects in force then that are others now, or not there.
    * Where the newest version of an object is refused, the remembered one is its last good version from here on.

@@ -15,6 +15,8 @@ export interface SecretsOptions {
   readonly api: Pick<ApiServer, 'request'>;
   readonly onSet: (secret: RawObject) => void;
   readonly onDeleted: (secret: RawObject) => void;
+  /** It was never read; a clause says why. One that was read once stays as it was. */
+  readonly onRefused: (namespace: string, name: string, why: string) => void;
   /** After each answer that changes what `isSettled` or `diagnostics` say. */
   readonly onAnswer: () => void;
   readonly log: { warn(message: string): void };
@@ -101,11 +103,11 @@ export class Secrets {
   }
 
   diagnostics(): readonly Diagnostic[] {
-    return [...this.#wanted.values()].flatMap(({ name, references, problem }) =>
-      problem === undefined
+    return [...this.#wanted.values()].flatMap(({ name, references, problem, version }) =>
+      problem === undefined || version === undefined
         ? []
         : references.map(({ object, path }): Diagnostic => {
-            const message = `Secret ${name} can't be read: ${problem}; grant get on it to redpilot`;
+            const message = `Secret ${name} can't be read any more: ${problem}; grant get on it to redpilot`;
             return { severity: 'error', reason: 'SecretNotFound', object, path, message };
           }),
     );
@@ -139,7 +141,7 @@ export class Secrets {
   }
 
   async #read(wanted: Wanted): Promise<void> {
-    const { api, onSet, onDeleted, onAnswer, log } = this.#options;
+    const { api, onSet, onDeleted, onRefused, onAnswer, log } = this.#options;
     const { namespace, name } = wanted;
     const before = { version: wanted.version, problem: wanted.problem };
     const isWanted = (): boolean => this.#wanted.get(`${namespace}/${name}`) === wanted;
@@ -161,6 +163,10 @@ export class Secrets {
         if (before.version !== 'absent') onDeleted({ metadata: { namespace, name } });
       } else if (status === 403) {
         wanted.problem = 'RBAC forbids it';
+        // Whether it is there is not known any more.
+        if (wanted.version === 'absent') wanted.version = undefined;
+        if (wanted.version === undefined && wanted.problem !== before.problem)
+          onRefused(namespace, name, wanted.problem);
       } else {
         log.warn(`Secret ${namespace}/${name} was not read: ${reasonOf(error)}`);
         // One that was read is read again soon enough; one that never was holds up its object.

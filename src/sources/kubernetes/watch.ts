@@ -93,6 +93,7 @@ class Source implements KubernetesSource {
       api: this.api,
       onSet: (secret) => this.#objects.set('Secret', secret),
       onDeleted: (secret) => this.#objects.delete('Secret', secret),
+      onRefused: (namespace, name, why) => this.#objects.refuse(namespace, name, why),
       onAnswer: () => this.#schedule(),
       log: options.log,
       ...(options.secretsIntervalMs === undefined ? {} : { intervalMs: options.secretsIntervalMs }),

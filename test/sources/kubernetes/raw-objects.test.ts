@@ -75,6 +75,7 @@ test('an object that holds a password itself is not stored, nor is a Secret', ()
   const secret = parsed({
     apiVersion: 'v1',
     kind: 'Secret',
+    refusal: undefined,
     metadata: { name: 's' },
     stringData: { a: 'b' },
   });

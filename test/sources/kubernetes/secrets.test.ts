@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../../src/demo/eventually.ts';
+import { ApiError } from '../../../src/sources/kubernetes/api-error.ts';
+import { Secrets } from '../../../src/sources/kubernetes/secrets.ts';
+import { redisService } from '../../plan/objects.ts';
+
+const READ = { metadata: { name: 'clients', namespace: 'redis', resourceVersion: '1' } };
+const ABSENT = new ApiError(404, 'NotFound', 'not found');
+const FORBIDDEN = new ApiError(403, 'Forbidden', 'forbidden');
+
+/** Follows one Secret whose readings give these answers, the last one for ever; what is reported, in order. */
+function follow(t: TestContext, ...answers: readonly unknown[]): { events: string[]; secrets: Secrets } {
+  const events: string[] = [];
+  let readings = 0;
+  const secrets = new Secrets({
+    api: {
+      request: () => {
+        const answer = answers[Math.min(readings, answers.length - 1)];
+        readings += 1;
+        events.push('read');
+        return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      },
+    },
+    onSet: () => events.push('set'),
+    onDeleted: () => events.push('deleted'),
+    onRefused: (namespace, name, why) => events.push(`refused ${namespace}/${name}: ${why}`),
+    onAnswer: () => {},
+    log: { warn: () => {} },
+    intervalMs: 5,
+  });
+  t.after(() => secrets.stop());
+  const auth = {
+    kind: 'secret',
+    name: 'clients',
+    passwordField: undefined,
+    usernameField: undefined,
+  } as const;
+  secrets.want([redisService({ auth })]);
+  return { events, secrets };
+}
+
+const readings = (events: readonly string[]): number => events.filter((event) => event === 'read').length;
+const others = (events: readonly string[]): string[] => events.filter((event) => event !== 'read');
+
+const cases: [what: string, answers: readonly unknown[], events: string[], told: RegExp | undefined][] = [
+  ['may never be read: refused once', [FORBIDDEN], ['refused redis/clients: RBAC forbids it'], undefined],
+  [
+    'is not there, then may not be read: refused',
+    [ABSENT, FORBIDDEN],
+    ['deleted', 'refused redis/clients: RBAC forbids it'],
+    undefined,
+  ],
+  [
+    'may not be read any more: what was read stays',
+    [READ, FORBIDDEN],
+    ['set'],
+    /can't be read any more: RBAC/,
+  ],
+  ['may be read at last', [FORBIDDEN, READ], ['refused redis/clients: RBAC forbids it', 'set'], undefined],
+];
+
+for (const [what, answers, expected, told] of cases) {
+  test(`a Secret that ${what}`, async (t) => {
+    const { events, secrets } = follow(t, ...answers);
+    await eventually('five readings', () => (readings(events) >= 5 ? true : undefined));
+    assert.deepEqual(others(events), expected);
+    const messages = secrets.diagnostics().map(({ message }) => message);
+    if (told === undefined) assert.deepEqual(messages, []);
+    else assert.match(messages.join(), told);
+  });
+}
