@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { Redis } from 'ioredis';
+
 import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
 import { freePorts, startProcess } from '../src/demo/child-process.ts';
 import { eventually } from '../src/demo/eventually.ts';
@@ -22,6 +24,7 @@ const OBJECTS = 2_000;
 const NAMESPACES = 20;
 const AT_ONCE = 16;
 const APPLIES = 20;
+const READS = 24;
 const CONTROLLER = 'system:serviceaccount:redpilot:redpilot';
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
@@ -107,7 +110,7 @@ async function measure(context: Context): Promise<void> {
   }
   await sleep(3_000);
   print('status writes for 100 changes to one object in 10 s', String((await writes()) - beforeMany));
-  print('a change in force after the end of kubectl apply', await applied(context, kube, xdsPort));
+  print('reads on replicas only after the end of kubectl apply', await applied(context, kube, xdsPort));
   print('memory of the control plane at the end', `${residentMiB(program.pid)} MiB`);
 }
 
@@ -132,7 +135,7 @@ async function create(api: ApiServer, namespaces: readonly string[]): Promise<vo
   );
 }
 
-/** Until an Envoy has the new read policy for new connections; median and range of some. */
+/** Until a new connection to an Envoy reads from replicas only; median and range of some. */
 async function applied(context: Context, kube: KubeCluster, xdsPort: number): Promise<string> {
   const redis = await RedisCluster.start({ redis: await findRedis() });
   context.after(() => redis.stop());
@@ -140,32 +143,50 @@ async function applied(context: Context, kube: KubeCluster, xdsPort: number): Pr
   const [port = 0] = await freePorts(1);
   const seeds = redis.nodes.slice(0, 2).map((node) => node.port);
   await kube.apply(clusterHost(namespace, 'cache', port, seeds));
-  const envoy = await connectEnvoy(context, {
-    envoy: await findEnvoy(),
-    xdsAddress: `127.0.0.1:${xdsPort}`,
-    namespace,
-    nodeId: 'bench',
-  });
+  const envoy = await findEnvoy();
+  await connectEnvoy(context, { envoy, xdsAddress: `127.0.0.1:${xdsPort}`, namespace, nodeId: 'bench' });
+  const primaries = (await redis.shards()).map(({ primary }) => redis.node(primary).client);
   const times: number[] = [];
   for (let count = 0; count <= APPLIES; count += 1) {
-    const readPolicy = count % 2 === 0 ? 'REPLICA' : 'ANY';
-    await kube.apply(documents(redisService(namespace, 'cache', { settings: { readPolicy } })));
+    await kube.apply(documents(redisService(namespace, 'cache', { settings: { readPolicy: 'MASTER' } })));
+    await connectionWhere(port, primaries, (onPrimaries) => onPrimaries === READS);
+    await kube.apply(documents(redisService(namespace, 'cache', { settings: { readPolicy: 'REPLICA' } })));
     const end = performance.now();
-    await eventually(
-      readPolicy,
-      async () =>
-        (await envoy.admin('/config_dump?resource=dynamic_listeners')).includes(
-          `"read_policy": "${readPolicy}"`,
-        )
-          ? true
-          : undefined,
-      { everyMs: 5, deadlineMs: 30_000 },
-    );
+    const opened = await connectionWhere(port, primaries, (onPrimaries) => onPrimaries === 0);
     // The first makes cluster and listener.
-    if (count > 0) times.push(performance.now() - end);
+    if (count > 0) times.push(opened - end);
   }
   const sorted = times.toSorted((a, b) => a - b);
   return `${ms(median(times))} (${ms(sorted[0] ?? 0)} to ${ms(sorted.at(-1) ?? 0)}; ${APPLIES} changes)`;
+}
+
+/** When the first connection was opened whose reads were served as wanted. */
+async function connectionWhere(
+  port: number,
+  primaries: readonly Redis[],
+  isWanted: (onPrimaries: number) => boolean,
+): Promise<number> {
+  const served = async (): Promise<number> => {
+    const texts = await Promise.all(primaries.map((primary) => primary.info('commandstats')));
+    return texts.reduce((sum, text) => sum + Number(/cmdstat_get:calls=(\d+)/.exec(text)?.[1] ?? 0), 0);
+  };
+  return await eventually(
+    'a connection whose reads go where they should',
+    async () => {
+      const before = await served();
+      const opened = performance.now();
+      const client = new Redis({ port, protocol: 2, maxRetriesPerRequest: 0, retryStrategy: () => null });
+      client.on('error', () => {});
+      try {
+        // Keys of every shard.
+        await Promise.all(Array.from({ length: READS }, (_, index) => client.get(`key:${index}`)));
+      } finally {
+        client.disconnect();
+      }
+      return isWanted((await served()) - before) ? opened : undefined;
+    },
+    { everyMs: 2, deadlineMs: 30_000 },
+  );
 }
 
 async function statusWrites(admin: string): Promise<number> {

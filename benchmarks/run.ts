@@ -46,6 +46,10 @@ const BENCHMARKS: Readonly<
     what: 'what 2,000 objects in a cluster cost, and how soon a change is in force',
     load: () => import('./kubernetes.ts'),
   },
+  'kubernetes-silence': {
+    what: 'how soon a connection to the API server that carries nothing any more is noticed',
+    load: () => import('./kubernetes-silence.ts'),
+  },
   soak: {
     what: 'memory, missed changes and errors over minutes of changes before hundreds of streams; `proxy`: of the proxy',
     load: () => import('./soak.ts'),
@@ -55,7 +59,7 @@ const BENCHMARKS: Readonly<
 const [name, ...args] = process.argv.slice(2);
 const benchmark = name === undefined ? undefined : BENCHMARKS[name];
 if (benchmark === undefined) {
-  const list = Object.entries(BENCHMARKS).map(([known, { what }]) => `  ${known.padEnd(14)}${what}`);
+  const list = Object.entries(BENCHMARKS).map(([known, { what }]) => `  ${known.padEnd(20)}${what}`);
   process.stderr.write(`npm run bench -- NAME, where NAME is one of\n${list.join('\n')}\n`);
   process.exit(2);
 }

@@ -150,19 +150,19 @@ export class KubeCluster {
     await this.#api?.ended;
   }
 
-  /** The file of a kubeconfig for that user; `port` is another than the server's where something stands between. */
-  async kubeconfig(token: string, port = this.port): Promise<string> {
-    const file = join(this.#folder, `kubeconfig-${token}-${port}`);
+  /** The file of a kubeconfig for that user; `server` is another where something stands between. */
+  async kubeconfig(token: string, server = `https://127.0.0.1:${this.port}`): Promise<string> {
+    const file = join(this.#folder, `kubeconfig-${token}-${server.replaceAll(/\W/g, '-')}`);
     let written = this.#kubeconfigs.get(file);
     if (written === undefined) {
-      written = this.#writeKubeconfig(file, token, port);
+      written = this.#writeKubeconfig(file, token, server);
       this.#kubeconfigs.set(file, written);
     }
     await written;
     return file;
   }
 
-  async #writeKubeconfig(file: string, token: string, port: number): Promise<void> {
+  async #writeKubeconfig(file: string, token: string, server: string): Promise<void> {
     const named = { name: 'test' };
     await writeFile(
       file,
@@ -174,8 +174,11 @@ export class KubeCluster {
           {
             ...named,
             cluster: {
-              server: `https://127.0.0.1:${port}`,
-              'certificate-authority': join(this.#folder, 'certificates', 'apiserver.crt'),
+              server,
+              // The client library wants it said where there is no TLS at all.
+              ...(server.startsWith('http:')
+                ? { 'insecure-skip-tls-verify': true }
+                : { 'certificate-authority': join(this.#folder, 'certificates', 'apiserver.crt') }),
             },
           },
         ],
@@ -260,6 +263,27 @@ export class KubeCluster {
     }
   }
 
+  /** What etcd keeps from now on is what there is: a watch from before gets 410 where the server has no cache. */
+  async compact(): Promise<void> {
+    const ask = async (
+      path: string,
+      body: object,
+    ): Promise<{ readonly header: { readonly revision: string } }> => {
+      const answer = await fetch(`http://127.0.0.1:${this.#etcdPort}/v3/${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      });
+      return (await answer.json()) as { readonly header: { readonly revision: string } };
+    };
+    const { header } = await ask('maintenance/status', {});
+    await ask('kv/compaction', { revision: header.revision, physical: true });
+  }
+
+  /** The authority of its certificate, PEM. */
+  async authority(): Promise<Buffer> {
+    return await readFile(join(this.#folder, 'certificates', 'apiserver.crt'));
+  }
+
   /** A new one for every caller: a deleted one would stay there for ever. */
   async newNamespace(prefix = 'test'): Promise<string> {
     this.#namespaces += 1;
@@ -312,7 +336,7 @@ export class KubeCluster {
   }
 
   async #isReady(): Promise<boolean> {
-    const ca = await readFile(join(this.#folder, 'certificates', 'apiserver.crt'));
+    const ca = await this.authority();
     return await new Promise((resolve) => {
       const asked = request(
         { host: '127.0.0.1', port: this.port, path: '/readyz', ca, agent: false, timeout: 2_000 },

@@ -1,13 +1,12 @@
 /** A control plane that follows a test's API server with the rights of the manifests. */
 import { randomBytes } from 'node:crypto';
-import type { TestContext } from 'node:test';
-
 import { pino } from 'pino';
 
 import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
 import type { KubernetesOptions } from '../../src/commands/kubernetes.ts';
 import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
 import type { KubeCluster } from './kube-cluster.ts';
+import type { Ending } from './sidecar.ts';
 
 const LOCAL = { host: '127.0.0.1', port: 0 };
 
@@ -18,18 +17,19 @@ export interface ObservedControlPlane extends ControlPlane {
 
 /** Closed when the test ends. */
 export async function startKubeControlPlane(
-  t: TestContext,
+  t: Ending,
   kube: KubeCluster,
   options: Partial<KubernetesOptions> & {
-    readonly port?: number;
+    /** What stands before the API server. */
+    readonly server?: string;
     readonly xdsPort?: number;
     readonly probe?: boolean;
   } = {},
 ): Promise<ObservedControlPlane> {
-  const { port, xdsPort = 0, probe = false, ...kubernetes } = options;
+  const { server, xdsPort = 0, probe = false, ...kubernetes } = options;
   const replica = { namespace: 'redpilot', identity: `test-${randomBytes(3).toString('hex')}` };
   const lines: string[] = [];
-  const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', port) });
+  const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', server) });
   const controlPlane = await startControlPlane({
     kubernetes: { config, namespaces: [], replica, ...kubernetes },
     xdsAddress: { ...LOCAL, port: xdsPort },

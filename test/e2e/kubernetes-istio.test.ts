@@ -62,7 +62,7 @@ test('EnvoyFilters follow the objects', async (t) => {
     startKubeControlPlane(t, kube, {
       istio: settings,
       replica: { namespace: 'redpilot', identity },
-      port: wire.port,
+      server: wire.https,
     });
   let leader = await start('first');
 

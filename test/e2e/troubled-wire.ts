@@ -1,9 +1,12 @@
 /** A TCP proxy of a test that can cut connections, or let them go silent. */
 import { connect, createServer, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+
+import type { Ending } from './sidecar.ts';
 
 export interface TroubledWire {
   readonly port: number;
+  /** Of the API server behind it. */
+  readonly https: string;
   /** Ends every connection at once. */
   cut(): void;
   /** Ends every connection, and every new one, until it is mended. */
@@ -20,7 +23,7 @@ export interface TroubledWire {
 }
 
 /** Closed when the test ends. */
-export async function startTroubledWire(t: TestContext, target: number): Promise<TroubledWire> {
+export async function startTroubledWire(t: Ending, target: number): Promise<TroubledWire> {
   /** With the turn at which each was opened, from 1 on. */
   const pairs = new Map<readonly [Socket, Socket], number>();
   let count = 0;
@@ -58,8 +61,10 @@ export async function startTroubledWire(t: TestContext, target: number): Promise
     server.close();
   });
   const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port,
+    https: `https://127.0.0.1:${port}`,
     cut,
     break: () => {
       isBroken = true;

@@ -106,7 +106,7 @@ test('a Secret that may not be read is not called missing, for passwords and for
     const destination = redisDestination({ mode: 'CLUSTER', ...fields });
     const desk = deskWith(redisService(), service(), slice(['10.0.0.1']), destination, refused);
     assert.equal(desk.upstream()?.mode, 'unavailable');
-    const [told] = desk.planner.diagnostics().filter(({ reason }) => reason === 'SecretNotFound');
+    const told = desk.planner.diagnostics().find(({ reason }) => reason === 'SecretNotFound');
     assert.match(told?.message ?? '', /^Secret password can't be read: RBAC forbids it; grant get on it/);
   }
 });

@@ -78,8 +78,13 @@ function redisCluster(
     mode: 'cluster',
     seeds: endpoints.map(({ address, port }) => ({ address, port })),
     discoverZones: config.enable_zone_discovery?.value === true,
-    generation: metadata?.filter_metadata?.['redpilot']?.fields?.['generation']?.numberValue,
+    generation: generationOf(metadata),
   };
+}
+
+function generationOf(metadata: Cluster['metadata']): number | undefined {
+  const value = metadata?.filter_metadata?.['redpilot']?.fields?.['generation']?.numberValue;
+  return value === undefined ? undefined : Number(value);
 }
 
 interface Server extends SocketAddress {

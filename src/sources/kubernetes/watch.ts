@@ -207,7 +207,8 @@ class Source implements KubernetesSource {
     const backoff = new Backoff();
     while (!this.#stopped.signal.aborted) {
       try {
-        this.#remembered = memoryNamespace === undefined ? NOTHING : await readMemory(this.api, memoryNamespace);
+        this.#remembered =
+          memoryNamespace === undefined ? NOTHING : await readMemory(this.api, memoryNamespace);
         break;
       } catch (error) {
         if (isRefusal(error)) {
