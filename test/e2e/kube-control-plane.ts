@@ -2,7 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 
-import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
+import {
+  startControlPlane,
+  type ControlPlane,
+  type ControlPlaneOptions,
+} from '../../src/commands/control-plane.ts';
 import type { KubernetesOptions } from '../../src/commands/kubernetes.ts';
 import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
 import type { KubeCluster } from './kube-cluster.ts';
@@ -24,9 +28,9 @@ export async function startKubeControlPlane(
     readonly server?: string;
     readonly xdsPort?: number;
     readonly probe?: boolean;
-  } = {},
+  } & Pick<ControlPlaneOptions, 'allowBind' | 'defaultExportTo'> = {},
 ): Promise<ObservedControlPlane> {
-  const { server, xdsPort = 0, probe = false, ...kubernetes } = options;
+  const { server, xdsPort = 0, probe = false, allowBind, defaultExportTo, ...kubernetes } = options;
   const replica = { namespace: 'redpilot', identity: `test-${randomBytes(3).toString('hex')}` };
   const lines: string[] = [];
   const config = loadCredentials({ KUBECONFIG: await kube.kubeconfig('controller', server) });
@@ -37,6 +41,8 @@ export async function startKubeControlPlane(
     bindAddress: '127.0.0.1',
     insecure: false,
     probe,
+    allowBind,
+    defaultExportTo,
     log: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }),
   });
   t.after(() => controlPlane.close());

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { BlockList } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually as within } from '../../src/demo/eventually.ts';
@@ -103,6 +104,31 @@ test('who governs whom, and which endpoints are followed', async (t) => {
         await kube.kubectl(['delete', 'rsvc', 'claim', '-n', namespace, '--ignore-not-found']);
     });
   }
+
+  await t.test(
+    '--default-export-to and --allow-bind hold for objects that say nothing and that ask',
+    async (t) => {
+      const allowBind = new BlockList();
+      allowBind.addSubnet('10.0.0.0', 8, 'ipv4');
+      const strict = await startKubeControlPlane(t, kube, { allowBind, defaultExportTo: ['.'] });
+      await kube.apply(documents(claim(OWNER, '1s', { 'redpilot.dev/listen': '10.1.2.3:6379' })));
+      const listenersFor = async (address: string, namespace: string): Promise<string> =>
+        JSON.stringify(await resourcesFor(address, namespace, LISTENER_TYPE));
+      let seen = '';
+      await eventually(
+        'a listener in its own namespace, on the address that it asks for',
+        async () => {
+          seen = await listenersFor(strict.xdsAddress, OWNER);
+          return seen.includes('10.1.2.3') ? true : undefined;
+        },
+        () => seen,
+      );
+      assert.equal(await listenersFor(strict.xdsAddress, 'web'), '[]');
+      // Where neither was said: everybody would get it, and nobody does, since it asks for too much.
+      assert.equal(await listenersFor(xdsAddress, OWNER), '[]');
+      await kube.kubectl(['delete', 'rsvc', 'claim', '-n', OWNER]);
+    },
+  );
 
   await t.test('endpoints that come, go, and are all replaced at once', async () => {
     await kube.apply(documents(claim(OWNER, '1s')));
