@@ -131,6 +131,17 @@ test('compose: who connects names the port that is listened on', () => {
   assert.ok(ready.includes(`'http://${host}:${port}/readyz'`), ready);
 });
 
+test('compose: the proxy connects where Envoy does, and its load asks the admin where it is', () => {
+  const [toControlPlane] = flag(service('proxy').command, '--xds-address');
+  assert.deepEqual(flag(service('bootstrap').command, '--xds-address'), [toControlPlane]);
+  const { host, port } = commandNamed('proxy').opts()['adminAddress'] as { host: string; port: number };
+  assert.deepEqual(flag(service('proxy-load').command, '--proxy-admin'), [`${host}:${port}`]);
+  const ready = service('proxy').healthcheck?.test.join(' ') ?? '';
+  assert.ok(ready.includes(`'http://${host}:${port}/readyz'`), ready);
+  assert.equal(service('proxy-load').network_mode, 'service:proxy');
+  assert.deepEqual(flag(service('proxy-load').command, '--proxy'), flag(service('load').command, '--envoy'));
+});
+
 test('compose: Envoy reads the bootstrap that was written, and drains as long as it says', () => {
   const { command } = service('envoy');
   assert.deepEqual(flag(command, '--config-path'), flag(service('bootstrap').command, '--file'));

@@ -10,7 +10,7 @@ import { pino, type Logger } from 'pino';
 
 import { runDemo, type Outcome } from '../demo/demo.ts';
 import { startLocalServers, type LocalServersOptions } from '../demo/local-servers.ts';
-import { connectToServers } from '../demo/running-servers.ts';
+import { connectToServers, type RunningServersOptions } from '../demo/running-servers.ts';
 import { Screen } from '../demo/screen.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import { Proxy } from '../proxy/proxy.ts';
@@ -27,6 +27,8 @@ interface Options {
   readonly redis?: HostAndPort;
   readonly envoy?: HostAndPort;
   readonly envoyAdmin?: HostAndPort;
+  readonly proxy?: HostAndPort;
+  readonly proxyAdmin?: HostAndPort;
 }
 
 const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
@@ -58,11 +60,14 @@ export function demoCommand(): Command {
     )
     .option('--envoy <host:port>', 'with --redis: where its Envoy listens for applications', parseAddress)
     .option('--envoy-admin <host:port>', "with --redis: that Envoy's admin", parseAddress)
+    .option(
+      '--proxy <host:port>',
+      'with --redis: where redpilot proxy listens for applications',
+      parseAddress,
+    )
+    .option('--proxy-admin <host:port>', "with --redis: that proxy's admin", parseAddress)
     .action(async (options: Options, command: Command) => {
-      const { redis, envoy, envoyAdmin } = options;
-      const running = redis && envoy && envoyAdmin && { redis, envoy, envoyAdmin };
-      if (running === undefined && (redis ?? envoy ?? envoyAdmin) !== undefined)
-        command.error('--redis, --envoy and --envoy-admin are given together or not at all');
+      const running = runningServers(command, options);
       const sample = options.sample ?? relative(process.cwd(), SAMPLE);
       if (!existsSync(sample))
         throw new Error(`${sample}: there is no such file; give another with --sample`);
@@ -87,6 +92,23 @@ export function demoCommand(): Command {
       });
       process.exitCode = STATUS[outcome];
     });
+}
+
+/** undefined: none are named. Ends the command as wrongly called where not all are. */
+function runningServers(
+  command: Command,
+  { redis, envoy, envoyAdmin, proxy, proxyAdmin }: Options,
+): Pick<RunningServersOptions, 'redis' | 'dataPlane'> | undefined {
+  if ((redis ?? envoy ?? envoyAdmin ?? proxy ?? proxyAdmin) === undefined) return undefined;
+  const isProxy = (proxy ?? proxyAdmin) !== undefined;
+  if (isProxy && (envoy ?? envoyAdmin) !== undefined)
+    command.error('give either --envoy and --envoy-admin, or --proxy and --proxy-admin');
+  const [address, admin, kind] = isProxy
+    ? ([proxy, proxyAdmin, 'proxy'] as const)
+    : ([envoy, envoyAdmin, 'envoy'] as const);
+  if (redis === undefined || address === undefined || admin === undefined)
+    command.error(`--redis, --${kind} and --${kind}-admin are given together or not at all`);
+  return { redis, dataPlane: { kind, address, admin } };
 }
 
 /** The demo room knows no control plane: it is handed in. */
@@ -125,7 +147,7 @@ function startProxy(screen: Screen, level: string): LocalServersOptions['startPr
     const proxy = await Proxy.create({ ...PROXY_DEFAULTS, log });
     const files = await followFiles(proxy, configPaths, { bind: '127.0.0.1' }, log);
     return {
-      readPolicy: () => proxy.readPolicies()[0],
+      readPolicy: () => proxy.listeners()[0]?.readPolicy,
       close: async () => {
         await files.close();
         await proxy.close();

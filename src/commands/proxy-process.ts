@@ -46,7 +46,7 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
         address: options.adminAddress,
         notReady,
         metrics,
-        documents: { '/topology': () => proxy.status() },
+        documents: { '/listeners': () => proxy.listeners(), '/topology': () => proxy.status() },
       });
       opened.push(() => admin.close());
       running = await options.startSource(proxy, log, metrics);
@@ -72,6 +72,7 @@ function followFirst(proxy: Proxy, metrics: Registry, notReady: () => string | u
     pid: process.pid,
     notReady: notReady(),
     metrics: await metrics.getMetricsAsJSON(),
+    listeners: proxy.listeners(),
     topology: proxy.status(),
   }));
   proxy.guests.onChange = () => first.countClients(() => proxy.guests.count);

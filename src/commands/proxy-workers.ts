@@ -35,6 +35,8 @@ export async function superviseWorkers(count: number, adminAddress: HostAndPort,
       },
     },
     documents: {
+      // All listen alike.
+      '/listeners': async () => [...(await reports()).values()][0]?.listeners ?? [],
       '/topology': async () =>
         [...(await reports())].map(([worker, { pid, topology }]) => ({ worker, pid, upstreams: topology })),
     },

@@ -38,6 +38,8 @@ export async function followControlPlane(
     name: 'redpilot_proxy_control_plane_connected',
     help: '1: what the control plane serves is followed; 0: what it said last is in force',
     registers: [metrics],
+    // Of several workers: whether all of them follow.
+    aggregator: 'min',
     collect() {
       this.set(Number(follower.isConnected));
     },

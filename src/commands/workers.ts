@@ -14,6 +14,7 @@ export interface WorkerReport {
   readonly notReady?: string | undefined;
   /** As prom-client writes a registry. */
   readonly metrics: readonly object[];
+  readonly listeners: unknown;
   readonly topology: unknown;
 }
 

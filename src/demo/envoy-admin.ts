@@ -25,7 +25,7 @@ export function envoyAdmin(where: { readonly socketPath: string } | Address): As
         response.on('end', () => resolve(body));
         response.on('error', reject);
       });
-      asked.on('timeout', () => asked.destroy(new Error(`Envoy's admin did not answer ${path}`)));
+      asked.on('timeout', () => asked.destroy(new Error(`the data plane's admin did not answer ${path}`)));
       asked.on('error', reject);
       asked.end();
     });

@@ -4,7 +4,7 @@
 import { Redis } from 'ioredis';
 
 import type { Opened, Servers } from './demo.ts';
-import { envoyAdmin, policyInForce, type Address } from './envoy-admin.ts';
+import { type AskEnvoy, envoyAdmin, policyInForce, type Address } from './envoy-admin.ts';
 import { Hopeless, eventually } from './eventually.ts';
 import type { Screen } from './screen.ts';
 import type { WatchedNode } from './watch.ts';
@@ -12,8 +12,11 @@ import type { WatchedNode } from './watch.ts';
 export interface RunningServersOptions {
   /** Any node of the Redis Cluster. */
   readonly redis: Address;
-  readonly envoy: Address;
-  readonly envoyAdmin: Address;
+  readonly dataPlane: {
+    readonly kind: 'envoy' | 'proxy';
+    readonly address: Address;
+    readonly admin: Address;
+  };
   readonly screen: Screen;
   readonly stop: AbortSignal;
 }
@@ -23,7 +26,7 @@ const LIMIT_MS = 30_000;
 type SlotsReply = readonly (readonly [first: number, last: number, ...nodes: readonly [string, number][]])[];
 
 export async function connectToServers(options: RunningServersOptions, opened: Opened): Promise<Servers> {
-  const { redis, envoy, stop } = options;
+  const { redis, dataPlane, stop } = options;
   const seed = connect(redis, opened);
   const shards = await options.screen.step(`Redis Cluster at ${redis.host}:${redis.port}`, () =>
     eventually(
@@ -41,11 +44,21 @@ export async function connectToServers(options: RunningServersOptions, opened: O
       return { name: `${address.host}:${address.port}`, shard: index, client };
     }),
   );
-  const ask = envoyAdmin(options.envoyAdmin);
+  const ask = envoyAdmin(dataPlane.admin);
+  const { address } = dataPlane;
   return {
     nodes,
-    dataPlane: { name: 'Envoy', address: envoy, policyInForce: () => policyInForce(ask) },
+    dataPlane:
+      dataPlane.kind === 'envoy'
+        ? { name: 'Envoy', address, policyInForce: () => policyInForce(ask) }
+        : { name: 'the proxy', address, policyInForce: () => policyOfProxy(ask) },
   };
+}
+
+/** Of its first listener; undefined while there is none. */
+async function policyOfProxy(ask: AskEnvoy): Promise<string | undefined> {
+  const listeners = JSON.parse(await ask('/listeners')) as readonly { readonly readPolicy: string }[];
+  return listeners[0]?.readPolicy;
 }
 
 /** The nodes of each shard, by the first slot; undefined while slots are missing or a known node is not listed. */

@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 
+import type { ReadPolicy } from '../api/objects.ts';
 import type {
   Listener,
   ListenerId,
@@ -53,6 +54,13 @@ export class ListenProblems extends Error {
     super([...problems.values()].join('; '));
     this.problems = problems;
   }
+}
+
+export interface ListenerStatus {
+  readonly id: ListenerId;
+  /** With the port that was taken where 0 was asked for. */
+  readonly address: string;
+  readonly readPolicy: ReadPolicy;
 }
 
 interface Running {
@@ -115,9 +123,13 @@ export class Proxy {
     return [...this.#listening.values()].some(({ routing }) => routing.listener.commandStats);
   }
 
-  /** Of each listener. */
-  readPolicies(): readonly string[] {
-    return [...this.#listening.values()].map(({ routing }) => routing.listener.readPolicy);
+  /** What listens where, and who answers reads there. */
+  listeners(): readonly ListenerStatus[] {
+    return [...this.#listening.values()].map(({ address, routing: { listener } }) => ({
+      id: listener.id,
+      address,
+      readPolicy: listener.readPolicy,
+    }));
   }
 
   /** Each upstream, its nodes and what is wrong with them. */

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 
 import { removeFolder, startProcess, temporaryFolder, type Running } from '../../src/demo/child-process.ts';
@@ -128,19 +128,44 @@ test('compose: our own command lines of it show what the demo shows', async (t) 
     '--use-dynamic-base-id',
   ]);
   t.after(() => envoy.stop());
+  // Every container has its own loopback.
+  const beside = `${network}203`;
+  const proxy = await startProcess(process.execPath, [
+    ...programOf('proxy', beside),
+    '--bind',
+    beside,
+    '--admin-address',
+    `${beside}:19001`,
+  ]);
+  t.after(() => proxy.stop());
   await healthy('envoy', pod, envoy);
 
-  const load = spawn(process.execPath, [...programOf('load', pod), '--seconds', '3'], { stdio: 'pipe' });
+  await healthy('proxy', beside, proxy);
+
+  // At the same time: both are told the same, so who answers what is the same for both.
+  const words = await Promise.all(
+    [['load', pod] as const, ['proxy-load', beside] as const].map(
+      async ([name, own]) => await saidBy(t, [...programOf(name, own), '--seconds', '3']),
+    ),
+  );
+  for (const said of words) {
+    assert.match(said, /^readPolicy REPLICA$/m);
+    for (const node of redis) assert.ok(said.includes(`${node.own}:6379`), said);
+    assert.match(
+      said,
+      /reads: 0 on primaries, [1-9]\d{2,} on replicas; writes: [1-9]\d+ on primaries, 0 on replicas/,
+    );
+  }
+});
+
+/** Fails where it ends with another status than 0. */
+async function saidBy(t: TestContext, args: readonly string[]): Promise<string> {
+  const load = spawn(process.execPath, args, { stdio: 'pipe' });
   t.after(() => load.kill('SIGKILL'));
   let said = '';
   for (const stream of [load.stdout, load.stderr])
     stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const status = await new Promise((resolve) => load.once('exit', resolve));
   assert.equal(status, 0, said);
-  assert.match(said, /^readPolicy REPLICA$/m);
-  for (const { own } of redis) assert.ok(said.includes(`${own}:6379`), said);
-  assert.match(
-    said,
-    /reads: 0 on primaries, [1-9]\d{2,} on replicas; writes: [1-9]\d+ on primaries, 0 on replicas/,
-  );
-});
+  return said;
+}
