@@ -99,13 +99,22 @@ export class Session extends ClientStream implements InputHandler {
     own.send(this.newRequest(command), bytes);
   }
 
-  /** The same, and closes the connection after the reply; `instead`: what the client gets in its place. */
-  inOrderAndClose(command: Command, own: OwnConnection, bytes: Uint8Array, instead?: Buffer): void {
+  /** The same, and closes the connection after the reply; `heard` gets it first, and may give another in its place. */
+  inOrderAndClose(
+    command: Command,
+    own: OwnConnection,
+    bytes: Uint8Array,
+    heard: (reply: Uint8Array, start: number) => Uint8Array | undefined,
+  ): void {
     const request = this.newRequest(command);
-    if (instead !== undefined) {
-      const sink = request.sink!;
-      request.sink = { deliver: (answered) => sink.deliver(answered, instead, 0, instead.length) };
-    }
+    const sink = request.sink!;
+    request.sink = {
+      deliver: (answered, reply, start, end) => {
+        const instead = heard(reply, start);
+        if (instead === undefined) sink.deliver(answered, reply, start, end);
+        else sink.deliver(answered, instead, 0, instead.length);
+      },
+    };
     // What follows goes over other connections, and must not overtake.
     closeAfterReply(this, request, own, this.hold());
     own.send(request, bytes);

@@ -12,6 +12,7 @@ import type { Mode } from './mode.ts';
 import { READONLY } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
 import type { Session } from './session.ts';
+import { TransactionCopies } from './transaction-copies.ts';
 import type { Upstream } from './upstream.ts';
 
 const MULTI = encodeCommand('MULTI');
@@ -35,6 +36,7 @@ export class Transaction implements Mode {
   #place = 0;
   /** Queued before the first key was seen. */
   #early: Buffer[] = [];
+  readonly #copies = new TransactionCopies();
 
   constructor(session: Session) {
     this.#session = session;
@@ -121,6 +123,7 @@ export class Transaction implements Mode {
     }
     if (this.#own === undefined) this.#enter(location);
     else if (!this.#isSame(location)) return this.#refuse(CROSS_SLOT);
+    this.#copies.keep(command, location);
     this.#forward(command, location.bytes, location.from, location.to);
   }
 
@@ -146,11 +149,15 @@ export class Transaction implements Mode {
     this.#leave();
   }
 
-  /** The last command on the connection; `reply`: what the client gets in the place of Redis' answer. */
-  #giveUp(command: Command, bytes: Uint8Array, reply?: Buffer): void {
+  /** The last command on the connection; `instead`: what the client gets in the place of Redis' answer. */
+  #giveUp(command: Command, bytes: Uint8Array, instead?: Buffer): void {
     const own = this.#own;
     this.#own = undefined;
-    if (own !== undefined) this.#session.inOrderAndClose(command, own, bytes, reply);
+    if (own === undefined) return;
+    this.#session.inOrderAndClose(command, own, bytes, (reply, start) => {
+      if (command.name === 'exec') this.#copies.sendAfter(this.#session, reply, start);
+      return instead;
+    });
   }
 
   #refuse(reply: Buffer): void {

@@ -56,6 +56,31 @@ test('a mirror gets what it is to get, and its replies are nobody’s', async (t
   assert.doesNotMatch(stats, /cmdstat_get:/);
 });
 
+test('a transaction is mirrored once it has been carried out, and not otherwise', async (t) => {
+  const nodes = await startServers(t, 2);
+  const [own, other] = nodes ?? [];
+  if (own === undefined || other === undefined) return;
+  const mirrors = [{ upstream: 'b', percentage: 100, excludeReads: true }];
+  const port = await startListener(t, [servers('a', [own]), servers('b', [other])], () =>
+    catchAll('a', { mirrors }),
+  );
+  const [through, rival] = [client(t, port), client(t, port)];
+  await through.multi().set('done', '1').get('done').rpush('list', 'a', 'b').blpop('list', 0).exec();
+  const inTurn = async (...commands: [name: string, ...args: string[]][]): Promise<unknown> =>
+    (await Promise.all(commands.map(async (words) => await answerOf(through.call(...words))))).at(-1);
+  assert.equal(await inTurn(['MULTI'], ['SET', 'discarded', '1'], ['DISCARD']), 'OK');
+  await through.watch('watched');
+  await rival.set('watched', 'by another');
+  assert.equal(await through.multi().set('aborted', '1').exec(), null);
+  assert.match(String(await inTurn(['MULTI'], ['GET'], ['SET', 'refused', '1'], ['EXEC'])), /^EXECABORT/);
+  await through.set('last', '1');
+  await eventually('the mirror having the last command', async () =>
+    (await other.client.exists('last')) === 1 ? true : undefined,
+  );
+  assert.deepEqual((await other.client.keys('*')).toSorted(), ['done', 'last', 'list', 'watched']);
+  assert.doesNotMatch(await other.client.info('commandstats'), /cmdstat_(?:get|blpop|multi):/);
+});
+
 test('half of the commands are mirrored where half are to be', async (t) => {
   const nodes = await startServers(t, 2);
   const [own, other] = nodes ?? [];
