@@ -19,6 +19,7 @@ import {
 } from '../src/demo/child-process.ts';
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
+import { allowFor } from '../test/e2e/busy-machine.ts';
 import { documents, hostObjects, redisDestination, serviceObjects } from '../test/e2e/objects.ts';
 import { percentile, startSteadyClient } from '../test/e2e/steady-client.ts';
 import { median } from './free-connections.ts';
@@ -32,9 +33,9 @@ const IDLE_MIB = 200;
 const MARGIN_MIB = 20;
 const HOSTILE_CLIENTS = 100;
 const HOSTILE_MIB = 700;
-/** What the other client may wait beside them; the machine does the hostile clients' work too. */
-const P99_MS = 500;
-const LONGEST_MS = 3_000;
+/** What the other client may wait beside them, where the machine has nothing else to do. */
+const P99_MS = 100;
+const LONGEST_MS = 1_000;
 const MIRROR_MIB = 150;
 
 interface Soak {
@@ -203,7 +204,7 @@ async function soakHostile(setting: Setting, { minutes }: Soak): Promise<Finding
   const { early, late } = growth(memory);
   const problems = [...alone.wrong, ...beside.wrong].slice(0, 5);
   if (!proxy.process.isRunning()) problems.push(`the proxy ended:\n${proxy.process.lastLines()}`);
-  if (p99 > P99_MS || longest > LONGEST_MS) {
+  if (p99 > allowFor(P99_MS) || longest > allowFor(LONGEST_MS)) {
     problems.push(`p99 ${p99.toFixed(0)} ms, at most ${longest.toFixed(0)} ms`);
   }
   if (most > HOSTILE_MIB) problems.push(`${most.toFixed(0)} MiB`);

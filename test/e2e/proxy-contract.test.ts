@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { KIND } from '../../src/redis/command-table.ts';
-import { startArena } from './contract/arena.ts';
+import { startArena, type Arena } from './contract/arena.ts';
 import { SETTINGS, generateCases, type Case } from './contract/cases.ts';
-import { compare, type Seen } from './contract/compare.ts';
+import { PASSED_BY, compare, type Seen } from './contract/compare.ts';
 import { coverageOf } from './contract/coverage.ts';
 import { Matcher, type Match } from './contract/matcher.ts';
 import { askServers, perform } from './contract/perform.ts';
@@ -27,12 +27,40 @@ test('the proxy does what Envoy does, command by command', async (t) => {
   const cases = generateCases(seed, ODD_CASES);
   const arena = await startArena(t, binaries);
   const matcher = new Matcher(arena.plan, arena.servers);
+  const first = await carryOut(arena, matcher, cases);
+  const found = cases.map((each) => [each, compare(each, first(each))] as const);
+  // On a busy machine a node may look silent for a moment, and is passed by: that is tried once more.
+  const doubtful = found.filter(([, texts]) => texts.some((text) => text.startsWith(PASSED_BY)));
+  const again = await carryOut(
+    arena,
+    matcher,
+    doubtful.map(([each]) => each),
+  );
+  const differences = found.flatMap(([each, texts]) => {
+    const isDoubtful = texts.some((text) => text.startsWith(PASSED_BY));
+    const final = isDoubtful ? compare(each, again(each)) : texts;
+    return final.map((what) => ({ what, case: describe(each) }));
+  });
+  assert.deepEqual(differences.slice(0, 20), [], `${differences.length} differences`);
+  const { missing, needless, report } = coverageOf(cases, first);
+  for (const line of [...report, `tried once more: ${doubtful.length}`]) t.diagnostic(line);
+  assert.deepEqual(missing, []);
+  assert.deepEqual(needless, []);
+});
+
+async function carryOut(
+  arena: Arena,
+  matcher: Matcher,
+  cases: readonly Case[],
+): Promise<(each: Case) => Seen> {
   const matches = new Map(cases.map((each) => [each.id, matcher.match(each)]));
   const seeds = new Map<string, (readonly string[])[]>();
   for (const each of cases) {
     for (const words of each.seed) {
       const primary = matcher.primaryOf(each, words[1] === 'CREATE' ? words[2] : words[1]);
-      seeds.set(primary, [...(seeds.get(primary) ?? []), words]);
+      const known = seeds.get(primary);
+      if (known === undefined) seeds.set(primary, [words]);
+      else known.push(words);
     }
   }
   await arena.refill(seeds);
@@ -45,22 +73,13 @@ test('the proxy does what Envoy does, command by command', async (t) => {
     return found === undefined ? [] : [[each, found] as const];
   });
   const ofServers = await askServers(arena.servers, asked);
-  const seen = ({ id }: Case): Seen => ({
+  return ({ id }) => ({
     matches: matches.get(id) ?? [],
     envoy: ofEnvoy.get(id) ?? { reply: '', arrivals: [] },
     proxy: ofProxy.get(id) ?? { reply: '', arrivals: [] },
     server: ofServers.get(id),
   });
-
-  const differences = cases.flatMap((each) =>
-    compare(each, seen(each)).map((what) => ({ what, case: describe(each) })),
-  );
-  assert.deepEqual(differences.slice(0, 20), [], `${differences.length} differences`);
-  const { missing, needless, report } = coverageOf(cases, seen);
-  for (const line of report) t.diagnostic(line);
-  assert.deepEqual(missing, []);
-  assert.deepEqual(needless, []);
-});
+}
 
 /** Which server to ask for its own answer. */
 function serverFor({ keys, command, words }: Case, [only, ...others]: readonly Match[]): Match | undefined {

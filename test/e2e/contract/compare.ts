@@ -23,6 +23,9 @@ export interface Seen {
   readonly server: string | undefined;
 }
 
+/** How a difference begins that concerns only where the proxy sent it. */
+export const PASSED_BY = 'the proxy:';
+
 /** Texts; none: all is as it should be. */
 export function compare(each: Case, seen: Seen): readonly string[] {
   const { command } = each;
@@ -39,7 +42,7 @@ export function compare(each: Case, seen: Seen): readonly string[] {
     seen.proxy.arrivals,
     isNeverMirrored(command) ? ['mirror'] : [],
   );
-  if (ours !== undefined) differ('proxy', ours);
+  if (ours !== undefined) found.push(`${PASSED_BY} ${JSON.stringify(ours)}`);
   if (seen.server !== undefined && reply(seen.proxy.reply) !== reply(seen.server)) {
     differ('reply of proxy and server', seen.proxy.reply, seen.server);
   }
@@ -86,7 +89,7 @@ function compareKeyless({ command }: Case, { envoy, proxy, server }: Seen): read
     nodes.length === expected &&
     new Set(nodes).size === expected &&
     nodes.every((node) => PRIMARIES.includes(node));
-  if (!isRight && !OF_CONNECTIONS.has(name)) found.push(`the proxy: to ${JSON.stringify(nodes)}`);
+  if (!isRight && !OF_CONNECTIONS.has(name)) found.push(`${PASSED_BY} to ${JSON.stringify(nodes)}`);
   if (kind === KIND.refused) {
     if (!proxy.reply.endsWith('is not carried out by this proxy\r\n'))
       found.push(`carried out: ${proxy.reply}`);
