@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { audienceOf } from '../../src/istio/audience.ts';
+import { audienceOf, holdsIn } from '../../src/istio/audience.ts';
 import { plansOf } from './plans.ts';
 import { NO_ANNOTATIONS, redisService, service } from '../plan/objects.ts';
 
@@ -35,5 +35,27 @@ for (const [own, asked, allowed, reached, refused] of rows) {
     const rights = { allowedNamespaces: allowed, rootNamespace: 'istio-system' };
     const { namespaces, refusals } = audienceOf(plan, rights);
     assert.deepEqual([namespaces, refusals.length], [reached, refused]);
+  });
+}
+
+const holding: readonly (readonly [
+  only: readonly string[] | undefined,
+  namespace: string,
+  holds: boolean,
+])[] = [
+  [undefined, 'shop', true],
+  [undefined, 'istio-system', true],
+  [['shop'], 'shop', true],
+  [['shop'], 'pay', false],
+  // In the root namespace it would hold for everybody.
+  [['istio-system'], 'istio-system', false],
+];
+for (const [only, namespace, holds] of holding) {
+  test(`what holds for ${only?.join() ?? 'everybody'} ${holds ? 'may stand' : 'does not stand'} in an EnvoyFilter of ${namespace}`, () => {
+    const [plan] = plansOf(redisService(), service());
+    const [listener] = plan?.listeners ?? [];
+    assert.ok(listener);
+    const rights = { allowedNamespaces: ['*'], rootNamespace: 'istio-system' };
+    assert.equal(holdsIn({ ...listener, onlyNamespaces: only }, namespace, rights), holds);
   });
 }

@@ -5,7 +5,7 @@ import type { ApiObject, RedisService } from '../../src/api/objects.ts';
 import { SecretText } from '../../src/api/secret-text.ts';
 import type { EnvoyFilterBody } from '../../src/istio/envoy-filter.ts';
 import { envoyFiltersOf, ISTIO_DEFAULTS, type EnvoyFilters } from '../../src/istio/envoy-filters.ts';
-import { NO_ANNOTATIONS, redisDestination, redisService, service } from '../plan/objects.ts';
+import { NO_ANNOTATIONS, redisDestination, redisService, secret, service } from '../plan/objects.ts';
 import { filtersOf, plansOf } from './plans.ts';
 
 const VIP = '10.96.12.34';
@@ -203,3 +203,47 @@ test('an EnvoyFilter is the same object as long as its plan is, but where secret
   assert.equal(written.length % 2, 0);
   assert.ok(written.length >= 2);
 });
+
+test('a whole port is not taken where the whole mesh has a listener there', () => {
+  const mesh = asking({ istioNamespaces: ['*'] });
+  const shop = redisService({
+    name: 'ours',
+    namespace: 'shop',
+    hosts: ['pods'],
+    rules: [],
+    annotations: { ...NO_ANNOTATIONS, istioPortWide: true },
+  });
+  const headless = service({ namespace: 'shop', name: 'pods', isHeadless: true, hasSelector: true });
+  const filters = filtersOf([mesh, shop, headless, withAddress(VIP), CLUSTER], { allowedNamespaces: ['*'] });
+  assert.deepEqual(namesOf(filters), ['istio-system/redpilot.redis.redis-cluster']);
+  assert.ok(filters.diagnostics.some(({ path }) => path.includes('redpilot.dev/istio-port-wide')));
+});
+
+for (const [field, isRefused] of [
+  ['password', false],
+  ['.dotted_Field-1', false],
+  ['..', true],
+  ['../../etc/passwd', true],
+  ['a/b', true],
+] as const) {
+  test(`a password of the field ${field} is ${isRefused ? 'not looked for in a file' : 'in a file of that name'}`, () => {
+    const auth = {
+      kind: 'secret',
+      name: 'redis-password',
+      passwordField: field,
+      usernameField: undefined,
+    } as const;
+    const source = { namespace: 'redis', name: 'redis-password', field, isTrimmed: false };
+    const asked = asking({ istioSecrets: 'file' }, { auth });
+    const data = new Map<string, SecretText>([[field, new SecretText('pw', source)]]);
+    const holder = secret({}, { name: 'redis-password', data });
+    const { write, diagnostics } = filtersOf([asked, holder, withAddress(VIP), CLUSTER]);
+    const text = JSON.stringify(write[0]?.body);
+    assert.equal(
+      diagnostics.some(({ reason }) => reason === 'SecretNotAllowed'),
+      isRefused,
+    );
+    assert.equal(text.includes(`"filename":"/etc/redpilot/secrets/redis-password/${field}"`), !isRefused);
+    assert.equal(text.includes('downstream_auth_username'), isRefused);
+  });
+}
