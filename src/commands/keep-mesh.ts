@@ -42,11 +42,11 @@ export interface MeshWiring {
 export function keepMesh(wiring: MeshWiring): MeshKeeper {
   const { settings, cluster, namespaces, plans, mayWrite } = wiring;
   let last: Translated | undefined;
-  // What was written into EnvoyFilters: an answer that refuses one may quote it.
-  let revealed = new Set<string>();
+  // What was written into EnvoyFilters: an answer that refuses one may quote it, as it is or as a text of JSON.
+  const revealed = new Set<string>();
   const write = (secret: SecretText): string => {
     const text = secret.reveal();
-    revealed.add(text);
+    revealed.add(text).add(JSON.stringify(text).slice(1, -1));
     return text;
   };
   const { api } = cluster;
@@ -61,7 +61,10 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     mayWrite,
     drainMs: settings.drainMs,
     priority: settings.priority,
-    redact: (text) => [...revealed].reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text),
+    redact: (text) =>
+      [...revealed]
+        .sort((a, b) => b.length - a.length)
+        .reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text),
     wanted: (present) => {
       const all = plans();
       if (last === undefined || !isSame(last, all, present)) {
@@ -71,7 +74,6 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
           looked.set(filter, spec);
           return spec;
         };
-        revealed = new Set();
         const options = { ...ISTIO_DEFAULTS, ...settings, write, present: look };
         last = { plans: all, looked, filters: envoyFiltersOf(all, options) };
       }

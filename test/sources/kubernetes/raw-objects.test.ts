@@ -13,7 +13,8 @@ function parsed(value: unknown): ApiObject {
 
 /** Functions aside. */
 function plain(object: ApiObject): unknown {
-  return JSON.parse(JSON.stringify(object));
+  const text = JSON.stringify(object, (_key, value: unknown) => (value instanceof Map ? [...value] : value));
+  return JSON.parse(text);
 }
 
 const SERVICE = {
@@ -35,7 +36,25 @@ const SLICE = {
   endpoints: [{ addresses: ['192.0.2.1'], targetRef: { name: 'cache-0' }, zone: 'a' }],
 };
 
-for (const value of [SERVICE, SLICE]) {
+const ADDRESSED = {
+  ...SERVICE,
+  spec: { clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1', 'fd00::1'], ports: [{ port: 6379 }] },
+};
+const ENTRY = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'ServiceEntry',
+  metadata: { name: 'outside', namespace: 'redis' },
+  spec: {
+    hosts: ['redis.example.com'],
+    resolution: 'STATIC',
+    exportTo: ['.'],
+    ports: [{ name: 'tcp-redis', number: 6379, protocol: 'TCP', targetPort: 7000 }],
+    endpoints: [{ address: '192.0.2.1', ports: { 'tcp-redis': 7001 } }],
+  },
+  status: { addresses: [{ value: '240.240.0.1' }] },
+};
+
+for (const value of [SERVICE, ADDRESSED, SLICE, ENTRY]) {
   test(`a ${value.kind} that was stored is the same again`, () => {
     const object = parsed(value);
     assert.deepEqual(plain(parsed(storable(object))), plain(object));
