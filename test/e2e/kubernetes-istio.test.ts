@@ -63,6 +63,7 @@ test('EnvoyFilters follow the objects', async (t) => {
       istio: settings,
       replica: { namespace: 'redpilot', identity },
       server: wire.https,
+      secretsIntervalMs: 500,
     });
   let leader = await start('first');
 
@@ -305,6 +306,13 @@ test('EnvoyFilters follow the objects', async (t) => {
     assert.match(message, /redpilot\.dev\/istio-secrets/);
     await kube.put(governing(namespace, { auth }, { 'istio-secrets': 'inline' }));
     await written(namespace, 'never-shown');
+    await kube.put(secret(namespace, 'clients', { password: 'never-shown-either' }));
+    const rotated = await written(namespace, 'never-shown-either');
+    // Emptied, it leaves the last one in force: nothing opens.
+    await kube.put(secret(namespace, 'clients', { password: '' }));
+    await condition(namespace, 'ResolvedRefs', 'SecretFieldMissing');
+    await written(await place());
+    assert.equal((await filter(namespace))?.metadata.resourceVersion, rotated.metadata.resourceVersion);
     assert.doesNotMatch(leader.lines.join(''), /never-shown/);
   });
 
