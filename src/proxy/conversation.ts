@@ -4,6 +4,7 @@
 import { Redis } from 'ioredis';
 
 import type { CommandEntry } from '../redis/command-spec.ts';
+import { Connector } from '../sources/observations/connector.ts';
 import type { NodeOptions } from './node.ts';
 import { tlsOptions } from './socket.ts';
 
@@ -27,6 +28,7 @@ export class Conversation {
     onClosed: () => void = () => {},
   ) {
     this.#client = new Redis({
+      Connector,
       host,
       port,
       protocol: 2,

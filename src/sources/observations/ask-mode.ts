@@ -7,6 +7,7 @@ import { checkServerIdentity, getCACertificates, type ConnectionOptions } from '
 import { Redis } from 'ioredis';
 
 import type { ModeQuestion, ObservedMode, QuestionTls } from '../../world/observation.ts';
+import { Connector } from './connector.ts';
 
 /** Resolves with the answer; fails with one line, free of secrets, that reads on after "can't be asked: ". */
 export type AskMode = (
@@ -20,6 +21,7 @@ const LIMIT_MS = 1_000;
 
 export const askMode: AskMode = async ({ address, port }, { credentials, tls }, signal) => {
   const client = new Redis({
+    Connector,
     host: address,
     port,
     // Every server knows it.

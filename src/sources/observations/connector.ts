@@ -1,0 +1,38 @@
+/**
+ * How ioredis connects to servers that others run.
+ *
+ * Its own connector hears the first error of a socket only. Over TLS there can be a second (a server's alert that comes
+ * behind a certificate which was refused here), and an error that nobody hears ends the process.
+ */
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+
+import { AbstractConnector, type RedisOptions } from 'ioredis';
+
+const DISCONNECT_MS = 2_000;
+
+export class Connector extends AbstractConnector {
+  readonly #options: RedisOptions;
+
+  constructor(options: unknown) {
+    super((options as RedisOptions).disconnectTimeout ?? DISCONNECT_MS);
+    this.#options = options as RedisOptions;
+  }
+
+  /** Its socket comes a tick later, as ioredis expects, unless it was disconnected by then. */
+  async connect(): Promise<Socket> {
+    this.connecting = true;
+    await new Promise((resolve) => {
+      process.nextTick(resolve);
+    });
+    if (!this.connecting) throw new Error('Connection is closed.');
+    const { host, port = 6_379, tls } = this.#options;
+    const place = { port, ...(host === undefined ? {} : { host }) };
+    const socket = tls === undefined ? connect(place) : connectTls({ ...place, ...tls });
+    socket.on('error', (error) => {
+      this.firstError ??= error;
+    });
+    this.stream = socket;
+    return socket;
+  }
+}
