@@ -176,6 +176,12 @@ test('a sidecar finds Redis itself under the name that leads the application to 
   }
 });
 
+test("a proxy as sidecar serves the application's hosts and no others", () => {
+  const pod = pods.proxySidecar;
+  const names = (pod.hostAliases ?? []).flatMap(({ hostnames }) => hostnames);
+  assert.deepEqual(optionsOf(containerOf(pod, 'proxy'))['hosts'], names);
+});
+
 test('a shared Envoy listens for every pod, on the port that its Service leads to and its probe asks', () => {
   const { bind, hosts } = optionsOf(sharedBootstrap);
   assert.equal(bind, '0.0.0.0');

@@ -10,6 +10,7 @@ import { followKubernetes } from '../../src/commands/proxy-kubernetes.ts';
 import { Proxy } from '../../src/proxy/proxy.ts';
 import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
 import type { KubeCluster } from './kube-cluster.ts';
+import { startProxyCommand, type ProxyCommand } from './proxy-command.ts';
 
 export const PROXY_RIGHTS = fileURLToPath(
   new URL('../../manifests/proxy-kubernetes/rbac.yaml', import.meta.url),
@@ -23,15 +24,31 @@ export interface KubeProxy {
   waitingFor(): string | undefined;
 }
 
-/** Closed when the test ends. */
+/** `redpilot proxy --kubernetes`, as a process that listens for no host, so that it is ready without any Redis. */
+export async function startKubeProxyCommand(
+  t: TestContext,
+  kube: KubeCluster,
+  namespace: string,
+): Promise<ProxyCommand> {
+  await giveRights(kube);
+  return await startProxyCommand(t, ['--kubernetes', '--namespace', namespace, '--hosts', 'nobody'], {
+    KUBECONFIG: await kube.kubeconfig('proxy'),
+  });
+}
+
+async function giveRights(kube: KubeCluster): Promise<void> {
+  await kube.kubectl(['create', 'namespace', 'app']);
+  const applied = await kube.kubectl(['apply', '-f', PROXY_RIGHTS]);
+  if (applied.status !== 0) throw new Error(applied.stderr);
+}
+
+/** In this process. Closed when the test ends. */
 export async function startKubeProxy(
   t: TestContext,
   kube: KubeCluster,
   namespace: string,
 ): Promise<KubeProxy> {
-  await kube.kubectl(['create', 'namespace', 'app']);
-  const applied = await kube.kubectl(['apply', '-f', PROXY_RIGHTS]);
-  if (applied.status !== 0) throw new Error(applied.stderr);
+  await giveRights(kube);
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
   const proxy = await Proxy.create({ ...PROXY_DEFAULTS, log });

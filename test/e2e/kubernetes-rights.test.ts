@@ -14,7 +14,7 @@ import { eventually as within } from '../../src/demo/eventually.ts';
 import type { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { destination, documents, redisService, secret, service } from './kube-objects.ts';
-import { PROXY_RIGHTS, startKubeProxy } from './kube-proxy.ts';
+import { PROXY_RIGHTS, startKubeProxyCommand } from './kube-proxy.ts';
 import { startKube } from './kube-setting.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined>, seen: () => string): Promise<T> =>
@@ -107,7 +107,7 @@ async function neededRights(t: TestContext, kube: KubeCluster): Promise<void> {
 
 async function proxyRights(t: TestContext, kube: KubeCluster): Promise<void> {
   const namespace = await kube.newNamespace();
-  await startKubeProxy(t, kube, namespace);
+  await startKubeProxyCommand(t, kube, namespace);
   const auth = { secret: { name: 'redis' } };
   await kube.apply(
     documents(

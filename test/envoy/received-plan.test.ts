@@ -129,6 +129,14 @@ for (const policy of ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'A
   });
 }
 
+test('how often all servers of a cluster were replaced is read back', () => {
+  const plan: RoutingPlan = {
+    ...simple,
+    upstreams: new Map([[upstream.id, { ...upstream, generation: 3 }]]),
+  };
+  assert.deepEqual(readBack(snapshotOf(plan, undefined)).upstreams, plan.upstreams);
+});
+
 /** The cluster with other settings; and why it is refused. */
 const REFUSED_CLUSTERS: readonly (readonly [
   what: string,
