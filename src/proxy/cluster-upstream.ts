@@ -263,7 +263,7 @@ export class ClusterUpstream extends Upstream {
 
   /** Once, as long as it stays the same. */
   #tell(problem: string): void {
-    if (problem !== '' && problem !== this.#told) {
+    if (problem !== '' && problem !== this.#told && !this.#isClosed) {
       this.#log.warn(`${this.#plan.id}: nobody says what the cluster looks like (${problem})`);
     }
     this.#told = problem;
