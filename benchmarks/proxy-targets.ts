@@ -1,7 +1,7 @@
 /**
  * What `proxy` measures: each as a process of its own in front of three primaries, one worker each.
  */
-import { access, readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -91,13 +91,14 @@ export async function startProxyTarget(seed: number, nodeArgs: readonly string[]
   return { name: 'redpilot proxy', port, process: child, stop: () => child.stop() };
 }
 
-const TICKS_PER_SECOND = 100;
-
-/** CPU time used so far, in seconds, user and system. */
+/** CPU time used so far by all threads that are still there, in seconds, to the nanosecond: user and system. */
 export async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  const tasks = await readdir(`/proc/${pid}/task`);
+  const used = tasks.map(async (task) => {
+    const stat = await readFile(`/proc/${pid}/task/${task}/schedstat`, 'utf8').catch(() => '0');
+    return Number(stat.split(' ', 1)[0]) / 1e9;
+  });
+  return (await Promise.all(used)).reduce((sum, seconds) => sum + seconds, 0);
 }
 
 export async function memoryMib(pid: number): Promise<number> {
