@@ -21,18 +21,25 @@ interface Waiting {
 export class Subscriber {
   readonly #session: Session;
   readonly #open: () => OwnConnection | undefined;
+  readonly #waitMs: number;
   #own: OwnConnection | undefined;
   #isClosed = false;
   readonly #waiting: Waiting[] = [];
+  /** Asked before there was anybody to ask. */
+  readonly #early: { readonly waiting: Waiting; readonly bytes: Buffer }[] = [];
   readonly #channels: Readonly<Record<Subscribing, Set<string>>> = {
     subscribe: new Set(),
     psubscribe: new Set(),
     ssubscribe: new Set(),
   };
 
-  /** `open`: a connection to a node that has these channels; undefined: nobody can be asked now. */
-  constructor(session: Session, open: () => OwnConnection | undefined) {
+  /**
+   * `open`: a connection to a node that has these channels; undefined: nobody can be asked now, and for so many milliseconds
+   * who subscribes waits.
+   */
+  constructor(session: Session, waitMs: number, open: () => OwnConnection | undefined) {
     this.#session = session;
+    this.#waitMs = waitMs;
     this.#open = open;
     this.#connect();
   }
@@ -59,11 +66,16 @@ export class Subscriber {
     this.#isClosed = true;
     this.#own?.close();
     for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
+    for (const { waiting } of this.#early.splice(0)) if (waiting.request !== null) fail(waiting.request);
   }
 
   #ask(waiting: Waiting, bytes: Buffer): void {
     const own = this.#own;
-    if (own === undefined || own.connection.isClosed) {
+    if (own === undefined) {
+      this.#early.push({ waiting, bytes });
+      return;
+    }
+    if (own.connection.isClosed) {
       if (waiting.request !== null) fail(waiting.request);
       return;
     }
@@ -75,23 +87,38 @@ export class Subscriber {
     if (this.#isClosed) return;
     const own = this.#open();
     if (own === undefined) {
+      this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
       return;
     }
+    const isFirst = this.#own === undefined;
     this.#own = own;
     own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
     own.onLost = () => {
       for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
       setTimeout(() => this.#connect(), AGAIN_MS);
     };
+    // What was asked so far is all that there is.
+    if (isFirst) for (const { waiting, bytes } of this.#early.splice(0)) this.#ask(waiting, bytes);
     for (const kind of SUBSCRIBING) {
-      const channels = [...this.#channels[kind]];
+      const channels = isFirst ? [] : [...this.#channels[kind]];
       if (channels.length === 0) continue;
       this.#ask(
         { request: null, confirmations: [], missing: channels.length },
         encodeSubscription(kind, channels),
       );
     }
+  }
+
+  #giveUpLate(): void {
+    const now = performance.now();
+    const all = this.#early.splice(0);
+    for (const each of all) {
+      const { request } = each.waiting;
+      if (request === null || now <= request.startedAt + this.#waitMs) this.#early.push(each);
+      else fail(request);
+    }
+    if (this.#early.length === 0) for (const kind of SUBSCRIBING) this.#channels[kind].clear();
   }
 
   /** True: it is a reply that was waited for, the first one to its command. */

@@ -10,12 +10,13 @@ import type { Mode } from './mode.ts';
 import { OwnConnection } from './own-connection.ts';
 import { Subscriber } from './subscriber.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
 
 const ALLOWED = new Set(['ping', 'quit', 'reset', 'hello']);
 
 export class Subscriptions implements Mode {
   readonly #session: Session;
-  /** By what they are subscribed at: '' for channels and patterns, an address for shard channels. */
+  /** By what they are subscribed at: '' for channels and patterns, for shard channels an address, or the slot that has none. */
   readonly #subscribers = new Map<string, Subscriber>();
 
   constructor(session: Session) {
@@ -55,6 +56,12 @@ export class Subscriptions implements Mode {
     return [...this.#subscribers.values()].some(({ size }) => size > 0);
   }
 
+  #keyOf(upstream: Upstream, place: number): string {
+    const waiting = `slot ${place}`;
+    if (this.#subscribers.has(waiting)) return waiting;
+    return upstream.primaryFor(place)?.address ?? waiting;
+  }
+
   #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const session = this.#session;
     const word = wordAt(bytes, frame);
@@ -68,11 +75,11 @@ export class Subscriptions implements Mode {
     const [first = ''] = channels;
     const channel = Buffer.from(first, 'latin1');
     const place = isSharded ? upstream.placeOf(channel, 0, channel.length, true) : upstream.anyPlace();
-    const key = isSharded ? (upstream.primaryFor(place)?.address ?? '') : '';
+    const key = isSharded ? this.#keyOf(upstream, place) : '';
     let subscriber = this.#subscribers.get(key);
     if (subscriber === undefined) {
       const kind = session.connectionKind();
-      subscriber = new Subscriber(session, () => {
+      subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, () => {
         const node = upstream.primaryFor(isSharded ? place : upstream.anyPlace());
         return node === null || upstream.isFull ? undefined : new OwnConnection(upstream, node, kind);
       });

@@ -153,6 +153,25 @@ test('transactions, subscriptions and blocking commands', async (t) => {
     });
   });
 
+  await t.test('a subscription to a shard channel waits for a primary that is silent', async () => {
+    const proxy = await startProxy(t, clusterPlan(cluster, 'REPLICA'));
+    const subscriber = client(t, portsOf(proxy)[0] ?? 0);
+    // A connection to some node, which must not be taken for the shard's.
+    await subscriber.subscribe('classic');
+    const slot = (await cluster.nodes[0]?.client.cluster('KEYSLOT', 'shard')) ?? 0;
+    const shard = (await cluster.shards()).find(({ slots }) =>
+      slots.some(([first, last]) => first <= slot && slot <= last),
+    );
+    const primary = cluster.node(shard?.primary ?? 0);
+    primary.process.signal('SIGSTOP');
+    await eventually('the proxy noticing', () => {
+      const nodes = proxy.status().flatMap((upstream) => upstream.nodes);
+      const state = nodes.find(({ address }) => address.endsWith(`:${primary.port}`))?.state;
+      return state === 'fit' ? undefined : true;
+    }).finally(() => setTimeout(() => primary.process.signal('SIGCONT'), 200));
+    assert.equal(await subscriber.ssubscribe('shard'), 1);
+  });
+
   await t.test('a subscription lives on when its connection to Redis is cut', async () => {
     const subscriber = client(t, port);
     const seen: string[] = [];
