@@ -46,6 +46,10 @@ const BENCHMARKS: Readonly<
     what: 'what 2,000 objects in a cluster cost, and how soon a change is in force',
     load: () => import('./kubernetes.ts'),
   },
+  sidecars: {
+    what: 'connections and commands that 200 sidecars cost Redis, idle and at a failover',
+    load: () => import('./sidecars.ts'),
+  },
   'kubernetes-silence': {
     what: 'how soon a connection to the API server that carries nothing any more is noticed',
     load: () => import('./kubernetes-silence.ts'),

@@ -17,9 +17,11 @@ export interface KubeSetting {
 export async function startKubeSetting(t: TestContext): Promise<KubeSetting | undefined> {
   const binaries = await needBinaries(t);
   if (binaries === undefined) return undefined;
-  const [kube, redis] = await Promise.all([startKube(t), RedisCluster.start({ redis: binaries.redis })]);
-  t.after(() => redis.stop());
+  // One after the other: each has time limits, and on a busy machine they would starve each other.
+  const kube = await startKube(t);
   if (kube === undefined) return undefined;
+  const redis = await RedisCluster.start({ redis: binaries.redis });
+  t.after(() => redis.stop());
   return { kube, envoy: binaries.envoy, redis, seeds: redis.nodes.slice(0, 2).map((node) => node.port) };
 }
 
