@@ -39,21 +39,6 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     /narrow what --kubernetes watches; remove them/,
   ],
   [
-    'serve that writes EnvoyFilters of files',
-    ['serve', '--config', SAMPLE, '--istio'],
-    /--istio writes to a cluster; give it with --kubernetes/,
-  ],
-  [
-    'namespaces of a mesh without --istio',
-    ['serve', '--kubernetes', '--istio-namespaces', 'shop'],
-    /--istio-namespaces goes with --istio/,
-  ],
-  [
-    "the object's own namespace among those of a mesh",
-    ['serve', '--kubernetes', '--istio', '--istio-namespaces', 'shop,.'],
-    /write namespaces by name, or "\*"/,
-  ],
-  [
     'an address without a port',
     ['serve', '--config', SAMPLE, '--xds-address', 'localhost'],
     /write HOST:PORT, for example/,

@@ -8,47 +8,17 @@ import { fileURLToPath } from 'node:url';
 
 import { parseAllDocuments } from 'yaml';
 
-import { eventually as within } from '../../src/demo/eventually.ts';
 import type { MeshSettings } from '../../src/commands/keep-mesh.ts';
 import { ISTIO_DEFAULTS } from '../../src/istio/envoy-filters.ts';
-import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
 import type { Condition } from '../../src/status/conditions.ts';
 import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
+import { eventually, governing, PATHS, viewOfMesh, type Filter } from './kube-mesh.ts';
 import { redisService, secret, service } from './kube-objects.ts';
-import { conditionsOf, shortly } from './kube-status.ts';
 import { startTroubledWire } from './troubled-wire.ts';
-
-const eventually = <T>(
-  what: string,
-  look: () => Promise<T | undefined> | T | undefined,
-  seen: () => string = () => '',
-): Promise<T> => within(what, look, { deadlineMs: 60_000, everyMs: 100, seen });
-
-interface Filter {
-  readonly metadata: {
-    readonly name: string;
-    readonly uid: string;
-    readonly resourceVersion: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly ownerReferences?: readonly { readonly uid: string }[];
-  };
-  readonly spec: { readonly configPatches: readonly unknown[] };
-}
 
 interface Role {
   readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
-}
-
-/** A RedisService of the host `cache`, and what it is annotated with. */
-function governing(
-  namespace: string,
-  settings: object = {},
-  annotations: Readonly<Record<string, string>> = {},
-): object {
-  const object = redisService(namespace, 'cache', { settings }) as { readonly metadata: object };
-  const full = Object.entries(annotations).map(([name, value]) => [`redpilot.dev/${name}`, value]);
-  return { ...object, metadata: { ...object.metadata, annotations: Object.fromEntries(full) } };
 }
 
 test('EnvoyFilters follow the objects', async (t) => {
@@ -67,53 +37,9 @@ test('EnvoyFilters follow the objects', async (t) => {
     });
   let leader = await start('first');
 
-  const PATHS = {
-    envoyfilters: '/apis/networking.istio.io/v1alpha3',
-    redisservices: '/apis/redis.aeraki.io/v1alpha1',
-    services: '/api/v1',
-  };
-  const ask = async <T>(
-    kind: keyof typeof PATHS,
-    namespace: string,
-    name = '',
-    method: 'GET' | 'DELETE' = 'GET',
-  ): Promise<T | undefined> => {
-    try {
-      return (await kube.request(`${PATHS[kind]}/namespaces/${namespace}/${kind}/${name}`, { method })) as T;
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return undefined;
-      throw error;
-    }
-  };
-  const remove = (kind: keyof typeof PATHS, namespace: string, name = 'cache'): Promise<unknown> =>
-    ask(kind, namespace, name, 'DELETE');
-  const filter = (namespace: string): Promise<Filter | undefined> =>
-    ask<Filter>('envoyfilters', namespace, 'redpilot-cache');
-  const filtersIn = async (namespace: string): Promise<readonly string[]> => {
-    const found = await ask<{ readonly items: readonly Filter[] }>('envoyfilters', namespace);
-    return (found?.items ?? []).map(({ metadata }) => metadata.name);
-  };
-  const written = (namespace: string, hint = ''): Promise<Filter> =>
-    eventually(
-      `an EnvoyFilter in ${namespace} with ${hint}`,
-      async () => {
-        const found = await filter(namespace);
-        return found !== undefined && JSON.stringify(found.spec).includes(hint) ? found : undefined;
-      },
-      () => leader.lines.slice(-15).join(''),
-    );
-  const condition = async (namespace: string, type: string, reason: string): Promise<Condition> => {
-    let last = '';
-    return await eventually(
-      `${type} of ${namespace}: ${reason}`,
-      async () => {
-        const conditions = await conditionsOf(kube, { namespace });
-        last = shortly(conditions);
-        return conditions.find((found) => found.type === type && found.reason === reason);
-      },
-      () => `${last}\n${leader.lines.slice(-15).join('')}`,
-    );
-  };
+  const { ask, remove, filter, filtersIn, written, condition } = viewOfMesh(kube, () =>
+    leader.lines.slice(-15).join(''),
+  );
   const programmed = (namespace: string, reason: string): Promise<Condition> =>
     condition(namespace, 'Programmed', reason);
   /** With its Service. */
