@@ -126,6 +126,12 @@ export function secret(name: string, values: Readonly<Record<string, string>>): 
   return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: NAMESPACE }, stringData: values };
 }
 
+/** One whose listener asks for a password. */
+export function withPassword(password: string): string {
+  const settings = { auth: { plain: { password } } };
+  return documents(redisService({ name: 'a.localhost', settings })).replace('name: a.localhost', 'name: a');
+}
+
 export function documents(...objects: readonly object[]): string {
   return objects.map((object) => stringify(object)).join('---\n');
 }
