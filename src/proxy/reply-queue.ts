@@ -39,7 +39,7 @@ export class ReplyQueue {
 
   /** A request behind all others, to be filled in. */
   next(): Request {
-    if (this.length === this.#ring.length) this.#resize(Math.max(8, 2 * this.#ring.length));
+    if (this.length === this.#ring.length) this.#resize(2 * this.#ring.length || 1);
     const request = this.#ring[this.#tail & (this.#ring.length - 1)]!;
     this.#tail = (this.#tail + 1) | 0;
     return request;
