@@ -29,7 +29,7 @@ interface Sample {
 }
 
 test("Aeraki's samples in a cluster", async (t) => {
-  const setting = await startKubeSetting(t);
+  const setting = await startKubeSetting(t, { replicas: 0 });
   const redis = await needRedis(t);
   if (setting === undefined || redis === undefined) return;
   const { kube, envoy, redis: cluster, seeds } = setting;

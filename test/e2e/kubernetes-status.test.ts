@@ -18,7 +18,7 @@ const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | un
   within(what, look, { deadlineMs: 60_000, everyMs: 100 });
 
 test('the status of objects', async (t) => {
-  const setting = await startKubeSetting(t);
+  const setting = await startKubeSetting(t, { replicas: 0 });
   if (setting === undefined) return;
   const { kube, envoy, seeds } = setting;
   const replicas: ObservedControlPlane[] = [];
