@@ -28,7 +28,15 @@ const FILE_LIMIT_MS = 300_000;
 const FILES_AT_A_TIME = 3;
 
 /** Begun last, one of these would be all that still runs. */
-const LONGEST = ['kubernetes-faults', 'golden-envoy', 'xds-variants', 'kubernetes-status'];
+const LONGEST = [
+  'kubernetes-faults',
+  'golden-envoy',
+  'proxy-failover',
+  'xds-variants',
+  'tls',
+  'kubernetes-status',
+  'kubernetes-restart',
+];
 
 /** Characters. The whole of it stands where the test failed; often the end of the run is all that is kept. */
 const SHOWN_OF_FAILURE = 400;

@@ -22,8 +22,8 @@ const ODD_CASES = 2_000;
 test('the proxy does what Envoy does, command by command', async (t) => {
   const binaries = await needBinaries(t);
   if (binaries === undefined) return;
-  const seed = Number(process.env['REDPILOT_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-  t.diagnostic(`REDPILOT_SEED=${seed} makes the same cases again`);
+  // The same cases at every run, so that a failure is of a change; REDPILOT_SEED=N for others.
+  const seed = Number(process.env['REDPILOT_SEED'] ?? 1);
   const cases = generateCases(seed, ODD_CASES);
   const arena = await startArena(t, binaries);
   const matcher = new Matcher(arena.plan, arena.servers);
