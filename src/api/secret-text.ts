@@ -20,9 +20,13 @@ export class SecretText {
   /** undefined: it stands in the object that uses it. */
   readonly source: SecretSource | undefined;
 
-  constructor(text: string, source?: SecretSource) {
+  /** The namespace of the object that it stands in, where that was noted. */
+  readonly statedIn: string | undefined;
+
+  constructor(text: string, source?: SecretSource, statedIn?: string) {
     this.#text = text;
     this.source = source;
+    this.statedIn = statedIn;
   }
 
   reveal(): string {
@@ -37,7 +41,11 @@ export class SecretText {
     return new SecretText(text, this.source && { ...this.source, isTrimmed: true });
   }
 
-  /** The same text, read from the same place. */
+  standingIn(namespace: string): SecretText {
+    return new SecretText(this.#text, this.source, namespace);
+  }
+
+  /** The same text, read from the same Secret. */
   equals(other: SecretText): boolean {
     return this.#text === other.#text && sameSource(this.source, other.source);
   }

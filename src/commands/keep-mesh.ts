@@ -1,6 +1,8 @@
 /**
  * Wires the EnvoyFilters of a mesh to the plans that they carry out.
  */
+import { isDeepStrictEqual } from 'node:util';
+
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
@@ -12,7 +14,9 @@ import {
   type EnvoyFilters,
   type IstioOptions,
 } from '../istio/envoy-filters.ts';
+import type { HeldAddress } from '../istio/governed.ts';
 import { MeshKeeper } from '../mesh/keeper.ts';
+import { heldByUnread } from '../mesh/unread.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 
@@ -65,20 +69,9 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
       [...revealed]
         .sort((a, b) => b.length - a.length)
         .reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text),
-    wanted: (present) => {
+    wanted: (present, everyFilter) => {
       const all = plans();
-      if (last === undefined || !isSame(last, all, present)) {
-        const looked = new Map<FilterRef, unknown>();
-        const look = (filter: FilterRef): unknown => {
-          const spec = present(filter);
-          looked.set(filter, spec);
-          return spec;
-        };
-        const options = { ...ISTIO_DEFAULTS, ...settings, write, present: look };
-        last = { plans: all, looked, filters: envoyFiltersOf(all, options) };
-      }
-      return {
-        filters: last.filters,
+      const known = {
         planned: new Set(all.map(({ origin }) => `${origin.namespace}/${origin.name}`)),
         owners: new Map(
           [...cluster.own()]
@@ -86,6 +79,18 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
             .map(({ namespace, name, uid }) => [`${namespace}/${name}`, uid]),
         ),
       };
+      const held = heldByUnread(everyFilter(), known);
+      if (last === undefined || !isSame(last, all, held, present)) {
+        const looked = new Map<FilterRef, unknown>();
+        const look = (filter: FilterRef): unknown => {
+          const spec = present(filter);
+          looked.set(filter, spec);
+          return spec;
+        };
+        const options = { ...ISTIO_DEFAULTS, ...settings, write, present: look, held };
+        last = { plans: all, held, looked, filters: envoyFiltersOf(all, options) };
+      }
+      return { ...known, filters: last.filters };
     },
   });
   keeper.start();
@@ -94,6 +99,7 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
 
 interface Translated {
   readonly plans: readonly ServicePlan[];
+  readonly held: readonly HeldAddress[];
   /** What was looked at of what is there. */
   readonly looked: ReadonlyMap<FilterRef, unknown>;
   readonly filters: EnvoyFilters;
@@ -101,13 +107,15 @@ interface Translated {
 
 /** Most looks are for what we have written ourselves, and find nothing new. */
 function isSame(
-  { plans, looked }: Translated,
+  { plans, held, looked }: Translated,
   now: readonly ServicePlan[],
+  heldNow: readonly HeldAddress[],
   present: (filter: FilterRef) => unknown,
 ): boolean {
   return (
     plans.length === now.length &&
     plans.every((plan, at) => plan === now[at]) &&
+    isDeepStrictEqual(held, heldNow) &&
     [...looked].every(([filter, spec]) => present(filter) === spec)
   );
 }

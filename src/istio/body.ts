@@ -52,14 +52,21 @@ export function bodyOf(
   for (const one of [...governed].sort(byId)) {
     const places = placesOf(one, options.present, problems);
     if (places.length === 0 && one.bind === undefined) continue;
-    const listener = allowed(one, options, problems);
+    const listener = allowed(one, filter.namespace, options, problems);
     const routed = routedTo(listener, nameOf);
     served.push(listener);
     filters.push(...filterPatches(routed, places, options.secrets));
     if (one.bind !== undefined) listeners.push(listenerPatch(routed, one.bind, options.secrets));
   }
   if (served.length === 0) return undefined;
-  const clusters = clusterPatches(plan, new Set(served.flatMap(upstreamsOf)), nameOf, options, problems);
+  const clusters = clusterPatches(
+    filter,
+    plan,
+    new Set(served.flatMap(upstreamsOf)),
+    nameOf,
+    options,
+    problems,
+  );
   return {
     apiVersion: 'networking.istio.io/v1alpha3',
     kind: 'EnvoyFilter',
@@ -73,6 +80,7 @@ export function bodyOf(
 }
 
 function clusterPatches(
+  { namespace }: FilterRef,
   { service, upstreams }: ServicePlan,
   wanted: ReadonlySet<UpstreamId>,
   nameOf: (id: UpstreamId) => string,
@@ -85,7 +93,7 @@ function clusterPatches(
     .sort(byId)
     .map((upstream) => {
       const { id } = upstream;
-      const why = refusedUpstream(service, upstream);
+      const why = refusedUpstream(service, upstream, namespace);
       if (why !== undefined) {
         const message = `${why}; until then commands for ${id} are answered with an error`;
         problems.add('error', 'SecretNotAllowed', service, SECRETS_PATH, message);
@@ -97,10 +105,15 @@ function clusterPatches(
 }
 
 /** The listener with as much of its wishes as sidecars may have. */
-function allowed({ plan, listener }: Governed, { envoyVersion }: BodyOptions, problems: Problems): Listener {
+function allowed(
+  { plan, listener }: Governed,
+  namespace: string,
+  { envoyVersion }: BodyOptions,
+  problems: Problems,
+): Listener {
   const { service } = plan;
   const known = withoutFeatures(listener, featuresUnknownTo(envoyVersion));
-  const why = refusedAuth(service, listener.clientAuth);
+  const why = refusedAuth(service, listener.clientAuth, namespace);
   if (why === undefined) return known;
   const message = `${why}; until then every command is answered with an error`;
   problems.add('error', 'SecretNotAllowed', service, SECRETS_PATH, message);
@@ -109,18 +122,18 @@ function allowed({ plan, listener }: Governed, { envoyVersion }: BodyOptions, pr
 
 /** Where Istio listens for the host; what can't be known stays as it was. */
 function placesOf(
-  { plan, listener, bind, isPortWide }: Governed,
+  { plan, listener, bind, addresses, isPortWide }: Governed,
   present: BodyOptions['present'],
   problems: Problems,
 ): readonly ListenerPlace[] {
   const { id, host, port } = listener;
-  const found = plan.addresses.get(id) ?? { kind: 'none', why: 'unknown' };
-  if (found.kind === 'known') return found.addresses.map((address) => placeOfAddress(address, port));
+  if (addresses !== undefined) return addresses.map((address) => placeOfAddress(address, port));
   if (isPortWide) return [{ portNumber: port }];
   const kept = placesIn(present(), id);
   if (bind !== undefined && kept.length === 0) return [];
   const stays = kept.length === 0 ? '' : '; until then sidecars keep what they have of it';
-  const message = `${NO_ADDRESS[found.why](host)}${stays}`;
+  const found = plan.addresses.get(id);
+  const message = `${NO_ADDRESS[found?.kind === 'none' ? found.why : 'unknown'](host)}${stays}`;
   problems.add('error', 'UnsupportedByIstio', plan.service, ['spec', 'host'], message);
   return kept;
 }

@@ -12,7 +12,8 @@ import { Problems } from '../plan/problems.ts';
 import { AUDIENCE_PATH, audienceOf, holdsIn, outOfReach, type MeshRights } from './audience.ts';
 import type { EnvoyFilterDocument, FilterRef } from './envoy-filter.ts';
 import { filterName } from './filter-name.ts';
-import { governedIn, type Governed } from './governed.ts';
+import { governedIn, type Governed, type HeldAddress } from './governed.ts';
+import { heldAddresses } from './held-addresses.ts';
 import { makeFilter } from './made-filter.ts';
 import { placeSecrets } from './secrets.ts';
 
@@ -28,6 +29,8 @@ export interface IstioOptions extends MeshRights {
   readonly write: Write;
   /** The spec that is there now: a host that can't be served keeps what it had of it. */
   readonly present?: (filter: FilterRef) => unknown;
+  /** Addresses to listen on of EnvoyFilters that stay, and of which no plan is known. */
+  readonly held?: readonly HeldAddress[];
 }
 
 export const ISTIO_DEFAULTS = {
@@ -56,6 +59,26 @@ export interface KeptFilter extends FilterRef {
 }
 
 export function envoyFiltersOf(plans: readonly ServicePlan[], options: IstioOptions): EnvoyFilters {
+  let held = options.held ?? [];
+  for (;;) {
+    const filters = envoyFiltersBeside(held, plans, options);
+    // Which ones stay as they are is known when they could not be made; what they hold nobody else may get.
+    const known = new Set(held.map((one) => JSON.stringify(one)));
+    const others = filters.keep
+      .flatMap(({ namespace, name, owner }) =>
+        heldAddresses(namespace, `${owner.namespace}/${owner.name}`, options.present?.({ namespace, name })),
+      )
+      .filter((one) => !known.has(JSON.stringify(one)));
+    if (others.length === 0) return filters;
+    held = [...held, ...others];
+  }
+}
+
+function envoyFiltersBeside(
+  held: readonly HeldAddress[],
+  plans: readonly ServicePlan[],
+  options: IstioOptions,
+): EnvoyFilters {
   const outcome: Outcome = { write: [], keep: [], problems: new Map() };
   const reaching = new Map<string, ServicePlan[]>();
   for (const plan of plans) {
@@ -71,10 +94,13 @@ export function envoyFiltersOf(plans: readonly ServicePlan[], options: IstioOpti
       else list.push(plan);
     }
   }
-  const ofRoot = governedIn(options.rootNamespace, reaching.get(options.rootNamespace) ?? [], [], options);
+  const { rootNamespace } = options;
+  // What the whole mesh gets meets everything.
+  const ofRoot = governedIn(rootNamespace, reaching.get(rootNamespace) ?? [], [], held, options);
   for (const [namespace, here] of reaching) {
+    const heldHere = held.filter((one) => one.namespace === namespace || one.namespace === rootNamespace);
     const governed =
-      namespace === options.rootNamespace ? ofRoot : governedIn(namespace, here, ofRoot, options);
+      namespace === rootNamespace ? ofRoot : governedIn(namespace, here, ofRoot, heldHere, options);
     addFilters(namespace, here, governed, options, outcome);
   }
   return {
@@ -122,7 +148,7 @@ function addFilters(
     found.addAll(made.diagnostics);
     const { outcome } = made;
     if (outcome.kind === 'body') write.push({ ...filter, owner, body: outcome.body });
-    else stay(outcome.why);
+    else if (outcome.kind === 'kept') stay(outcome.why);
   }
 }
 

@@ -12,6 +12,9 @@ import { OWN_CLUSTERS, OWN_LISTENERS } from './patches.ts';
 /** The API server takes no larger object; etcd's limit is 1.5 MiB. */
 const LARGEST_BYTES = 1_000_000;
 
+/** Its interception, metrics, health and administration, the first and the last. */
+const PROXYS_PORTS = [15_000, 15_090] as const;
+
 interface Check {
   /** What must be so. */
   readonly name: string;
@@ -139,6 +142,14 @@ const CHECKS: readonly Check[] = [
       }),
   },
   {
+    name: "no listener on a port of istio-proxy's own",
+    find: ({ listeners }) =>
+      listeners.filter(isOnProxysPort).map((listener) => {
+        const [first, last] = PROXYS_PORTS;
+        return `${text(listener['name'])} would listen on a port of istio-proxy's own (${first} to ${last}); write another into redpilot.dev/listen`;
+      }),
+  },
+  {
     name: 'it is small enough to be stored',
     find: ({ body }) => {
       const size = JSON.stringify(body).length;
@@ -181,6 +192,11 @@ function namesProblems(what: string, values: readonly Json[], prefix: string): r
 
 function twice(names: readonly string[]): readonly string[] {
   return [...new Set(names.filter((name, at) => names.indexOf(name) !== at))];
+}
+
+function isOnProxysPort(listener: Json): boolean {
+  const port = map(map(listener['address'])['socket_address'])['port_value'];
+  return typeof port === 'number' && port >= PROXYS_PORTS[0] && port <= PROXYS_PORTS[1];
 }
 
 function endpointCount(cluster: Json): number {

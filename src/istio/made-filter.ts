@@ -14,6 +14,8 @@ import { violationsOf } from './invariants.ts';
 export interface MadeFilter {
   readonly outcome:
     | { readonly kind: 'body'; readonly body: EnvoyFilterBody }
+    /** It may have nothing of what its object asks for: what is there goes. */
+    | { readonly kind: 'refused' }
     /** What is there stays as it is; why is one clause. */
     | { readonly kind: 'kept'; readonly why: string };
   readonly diagnostics: readonly Diagnostic[];
@@ -29,9 +31,10 @@ export function makeFilter(
   options: BodyOptions,
 ): MadeFilter {
   const { priority, envoyVersion } = options;
-  const asked = governed.map(({ listener, bind, isPortWide, problems }) => [
+  const asked = governed.map(({ listener, bind, addresses, isPortWide, problems }) => [
     listener.id,
     bind,
+    addresses,
     isPortWide,
     problems,
   ]);
@@ -76,7 +79,12 @@ function make(
   }
   const kept = (why: string): MadeFilter => ({ outcome: { kind: 'kept', why }, diagnostics: problems.found });
   const body = bodyOf(filter, plan, governed, options, problems);
-  if (body === undefined) return kept('none of its hosts can be served');
+  if (body === undefined) {
+    // Only what nobody knows an address of keeps what it had.
+    if (governed.every(({ addresses }) => addresses !== undefined))
+      return { outcome: { kind: 'refused' }, diagnostics: problems.found };
+    return kept('none of its hosts can be served');
+  }
   const closed = new Set(
     listeners.filter(({ clientAuth }) => clientAuth.kind !== 'none').map(({ id }) => id),
   );

@@ -23,16 +23,33 @@ export function placeSecrets(service: RedisService, directory: string, write: Wr
 }
 
 /** undefined: as it is. */
-export function refusedAuth(service: RedisService, auth: ClientAuth): string | undefined {
-  return auth.kind === 'password' ? refusal(service, auth.password) : undefined;
+export function refusedAuth(
+  service: RedisService,
+  auth: ClientAuth,
+  filterNamespace: string,
+): string | undefined {
+  return auth.kind === 'password' ? refusal(service, auth.password, filterNamespace) : undefined;
 }
 
-export function refusedUpstream(service: RedisService, upstream: Upstream): string | undefined {
+export function refusedUpstream(
+  service: RedisService,
+  upstream: Upstream,
+  filterNamespace: string,
+): string | undefined {
   for (const secret of secretsOf(upstream)) {
-    const why = refusal(service, secret);
+    const why = refusal(service, secret, filterNamespace);
     if (why !== undefined) return why;
   }
-  return undefined;
+  return refusedPlain(service, upstream);
+}
+
+/** Who reads EnvoyFilters here need not be able to read the objects there. */
+function refusedPlain({ namespace }: RedisService, upstream: Upstream): string | undefined {
+  if (upstream.mode === 'unavailable') return undefined;
+  const statedIn = upstream.credentials?.password.statedIn;
+  return statedIn === undefined || statedIn === namespace
+    ? undefined
+    : `the password stands in a RedisDestination of ${statedIn}, and may not be copied into an EnvoyFilter by an object of ${namespace}; write a RedisDestination of the host in ${namespace}`;
 }
 
 function secretsOf(upstream: Upstream): readonly SecretText[] {
@@ -48,8 +65,11 @@ function secretsOf(upstream: Upstream): readonly SecretText[] {
 const FIELD = /^(?!\.{1,2}$)[-._a-zA-Z0-9]+$/;
 
 /** undefined: it may. */
-function refusal({ annotations, namespace }: RedisService, secret: SecretText): string | undefined {
-  const { source } = secret;
+function refusal(
+  { annotations, namespace }: RedisService,
+  { source }: SecretText,
+  filterNamespace: string,
+): string | undefined {
   // It stands in an object in clear already.
   if (source === undefined) return undefined;
   const what = `Secret ${source.namespace}/${source.name}`;
@@ -57,8 +77,16 @@ function refusal({ annotations, namespace }: RedisService, secret: SecretText): 
     case 'inline':
       return source.namespace === namespace
         ? undefined
-        : `${what} is of another namespace, and may not be copied into an EnvoyFilter by this one's wish; write a RedisDestination of the host with a Secret of ${namespace}, or "file"`;
+        : `${what} is of another namespace, and may not be copied into an EnvoyFilter by this one's wish; write a RedisDestination of the host with a Secret of ${namespace}`;
     case 'file':
+      // The sidecars would mount what their own namespace has by that name.
+      if (source.namespace !== filterNamespace) {
+        const remedy =
+          source.namespace === namespace
+            ? `write "inline", or an object of its own in ${filterNamespace}`
+            : `write a RedisDestination of the host with a Secret of ${namespace}`;
+        return `${what} is not of ${filterNamespace}, whose sidecars would read another of that name; ${remedy}`;
+      }
       if (!FIELD.test(source.field)) return `field "${source.field}" of ${what} cannot be the name of a file`;
       return source.isTrimmed
         ? `field ${source.field} of ${what} has white space around it, which a file keeps and Redis takes for a part of the password; write it without`

@@ -6,13 +6,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EnvoyFilterBody } from '../istio/envoy-filter.ts';
 import type { EnvoyFilters } from '../istio/envoy-filters.ts';
 import { manifestOf, ownerOf, says, type Manifest, type PresentFilter } from './manifest.ts';
+import { isUnread, type KnownObjects } from './unread.ts';
 
-export interface Wanted {
+export interface Wanted extends KnownObjects {
   readonly filters: EnvoyFilters;
-  /** `NAMESPACE/NAME` of the RedisServices that have a plan, be it an empty one. */
-  readonly planned: ReadonlySet<string>;
-  /** uid of each RedisService at the API server, bad ones too. */
-  readonly owners: ReadonlyMap<string, string>;
 }
 
 export interface Apply {
@@ -43,11 +40,12 @@ const same = new WeakMap<
 >();
 
 export function differencesOf(
-  { filters, planned, owners }: Wanted,
+  wanted: Wanted,
   present: Iterable<readonly [key: string, filter: PresentFilter]>,
   written: ReadonlyMap<string, Written>,
   controlPlane: string,
 ): Differences {
+  const { filters, owners } = wanted;
   const there = new Map(present);
   const apply = new Map<string, Apply>();
   const settled = new Map<string, string>();
@@ -84,8 +82,7 @@ export function differencesOf(
   for (const [key, filter] of there) {
     if (apply.has(key) || settled.has(key) || going.has(key)) continue;
     const owner = ownerOf(filter) ?? '';
-    // An object that can't be read has no plan; what it had stays.
-    if (owners.has(owner) && !planned.has(owner)) settled.set(key, owner);
+    if (isUnread(wanted, owner)) settled.set(key, owner);
     else remove.set(key, filter);
   }
   return { apply, remove, settled };

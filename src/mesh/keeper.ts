@@ -15,6 +15,7 @@ import { Backoff } from '../sources/backoff.ts';
 import { differencesOf, type Apply, type Differences, type Wanted, type Written } from './differences.ts';
 import { ownerOf, type PresentFilter } from './manifest.ts';
 import { PresentFilters } from './present-filters.ts';
+import { isUnread } from './unread.ts';
 import { ForeignFilter, applyFilter, removeFilter } from './writes.ts';
 
 export interface MeshOptions {
@@ -25,7 +26,10 @@ export interface MeshOptions {
   readonly namespaces: readonly string[];
   /** Asked before each write. */
   readonly mayWrite: () => boolean;
-  readonly wanted: (present: (filter: FilterRef) => EnvoyFilterBody['spec'] | undefined) => Wanted;
+  readonly wanted: (
+    present: (filter: FilterRef) => EnvoyFilterBody['spec'] | undefined,
+    all: () => ReturnType<PresentFilters['all']>,
+  ) => Wanted;
   /** How long clusters stay that nothing routes to any more. */
   readonly drainMs: number;
   readonly priority: number;
@@ -152,10 +156,13 @@ export class MeshKeeper {
   #look(): void {
     const { wanted, controlPlane, mayWrite } = this.#options;
     if (!this.#present.isSettled) return;
-    const asked = wanted(({ namespace, name }) => {
-      const filter = this.#present.get(`${namespace}/${name}`);
-      return filter?.spec as EnvoyFilterBody['spec'] | undefined;
-    });
+    const asked = wanted(
+      ({ namespace, name }) => {
+        const filter = this.#present.get(`${namespace}/${name}`);
+        return filter?.spec as EnvoyFilterBody['spec'] | undefined;
+      },
+      () => this.#present.all(),
+    );
     const now = { ...asked, filters: this.#withDraining(asked) };
     const differences = differencesOf(now, this.#present.all(), this.#written, controlPlane);
     this.#differences = differences;
@@ -179,14 +186,13 @@ export class MeshKeeper {
   }
 
   /** With what sidecars still have connections for. */
-  #withDraining({ filters, owners, planned }: Wanted): Wanted['filters'] {
+  #withDraining(asked: Wanted): Wanted['filters'] {
     const nowMs = performance.now();
     const present = [...this.#present.all()].map(
       ([key, filter]) => [key, { owner: ownerOf(filter), spec: filter.spec }] as const,
     );
-    // An object that can't be read has no plan; what it had stays.
-    const isUnread = (owner: string): boolean => owners.has(owner) && !planned.has(owner);
-    const retained = this.#retention.follow(filters, present, isUnread, nowMs);
+    const staysAsItIs = (owner: string): boolean => isUnread(asked, owner);
+    const retained = this.#retention.follow(asked.filters, present, staysAsItIs, nowMs);
     clearTimeout(this.#drained);
     if (retained.untilMs !== undefined && !this.#isClosed)
       this.#drained = setTimeout(() => this.wake(), retained.untilMs - nowMs);

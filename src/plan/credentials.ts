@@ -31,7 +31,8 @@ export function readCredentials(
   problems: Problems,
 ): CredentialsOutcome {
   if (auth.kind === 'plain') {
-    const { username, password } = auth;
+    const { username } = auth;
+    const password = auth.password.standingIn(object.namespace);
     return { kind: 'known', credentials: { username, password, askedFor: 'plain' } };
   }
   const askedFor = JSON.stringify([object.namespace, auth.name, auth.passwordField, auth.usernameField]);

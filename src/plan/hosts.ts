@@ -83,7 +83,12 @@ export function lookupName({ key, dnsName, namespace, entry }: Host): string {
 
 /** IP addresses that clients find by a host's name and that stand for it as a whole, or why there are none. */
 export type HostAddresses =
-  | { readonly kind: 'known'; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'known';
+      readonly addresses: readonly string[];
+      /** A Service's are given by the cluster, each once; whoever writes a ServiceEntry writes what they like. */
+      readonly of: 'service' | 'entry';
+    }
   /**
    * `headless`: the name leads to the pods; `external`: to another name; `unassigned`: the Service has none yet, or its
    * file does not say it; `entry`: the ServiceEntry has none, or blocks only; `unknown`: no object says what the host is.
@@ -93,15 +98,20 @@ export type HostAddresses =
 export function addressesOf({ service, entry }: Host): HostAddresses {
   if (service?.externalName !== undefined) return { kind: 'none', why: 'external' };
   if (service?.isHeadless === true) return { kind: 'none', why: 'headless' };
-  if (service !== undefined) return known(service.clusterIps, 'unassigned');
+  if (service !== undefined) return known(service.clusterIps, 'service', 'unassigned');
   if (entry === undefined) return { kind: 'none', why: 'unknown' };
   // A block of addresses is no address.
   return known(
     entry.addresses.filter((address) => isIP(address) !== 0),
     'entry',
+    'entry',
   );
 }
 
-function known(addresses: readonly string[], otherwise: 'unassigned' | 'entry'): HostAddresses {
-  return addresses.length === 0 ? { kind: 'none', why: otherwise } : { kind: 'known', addresses };
+function known(
+  addresses: readonly string[],
+  of: 'service' | 'entry',
+  otherwise: 'unassigned' | 'entry',
+): HostAddresses {
+  return addresses.length === 0 ? { kind: 'none', why: otherwise } : { kind: 'known', addresses, of };
 }

@@ -276,6 +276,14 @@ const CASES: readonly [
     '',
     /has no stat_prefix/,
   ],
+  ...([15_000, 15_001, 15_090] as const).map((port): (typeof CASES)[number] => [
+    `a listener on port ${port}, which is istio-proxy's`,
+    'listen',
+    'LISTENER',
+    `${VALUE}/address/socket_address/port_value`,
+    port,
+    /redpilot_\S+ would listen on a port of istio-proxy's own \(15000 to 15090\); write another into redpilot\.dev\/listen/,
+  ]),
   [
     'more than an object may hold',
     'cluster-ip',
