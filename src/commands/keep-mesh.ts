@@ -16,6 +16,7 @@ import {
 } from '../istio/envoy-filters.ts';
 import type { HeldAddress } from '../istio/governed.ts';
 import { MeshKeeper } from '../mesh/keeper.ts';
+import { Redaction } from '../mesh/redaction.ts';
 import { heldByUnread } from '../mesh/unread.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
@@ -46,11 +47,10 @@ export interface MeshWiring {
 export function keepMesh(wiring: MeshWiring): MeshKeeper {
   const { settings, cluster, namespaces, plans, mayWrite } = wiring;
   let last: Translated | undefined;
-  // What was written into EnvoyFilters: an answer that refuses one may quote it, as it is or as a text of JSON.
-  const revealed = new Set<string>();
+  const redaction = new Redaction();
   const write = (secret: SecretText): string => {
     const text = secret.reveal();
-    revealed.add(text).add(JSON.stringify(text).slice(1, -1));
+    redaction.note(text);
     return text;
   };
   const { api } = cluster;
@@ -65,10 +65,7 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     mayWrite,
     drainMs: settings.drainMs,
     priority: settings.priority,
-    redact: (text) =>
-      [...revealed]
-        .sort((a, b) => b.length - a.length)
-        .reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text),
+    redact: (text) => redaction.redact(text),
     wanted: (present, everyFilter) => {
       const all = plans();
       const known = {

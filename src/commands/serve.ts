@@ -168,6 +168,12 @@ function parseAge(text: string): number {
   return value;
 }
 
+/** One that says something of the mesh, and was given. */
+function isOfIstio(option: Option, command: Command): boolean {
+  const source = command.getOptionValueSource(option.attributeName());
+  return option.long?.startsWith('--istio-') === true && source !== undefined && source !== 'default';
+}
+
 /** The call is wrong where the objects are in no place, or in two. */
 async function sourceOf(
   options: ServeOptions,
@@ -183,7 +189,8 @@ async function sourceOf(
   const { istio: withIstio, istioNamespaces, istioRootNamespace } = options;
   if (withIstio && config !== undefined)
     command.error('--istio writes to a cluster; give it with --kubernetes');
-  if (!withIstio && istioNamespaces !== undefined) command.error('--istio-namespaces goes with --istio');
+  const ofIstio = withIstio ? undefined : command.options.find((option) => isOfIstio(option, command));
+  if (ofIstio !== undefined) command.error(`${ofIstio.long} goes with --istio`);
   if (config !== undefined) return { configPaths: config };
   // The client library takes half a second to load: only who needs it waits for that.
   const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');

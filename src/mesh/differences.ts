@@ -31,6 +31,8 @@ export interface Differences {
   readonly remove: ReadonlyMap<string, PresentFilter>;
   /** Says what is wanted, or is kept: by EnvoyFilter, the RedisService it is of. */
   readonly settled: ReadonlyMap<string, string>;
+  /** Of those, the ones that say what an earlier version wanted; why is one clause. */
+  readonly kept: ReadonlyMap<string, string>;
 }
 
 /** What was found to say the same, so that a look costs what has changed. */
@@ -49,6 +51,7 @@ export function differencesOf(
   const there = new Map(present);
   const apply = new Map<string, Apply>();
   const settled = new Map<string, string>();
+  const kept = new Map<string, string>();
   // They carry nothing out any more, and go when their time has come.
   const going = new Set<string>();
   for (const document of filters.write) {
@@ -74,18 +77,31 @@ export function differencesOf(
       settled.set(key, owner);
     }
   }
-  for (const { namespace, name, owner } of filters.keep) {
+  for (const { namespace, name, owner, why } of filters.keep) {
     const key = `${namespace}/${name}`;
-    if (there.has(key) && !apply.has(key)) settled.set(key, `${owner.namespace}/${owner.name}`);
+    if (!there.has(key) || apply.has(key)) continue;
+    settled.set(key, `${owner.namespace}/${owner.name}`);
+    kept.set(key, why);
   }
   const remove = new Map<string, PresentFilter>();
   for (const [key, filter] of there) {
     if (apply.has(key) || settled.has(key) || going.has(key)) continue;
     const owner = ownerOf(filter) ?? '';
-    if (isUnread(wanted, owner)) settled.set(key, owner);
-    else remove.set(key, filter);
+    if (isUnread(wanted, owner)) {
+      settled.set(key, owner);
+      kept.set(key, "its object can't be read");
+    } else remove.set(key, filter);
   }
-  return { apply, remove, settled };
+  return { apply, remove, settled, kept };
+}
+
+/** What was written of it last is of no use any more: it is neither there nor wanted. */
+export function isForgotten(
+  key: string,
+  { apply }: Pick<Differences, 'apply'>,
+  present: { get(key: string): PresentFilter | undefined },
+): boolean {
+  return present.get(key) === undefined && !apply.has(key);
 }
 
 function cameOf(written: Written | undefined, manifest: Manifest, { metadata }: PresentFilter): boolean {

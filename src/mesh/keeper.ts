@@ -12,7 +12,14 @@ import { ClusterRetention } from '../istio/retention.ts';
 import { reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { Backoff } from '../sources/backoff.ts';
-import { differencesOf, type Apply, type Differences, type Wanted, type Written } from './differences.ts';
+import {
+  differencesOf,
+  isForgotten,
+  type Apply,
+  type Differences,
+  type Wanted,
+  type Written,
+} from './differences.ts';
 import { ownerOf, type PresentFilter } from './manifest.ts';
 import { PresentFilters } from './present-filters.ts';
 import { isUnread } from './unread.ts';
@@ -47,6 +54,8 @@ export interface MeshOutcome {
   readonly written: readonly string[];
   /** Why another is not; undefined where none is missing. */
   readonly pending: string | undefined;
+  /** Why one stays that says something older; undefined where none does. */
+  readonly kept: string | undefined;
 }
 
 /** What comes in one go is one look; and looking takes no more than a fourth of the time. */
@@ -170,6 +179,9 @@ export class MeshKeeper {
     for (const key of this.#problems.keys()) {
       if (!differences.apply.has(key) && !differences.remove.has(key)) this.#problems.delete(key);
     }
+    for (const key of this.#written.keys()) {
+      if (isForgotten(key, differences, this.#present)) this.#written.delete(key);
+    }
     if (mayWrite()) {
       const tasks: (readonly [key: string, task: Task])[] = [
         ...[...differences.apply].map(([key, apply]) => [key, { apply }] as const),
@@ -234,7 +246,7 @@ export class MeshKeeper {
       this.#problems.delete(key);
       this.#backoff.reset();
     } catch (error) {
-      const why = redact(reasonOf(error));
+      const why = reasonOf(error, redact);
       if (this.#problems.get(key)?.why !== why) log.warn(`EnvoyFilter ${key} was not written: ${why}`);
       this.#problems.set(key, { why, isForeign: error instanceof ForeignFilter });
       this.#retryLater();
@@ -265,17 +277,23 @@ export class MeshKeeper {
     this.#options.onChange();
   }
 
-  #outcomesOf({ settled, apply }: Differences): ReadonlyMap<string, MeshOutcome> {
+  #outcomesOf({ settled, kept, apply }: Differences): ReadonlyMap<string, MeshOutcome> {
     const outcomes = new Map<string, MeshOutcome>();
-    const before = (owner: string): MeshOutcome => outcomes.get(owner) ?? { written: [], pending: undefined };
+    const before = (owner: string): MeshOutcome =>
+      outcomes.get(owner) ?? { written: [], pending: undefined, kept: undefined };
     for (const [key, owner] of settled) {
-      const { written, pending } = before(owner);
-      outcomes.set(owner, { written: [...written, key], pending });
+      const outcome = before(owner);
+      const because = kept.get(key);
+      if (because === undefined) outcomes.set(owner, { ...outcome, written: [...outcome.written, key] });
+      else {
+        const why = `EnvoyFilter ${key} stays as an earlier version of the object wanted it: ${because}`;
+        outcomes.set(owner, { ...outcome, kept: outcome.kept ?? why });
+      }
     }
     for (const [key, { owner }] of apply) {
-      const { written, pending } = before(owner);
+      const outcome = before(owner);
       const why = `EnvoyFilter ${key}: ${this.#whyNot(key) ?? 'it is being written'}`;
-      outcomes.set(owner, { written, pending: pending ?? why });
+      outcomes.set(owner, { ...outcome, pending: outcome.pending ?? why });
     }
     return outcomes;
   }

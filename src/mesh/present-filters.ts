@@ -51,7 +51,8 @@ export class PresentFilters {
     const collection = this.#collections.find(
       (one) => one.namespace === undefined || one.namespace === namespace,
     );
-    if (collection === undefined) return `the EnvoyFilters of namespace ${namespace} are not followed`;
+    if (collection === undefined)
+      return `the EnvoyFilters of namespace ${namespace} are not followed; write the namespace into --istio-namespaces`;
     switch (collection.state) {
       case 'following':
         return undefined;

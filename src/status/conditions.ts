@@ -30,6 +30,8 @@ export interface InMesh {
   readonly written: readonly string[];
   /** Why another is not; undefined where none is missing. */
   readonly pending: string | undefined;
+  /** Why one stays that says something older; undefined where none does. */
+  readonly kept: string | undefined;
 }
 
 export interface Judged {
@@ -141,6 +143,7 @@ function programmed({ diagnostics, progress, inMesh }: Judged): Verdict {
   const [first] = refused;
   if (first !== undefined) return verdict('Programmed', 'False', first.reason, lines(refused));
   if (inMesh?.pending !== undefined) return verdict('Programmed', 'Unknown', 'Pending', inMesh.pending);
+  if (inMesh?.kept !== undefined) return verdict('Programmed', 'Unknown', 'LastGoodKept', inMesh.kept);
   if (!isServed) {
     if (inMesh !== undefined) return verdict('Programmed', 'Unknown', 'WrittenToIstio', toIstio(inMesh));
     const error = diagnostics.find(({ severity }) => severity === 'error');

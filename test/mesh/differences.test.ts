@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import type { EnvoyFilterDocument } from '../../src/istio/envoy-filter.ts';
 import type { EnvoyFilters } from '../../src/istio/envoy-filters.ts';
-import { differencesOf, type Differences, type Wanted } from '../../src/mesh/differences.ts';
+import { differencesOf, isForgotten, type Differences, type Wanted } from '../../src/mesh/differences.ts';
 import { isOurs, manifestOf, type PresentFilter } from '../../src/mesh/manifest.ts';
 
 const CONTROL_PLANE = 'redpilot';
@@ -154,6 +154,38 @@ for (const [what, found, expected] of cases) {
     assert.deepEqual(shortly(found()), { apply: [], remove: [], settled: [], ...expected });
   });
 }
+
+test('what stays as an earlier version wanted it is known, with why', () => {
+  const keep = [{ namespace: 'redis', name: 'redpilot-cache', owner: own.owner, why: 'no host' }];
+  const unread = document('redis', 'redpilot-unread', 'redis/unread');
+  const owners = new Map([
+    ['redis/cache', 'u1'],
+    ['redis/unread', 'u2'],
+  ]);
+  const { kept } = differences(
+    { write: [clients], keep },
+    [present(own), present(clients), present(unread)],
+    {
+      owners,
+    },
+  );
+  assert.deepEqual(
+    [...kept],
+    [
+      ['redis/redpilot-cache', 'no host'],
+      ['redis/redpilot-unread', "its object can't be read"],
+    ],
+  );
+});
+
+test('what was written is forgotten when it is neither there nor wanted', () => {
+  const found = differences({ write: [own] }, []);
+  const there = new Map([['redis/there', present(own)]]);
+  const forgotten = ['redis/redpilot-cache', 'redis/there', 'redis/gone'].filter((key) =>
+    isForgotten(key, found, there),
+  );
+  assert.deepEqual(forgotten, ['redis/gone']);
+});
 
 test('only in its own namespace an object is the owner', () => {
   assert.deepEqual(manifestOf(clients, 'u1', CONTROL_PLANE).metadata.ownerReferences, []);

@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { EnvoyFilterDocument } from '../../src/istio/envoy-filter.ts';
+import type { KeptFilter } from '../../src/istio/envoy-filters.ts';
 import { MeshKeeper } from '../../src/mesh/keeper.ts';
 import type { PresentFilter } from '../../src/mesh/manifest.ts';
 import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
@@ -76,29 +77,37 @@ interface Kept {
   readonly api: Store;
   readonly lines: readonly string[];
   /** What is wanted, and who may write, from now on. */
-  readonly state: { documents: readonly EnvoyFilterDocument[]; isLeader: boolean };
+  readonly state: {
+    documents: readonly EnvoyFilterDocument[];
+    kept: readonly KeptFilter[];
+    isLeader: boolean;
+  };
 }
 
 /** Closed when the test ends. */
-function keep(t: TestContext, prepare: (api: Store) => void = () => {}): Kept {
+function keep(
+  t: TestContext,
+  prepare: (api: Store) => void = () => {},
+  namespaces: readonly string[] = [],
+): Kept {
   const api = new Store();
   prepare(api);
   const lines: string[] = [];
   const say = (line: string): void => void lines.push(line);
-  const state: Kept['state'] = { documents: [DOCUMENT], isLeader: true };
+  const state: Kept['state'] = { documents: [DOCUMENT], kept: [], isLeader: true };
   const keeper = new MeshKeeper({
     api,
     controlPlane: 'redpilot',
-    namespaces: [],
+    namespaces,
     drainMs: 100,
     priority: 10,
     mayWrite: () => state.isLeader,
     wanted: () => ({
-      filters: { write: state.documents, keep: [], diagnostics: [] },
+      filters: { write: state.documents, keep: state.kept, diagnostics: [] },
       planned: new Set(['redis/cache']),
       owners: new Map([['redis/cache', 'u1']]),
     }),
-    redact: (text) => text.replaceAll('never-shown', '[redacted]'),
+    redact: (text) => text.replaceAll(/never-shown|two\nlines/g, '[redacted]'),
     onChange: () => {},
     log: { info: say, warn: say },
   });
@@ -131,6 +140,34 @@ test('what is refused is told without passwords, and tried again until it is tak
   api.refusal = undefined;
   await outcome(keeper, isWritten);
   assert.doesNotMatch(lines.join('\n'), /never-shown/);
+});
+
+test('where EnvoyFilters are not followed it says how they are', async (t) => {
+  const { keeper, api } = keep(t, () => {}, ['shop']);
+  const pending = await outcome(keeper, (text) => text.includes('not followed'));
+  assert.match(pending, /namespace redis are not followed; write the namespace into --istio-namespaces/);
+  assert.deepEqual(api.writes, []);
+});
+
+test('a password over two lines is taken out before all but the first line is cut off', async (t) => {
+  const { keeper } = keep(t, (store) => {
+    store.refusal = new ApiError(400, 'BadRequest', 'a webhook says: two\nlines');
+  });
+  const pending = await outcome(keeper, (text) => text.includes('webhook'));
+  assert.match(pending, /a webhook says: \[redacted\]/);
+});
+
+test('an EnvoyFilter that is there and can not be made anew is not told as written', async (t) => {
+  const { keeper, state } = keep(t);
+  await outcome(keeper, isWritten);
+  state.documents = [];
+  state.kept = [{ namespace: 'redis', name: 'redpilot-cache', owner: OWNER, why: 'there is no host' }];
+  keeper.wake();
+  const text = await outcome(keeper, (told) => told.includes('no host'));
+  assert.equal(
+    text,
+    '{"written":[],"kept":"EnvoyFilter redis/redpilot-cache stays as an earlier version of the object wanted it: there is no host"}',
+  );
 });
 
 test('only who may write writes, and knows nevertheless how things stand', async (t) => {

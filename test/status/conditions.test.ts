@@ -97,7 +97,7 @@ const inMesh = (fields: Partial<InMesh>, diagnostics: readonly Diagnostic[] = []
     kind: 'RedisService',
     generation: 1,
     diagnostics,
-    inMesh: { written: [], pending: undefined, ...fields },
+    inMesh: { written: [], pending: undefined, kept: undefined, ...fields },
   };
   const found = conditionsOf({ ...judged, progress: { ...GOOD, isServed: false, ...progress } }, [], NOW);
   const programmed = found.find(({ type }) => type === 'Programmed');
@@ -126,6 +126,11 @@ for (const [what, found, expected] of [
     'what keeps an older version',
     inMesh({ written }, [diagnostic('warning', 'LastGoodKept')]),
     /^False LastGoodKept/,
+  ],
+  [
+    'an EnvoyFilter that stays as it was',
+    inMesh({ written, kept: 'it stays' }, [diagnostic('error', 'InvalidValue')]),
+    /^Unknown LastGoodKept: it stays$/,
   ],
   ['a proxy that gets it too', inMesh({ written }, [], { isServed: true }), /^True Programmed/],
 ] as const) {

@@ -28,11 +28,11 @@ export class ApiError extends Error {
   }
 }
 
-/** Any failure in one line. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+/** Any failure in one line; `redact`: of the whole text, since a line may end within a password. */
+export function reasonOf(error: unknown, redact: (text: string) => string = (text) => text): string {
+  if (!(error instanceof Error)) return redact(String(error));
   // Node gives several attempts to connect as one error without words.
   const [first] = error instanceof AggregateError ? (error.errors as readonly unknown[]) : [];
-  if (first instanceof Error) return reasonOf(first);
-  return error.message.split('\n')[0] ?? error.name;
+  if (first instanceof Error) return reasonOf(first, redact);
+  return redact(error.message).split('\n')[0] ?? error.name;
 }

@@ -37,6 +37,8 @@ interface Wanted {
   version: string | undefined;
   /** Why it can't be read. */
   problem: string | undefined;
+  /** The last failure that was logged; undefined since it was answered. */
+  warned: string | undefined;
   /** It is to be read again before all are. */
   isRetried: boolean;
 }
@@ -87,6 +89,7 @@ export class Secrets {
         references,
         version: undefined,
         problem: undefined,
+        warned: undefined,
         isRetried: false,
       };
       this.#wanted.set(key, wanted);
@@ -152,6 +155,7 @@ export class Secrets {
       const version = secret?.metadata.resourceVersion;
       if (!isWanted() || secret === undefined || version === undefined) return;
       wanted.problem = undefined;
+      wanted.warned = undefined;
       wanted.version = version;
       if (version !== before.version) onSet({ ...secret, apiVersion: 'v1', kind: 'Secret' } as RawObject);
     } catch (error) {
@@ -168,7 +172,9 @@ export class Secrets {
         if (wanted.version === undefined && wanted.problem !== before.problem)
           onRefused(namespace, name, wanted.problem);
       } else {
-        log.warn(`Secret ${namespace}/${name} was not read: ${reasonOf(error)}`);
+        const why = reasonOf(error);
+        if (wanted.warned !== why) log.warn(`Secret ${namespace}/${name} was not read: ${why}`);
+        wanted.warned = why;
         // One that was read is read again soon enough; one that never was holds up its object.
         if (wanted.version === undefined) void this.#readLater(wanted);
       }

@@ -11,8 +11,16 @@ const ABSENT = new ApiError(404, 'NotFound', 'not found');
 const FORBIDDEN = new ApiError(403, 'Forbidden', 'forbidden');
 
 /** Follows one Secret whose readings give these answers, the last one for ever; what is reported, in order. */
-function follow(t: TestContext, ...answers: readonly unknown[]): { events: string[]; secrets: Secrets } {
+function follow(
+  t: TestContext,
+  ...answers: readonly unknown[]
+): {
+  events: string[];
+  warnings: string[];
+  secrets: Secrets;
+} {
   const events: string[] = [];
+  const warnings: string[] = [];
   let readings = 0;
   const secrets = new Secrets({
     api: {
@@ -27,7 +35,7 @@ function follow(t: TestContext, ...answers: readonly unknown[]): { events: strin
     onDeleted: () => events.push('deleted'),
     onRefused: (namespace, name, why) => events.push(`refused ${namespace}/${name}: ${why}`),
     onAnswer: () => {},
-    log: { warn: () => {} },
+    log: { warn: (line) => warnings.push(line) },
     intervalMs: 5,
   });
   t.after(() => secrets.stop());
@@ -38,8 +46,16 @@ function follow(t: TestContext, ...answers: readonly unknown[]): { events: strin
     usernameField: undefined,
   } as const;
   secrets.want([redisService({ auth })]);
-  return { events, secrets };
+  return { events, warnings, secrets };
 }
+
+test('why a Secret was not read is told once, and again when it is in other words or after an answer', async (t) => {
+  const [busy, away] = [new ApiError(500, 'InternalError', 'busy'), new ApiError(0, 'Unreachable', 'away')];
+  const { events, warnings } = follow(t, READ, busy, busy, away, away, READ, away, away, READ);
+  await eventually('nine readings', () => (readings(events) >= 9 ? true : undefined));
+  const [first, second] = ['busy', 'away'].map((why) => `Secret redis/clients was not read: ${why}`);
+  assert.deepEqual(warnings, [first, second, second]);
+});
 
 const readings = (events: readonly string[]): number => events.filter((event) => event === 'read').length;
 const others = (events: readonly string[]): string[] => events.filter((event) => event !== 'read');
