@@ -32,6 +32,8 @@ export class LateReplies implements ReplySink {
 
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
     const reply = Buffer.from(bytes.subarray(start, end));
+    // A second answer, where two nodes were asked, is nobody's.
+    request.generation += 1;
     request.sink = this.#sink;
     setTimeout(() => this.#sink.deliver(request, reply, 0, reply.length), this.#delayMs);
   }

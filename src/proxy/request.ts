@@ -40,6 +40,8 @@ export class Request {
   end = 0;
   /** Redirections followed so far. */
   hops = 0;
+  /** As which generation it was hedged: once is enough while it waits. */
+  hedgedAs = -1;
   /** Of a split command: the next part. */
   next: Request | null = null;
 }

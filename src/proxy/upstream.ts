@@ -198,7 +198,7 @@ export abstract class Upstream implements NodeOwner {
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (isRedirection && !request.terms.followRedirections) return false;
     // Another node is still at it.
-    if (request.sent > 0) return true;
+    if (request.sent > 0) return keepBytes(request);
     const reply = (): Buffer => Buffer.from(bytes.subarray(start, end));
     switch (refusal.kind) {
       case 'moved':
@@ -233,7 +233,7 @@ export abstract class Upstream implements NodeOwner {
     const primary = this.primaryFor(request.place);
     if (primary === null || primary === node || request.block === null) return false;
     // Another replica is still at it; its word will be doubted likewise.
-    if (request.sent > 0) return true;
+    if (request.sent > 0) return keepBytes(request);
     this.#events.doubted += 1;
     primary
       .connection(request.connectionKind)
@@ -313,7 +313,9 @@ export abstract class Upstream implements NodeOwner {
       connection.overdue(now - patienceMs, (request, sentAt) => {
         // Of a hedged read too: whoever answers later answers nobody.
         if (sentAt + request.terms.opTimeoutMs < now) this.#answer(request, REPLIES.upstreamFailure);
-        else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) this.#hedge(request);
+        else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
+          if (request.hedgedAs !== request.generation) this.#hedge(request);
+        }
       });
     }
   }
@@ -326,12 +328,15 @@ export abstract class Upstream implements NodeOwner {
     const node = this.choose(request);
     if (node === null) return;
     hedges[0]! += 1;
+    request.hedgedAs = request.generation;
     this.#events.hedged += 1;
     node.connection(request.connectionKind).append(request, request.block.bytes, request.start, request.end);
   }
 
   #again(request: Request, reply: Buffer | undefined, delayMs: number): true {
     const { block, start, end } = request;
+    // Nobody is at it any more: whoever gets it now may be silent, too.
+    request.hedgedAs = -1;
     this.#events.retried += 1;
     const node = delayMs === 0 ? this.choose(request) : null;
     if (node === null) this.#hold(request, block!.bytes, start, end, reply, delayMs);
@@ -348,11 +353,7 @@ export abstract class Upstream implements NodeOwner {
     delayMs: number,
   ): void {
     this.#events.held += 1;
-    const own = new Block(end - start);
-    copyBytes(bytes, start, end, own.bytes, 0);
-    request.block = own;
-    request.start = 0;
-    request.end = end - start;
+    giveOwnBytes(request, bytes, start, end);
     this.#held.push({
       request,
       generation: request.generation,
@@ -372,4 +373,19 @@ export abstract class Upstream implements NodeOwner {
     if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, undefined);
     request.sink!.deliver(request, reply, 0, reply.length);
   }
+}
+
+/** A node that has answered uses its block again: the command gets bytes of its own, for when the other one is lost. */
+function keepBytes(request: Request): true {
+  const { block, start, end } = request;
+  if (block !== null) giveOwnBytes(request, block.bytes, start, end);
+  return true;
+}
+
+function giveOwnBytes(request: Request, bytes: Uint8Array, start: number, end: number): void {
+  const own = new Block(end - start);
+  copyBytes(bytes, start, end, own.bytes, 0);
+  request.block = own;
+  request.start = 0;
+  request.end = end - start;
 }

@@ -1,0 +1,119 @@
+/**
+ * Servers that say what a test wants them to say, and a proxy in front of one.
+ */
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+
+import { pino } from 'pino';
+
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
+import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
+
+export interface Server {
+  readonly port: number;
+  /** Commands in order, their words with spaces between. */
+  readonly asked: readonly string[];
+  readonly sockets: ReadonlySet<Socket>;
+}
+
+/** `answer`: what is sent at once; undefined: nothing. */
+export async function serverThat(
+  t: TestContext,
+  answer: (words: string, socket: Socket) => string | undefined,
+): Promise<Server> {
+  const asked: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+    let bytes = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      for (;;) {
+        const frame = new RequestFrame();
+        frame.begin(0);
+        if (bytes.length === 0 || frame.parse(bytes, bytes.length, REQUEST_LIMITS) !== COMPLETE) return;
+        const words = Array.from({ length: frame.count }, (_, index) =>
+          bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
+        ).join(' ');
+        bytes = bytes.subarray(frame.at);
+        asked.push(words);
+        const reply = answer(words, socket);
+        if (reply !== undefined) socket.write(reply, 'latin1');
+      }
+    });
+  });
+  const port = await listening(server);
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { port, asked, sockets };
+}
+
+async function listening(server: ReturnType<typeof createServer>): Promise<number> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve());
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** `listenPort` 0: any. */
+export function planTo(port: number, listenPort = 0): RoutingPlan {
+  return planSingleUpstream({
+    upstream: { address: '127.0.0.1', port },
+    mode: 'proxy',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: listenPort },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+}
+
+export async function proxyFor(
+  t: TestContext,
+  plan: RoutingPlan,
+  options: Partial<ProxyOptions> = {},
+): Promise<{ readonly proxy: Proxy; readonly port: number; readonly lines: readonly string[] }> {
+  const lines: string[] = [];
+  const log = pino({ base: null }, { write: (line) => void lines.push(line) });
+  const proxy = await Proxy.create({
+    hedgeAfterMs: 200,
+    failoverWaitMs: 1_000,
+    maxClients: 100,
+    drainMs: 2_000,
+    log,
+    ...options,
+  });
+  t.after(() => proxy.close());
+  await proxy.update(plan);
+  const [address = ''] = [...proxy.addresses().values()];
+  return { proxy, port: Number(address.split(':').pop()), lines };
+}
+
+export interface Client {
+  readonly socket: Socket;
+  /** What came so far, each character a byte. */
+  got(): string;
+  readonly hasEnded: boolean;
+}
+
+export function clientOf(t: TestContext, port: number, allowHalfOpen = false): Client {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
+  let text = '';
+  let hasEnded = false;
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  socket.on('error', () => {});
+  socket.on('end', () => (hasEnded = true));
+  t.after(() => socket.destroy());
+  return {
+    socket,
+    got: () => text,
+    get hasEnded() {
+      return hasEnded;
+    },
+  };
+}
