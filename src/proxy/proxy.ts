@@ -13,6 +13,7 @@ import type {
   Upstream as UpstreamPlan,
   UpstreamId,
 } from '../plan/routing-plan.ts';
+import { contextProblem } from '../tls/context-problem.ts';
 import { canShareBuffer } from './accept.ts';
 import { ClusterUpstream } from './cluster-upstream.ts';
 import { Guests, type ClientIds } from './guests.ts';
@@ -225,6 +226,12 @@ export class Proxy {
 
   #createUpstream(plan: UpstreamPlan): Upstream {
     const { log } = this.#options;
+    const problem =
+      plan.mode === 'unavailable' || plan.tls === undefined ? undefined : contextProblem(plan.tls);
+    if (problem !== undefined) {
+      log.error(`${plan.id} can't be reached: ${problem}; write another one`);
+      return new UnavailableUpstream();
+    }
     const settings: UpstreamSettings = { ...this.#options, slow: this.#slow };
     switch (plan.mode) {
       case 'cluster':

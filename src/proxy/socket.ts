@@ -63,7 +63,10 @@ export function openSocket(
       },
     },
   };
-  const socket = tls === undefined ? connect(options) : connectTls({ ...options, ...tlsOptions(tls) });
+  const socket =
+    tls === undefined
+      ? connect(options)
+      : connectOrFail(() => connectTls({ ...options, ...tlsOptions(tls) }));
   const { timeMs, intervalMs, probes } = keepalive;
   if (intervalMs !== undefined || probes !== undefined) {
     (socket as ProbingSocket).setKeepAlive(
@@ -74,6 +77,15 @@ export function openSocket(
     );
   }
   return socket;
+}
+
+/** A certificate that OpenSSL refuses makes `open` throw: here it ends like any connection that fails, a little later. */
+function connectOrFail(open: () => Socket): Socket {
+  try {
+    return open();
+  } catch (error) {
+    return new Socket().destroy(error instanceof Error ? error : new Error(String(error)));
+  }
 }
 
 export function tlsOptions(tls: UpstreamTls): ConnectionOptions {

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
+import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { takeRequest, type Request } from '../../src/proxy/request.ts';
+import { weakPair } from '../tls/certificates.ts';
 
 const OWNER: ConnectionOwner = {
   opened() {},
@@ -92,4 +94,29 @@ test('a block that is answered while the next one waits to be written leaves not
   server.write('+OK\r\n'.repeat(sent - replies.length));
   await eventually('all replies', () => (replies.length === sent ? true : undefined));
   assert.equal(connection.pending, 0);
+});
+
+test('a certificate that OpenSSL refuses ends the connection, and nothing else', async (t) => {
+  const { certificate, key } = await weakPair();
+  const problems: string[] = [];
+  const connection = new Connection(
+    {
+      host: '127.0.0.1',
+      port: 1,
+      connectTimeoutMs: 5_000,
+      keepalive: keepaliveOf(undefined),
+      tls: {
+        serverName: 'redis',
+        skipVerification: true,
+        authorities: undefined,
+        certificate: { chain: new SecretText(certificate), key: new SecretText(key) },
+      },
+      handshake: [],
+      latency: new Float64Array(LATENCY_BUCKETS),
+    },
+    { ...OWNER, closed: (_, problem) => void problems.push(problem) },
+  );
+  t.after(() => connection.destroy('the test is over'));
+  await eventually('its end', () => connection.isClosed || undefined);
+  assert.deepEqual(problems, ['ERR_SSL_EE_KEY_TOO_SMALL']);
 });

@@ -50,3 +50,23 @@ export async function writeFiles(
   }
   return files;
 }
+
+/** Can be read, but OpenSSL takes no RSA key that short. */
+export async function weakPair(): Promise<KeyPair> {
+  await import('reflect-metadata');
+  const x509 = await import('@peculiar/x509');
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+  const parameters = { ...algorithm, modulusLength: 1_024, publicExponent: new Uint8Array([1, 0, 1]) };
+  const keys = await crypto.subtle.generateKey(parameters, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=weak',
+    keys,
+    signingAlgorithm: algorithm,
+    ...validForSeconds(3_600),
+  });
+  const key = x509.PemConverter.encode(
+    await crypto.subtle.exportKey('pkcs8', keys.privateKey),
+    'PRIVATE KEY',
+  );
+  return { certificate: certificate.toString('pem'), key };
+}

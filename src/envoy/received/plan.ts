@@ -75,7 +75,7 @@ export class ReceivedPlan {
     switch (typeUrl) {
       case CLUSTER_TYPE: {
         const cluster = read('envoy.config.cluster.v3.Cluster', bytes);
-        this.#setCluster(name, cluster);
+        this.#clusters.set(name, this.#received(name, cluster));
         return;
       }
       case ENDPOINTS_TYPE: {
@@ -85,7 +85,8 @@ export class ReceivedPlan {
         try {
           this.#endpointsChanged(name);
         } catch (error) {
-          if (before !== undefined) this.#endpoints.set(name, before);
+          if (before === undefined) this.#endpoints.delete(name);
+          else this.#endpoints.set(name, before);
           throw error;
         }
         return;
@@ -112,19 +113,22 @@ export class ReceivedPlan {
     }
   }
 
-  #setCluster(name: string, cluster: Cluster): void {
+  #received(name: string, cluster: Cluster): ReceivedCluster {
     const own = endpointsName(cluster);
     const before = this.#clusters.get(name)?.upstream;
     const assignment = own === undefined ? (cluster.load_assignment ?? {}) : this.#endpoints.get(own);
     // Until its endpoints are there, what was before goes on.
     const upstream =
       assignment === undefined ? before : reuse(before, upstreamFromEnvoy(cluster, assignment));
-    this.#clusters.set(name, { cluster, upstream });
+    return { cluster, upstream };
   }
 
   #endpointsChanged(name: string): void {
-    for (const [id, { cluster }] of this.#clusters)
-      if (endpointsName(cluster) === name) this.#setCluster(id, cluster);
+    // All of them first: one that refuses leaves the others as they were, too.
+    const changed = [...this.#clusters]
+      .filter(([, { cluster }]) => endpointsName(cluster) === name)
+      .map(([id, { cluster }]) => [id, this.#received(id, cluster)] as const);
+    for (const [id, received] of changed) this.#clusters.set(id, received);
   }
 }
 

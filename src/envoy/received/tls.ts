@@ -5,6 +5,7 @@ import type { SecretText } from '../../api/secret-text.ts';
 import type { UpstreamTls } from '../../plan/routing-plan.ts';
 import type { TransportSocket } from '../protos/envoy/config/core/v3/TransportSocket.ts';
 import type { CertificateValidationContext } from '../protos/envoy/extensions/transport_sockets/tls/v3/CertificateValidationContext.ts';
+import { contextProblem } from '../../tls/context-problem.ts';
 import { SYSTEM_AUTHORITIES } from '../upstream-tls.ts';
 import { inlineSecret, nameOf, refuse, unpacked } from './reading.ts';
 
@@ -23,7 +24,7 @@ export function upstreamTls(socket: TransportSocket | null | undefined): Upstrea
   const [own, ...others] = common.tls_certificates ?? [];
   if (others.length > 0) refuse('it presents several certificates; give it one');
   const validation = common.validation_context ?? undefined;
-  return {
+  const tls = {
     serverName: serverName(context.sni, validation),
     skipVerification: validation === undefined,
     authorities: validation && authorities(validation),
@@ -32,6 +33,8 @@ export function upstreamTls(socket: TransportSocket | null | undefined): Upstrea
       key: inlineSecret(own.private_key, "its certificate's key"),
     },
   };
+  const problem = contextProblem(tls);
+  return problem === undefined ? tls : refuse(`${problem}; write another one`);
 }
 
 /** Empty: an address that is neither asked for nor looked at, since whoever answers is believed. */
