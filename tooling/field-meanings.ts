@@ -157,7 +157,7 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
   },
   [ANNOTATION('istio-port-wide')]: {
     means:
-      '`"true"`: sidecars take every connection to the port of a host without a virtual address, whatever it is to ([Istio](istio.md))',
+      '`"true"`: sidecars of its own namespace take every connection to the port of a host without a virtual address, whatever it is to ([Istio](istio.md))',
     without: '`"false"`',
   },
 };
