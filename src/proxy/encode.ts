@@ -6,9 +6,12 @@ export function encodeCommand(...words: readonly string[]): Buffer {
   return Buffer.from(`*${words.length}\r\n${parts.join('')}`);
 }
 
-export function encodeBulk(text: string): Buffer {
-  return Buffer.from(`$${Buffer.byteLength(text)}\r\n${text}\r\n`);
+export function encodeBulk(content: string | Uint8Array): Buffer {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, LINE_END]);
 }
+
+const LINE_END = Buffer.from('\r\n');
 
 export function encodeError(text: string): Buffer {
   return Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`);

@@ -14,6 +14,7 @@ import { Session, type SessionHome } from './session.ts';
 
 const BACKLOG = 4_096;
 const KEEPALIVE_MS = 30_000;
+const TURNED_AWAY_MS = 2_000;
 
 const TOO_MANY = encodeError('ERR max number of clients reached');
 
@@ -28,8 +29,7 @@ export interface ListeningOptions {
 }
 
 export class Listening implements SessionHome {
-  /** For every command from now on, also of clients that are connected. */
-  routing: Routing;
+  #routing: Routing;
   readonly bind: SocketAddress;
   readonly maxRequestBytes: number;
   readonly #guests: Guests;
@@ -39,7 +39,7 @@ export class Listening implements SessionHome {
   readonly #tls: ReturnType<ListenerTls['open']> | undefined;
 
   private constructor(options: ListeningOptions) {
-    this.routing = options.routing;
+    this.#routing = options.routing;
     this.bind = options.bind;
     this.maxRequestBytes = options.maxRequestBytes;
     this.#guests = options.guests;
@@ -66,6 +66,16 @@ export class Listening implements SessionHome {
       listening.#server.listen({ host: address, port, backlog: BACKLOG }, () => resolve());
     });
     return listening;
+  }
+
+  get routing(): Routing {
+    return this.#routing;
+  }
+
+  /** For every command from now on, also of clients that are connected. */
+  reroute(routing: Routing): void {
+    this.#routing = routing;
+    for (const session of this.#sessions) session.rerouted();
   }
 
   /** With the port that was taken where 0 was asked for. */
@@ -104,6 +114,9 @@ export class Listening implements SessionHome {
     } else if (isFull) {
       socket.on('error', () => {});
       socket.end(TOO_MANY);
+      // Read from, to see that it goes; who does not is put out.
+      socket.resume();
+      socket.setTimeout(TURNED_AWAY_MS, () => socket.destroy());
     } else {
       this.#serve(socket, this.#canShareBuffer);
     }

@@ -57,11 +57,13 @@ const NOT_CONFIGURED = encodeError(
 
 const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
 
+/** `message`: the first argument as it came, which need not be text. */
 export function answerLocally(
   state: LocalState,
   command: Command,
   words: readonly string[],
   auth: ClientAuth,
+  message: Uint8Array,
 ): LocalReply {
   const { name, arity } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
@@ -73,9 +75,9 @@ export function answerLocally(
       return { reply: reset(state, auth) };
     case 'ping':
       if (words.length > 2) return { reply: wrongCount(name) };
-      return { reply: words[1] === undefined ? PONG : encodeBulk(words[1]) };
+      return { reply: words[1] === undefined ? PONG : encodeBulk(message) };
     case 'echo':
-      return { reply: encodeBulk(words[1] ?? '') };
+      return { reply: encodeBulk(message) };
     case 'auth':
       return { reply: authenticate(state, words.slice(1), auth) };
     case 'hello':

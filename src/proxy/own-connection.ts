@@ -16,11 +16,11 @@ export class OwnConnection implements ConnectionOwner {
   onLost: () => void = () => {};
   /** Told of every error reply; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
-  readonly #upstream: Upstream;
+  readonly upstream: Upstream;
   #isClosing = false;
 
   constructor(upstream: Upstream, node: Node, kind: number) {
-    this.#upstream = upstream;
+    this.upstream = upstream;
     upstream.ownConnections += 1;
     this.node = node;
     this.connection = node.ownConnection(kind, this);
@@ -50,7 +50,7 @@ export class OwnConnection implements ConnectionOwner {
   }
 
   closed(): void {
-    this.#upstream.ownConnections -= 1;
+    this.upstream.ownConnections -= 1;
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.onLost();

@@ -164,7 +164,7 @@ export class Proxy {
       const routing = this.#routing(listener);
       const existing = this.#listening.get(planned);
       if (existing !== undefined) {
-        existing.routing = routing;
+        existing.reroute(routing);
         continue;
       }
       try {
@@ -178,7 +178,7 @@ export class Proxy {
       if (wanted.has(planned)) continue;
       const { listener } = listening.routing;
       if (problems.has(listener.id)) {
-        listening.routing = this.#routing(listener);
+        listening.reroute(this.#routing(listener));
         continue;
       }
       this.#listening.delete(planned);

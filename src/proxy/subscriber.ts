@@ -6,6 +6,7 @@ import type { OwnConnection } from './own-connection.ts';
 import { REPLIES } from './encode.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
 
 const AGAIN_MS = 50;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
@@ -18,12 +19,20 @@ interface Waiting {
   missing: number;
 }
 
+/** Where a subscriber subscribes, as the plan has it now. */
+export interface SubscriberPlace {
+  upstream(): Upstream | undefined;
+  /** A connection to a node that has these channels; undefined: nobody can be asked now. */
+  open(): OwnConnection | undefined;
+}
+
 export class Subscriber {
   readonly #session: Session;
-  readonly #open: () => OwnConnection | undefined;
+  readonly #place: SubscriberPlace;
   readonly #waitMs: number;
   #own: OwnConnection | undefined;
   #isClosed = false;
+  #isFollowing = false;
   readonly #waiting: Waiting[] = [];
   /** Asked before there was anybody to ask. */
   readonly #early: { readonly waiting: Waiting; readonly bytes: Buffer }[] = [];
@@ -33,20 +42,54 @@ export class Subscriber {
     ssubscribe: new Set(),
   };
 
-  /**
-   * `open`: a connection to a node that has these channels; undefined: nobody can be asked now, and for so many milliseconds
-   * who subscribes waits.
-   */
-  constructor(session: Session, waitMs: number, open: () => OwnConnection | undefined) {
+  /** While nobody can be asked who subscribes waits for so many milliseconds. */
+  constructor(session: Session, waitMs: number, place: SubscriberPlace) {
     this.#session = session;
     this.#waitMs = waitMs;
-    this.#open = open;
+    this.#place = place;
     this.#connect();
   }
 
   /** How many channels and patterns. */
   get size(): number {
     return SUBSCRIBING.reduce((sum, kind) => sum + this.#channels[kind].size, 0);
+  }
+
+  get shardChannels(): readonly string[] {
+    return [...this.#channels.ssubscribe];
+  }
+
+  /** One that has no connection yet opens it where the plan has it then. */
+  isElsewhere(upstream: Upstream): boolean {
+    return this.#own !== undefined && this.#own.upstream !== upstream;
+  }
+
+  /** Subscribes for a client that takes itself for a subscriber already. */
+  restore(channel: string): void {
+    this.#channels.ssubscribe.add(channel);
+    if (this.#own?.connection.isClosed === true) return;
+    this.#ask({ request: null, confirmations: [], missing: 1 }, encodeSubscription('ssubscribe', [channel]));
+  }
+
+  /** Goes to where the plan has it now, once that can be asked; what it subscribed to before stays until then. */
+  follow(): void {
+    const own = this.#own;
+    const upstream = this.#place.upstream();
+    // Without a connection it asks by itself where there is one.
+    if (this.#isClosed || own === undefined || own.connection.isClosed) return;
+    if (upstream === undefined || own.upstream === upstream || this.#isFollowing) return;
+    const next = this.#waiting.length > 0 ? undefined : this.#place.open();
+    if (next === undefined) {
+      this.#isFollowing = true;
+      setTimeout(() => {
+        this.#isFollowing = false;
+        this.follow();
+      }, AGAIN_MS);
+      return;
+    }
+    own.close();
+    this.#use(next);
+    this.#restoreAll();
   }
 
   send(command: Command, channels: readonly string[], request: Request): void {
@@ -85,28 +128,38 @@ export class Subscriber {
 
   #connect(): void {
     if (this.#isClosed) return;
-    const own = this.#open();
+    const own = this.#place.open();
     if (own === undefined) {
-      this.#giveUpLate();
+      if (this.#own === undefined) this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
       return;
     }
     const isFirst = this.#own === undefined;
+    this.#use(own);
+    // The first time what was asked so far is all that there is.
+    if (isFirst) for (const { waiting, bytes } of this.#early.splice(0)) this.#ask(waiting, bytes);
+    else this.#restoreAll();
+  }
+
+  #use(own: OwnConnection): void {
     this.#own = own;
     own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
     own.onLost = () => {
       for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
       setTimeout(() => this.#connect(), AGAIN_MS);
     };
-    // What was asked so far is all that there is.
-    if (isFirst) for (const { waiting, bytes } of this.#early.splice(0)) this.#ask(waiting, bytes);
+  }
+
+  #restoreAll(): void {
     for (const kind of SUBSCRIBING) {
-      const channels = isFirst ? [] : [...this.#channels[kind]];
-      if (channels.length === 0) continue;
-      this.#ask(
-        { request: null, confirmations: [], missing: channels.length },
-        encodeSubscription(kind, channels),
-      );
+      const all = [...this.#channels[kind]];
+      // Of several slots: Redis takes one command for each.
+      const groups = kind === 'ssubscribe' ? all.map((channel) => [channel]) : [all];
+      for (const channels of groups) {
+        if (channels.length === 0) continue;
+        const waiting = { request: null, confirmations: [], missing: channels.length };
+        this.#ask(waiting, encodeSubscription(kind, channels));
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * Subscriptions of one client, on connections of its own: one to any node for channels and patterns, one for each node
- * that has shard channels of it. A connection that is lost is made again, with all that was subscribed on it.
+ * that has shard channels of it. A connection that is lost is made again, with all that was subscribed on it; where the
+ * plan has another upstream, there.
  */
 import { KIND, type Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
@@ -32,7 +33,10 @@ export class Subscriptions implements Mode {
     if (protocol === 3 || !this.#isSubscribed()) return false;
     if (command.name === 'ping') {
       const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
-      const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
+      const pong = Buffer.concat([
+        Buffer.from('*2\r\n$4\r\npong\r\n'),
+        encodeBulk(Buffer.from(message, 'latin1')),
+      ]);
       this.#session.answer(pong);
       return true;
     }
@@ -52,6 +56,52 @@ export class Subscriptions implements Mode {
     this.#subscribers.clear();
   }
 
+  /** The plan may have another upstream. */
+  rerouted(): void {
+    const upstream = this.#upstream();
+    if (upstream === undefined) return;
+    for (const [key, subscriber] of this.#subscribers) {
+      if (key === '') {
+        subscriber.follow();
+      } else if (subscriber.isElsewhere(upstream)) {
+        // There its channels may be of several nodes.
+        this.#subscribers.delete(key);
+        subscriber.close();
+        for (const channel of subscriber.shardChannels) {
+          const bytes = Buffer.from(channel, 'latin1');
+          const place = upstream.placeOf(bytes, 0, bytes.length, true);
+          this.#subscriberAt(this.#keyOf(upstream, place), upstream, channel).restore(channel);
+        }
+      }
+    }
+  }
+
+  #upstream(): Upstream | undefined {
+    return this.#session.home.routing.catchAll?.upstream;
+  }
+
+  /** `channel`: of a node's, for shard channels. */
+  #subscriberAt(key: string, upstream: Upstream, channel: string | undefined): Subscriber {
+    const existing = this.#subscribers.get(key);
+    if (existing !== undefined) return existing;
+    const session = this.#session;
+    const kind = session.connectionKind();
+    const bytes = channel === undefined ? undefined : Buffer.from(channel, 'latin1');
+    const subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
+      upstream: () => this.#upstream(),
+      open: () => {
+        const now = this.#upstream();
+        if (now === undefined || now.isFull) return undefined;
+        const node = now.primaryFor(
+          bytes === undefined ? now.anyPlace() : now.placeOf(bytes, 0, bytes.length, true),
+        );
+        return node === null ? undefined : new OwnConnection(now, node, kind);
+      },
+    });
+    this.#subscribers.set(key, subscriber);
+    return subscriber;
+  }
+
   #isSubscribed(): boolean {
     return [...this.#subscribers.values()].some(({ size }) => size > 0);
   }
@@ -69,22 +119,14 @@ export class Subscriptions implements Mode {
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {
       return session.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
     }
-    const upstream = session.home.routing.catchAll?.upstream;
+    const upstream = this.#upstream();
     if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
     const isSharded = command.name === 'ssubscribe' || command.name === 'sunsubscribe';
     const [first = ''] = channels;
     const channel = Buffer.from(first, 'latin1');
     const place = isSharded ? upstream.placeOf(channel, 0, channel.length, true) : upstream.anyPlace();
     const key = isSharded ? this.#keyOf(upstream, place) : '';
-    let subscriber = this.#subscribers.get(key);
-    if (subscriber === undefined) {
-      const kind = session.connectionKind();
-      subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, () => {
-        const node = upstream.primaryFor(isSharded ? place : upstream.anyPlace());
-        return node === null || upstream.isFull ? undefined : new OwnConnection(upstream, node, kind);
-      });
-      this.#subscribers.set(key, subscriber);
-    }
+    const subscriber = this.#subscriberAt(key, upstream, isSharded ? first : undefined);
     const request = session.newRequest(command);
     const sink = request.sink!;
     // What is published next, over another connection, must find the subscription made.

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
+
+/** Confirms each channel. */
+async function subscribable(t: TestContext): Promise<Server> {
+  return await serverThat(t, (words) => {
+    const [kind = '', ...channels] = words.split(' ');
+    if (!kind.endsWith('subscribe')) return '+OK\r\n';
+    return channels.map((channel) => array(kind, channel, ':1')).join('');
+  });
+}
+
+function array(kind: string, channel: string, last: string): string {
+  return `*3\r\n$${kind.length}\r\n${kind}\r\n$${channel.length}\r\n${channel}\r\n${last}\r\n`;
+}
+
+interface Scene {
+  readonly client: Client;
+  readonly first: Server;
+  readonly second: Server;
+  readonly toSecond: () => Promise<void>;
+}
+
+async function setUp(t: TestContext): Promise<Scene> {
+  const [first, second] = [await subscribable(t), await subscribable(t)];
+  const { proxy, port } = await proxyFor(t, planTo(first.port));
+  return {
+    client: clientOf(t, port),
+    first,
+    second,
+    toSecond: () => proxy.update(planTo(second.port)),
+  };
+}
+
+async function asked(server: Server, words: string, times = 1): Promise<void> {
+  const count = (): number => server.asked.filter((each) => each === words).length;
+  await eventually(words, () => count() >= times || undefined, { seen: () => server.asked.join('; ') });
+}
+
+test('subscriptions go with the plan to another upstream', async (t) => {
+  const { client, first, second, toSecond } = await setUp(t);
+  client.socket.write('SUBSCRIBE news\r\n');
+  await eventually('the confirmation', () => client.got() === array('subscribe', 'news', ':1') || undefined);
+  await toSecond();
+  await asked(second, 'subscribe news');
+  await eventually('the end of the old connection', () => first.sockets.size === 0 || undefined);
+  client.socket.write('SUBSCRIBE sports\r\n');
+  await asked(second, 'subscribe sports');
+  for (const socket of second.sockets) socket.write(array('message', 'news', '$2\r\nhi'));
+  await eventually('a message', () => client.got().includes('hi') || undefined);
+});
+
+test('subscriptions of an upstream that is gone are made again at the one that the plan has', async (t) => {
+  const { client, second, toSecond } = await setUp(t);
+  client.socket.write('SUBSCRIBE news\r\n');
+  await eventually('the confirmation', () => client.got() !== '' || undefined);
+  await toSecond();
+  await asked(second, 'subscribe news');
+  for (const socket of second.sockets) socket.destroy();
+  await asked(second, 'subscribe news', 2);
+});
+
+test('shard channels go with the plan, too, each in a command of its own', async (t) => {
+  const { client, second, toSecond } = await setUp(t);
+  client.socket.write('SSUBSCRIBE one\r\nSSUBSCRIBE two\r\n');
+  await eventually('both', () => client.got().includes('two') || undefined);
+  await toSecond();
+  await asked(second, 'ssubscribe one');
+  await asked(second, 'ssubscribe two');
+});
+
+test('what PING and ECHO send back is what came, byte for byte, also among subscriptions', async (t) => {
+  const { client } = await setUp(t);
+  const send = (word: string): void => {
+    client.socket.write(`*2\r\n$4\r\n${word}\r\n$2\r\n\xff\x80\r\n`, 'latin1');
+  };
+  send('ECHO');
+  send('PING');
+  await eventually('both', () => client.got().length >= 16 || undefined);
+  assert.equal(client.got(), '$2\r\n\xff\x80\r\n'.repeat(2));
+  client.socket.write('SUBSCRIBE news\r\n');
+  await eventually('the confirmation', () => client.got().includes('news') || undefined);
+  send('PING');
+  await eventually('the last', () => client.got().includes('pong') || undefined);
+  assert.ok(client.got().endsWith('*2\r\n$4\r\npong\r\n$2\r\n\xff\x80\r\n'), client.got());
+});
