@@ -36,7 +36,7 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
   request.place = location.kind === 'keyed' ? location.place : upstream.anyPlace();
   const free = session.hold();
   openOwn(upstream, request, (own) => {
-    if (own === undefined || session.isClosed) {
+    if (own === undefined || session.isEnding || session.isClosed) {
       own?.close();
       free();
       const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;

@@ -22,6 +22,10 @@ const FIRST_PENDING = 64;
 const MAX_UNREAD_BYTES = 1_048_576;
 /** What a client may send ahead while it waits for a blocking command. */
 const MAX_UNWORKED_BYTES = 1_048_576;
+/** Longer replies that wait behind others are made one at a time. */
+const LONG_REPLY_BYTES = 16_384;
+/** A client that will send nothing more has its replies by then, or gets none. */
+const HALF_OPEN_MS = 30_000;
 
 export abstract class ClientStream implements Flushable, ReplySink {
   isClosed = false;
@@ -32,7 +36,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   #isDirty = false;
   #maxPending = FIRST_PENDING;
   /** Nothing more is taken from it; it is closed when all is answered. */
-  #isEnding = false;
+  isEnding = false;
   #isPaused = false;
   #isHeld = false;
   #afterAnswers: (() => void) | null = null;
@@ -45,7 +49,9 @@ export abstract class ClientStream implements Flushable, ReplySink {
     this.#writer = new SocketWriter(socket, () => this.#resume());
     // The client is gone; 'close' follows.
     socket.on('error', () => {});
-    socket.on('end', () => this.end());
+    // What was asked before is answered: a client may end its direction first.
+    socket.allowHalfOpen = true;
+    socket.on('end', () => this.#hungUp());
     socket.on('close', () => this.#close());
   }
 
@@ -59,24 +65,42 @@ export abstract class ClientStream implements Flushable, ReplySink {
   protected abstract closed(): void;
 
   get isStopped(): boolean {
-    return this.#isPaused || this.#isEnding || this.isClosed;
+    return this.#isPaused || this.isEnding || this.isClosed;
   }
 
   /** What came from the socket; the buffer is used again after it. False: no more, until it is asked for. */
   read(bytes: Buffer, length: number): boolean {
-    if (this.#isEnding || this.isClosed) return true;
+    if (this.isEnding || this.isClosed) return true;
     beginTurn();
     this.take(bytes, length);
     // A client that waits is read from nevertheless: how else would we know that it has gone?
-    return !this.#isPaused || (this.#isHeld && this.unworked() < MAX_UNWORKED_BYTES);
+    // One that is ending is, too.
+    return this.isEnding || !this.#isPaused || (this.#isHeld && this.unworked() < MAX_UNWORKED_BYTES);
   }
 
   /** Nothing more is taken in; what was asked is answered, then the connection ends. */
   end(): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
+    if (this.isEnding) return;
+    this.isEnding = true;
+    if (this.#afterAnswers !== null) {
+      // What waits for its turn is not begun any more.
+      this.#afterAnswers = null;
+      this.#isHeld = false;
+    }
     this.dropInput();
+    this.#readOn();
     if (this.replies.isEmpty) this.#flushAndEnd();
+  }
+
+  /** It will send nothing more; maybe it is gone altogether, which is the same to see. */
+  #hungUp(): void {
+    const isAwaited = this.#isHeld && this.#afterAnswers === null;
+    // What may wait for ever, or take an element out of a list, would do so for nobody.
+    if (isAwaited || (this.#owned !== null && this.#owned.size > 0)) return this.destroy();
+    this.end();
+    if (this.replies.isEmpty) return;
+    const limit = setTimeout(() => this.destroy(), HALF_OPEN_MS);
+    this.#socket.once('close', () => clearTimeout(limit));
   }
 
   destroy(): void {
@@ -88,7 +112,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
     if (this.isClosed) return giveRequest(request);
     if (!this.replies.take(request, bytes, start, end)) return;
     this.#flushLater();
-    if (this.#isEnding && this.replies.isEmpty) this.#flushAndEnd();
+    if (this.isEnding && this.replies.isEmpty) this.#flushAndEnd();
   }
 
   /** A request whose reply leaves after those that are expected already. */
@@ -100,7 +124,12 @@ export abstract class ClientStream implements Flushable, ReplySink {
 
   /** A reply made here, or a message that nobody asked for, behind the replies that are still awaited. */
   answer(reply: Uint8Array): void {
-    if (this.replies.add(reply)) this.#flushLater();
+    if (this.replies.add(reply)) {
+      this.#flushLater();
+      if (this.#output.length > MAX_UNREAD_BYTES) this.#isPaused = true;
+    } else if (this.replies.length >= this.#maxPending || reply.length > LONG_REPLY_BYTES) {
+      this.#isPaused = true;
+    }
   }
 
   flush(): void {
@@ -179,7 +208,10 @@ export abstract class ClientStream implements Flushable, ReplySink {
     this.#isPaused = false;
     this.proceed();
     // Paused again by what had come.
-    if (this.isStopped) return;
+    if (!this.isStopped) this.#readOn();
+  }
+
+  #readOn(): void {
     this.#socket.resume();
     this.#socket.read(0);
   }

@@ -10,9 +10,15 @@ export class Output {
   #block: Block | null = null;
   /** Full ones before it. */
   #full: Block[] | null = null;
+  #fullBytes = 0;
 
   get isEmpty(): boolean {
     return this.#block === null;
+  }
+
+  /** How many bytes. */
+  get length(): number {
+    return this.#block === null ? 0 : this.#fullBytes + this.#block.end;
   }
 
   append(bytes: Uint8Array, start: number, end: number): void {
@@ -23,6 +29,7 @@ export class Output {
       this.#block = block;
     } else if (block.end + size > block.bytes.length) {
       (this.#full ??= []).push(block);
+      this.#fullBytes += block.end;
       block = takeBlock(size);
       this.#block = block;
     }
@@ -37,6 +44,7 @@ export class Output {
     if (this.#full !== null) {
       for (const full of this.#full) write(full, writer);
       this.#full = null;
+      this.#fullBytes = 0;
     }
     write(block, writer);
   }
@@ -44,6 +52,7 @@ export class Output {
   drop(): void {
     this.#block = null;
     this.#full = null;
+    this.#fullBytes = 0;
   }
 }
 

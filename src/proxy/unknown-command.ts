@@ -45,7 +45,7 @@ async function learn(
   const free = session.hold();
   const finding = await foreign.learn(name);
   free();
-  if (session.isClosed) return;
+  if (session.isEnding || session.isClosed) return;
   const frame = new RequestFrame();
   frame.parse(bytes, bytes.length, REQUEST_LIMITS);
   if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);

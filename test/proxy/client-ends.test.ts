@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { Proxy, ProxyOptions } from '../../src/proxy/proxy.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
+
+const GET = '*2\r\n$3\r\nGET\r\n$1\r\na\r\n';
+const VALUE = '$1\r\nx\r\n';
+/** More than a client may have under way at its begin. */
+const MANY = 100;
+
+interface Scene {
+  readonly proxy: Proxy;
+  readonly port: number;
+  readonly redis: Server;
+  /** Answers the GETs that were asked so far and later. */
+  readonly answer: () => void;
+}
+
+/** A Redis that answers GET when it may, and no blocking command. */
+async function setUp(t: TestContext, options: Partial<ProxyOptions> = {}): Promise<Scene> {
+  let mayAnswer = false;
+  const waiting: (() => void)[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    if (!words.startsWith('GET')) return undefined;
+    if (mayAnswer) return VALUE;
+    waiting.push(() => socket.write(VALUE));
+    return undefined;
+  });
+  const { proxy, port } = await proxyFor(t, planTo(redis.port), options);
+  const answer = (): void => {
+    mayAnswer = true;
+    for (const each of waiting.splice(0)) each();
+  };
+  return { proxy, port, redis, answer };
+}
+
+async function nobodyLeft(proxy: Proxy): Promise<void> {
+  await eventually('no client', () => proxy.clients === 0 || undefined, { seen: () => `${proxy.clients}` });
+}
+
+test('a client that ends its direction gets the replies to what it asked', async (t) => {
+  const { proxy, port, redis, answer } = await setUp(t);
+  const client = clientOf(t, port, true);
+  client.socket.end(GET);
+  await eventually('the command', () => redis.asked.length === 1 || undefined);
+  // By then its end has come, too: it was sent with the command.
+  const other = clientOf(t, port);
+  other.socket.write('PING\r\n');
+  await eventually('its reply', () => other.got() !== '' || undefined);
+  answer();
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.equal(client.got(), VALUE);
+  other.socket.destroy();
+  await nobodyLeft(proxy);
+});
+
+test('a client that ends its direction with nothing under way is ended at once', async (t) => {
+  const { proxy, port } = await setUp(t);
+  const client = clientOf(t, port, true);
+  client.socket.write('PING\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  client.socket.end();
+  await nobodyLeft(proxy);
+});
+
+test('a client that goes while it waits for a blocking command waits no longer', async (t) => {
+  const { proxy, port, redis } = await setUp(t);
+  const client = clientOf(t, port, true);
+  client.socket.write('BLPOP q 0\r\n');
+  await eventually('the command', () => redis.asked.includes('BLPOP q 0') || undefined);
+  client.socket.end();
+  await nobodyLeft(proxy);
+});
+
+for (const [what, bytes, reply] of [
+  ['QUIT', '*1\r\n$4\r\nQUIT\r\n', '+OK\r\n'],
+  ['a protocol error', '*1\r\n!\r\n', "-ERR Protocol error: expected '$', got '!'\r\n"],
+] as const) {
+  test(`${what} behind a long pipeline leaves nothing behind when the client has gone`, async (t) => {
+    const { proxy, port, answer } = await setUp(t);
+    answer();
+    const client = clientOf(t, port);
+    client.socket.write(GET.repeat(MANY) + bytes);
+    await eventually('the end', () => client.hasEnded || undefined);
+    assert.equal(client.got(), VALUE.repeat(MANY) + reply);
+    await nobodyLeft(proxy);
+  });
+}
+
+test('a command that had to wait is not begun when its client is being ended', async (t) => {
+  const { proxy, port, redis, answer } = await setUp(t, { drainMs: 500 });
+  // It keeps its direction open, so the proxy waits for it as long as it may.
+  const client = clientOf(t, port, true);
+  client.socket.write(`${GET}BLPOP q 0\r\n`);
+  await eventually('the first', () => redis.asked.length === 1 || undefined);
+  const closed = proxy.close();
+  answer();
+  await closed;
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.equal(client.got(), VALUE);
+  assert.deepEqual(redis.asked, ['GET a']);
+});
+
+test('who is turned away costs nothing once it has gone', async (t) => {
+  const { port } = await setUp(t, { maxClients: 0 });
+  const sockets = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+  const before = sockets();
+  for (let count = 0; count < 10; count++) {
+    const client = clientOf(t, port);
+    await eventually('the end', () => client.hasEnded || undefined);
+    assert.equal(client.got(), '-ERR max number of clients reached\r\n');
+  }
+  await eventually('all gone', () => sockets() <= before || undefined, { seen: () => `${sockets()}` });
+});

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+
+import { ClientStream } from '../../src/proxy/client-stream.ts';
+
+/** A client whose commands are answered here. */
+class Stream extends ClientStream {
+  readonly client = '';
+
+  constructor() {
+    const socket = { on: () => {}, connecting: false, writableLength: 0, write: () => true };
+    super({ ...socket, resume: () => {}, read: () => null } as unknown as Socket);
+  }
+
+  /** A command that somebody else answers, or not. */
+  ask(): void {
+    this.expect();
+  }
+
+  protected take(): void {}
+  protected proceed(): void {}
+  protected dropInput(): void {}
+  protected closed(): void {}
+
+  protected unworked(): number {
+    return 0;
+  }
+}
+
+/** How many replies of our own it takes. */
+function answered(stream: Stream, reply: Buffer): number {
+  for (let count = 1; count <= 100_000; count++) {
+    stream.answer(reply);
+    if (stream.isStopped) return count;
+  }
+  return Infinity;
+}
+
+test('short replies of our own that wait behind another are as many as commands may be under way', () => {
+  const stream = new Stream();
+  stream.ask();
+  assert.equal(answered(stream, Buffer.from('+PONG\r\n')), 63);
+});
+
+test('long ones that wait are made one at a time', () => {
+  const stream = new Stream();
+  stream.ask();
+  assert.equal(answered(stream, Buffer.alloc(100_000)), 1);
+});
+
+test('what is made in one turn is a mebibyte and little more', () => {
+  assert.equal(answered(new Stream(), Buffer.alloc(100_000)), 11);
+});
+
+test('a client that was stopped by replies of our own goes on once they are written', async () => {
+  const stream = new Stream();
+  answered(stream, Buffer.alloc(100_000));
+  assert.ok(stream.isStopped);
+  await new Promise((resolve) => {
+    setImmediate(() => setImmediate(resolve));
+  });
+  assert.ok(!stream.isStopped);
+});
