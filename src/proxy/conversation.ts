@@ -22,6 +22,7 @@ export interface Failure {
 export class Conversation {
   readonly #client: Redis;
   #problem: Error | undefined;
+  #isClosed = false;
 
   constructor(
     { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
@@ -52,6 +53,8 @@ export class Conversation {
 
   /** The replies in order, an Error where one was refused. */
   async ask(commands: readonly (readonly [string, ...string[]])[]): Promise<Answer> {
+    // It would connect again, and nobody would end that.
+    if (this.#isClosed) return { failure: 'gone', why: 'closed' };
     try {
       if (this.#client.status !== 'ready') await this.#connect();
       const asked = commands.map(([name, ...args]) =>
@@ -87,6 +90,7 @@ export class Conversation {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#client.removeAllListeners('end');
     this.#client.disconnect();
   }

@@ -95,20 +95,14 @@ export function sendEverywhere(
     part.place = place;
     session.heed(upstream.send(part, bytes, frame.start, frame.at));
   }
-  if (plan.replicasToo === true) tellReplicas(session, upstream, bytes, frame, command);
+  if (plan.replicasToo === true) tellReplicas(session, upstream, bytes, frame);
 }
 
-function tellReplicas(
-  session: Session,
-  upstream: Upstream,
-  bytes: Buffer,
-  frame: RequestFrame,
-  command: Command,
-): void {
+function tellReplicas(session: Session, upstream: Upstream, bytes: Buffer, frame: RequestFrame): void {
+  const kind = session.connectionKind();
   for (const node of upstream.usableReplicas()) {
-    const part = session.newPart(command);
-    part.sink = { deliver: giveRequest };
-    node.connection(part.connectionKind).append(part, bytes, frame.start, frame.at);
+    // Nobody waits for the reply, and one that refuses must not have it sent elsewhere.
+    node.connection(kind).append(null, bytes, frame.start, frame.at);
   }
 }
 

@@ -40,18 +40,33 @@ export class ListenerTls {
       rejectUnauthorized: asksClients,
       handshakeTimeout: HANDSHAKE_MS,
     });
-    server.on('secureConnection', onSecure);
+    /** Whose handshake is not over yet, by where they come from. */
+    const shaking = new Map<string, Socket>();
+    server.on('secureConnection', (socket) => {
+      shaking.delete(originOf(socket));
+      onSecure(socket);
+    });
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     this.#servers.add(server);
     return {
       take: (socket) => {
+        const origin = originOf(socket);
+        shaking.set(origin, socket);
+        socket.once('close', () => {
+          if (shaking.get(origin) === socket) shaking.delete(origin);
+        });
         server.emit('connection', socket);
       },
       close: () => {
         this.#servers.delete(server);
+        for (const socket of shaking.values()) socket.destroy();
       },
     };
   }
+}
+
+function originOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function contextOf({ cert, key, ca }: ListenerCertificate): {
