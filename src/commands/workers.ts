@@ -111,13 +111,19 @@ export class Workers {
           this.#waiting.get(message.id)?.(message.report);
         }
       });
-      worker.once('exit', (code, signal) => {
+      const ended = (how: string): void => {
         this.#running.delete(number);
         this.#clients.delete(number);
         this.#tellOthers();
         if (this.#isClosing) return resolve();
-        if (!hasStarted) reject(new Error(`worker ${number} did not start (${signal ?? `status ${code}`})`));
-        else this.#startAgain(number, startedAt, signal ?? `status ${code}`);
+        if (!hasStarted) reject(new Error(`worker ${number} did not start (${how})`));
+        else this.#startAgain(number, startedAt, how);
+      };
+      worker.once('exit', (code, signal) => ended(signal ?? `status ${code}`));
+      worker.on('error', (error) => {
+        this.#log.error({ worker: number, how: error.message }, 'a worker can not be reached');
+        // No process was made, and none will exit.
+        if (worker.process.pid === undefined) ended(error.message);
       });
     });
     // What was told before it was there.

@@ -60,12 +60,16 @@ export async function followXds(options: FollowOptions): Promise<Follower> {
   return following;
 }
 
+/** A fault of ours, which the same response brings about again. */
+class NotTaken extends Error {}
+
 class Following implements Follower {
   readonly #options: FollowOptions;
   readonly #held = new Map<TypeUrl, { version: string; versions: Map<string, string> }>(
     TYPE_URLS.map((typeUrl) => [typeUrl, { version: '', versions: new Map() }]),
   );
   readonly #backoff = new Backoff();
+  readonly #faultBackoff = new Backoff();
   readonly #stopped = new AbortController();
   #variant: Variant = 'delta';
   #hasClusters = false;
@@ -96,11 +100,13 @@ class Following implements Follower {
     while (!signal.aborted) {
       let why = 'the control plane ended the stream';
       let isOtherVariantDue = false;
+      let isOurFault = false;
       try {
         await this.#session();
       } catch (error) {
         why = error instanceof Error ? error.message : String(error);
         isOtherVariantDue = isUnimplemented(error);
+        isOurFault = error instanceof NotTaken;
       }
       const wasConnected = this.isConnected;
       this.isConnected = false;
@@ -111,8 +117,12 @@ class Following implements Follower {
       }
       if (isOtherVariantDue) this.#variant = 'delta';
       // Connections end now and then, for their age or a renewed certificate: it counts whether there is another.
-      if (!wasConnected) this.#say(why);
-      await sleep(this.#backoff.next(), undefined, { signal }).catch(() => {});
+      if (isOurFault) this.#options.log.warn(why);
+      else if (!wasConnected) this.#say(why);
+      // Of its own: each stream that is accepted resets the other one.
+      const backoff = isOurFault ? this.#faultBackoff : this.#backoff;
+      if (!isOurFault) this.#faultBackoff.reset();
+      await sleep(backoff.next(), undefined, { signal }).catch(() => {});
     }
   }
 
@@ -147,7 +157,9 @@ class Following implements Follower {
       let isWaiting = false;
       for await (const response of client.responses()) {
         this.#accepted();
-        await this.#take(response);
+        await this.#take(response).catch((error: unknown) => {
+          throw new NotTaken(`what the control plane sent could not be carried out: ${String(error)}`);
+        });
         if (this.#subscriptions.has(LISTENER_TYPE) || isWaiting) continue;
         isWaiting = true;
         timers.push(setTimeout(() => this.#subscribe(LISTENER_TYPE, []), ENDPOINTS_LIMIT_MS));

@@ -266,6 +266,23 @@ test('who is refused says so once, and goes on asking', async (t) => {
   assert.equal(follower.isConnected, false);
 });
 
+test('a fault of our own is told each time, and waits longer from one to the next', async (t) => {
+  const here = await stage();
+  t.after(() => here[Symbol.asyncDispose]());
+  here.source.setSnapshot(snapshotOf({ clusters: { a: 1 } }));
+  const { receiver, lines } = await follow(t, here.server.address);
+  const times: number[] = [];
+  receiver.apply = () => {
+    times.push(performance.now());
+    return Promise.reject(new Error('a fault of ours'));
+  };
+  const told = (): number => lines.filter((line) => line.includes('a fault of ours')).length;
+  await eventually('three of them', () => told() >= 3 || undefined, { ...PATIENT, seen: () => lines.join() });
+  const [first = 0, second = 0, third = 0] = times;
+  // Twice as long, with jitter: 800 to 1600 ms, then 1600 to 3200 ms.
+  assert.ok(third - second > 1_500, `${second - first} ms, then ${third - second} ms`);
+});
+
 test('more than 4 MiB in one response are taken', async (t) => {
   const here = await stage();
   t.after(() => here[Symbol.asyncDispose]());
