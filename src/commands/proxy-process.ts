@@ -12,7 +12,7 @@ import type { RunningSource, StartSource } from './proxy-source.ts';
 import { openListenerTls } from './proxy-tls.ts';
 import { stopAsked } from './stop-asked.ts';
 import type { ListenerFiles } from './tls-arguments.ts';
-import { FirstProcess, workerNumber } from './workers.ts';
+import { FirstProcess, leaveFirstProcess, workerNumber } from './workers.ts';
 
 export interface ProcessOptions {
   readonly proxy: Omit<ProxyOptions, 'log' | 'tls' | 'ids'>;
@@ -27,16 +27,19 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
   const worker = workerNumber();
   const log = worker === undefined ? programLog : programLog.child({ worker });
   const { listenerFiles } = options;
-  const secured = listenerFiles && (await openListenerTls(listenerFiles, log));
-  const proxy = await Proxy.create({
-    ...options.proxy,
-    tls: secured?.tls,
-    ids: worker === undefined ? undefined : { first: worker, step: options.workers },
-    log,
-  });
-  // Closed whatever happens: what is open by then would keep the process alive, with nobody to serve.
-  const opened: (() => Promise<void> | void)[] = [() => secured?.close(), () => proxy.close()];
+  // Closed whatever happens: what is open by then, the channel to the first process too, would keep this one alive, with
+  // nobody to serve.
+  const opened: (() => Promise<void> | void)[] = worker === undefined ? [] : [leaveFirstProcess];
   try {
+    const secured = listenerFiles && (await openListenerTls(listenerFiles, log));
+    opened.push(() => secured?.close());
+    const proxy = await Proxy.create({
+      ...options.proxy,
+      tls: secured?.tls,
+      ids: worker === undefined ? undefined : { first: worker, step: options.workers },
+      log,
+    });
+    opened.push(() => proxy.close());
     const metrics = new Registry();
     createProxyMetrics(metrics, proxy);
     let running: RunningSource | undefined;
@@ -56,7 +59,6 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
       log.info('stopping');
     } else {
       const first = followFirst(proxy, metrics, notReady);
-      opened.unshift(() => first.close());
       running = await options.startSource(proxy, log, metrics);
       opened.push(async () => await running?.close());
       first.started();

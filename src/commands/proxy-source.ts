@@ -41,6 +41,16 @@ export interface SourceOptions extends TlsArguments {
   readonly upstreamPasswordFile?: string;
 }
 
+/** Names of the command's options. */
+const FLAGS_OF_ONE_UPSTREAM = [
+  'mode',
+  'reads',
+  'readPolicy',
+  'listen',
+  'clientPasswordFile',
+  'upstreamPasswordFile',
+];
+
 export interface RunningSource {
   /** What the source itself waits for before there can be a plan. */
   waitingFor?(): string | undefined;
@@ -67,6 +77,7 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
     command.error('error: --tls-ca, --tls-cert and --tls-key are for --xds-address; remove them');
   if (!kubernetes && (options.watchNamespace !== undefined || options.selector !== undefined))
     command.error('error: --watch-namespace and --selector narrow what --kubernetes watches; remove them');
+  if (upstream === undefined) refuseFlagsOfOneUpstream(command);
   const { namespace, hosts, bind, zone, nodeId = hostname() } = options;
   if (xdsAddress !== undefined) {
     const node = { id: nodeId, namespace, hosts, bind, zone };
@@ -84,6 +95,17 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
     await followFlags(proxy, options);
     return undefined;
   };
+}
+
+/** Else who asked for a password by flag would have a listener that is open. */
+function refuseFlagsOfOneUpstream(command: Command): void {
+  const given = FLAGS_OF_ONE_UPSTREAM.filter((name) =>
+    ['cli', 'env'].includes(command.getOptionValueSource(name) ?? ''),
+  );
+  const flags = command.options.filter((option) => given.includes(option.attributeName()));
+  if (flags.length === 0) return;
+  const names = flags.map(({ long, envVar }) => `${long} (${envVar})`).join(', ');
+  command.error(`error: ${names}: for --upstream only, elsewhere the objects say it; remove it`);
 }
 
 function startKubernetes(command: Command, options: SourceOptions): StartSource {

@@ -214,10 +214,11 @@ export class FirstProcess {
       tell({ kind: 'clients', count: count() });
     });
   }
+}
 
-  close(): void {
-    if (process.connected) cluster.worker?.disconnect();
-  }
+/** A worker that has nothing more to do ends then by itself. */
+export function leaveFirstProcess(): void {
+  if (process.connected) cluster.worker?.disconnect();
 }
 
 function tell(message: ToPrimary): void {

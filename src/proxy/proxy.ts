@@ -182,6 +182,7 @@ export class Proxy {
         continue;
       }
       this.#listening.delete(planned);
+      this.#options.log.info(`${listener.id} no longer listens on ${listening.address}`);
       void listening.close(this.#options.drainMs);
     }
     for (const [id, { upstream }] of before) {

@@ -35,6 +35,10 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
   [['--config', 'objects', '--selector', 'a=b'], /narrow what --kubernetes watches; remove them/],
   [[...XDS, '--watch-namespace', 'redis'], /narrow what --kubernetes watches; remove them/],
   [[...XDS, '--node-id', ' '], /write a name/],
+  [
+    [...XDS, '--client-password-file', 'f', '--read-policy', 'ANY'],
+    /--read-policy \(REDPILOT_READ_POLICY\), --client-password-file \(REDPILOT_CLIENT_PASSWORD_FILE\): for --upstream only/,
+  ],
   [[...XDS, '--hosts', 'a,,b'], /write hosts with a comma between them/],
 ];
 for (const [args, why] of WRONG) {

@@ -77,17 +77,27 @@ test('several workers are one proxy', async (t) => {
   });
 });
 
-test('what keeps workers from starting is said once, and ends the command', async () => {
-  const { status, lines } = await failedProxyCommand([
-    '--workers=2',
-    '--admin-address=127.0.0.1:0',
-    '--upstream=127.0.0.1:1',
-    '--client-password-file=/nowhere',
-  ]);
-  assert.equal(status, 1);
-  assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? '', /--client-password-file \/nowhere: it can't be read/);
-});
+const KEEPS_FROM_STARTING: readonly (readonly [flags: readonly string[], why: RegExp])[] = [
+  [['--client-password-file=/nowhere'], /--client-password-file \/nowhere: it can't be read/],
+  // Looked at before there is a proxy to close.
+  [
+    [`--tls-listener-cert=${import.meta.filename}`, `--tls-listener-key=${import.meta.filename}`],
+    /--tls-listener-cert .* is not a certificate/,
+  ],
+];
+for (const [flags, why] of KEEPS_FROM_STARTING) {
+  test(`what keeps workers from starting is said once, and ends the command (${flags[0]?.split('=')[0]})`, async () => {
+    const { status, lines } = await failedProxyCommand([
+      '--workers=2',
+      '--admin-address=127.0.0.1:0',
+      '--upstream=127.0.0.1:1',
+      ...flags,
+    ]);
+    assert.equal(status, 1);
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? '', why);
+  });
+}
 
 function connect(t: TestContext, port: number): Redis {
   const made = new Redis({
