@@ -27,6 +27,10 @@ const FILE_LIMIT_MS = 300_000;
 /** More would wait for each other instead of for their servers. */
 const FILES_AT_A_TIME = 3;
 
+/** Each file at a time has its own: what one calls free another may be about to take. */
+const FIRST_PORT = 12_000;
+const PORTS_OF_A_FILE = 6_000;
+
 /** Begun last, one of these would be all that still runs. */
 const LONGEST = [
   'kubernetes-faults',
@@ -68,7 +72,7 @@ const others = wanted.filter((file) => !endToEnd.includes(file));
 if (others.length > 0) process.stdout.write(await runFiles(others, true));
 const isLong = (file: string): boolean => LONGEST.some((name) => file.endsWith(`/${name}.test.ts`));
 const queue = [...endToEnd.filter(isLong), ...endToEnd.filter((file) => !isLong(file))];
-await Promise.all(Array.from({ length: FILES_AT_A_TIME }, takeFromQueue));
+await Promise.all(Array.from({ length: FILES_AT_A_TIME }, (_, index) => takeFromQueue(index)));
 finish();
 
 /** Here, where its progress can be seen; a test that misses one says so itself. */
@@ -82,22 +86,31 @@ async function fetchBinaries(): Promise<void> {
 }
 
 /** What one file says is printed in one piece: several run at a time. */
-async function takeFromQueue(): Promise<void> {
+async function takeFromQueue(index: number): Promise<void> {
+  const first = FIRST_PORT + index * PORTS_OF_A_FILE;
+  const env = { REDPILOT_PORTS: `${first}-${first + PORTS_OF_A_FILE - 1}` };
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     const startedMs = performance.now();
-    const said = await runFiles([file], false);
+    const said = await runFiles([file], false, env);
     const seconds = Math.round((performance.now() - startedMs) / 1_000);
     process.stdout.write(`# ${file}, ${seconds} s\n${said}`);
   }
 }
 
 /** Resolves to what is to be printed of it. */
-async function runFiles(files: readonly string[], concurrency: boolean): Promise<string> {
-  const stream = run({
+async function runFiles(
+  files: readonly string[],
+  concurrency: boolean,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  // Not in one expression: the types of Node do not know env.
+  const options = {
     files: files.map((file) => `${root}${file}`),
     concurrency,
     timeout: FILE_LIMIT_MS,
-  });
+    env: { ...process.env, ...env },
+  };
+  const stream = run(options);
   stream.on('test:pass', (event) => {
     if (event.skip === undefined || event.skip === false) {
       // The file itself is reported as a test around its tests.

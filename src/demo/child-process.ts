@@ -107,15 +107,32 @@ export async function startProcess(binary: string, args: readonly string[]): Pro
   };
 }
 
-/** Ports of 127.0.0.1 that nobody listens on, all different. */
+/**
+ * Ports of 127.0.0.1 that nobody listens on, all different, and none of those that the kernel gives to connections: one of
+ * these may be anybody's a moment later.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listenOn(0)));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const { first, last } = portRange();
+  const ports: number[] = [];
+  for (let tried = first; ports.length < count; tried++) {
+    if (tried > last) throw new Error(`no ${count} free ports of 127.0.0.1 from ${first} to ${last}`);
+    nextPort ??= first + Math.floor(Math.random() * (last - first));
+    const port = nextPort;
+    nextPort = port < last ? port + 1 : first;
+    const server = await listenOn(port).catch(() => undefined);
+    if (server === undefined) continue;
+    await new Promise((resolve) => server.close(resolve));
+    ports.push(port);
+  }
   return ports;
+}
+
+let nextPort: number | undefined;
+
+/** REDPILOT_PORTS=FIRST-LAST gives processes that run side by side their own: what is free may be what another is about to take. */
+function portRange(): { readonly first: number; readonly last: number } {
+  const [first = 12_000, last = 31_999] = (process.env['REDPILOT_PORTS']?.split('-') ?? []).map(Number);
+  return { first, last };
 }
 
 /** Fails with one line where something listens on the port, or nobody may. */
