@@ -55,7 +55,9 @@ const BENCHMARKS: Readonly<
     load: () => import('./kubernetes-silence.ts'),
   },
   soak: {
-    what: 'memory, missed changes and errors over minutes of changes before hundreds of streams; `proxy`: of the proxy',
+    what:
+      'memory, missed changes and errors over minutes of changes before hundreds of streams ' +
+      '(--minutes 5 --streams 300 --hosts 50 --every 0.25); `proxy`: of the proxy',
     load: () => import('./soak.ts'),
   },
 };
@@ -66,6 +68,10 @@ if (benchmark === undefined) {
   const list = Object.entries(BENCHMARKS).map(([known, { what }]) => `  ${known.padEnd(20)}${what}`);
   process.stderr.write(`npm run bench -- NAME, where NAME is one of\n${list.join('\n')}\n`);
   process.exit(2);
+}
+if (args.includes('--help')) {
+  process.stdout.write(`${name}: ${benchmark.what}\n`);
+  process.exit();
 }
 const { run } = await benchmark.load();
 await run(args);

@@ -2,12 +2,13 @@
  * Minutes of changes before hundreds of streams: does the memory of the control plane grow, does a stream miss a change,
  * does a client of a real Envoy see an error (`npm run soak -- --minutes 10`).
  *
- * The control plane is a process of its own. Four changes a second: edits of policies and upstreams, objects that go and
+ * The control plane is a process of its own. Four changes a second, or one every `--every` seconds: edits of policies and upstreams, objects that go and
  * come back, YAML mistakes and their repair; now and then a stream that ends and another that begins.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 import { Redis } from 'ioredis';
 
@@ -23,7 +24,6 @@ import { SimulatedSidecar } from './simulated-sidecar.ts';
 import { REAL_HOST, SoakObjects } from './soak-objects.ts';
 import { soakProxy } from './soak-proxy.ts';
 
-const CHANGE_MS = 250;
 const PROGRESS_MS = 10_000;
 const SAMPLE_MS = 1_000;
 const DRAIN_SECONDS = 3;
@@ -32,17 +32,13 @@ interface Options {
   readonly minutes: number;
   readonly streams: number;
   readonly hosts: number;
+  /** Seconds between two changes. */
+  readonly every: number;
 }
 
 export async function run(args: readonly string[]): Promise<void> {
   if (args[0] === 'proxy') return await soakProxy(args.slice(1));
-  const number = (flag: string, otherwise: number): number =>
-    Number(args[args.indexOf(flag) + 1 || args.length] ?? otherwise) || otherwise;
-  const options = {
-    minutes: number('--minutes', 5),
-    streams: number('--streams', 300),
-    hosts: number('--hosts', 50),
-  };
+  const options = parse(args);
   const ends: (() => Promise<void> | void)[] = [];
   try {
     const problems = await soak(options, (end) => void ends.push(end));
@@ -53,8 +49,32 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
+function parse(args: readonly string[]): Options {
+  const defaults = { minutes: '5', streams: '300', hosts: '50', every: '0.25' };
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: defaults.minutes },
+      streams: { type: 'string', default: defaults.streams },
+      hosts: { type: 'string', default: defaults.hosts },
+      every: { type: 'string', default: defaults.every },
+    },
+  });
+  const positive = (name: keyof Options): number => {
+    const value = Number(values[name]);
+    if (!(value > 0)) throw new TypeError(`--${name} needs a number over 0, such as ${defaults[name]}`);
+    return value;
+  };
+  return {
+    minutes: positive('minutes'),
+    streams: positive('streams'),
+    hosts: positive('hosts'),
+    every: positive('every'),
+  };
+}
+
 async function soak(
-  { minutes, streams, hosts }: Options,
+  { minutes, streams, hosts, every }: Options,
   after: (end: () => Promise<void> | void) => void,
 ): Promise<readonly string[]> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -128,7 +148,7 @@ async function soak(
   const end = start + minutes * 60_000;
   let [changes, saidAt, sampledAt] = [0, start, start];
   while (Date.now() < end) {
-    const next = sleep(CHANGE_MS);
+    const next = sleep(every * 1_000);
     const changedAt = Date.now();
     const isSeen = await objects.change(changes);
     changes += 1;
