@@ -5,8 +5,8 @@ import { Redis } from 'ioredis';
 
 import type { CommandEntry } from '../redis/command-spec.ts';
 import { Connector } from '../sources/observations/connector.ts';
+import { clientTlsOptions } from '../sources/observations/tls-options.ts';
 import type { NodeOptions } from './node.ts';
-import { tlsOptions } from './socket.ts';
 
 /** Longer than that is no answer. */
 const ANSWER_MS = 500;
@@ -40,7 +40,7 @@ export class Conversation {
       connectTimeout: connectTimeoutMs,
       commandTimeout: ANSWER_MS,
       disableClientInfo: true,
-      ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+      ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
       ...(credentials === undefined ? {} : { password: credentials.password.reveal() }),
       ...(credentials?.username === undefined ? {} : { username: credentials.username }),
     });

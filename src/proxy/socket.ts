@@ -1,11 +1,12 @@
 /**
  * A socket to Redis, plain or TLS, that reads into a buffer of the caller's.
  */
-import { connect, isIP, Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { connect, Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 import type { TcpKeepalive } from '../api/objects.ts';
 import type { UpstreamTls } from '../plan/routing-plan.ts';
+import { clientTlsOptions } from '../sources/observations/tls-options.ts';
 
 export interface SocketOptions {
   readonly host: string;
@@ -66,7 +67,7 @@ export function openSocket(
   const socket =
     tls === undefined
       ? connect(options)
-      : connectOrFail(() => connectTls({ ...options, ...tlsOptions(tls) }));
+      : connectOrFail(() => connectTls({ ...options, ...clientTlsOptions(tls) }));
   const { timeMs, intervalMs, probes } = keepalive;
   if (intervalMs !== undefined || probes !== undefined) {
     (socket as ProbingSocket).setKeepAlive(
@@ -86,16 +87,4 @@ function connectOrFail(open: () => Socket): Socket {
   } catch (error) {
     return new Socket().destroy(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-export function tlsOptions(tls: UpstreamTls): ConnectionOptions {
-  const { serverName, skipVerification, authorities, certificate } = tls;
-  return {
-    // An address is never asked for (RFC 6066), but the certificate must be for it all the same.
-    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
-    rejectUnauthorized: !skipVerification,
-    ...(authorities === undefined ? {} : { ca: authorities.reveal() }),
-    ...(certificate === undefined ? {} : { cert: certificate.chain.reveal(), key: certificate.key.reveal() }),
-  };
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { connect, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createSecureContext, createServer } from 'node:tls';
 
 import { pino } from 'pino';
 
 import { SecretText } from '../../src/api/secret-text.ts';
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, UpstreamTls } from '../../src/plan/routing-plan.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
@@ -43,6 +46,15 @@ interface Through {
   readonly log: () => string;
 }
 
+/** From now on they are what this process takes for the system's: OpenSSL looks there when it is first asked. */
+async function makeSystemTrust(t: TestContext, authorities: string): Promise<void> {
+  const folder = await temporaryFolder('system');
+  t.after(() => removeFolder(folder));
+  await writeFile(join(folder, 'authorities.crt'), authorities);
+  process.env['SSL_CERT_FILE'] = join(folder, 'authorities.crt');
+  process.env['SSL_CERT_DIR'] = folder;
+}
+
 async function start(t: TestContext, plan: RoutingPlan): Promise<Through> {
   const lines: string[] = [];
   const proxy = await Proxy.create({
@@ -66,6 +78,7 @@ test('the proxy speaks TLS to Redis', async (t) => {
   const redis = await needTlsRedis(t);
   if (redis === undefined) return;
   const [ours, theirs] = [await createAuthority(validFor(2)), await createAuthority(validFor(2))];
+  await makeSystemTrust(t, ours.certificate);
   const yesterday = {
     notBefore: new Date(Date.now() - 2 * 86_400_000),
     notAfter: new Date(Date.now() - 86_400_000),
@@ -99,6 +112,15 @@ test('the proxy speaks TLS to Redis', async (t) => {
   const good: readonly (readonly [what: string, RoutingPlan])[] = [
     ['simple', planWith(right, 'proxy', trusting())],
     ['mutual', planWith(mutual, 'proxy', await presenting(ours))],
+    ["an authority of the system's", planWith(right, 'proxy', trusting({ authorities: undefined }))],
+    [
+      "mutual, an authority of the system's",
+      planWith(mutual, 'proxy', { ...(await presenting(ours)), authorities: undefined }),
+    ],
+    [
+      "cluster, an authority of the system's",
+      planWith(cluster, 'cluster', trusting({ authorities: undefined })),
+    ],
     ['unverified', planWith(foreign, 'proxy', trusting({ skipVerification: true }))],
     [
       'by address',
@@ -122,6 +144,11 @@ test('the proxy speaks TLS to Redis', async (t) => {
     [
       'signed by somebody else',
       planWith(await startServer(await certified(theirs)), 'proxy', trusting()),
+      /UNABLE_TO_VERIFY|SELF_SIGNED/,
+    ],
+    [
+      "by none of the system's",
+      planWith(await startServer(await certified(theirs)), 'proxy', trusting({ authorities: undefined })),
       /UNABLE_TO_VERIFY|SELF_SIGNED/,
     ],
     [

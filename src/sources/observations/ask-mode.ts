@@ -1,13 +1,11 @@
 /**
  * Asks one Redis server what it calls its own mode.
  */
-import { isIP } from 'node:net';
-import { checkServerIdentity, getCACertificates, type ConnectionOptions } from 'node:tls';
-
 import { Redis } from 'ioredis';
 
-import type { ModeQuestion, ObservedMode, QuestionTls } from '../../world/observation.ts';
+import type { ModeQuestion, ObservedMode } from '../../world/observation.ts';
 import { Connector } from './connector.ts';
+import { clientTlsOptions } from './tls-options.ts';
 
 /** Resolves with the answer; fails with one line, free of secrets, that reads on after "can't be asked: ". */
 export type AskMode = (
@@ -31,7 +29,7 @@ export const askMode: AskMode = async ({ address, port }, { credentials, tls }, 
     disableClientInfo: true,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
-    ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+    ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
   });
   let failure: Error | undefined;
   client.on('error', (error) => {
@@ -71,22 +69,6 @@ async function present(client: Redis, credentials: ModeQuestion['credentials']):
     () => undefined,
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   );
-}
-
-function tlsOptions({
-  serverName,
-  skipVerification,
-  authorities,
-  certificate,
-}: QuestionTls): ConnectionOptions {
-  return {
-    // An address is nothing to ask for by name, but the certificate must be for it nevertheless.
-    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
-    checkServerIdentity: (_host, presented) => checkServerIdentity(serverName, presented),
-    rejectUnauthorized: !skipVerification,
-    ca: authorities?.reveal() ?? getCACertificates('system'),
-    ...(certificate === undefined ? {} : { cert: certificate.chain.reveal(), key: certificate.key.reveal() }),
-  };
 }
 
 /** Valkey calls it server_mode. */
