@@ -10,7 +10,8 @@ import { ProxyPlanning, type ProxyView } from './proxy-planning.ts';
 
 export const PROXY_DEFAULTS = {
   hedgeAfterMs: 200,
-  failoverWaitMs: 4_000,
+  /** Longer than a failover takes with a node timeout of 5 s. */
+  failoverWaitMs: 10_000,
   maxClients: 10_000,
   drainMs: 5_000,
 } as const;

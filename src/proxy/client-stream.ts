@@ -37,6 +37,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
   #maxPending = FIRST_PENDING;
   /** Nothing more is taken from it; it is closed when all is answered. */
   isEnding = false;
+  #hasHungUp = false;
   #isPaused = false;
   #isHeld = false;
   #afterAnswers: (() => void) | null = null;
@@ -63,6 +64,10 @@ export abstract class ClientStream implements Flushable, ReplySink {
   /** How many bytes have come that were not worked off. */
   protected abstract unworked(): number;
   protected abstract closed(): void;
+
+  get isGone(): boolean {
+    return this.isClosed || this.#hasHungUp;
+  }
 
   get isStopped(): boolean {
     return this.#isPaused || this.isEnding || this.isClosed;
@@ -97,6 +102,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
     const isAwaited = this.#isHeld && this.#afterAnswers === null;
     // What may wait for ever, or take an element out of a list, would do so for nobody.
     if (isAwaited || (this.#owned !== null && this.#owned.size > 0)) return this.destroy();
+    this.#hasHungUp = true;
     this.end();
     if (this.replies.isEmpty) return;
     const limit = setTimeout(() => this.destroy(), HALF_OPEN_MS);

@@ -120,7 +120,11 @@ class Gathering {
   }
 
   sinkFor(index: number): ReplySink {
+    const { sink } = this.#request;
     return {
+      get isGone() {
+        return sink?.isGone === true;
+      },
       deliver: (part, bytes, start, end) => {
         this.#replies[index] = Buffer.from(bytes.subarray(start, end));
         giveRequest(part);

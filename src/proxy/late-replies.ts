@@ -30,6 +30,10 @@ export class LateReplies implements ReplySink {
     return this.#sink.client ?? '';
   }
 
+  get isGone(): boolean {
+    return this.#sink.isGone === true;
+  }
+
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
     const reply = Buffer.from(bytes.subarray(start, end));
     // A second answer, where two nodes were asked, is nobody's.

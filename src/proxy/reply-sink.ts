@@ -4,6 +4,8 @@ import type { Request } from './request.ts';
 export interface ReplySink {
   /** HOST:PORT of whose command it is, where that is known. */
   readonly client?: string;
+  /** Nobody waits any more, as far as can be seen: what was not sent yet need not be. */
+  readonly isGone?: boolean;
   /** Takes the request's reply, `bytes[start, end)`; what must stay has to be copied. The request is the sink's again. */
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void;
 }

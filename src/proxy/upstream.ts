@@ -282,6 +282,11 @@ export abstract class Upstream implements NodeOwner {
     for (const entry of held) {
       const { request } = entry;
       if (request.generation !== entry.generation) continue;
+      // A client that has gone may have asked again elsewhere: what is sent later than that comes twice, or undoes it.
+      if (request.sink!.isGone === true) {
+        this.#answer(request, entry.reply ?? REPLIES.noUpstreamHost);
+        continue;
+      }
       if (entry.notBefore > now && entry.until > now) {
         this.#held.push(entry);
         continue;

@@ -10,7 +10,7 @@ import { needRedis } from './environment.ts';
 import { SteadyLoad, type Sent } from './proxy-load.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 
-const POLICIES: readonly ReadPolicy[] = ['PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
+const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
 
 /** So much longer than without a fault may a read take. */
 const SLOWER_BY_MS = 500;
@@ -61,7 +61,10 @@ for (const from of ['path', 'wheel'] as const) {
           const reads = await load.finished('read');
           const failed = reads.filter(({ error }) => error !== undefined);
           assert.ok(reads.length > 300, `only ${reads.length} reads`);
-          assert.deepEqual(failed, []);
+          // A read of a stopped primary has `opTimeout`, too.
+          if (policy !== 'MASTER' || way === 'killed') assert.deepEqual(failed, []);
+          // There nobody else may be asked: it takes as long as the failover.
+          if (policy === 'MASTER') return;
           // The other shards are without a fault, on the same machine at the same time.
           const [touched, others] = [reads.filter(isTouched), reads.filter((read) => !isTouched(read))];
           assert.ok(touched.length > 50 && others.length > 50);
@@ -73,12 +76,14 @@ for (const from of ['path', 'wheel'] as const) {
           );
         });
       }
-      await t.test('writes fail, if at all, only until there is a new primary', async () => {
+      await t.test('writes fail only where the node that died may have carried them out', async () => {
         const writes = (await Promise.all(loads.map(([, load]) => load.finished('write')))).flat();
-        const late = writes.filter(
-          ({ error, startedAt }) => error !== undefined && startedAt > after + 1_000,
+        const failed = writes.filter(({ error }) => error !== undefined);
+        // What waited for the new primary has other words.
+        assert.deepEqual(
+          failed.filter(({ error, startedAt }) => error !== 'upstream failure' || startedAt > after + 1_000),
+          [],
         );
-        assert.deepEqual(late, []);
       });
       victim.process.signal('SIGCONT');
     });

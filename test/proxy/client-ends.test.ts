@@ -56,6 +56,23 @@ test('a client that ends its direction gets the replies to what it asked', async
   await nobodyLeft(proxy);
 });
 
+test('what waited for a node that may be asked is not sent once its client has gone', async (t) => {
+  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '-TRYAGAIN later\r\n'));
+  const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
+  const count = (words: string): number => redis.asked.filter((each) => each === words).length;
+  const gone = clientOf(t, port);
+  gone.socket.write('INCR a\r\nMSET b 1 {c}c 1\r\n');
+  await eventually('tries', () => (count('INCR a') > 1 && count('MSET b 1 {c}c 1') > 1) || undefined);
+  gone.socket.destroy();
+  await nobodyLeft(proxy);
+  const before = count('INCR a');
+  const other = clientOf(t, port);
+  other.socket.write('INCR d\r\n');
+  await eventually('tries of somebody else', () => count('INCR d') > 4 || undefined);
+  // One was on its way.
+  assert.ok(count('INCR a') <= before + 1, `${count('INCR a')} tries, ${before} of them before`);
+});
+
 test('a client that ends its direction with nothing under way is ended at once', async (t) => {
   const { proxy, port } = await setUp(t);
   const client = clientOf(t, port, true);
