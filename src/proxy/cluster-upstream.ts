@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { Conversation } from './conversation.ts';
-import { topologyFrom, topologyFromSeeds } from './discovery.ts';
+import { topologyFromSeeds, topologyFromSome } from './discovery.ts';
 import { judgeFitness } from './fitness.ts';
 import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
@@ -16,7 +16,6 @@ import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { MASTER, Shard } from './shard.ts';
 import {
-  betterTopology,
   parseMigratingSlots,
   parseReplication,
   parseZone,
@@ -24,13 +23,13 @@ import {
   type ShardPlace,
   type Topology,
 } from './topology.ts';
-import { Upstream, type NodeStatus, type UpstreamSettings, type UpstreamStatus } from './upstream.ts';
+import type { NodeStatus, UpstreamStatus } from './upstream-status.ts';
+import { Upstream, type UpstreamSettings } from './upstream.ts';
 
 /** While slots move. */
 const MOVING_MS = 250;
 /** While somebody is missing. */
 const HURRIED_MS = 100;
-const NODES_ASKED = 3;
 /** A replica that a new map does not list stays so long, where the map lists no other. */
 const KEPT_MS = 10_000;
 const NOBODY = 0xffff;
@@ -130,6 +129,11 @@ export class ClusterUpstream extends Upstream {
     this.#refreshSoon(0);
   }
 
+  protected override noteMoving(place: number): void {
+    this.#migrations.slots.add(place);
+    this.#slotsMove();
+  }
+
   protected choose(request: Request): Node | null {
     const shard = this.#shards[this.#slots[request.place]!];
     if (shard === undefined) return null;
@@ -156,8 +160,7 @@ export class ClusterUpstream extends Upstream {
     const isNamed = refusal.host !== '' && refusal.host !== '?';
     const node = this.#knownAt({ host: isNamed ? refusal.host : from.options.host, port: refusal.port }).node;
     if (refusal.kind === 'ask') {
-      this.#migrations.slots.add(request.place);
-      this.#slotsMove();
+      this.noteMoving(request.place);
     } else {
       // To another primary: the slot has moved. To a replica: that was promoted.
       if (this.#shards.some(({ primary }) => primary === node)) this.#slotsMove();
@@ -250,11 +253,7 @@ export class ClusterUpstream extends Upstream {
   /** From known nodes that answer, else from the seeds. */
   async #ask(): Promise<Topology | undefined> {
     const alive = [...this.#known.values()].filter(({ node }) => !node.isDead && !node.isSilent);
-    const asked = shuffled(alive).slice(0, NODES_ASKED);
-    const answers = await Promise.all(
-      asked.map(({ node, conversation }) => topologyFrom(conversation, node.options)),
-    );
-    const best = answers.reduce(betterTopology, undefined);
+    const best = await topologyFromSome(alive);
     if (best !== undefined) return best;
     const { found, problem } = await topologyFromSeeds(this.#plan);
     this.#tell(problem);
@@ -388,11 +387,4 @@ export class ClusterUpstream extends Upstream {
     const promotedAt = this.#promotedAt.get(shard.primary) ?? -Infinity;
     return performance.now() - Math.max(promotedAt, shard.primary.usableSince);
   }
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => [Math.random(), item] as const)
-    .sort(([a], [b]) => a - b)
-    .map(([, item]) => item);
 }

@@ -1,10 +1,12 @@
 /**
- * What a Redis Cluster looks like, asked of one node or of all seeds.
+ * What a Redis Cluster looks like, asked of some nodes or of all seeds.
  */
 import type { ClusterUpstream } from '../plan/routing-plan.ts';
 import { Conversation } from './conversation.ts';
 import { addressOf, nodeOptionsOf } from './node.ts';
 import { betterTopology, parseTopology, type NodePlace, type Topology } from './topology.ts';
+
+const NODES_ASKED = 3;
 
 /** `problem`: why nobody says it; empty where somebody does. */
 export async function topologyFromSeeds(
@@ -27,7 +29,20 @@ export async function topologyFromSeeds(
   return { found, problem: found === undefined ? [...problems].join('; ') : '' };
 }
 
-export async function topologyFrom(
+/** Of nodes that are known, several: they need not agree. */
+export async function topologyFromSome(
+  known: readonly { readonly node: { readonly options: NodePlace }; readonly conversation: Conversation }[],
+): Promise<Topology | undefined> {
+  const shuffled = known
+    .map((each) => [Math.random(), each] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, each]) => each);
+  const asked = shuffled.slice(0, NODES_ASKED);
+  const answers = asked.map(({ node, conversation }) => topologyFrom(conversation, node.options));
+  return (await Promise.all(answers)).reduce(betterTopology, undefined);
+}
+
+async function topologyFrom(
   conversation: Conversation,
   asked: NodePlace,
   failed: (why: string) => void = () => {},

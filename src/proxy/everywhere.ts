@@ -4,34 +4,17 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
-import { REPLIES, encodeInteger } from './encode.ts';
+import { REPLIES } from './encode.ts';
+import { Gathering, behindLine, concatenate, same, sum, type Gathered, type Merge } from './gathering.ts';
 import { wordAt } from './locate.ts';
-import type { ReplySink } from './reply-sink.ts';
-import { giveRequest, type Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
-const MINUS = 0x2d;
-
-/** From all replies, none of them an error unless said, to one. */
-type Merge = (replies: readonly Buffer[]) => Buffer;
-
-interface Plan {
-  readonly merge: Merge;
+interface Plan extends Gathered {
   /** Replicas are told too, whatever they answer. */
   readonly replicasToo?: boolean;
-  /** One that succeeds is enough. */
-  readonly oneIsEnough?: boolean;
 }
 
-const same: Merge = (replies) => replies[0] ?? REPLIES.ok;
-const sum: Merge = (replies) =>
-  encodeInteger(replies.reduce((total, reply) => total + Number(lineOf(reply)), 0));
-/** Arrays, one behind the other. */
-const concatenate: Merge = (replies) => {
-  const count = replies.reduce((total, reply) => total + Number(lineOf(reply)), 0);
-  return Buffer.concat([Buffer.from(`*${count}\r\n`), ...replies.map(behindLine)]);
-};
 /** Arrays of 0 and 1, element by element. */
 const allTrue: Merge = (replies) => {
   const rows = replies.map((reply) => behindLine(reply).toString('latin1').trim().split('\r\n'));
@@ -104,50 +87,4 @@ function tellReplicas(session: Session, upstream: Upstream, bytes: Buffer, frame
     // Nobody waits for the reply, and one that refuses must not have it sent elsewhere.
     node.connection(kind).append(null, bytes, frame.start, frame.at);
   }
-}
-
-class Gathering {
-  readonly #request: Request;
-  readonly #plan: Plan;
-  readonly #replies: Buffer[];
-  #missing: number;
-
-  constructor(request: Request, plan: Plan, parts: number) {
-    this.#request = request;
-    this.#plan = plan;
-    this.#replies = Array.from({ length: parts });
-    this.#missing = parts;
-  }
-
-  sinkFor(index: number): ReplySink {
-    const { sink } = this.#request;
-    return {
-      get isGone() {
-        return sink?.isGone === true;
-      },
-      deliver: (part, bytes, start, end) => {
-        this.#replies[index] = Buffer.from(bytes.subarray(start, end));
-        giveRequest(part);
-        this.#missing -= 1;
-        if (this.#missing === 0) this.#answer();
-      },
-    };
-  }
-
-  #answer(): void {
-    const { merge, oneIsEnough } = this.#plan;
-    const good = this.#replies.filter((reply) => reply[0] !== MINUS);
-    const bad = this.#replies.find((reply) => reply[0] === MINUS);
-    const reply = bad !== undefined && (oneIsEnough !== true || good.length === 0) ? bad : merge(good);
-    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
-  }
-}
-
-/** Without its type and line end: `:12` is 12, `*3` is 3. */
-function lineOf(reply: Buffer): string {
-  return reply.toString('latin1', 1, reply.indexOf('\r\n'));
-}
-
-function behindLine(reply: Buffer): Buffer {
-  return reply.subarray(reply.indexOf('\r\n') + 2);
 }

@@ -29,7 +29,8 @@ import { beginTurn } from './turn.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
 import { knowsProbes } from './socket.ts';
 import { withoutEffect } from './without-effect.ts';
-import type { Upstream, UpstreamSettings, UpstreamStatus } from './upstream.ts';
+import type { UpstreamStatus } from './upstream-status.ts';
+import type { Upstream, UpstreamSettings } from './upstream.ts';
 
 const TICK_MS = 50;
 const MAX_REQUEST_BYTES = 1_073_741_824;

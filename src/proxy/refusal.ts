@@ -5,6 +5,8 @@ export type Refusal =
   | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
   /** The node can't serve anybody now. */
   | { readonly kind: 'unfit'; readonly word: 'LOADING' | 'MASTERDOWN' | 'CLUSTERDOWN' }
+  /** Some of the keys have moved to another node. */
+  | { readonly kind: 'torn' }
   /** The same node may do it in a moment. */
   | { readonly kind: 'later' };
 
@@ -32,7 +34,7 @@ export function parseRefusal(bytes: Uint8Array, start: number, end: number): Ref
       // Reads go on with cluster-allow-reads-when-down; a write waits without the node being passed by.
       return text.includes('only accepts read') ? { kind: 'later' } : { kind: 'unfit', word };
     case 'TRYAGAIN':
-      return { kind: 'later' };
+      return { kind: 'torn' };
     case 'READONLY':
       return { kind: 'later' };
     case undefined:

@@ -5,6 +5,7 @@
  * command waits, for at most `failoverWaitMs`.
  */
 import { Block, copyBytes } from './block.ts';
+import { sendByKey } from './by-key.ts';
 import type { Connection } from './connection.ts';
 import { describeCommands, type Conversation } from './conversation.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
@@ -14,6 +15,7 @@ import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { beginTurn, clock } from './turn.ts';
+import type { UpstreamStatus } from './upstream-status.ts';
 
 const MAX_HOPS = 5;
 /** At most this share of the last minute's reads is hedged. */
@@ -35,32 +37,6 @@ export interface UpstreamSettings {
   readonly slow?: SlowLog | undefined;
   /** A replica that may be further behind gets no reads; undefined: any may. */
   readonly maxLagMs?: number | undefined;
-}
-
-export interface UpstreamStatus {
-  readonly isReady: boolean;
-  readonly nodes: readonly NodeStatus[];
-  readonly events: Readonly<Record<string, number>>;
-  /** undefined: it has no topology that changes. */
-  readonly topologyAgeMs: number | undefined;
-  readonly shards?: readonly ShardStatus[];
-}
-
-export interface NodeStatus {
-  readonly address: string;
-  readonly role: string;
-  readonly state: string;
-  readonly reads: number;
-  readonly writes: number;
-  readonly latency: readonly number[];
-  /** undefined: not asked for, or it does not say. */
-  readonly zone: string | undefined;
-}
-
-export interface ShardStatus {
-  readonly slots: string;
-  readonly primary: string;
-  readonly replicas: readonly string[];
 }
 
 interface Held {
@@ -161,6 +137,9 @@ export abstract class Upstream implements NodeOwner {
   /** A redirection that was seen on a connection of a client's own. */
   noteMoved(_text: string): void {}
 
+  /** A slot whose keys are on their way. */
+  protected noteMoving(_place: number): void {}
+
   /** For a request that is to be sent now; null: nobody can be asked. */
   connectionFor(request: Request): Connection | null {
     const node = this.choose(request);
@@ -220,13 +199,21 @@ export abstract class Upstream implements NodeOwner {
       case 'unfit':
         node.update({ unfit: refusal.word });
         return this.#again(request, reply(), 0);
+      case 'torn':
+        this.noteMoving(request.place);
+        if (sendByKey(request, (part, own) => void this.send(part, own, 0, own.length))) return true;
+        return this.#later(request, reply());
       case 'later':
-        // As long as any command waits; then its client may know.
-        if (clock.now - request.startedAt > this.settings.failoverWaitMs) return false;
-        // Keys that are half moved: each try begins anew, and may be redirected again.
-        request.hops = 0;
-        return this.#again(request, reply(), 20);
+        return this.#later(request, reply());
     }
+  }
+
+  #later(request: Request, reply: Buffer): boolean {
+    // As long as any command waits; then its client may know.
+    if (clock.now - request.startedAt > this.settings.failoverWaitMs) return false;
+    // Keys that are half moved: each try begins anew, and may be redirected again.
+    request.hops = 0;
+    return this.#again(request, reply, 20);
   }
 
   doubted(request: Request, node: Node): boolean {

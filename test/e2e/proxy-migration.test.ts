@@ -144,12 +144,49 @@ test('keys of which some have moved are waited for, and then the client is told'
   const slot = await through.cluster('KEYSLOT', 'tag');
   const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
   const [source, target] = [cluster.node((isOfA ? a : b).primary), cluster.node((isOfA ? b : a).primary)];
-  await through.set('{tag}moved', 'value');
+  await through.sadd('{tag}moved', 'value');
   await mark(slot, source, target);
   await moveKeys(slot, source, target);
   // ASK leads to the other node, which can't tell yet of a key that it lacks.
-  assert.match(String(await answerOf(through.mget('{tag}moved', '{tag}none'))), /TRYAGAIN/);
-  const waiting = through.mget('{tag}moved', '{tag}none');
+  assert.match(String(await answerOf(through.sunion('{tag}moved', '{tag}none'))), /TRYAGAIN/);
+  const waiting = through.sunion('{tag}moved', '{tag}none');
   await handOver(slot, source, target);
-  assert.deepEqual(await waiting, ['value', null]);
+  assert.deepEqual(await waiting, ['value']);
 });
+
+for (const [policy, from] of [
+  ['MASTER', 'path'],
+  ['REPLICA', 'path'],
+  ['REPLICA', 'wheel'],
+] as const) {
+  test(`what can be split has the keys of a slot that is half moved (${policy}, server from the ${from})`, async (t) => {
+    const redis = await needRedis(t, from);
+    if (redis === undefined) return;
+    const cluster = await RedisCluster.start({ redis, shards: 2, replicas: policy === 'MASTER' ? 0 : 1 });
+    t.after(() => cluster.stop());
+    const proxy = await startProxy(t, clusterPlan(cluster, policy));
+    const through = client(t, portsOf(proxy)[0] ?? 0);
+    const [a, b] = await cluster.shards();
+    assert.ok(a && b);
+    const slot = await through.cluster('KEYSLOT', 'tag');
+    const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
+    const [source, target] = [cluster.node((isOfA ? a : b).primary), cluster.node((isOfA ? b : a).primary)];
+    const [moved, stays, none, late] = ['{tag}moved', '{tag}stays', '{tag}none', '{tag}late'];
+    await through.mset(moved, '1', stays, '2');
+    await mark(slot, source, target);
+    // Replicas of Redis 7.0 can't be seen to lack what has moved before the proxy has heard of it.
+    await eventually('its being known', async () => {
+      await through.get(none);
+      return (proxy.status()[0]?.events['redirected'] ?? 0) > 0 ? true : undefined;
+    });
+    await source.client.call('MIGRATE', '127.0.0.1', String(target.port), '', '0', '2000', 'KEYS', moved);
+    assert.deepEqual(await through.mget(moved, none, stays, moved), ['1', null, '2', '1']);
+    assert.equal(await through.exists(stays, moved, none, stays), 3);
+    assert.equal(await through.touch(stays, moved, none), 2);
+    assert.equal(await through.mset(moved, '3', stays, '4', late, '5'), 'OK');
+    assert.deepEqual(await through.mget(stays, moved, late, none), ['4', '3', '5', null]);
+    assert.equal(await through.del(moved, none, stays), 2);
+    assert.equal(await through.unlink(moved, late), 1);
+    assert.equal(await through.exists(moved, stays, late), 0);
+  });
+}

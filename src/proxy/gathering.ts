@@ -1,0 +1,71 @@
+/**
+ * One reply of those to several parts of a command.
+ */
+import { REPLIES, encodeInteger } from './encode.ts';
+import type { ReplySink } from './reply-sink.ts';
+import { giveRequest, type Request } from './request.ts';
+
+const MINUS = 0x2d;
+
+/** From all replies, none of them an error unless said, to one. */
+export type Merge = (replies: readonly Buffer[]) => Buffer;
+
+export interface Gathered {
+  readonly merge: Merge;
+  /** One that succeeds is enough. */
+  readonly oneIsEnough?: boolean;
+}
+
+export const same: Merge = (replies) => replies[0] ?? REPLIES.ok;
+export const sum: Merge = (replies) =>
+  encodeInteger(replies.reduce((total, reply) => total + Number(lineOf(reply)), 0));
+/** Arrays, one behind the other. */
+export const concatenate: Merge = (replies) => {
+  const count = replies.reduce((total, reply) => total + Number(lineOf(reply)), 0);
+  return Buffer.concat([Buffer.from(`*${count}\r\n`), ...replies.map(behindLine)]);
+};
+export class Gathering {
+  readonly #request: Request;
+  readonly #how: Gathered;
+  readonly #replies: Buffer[];
+  #missing: number;
+
+  constructor(request: Request, how: Gathered, parts: number) {
+    this.#request = request;
+    this.#how = how;
+    this.#replies = Array.from({ length: parts });
+    this.#missing = parts;
+  }
+
+  sinkFor(index: number): ReplySink {
+    const { sink } = this.#request;
+    return {
+      get isGone() {
+        return sink?.isGone === true;
+      },
+      deliver: (part, bytes, start, end) => {
+        this.#replies[index] = Buffer.from(bytes.subarray(start, end));
+        giveRequest(part);
+        this.#missing -= 1;
+        if (this.#missing === 0) this.#answer();
+      },
+    };
+  }
+
+  #answer(): void {
+    const { merge, oneIsEnough } = this.#how;
+    const good = this.#replies.filter((reply) => reply[0] !== MINUS);
+    const bad = this.#replies.find((reply) => reply[0] === MINUS);
+    const reply = bad !== undefined && (oneIsEnough !== true || good.length === 0) ? bad : merge(good);
+    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
+  }
+}
+
+/** Without its type and line end: `:12` is 12, `*3` is 3. */
+function lineOf(reply: Buffer): string {
+  return reply.toString('latin1', 1, reply.indexOf('\r\n'));
+}
+
+export function behindLine(reply: Buffer): Buffer {
+  return reply.subarray(reply.indexOf('\r\n') + 2);
+}
