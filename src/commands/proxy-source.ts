@@ -1,6 +1,7 @@
 /**
  * Where a proxy's plan comes from: a control plane, objects, or flags alone.
  */
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
@@ -154,15 +155,17 @@ function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | unde
 
 async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
   if (path === undefined) return undefined;
-  let text;
+  let bytes;
   try {
-    text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+    bytes = await readFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`${flag} ${path}: it can't be read (${code}); give a file with the password`, {
       cause: error,
     });
   }
+  if (!isUtf8(bytes)) throw new Error(`${flag} ${path}: is not UTF-8; give a password that is text`);
+  const text = bytes.toString().replace(/\r?\n$/, '');
   // Never a listener that is open because its file was.
   if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
   return new SecretText(text);

@@ -2,12 +2,17 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 import type { ClientAuth } from '../plan/routing-plan.ts';
 
-/** Whether they open the listener; a listener whose password was never known opens to nobody. */
+/** Whether they open the listener; Latin-1, each character a byte. A listener whose password was never known opens to nobody. */
 export function areRightCredentials(auth: ClientAuth, username: string, password: string): boolean {
   if (auth.kind !== 'password') return false;
   const expected = auth.password.reveal();
   if (expected === '') return false;
-  return (auth.username ?? 'default') === username && isSame(expected, password);
+  return asBytes(auth.username ?? 'default') === username && isSame(asBytes(expected), password);
+}
+
+/** As clients are read. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }
 
 /** Takes as long whichever byte differs. */

@@ -40,7 +40,7 @@ export function answerClient(state: LocalState, args: readonly string[]): Buffer
   }
 }
 
-function setName(state: LocalState, name: string): Buffer {
+export function setName(state: LocalState, name: string): Buffer {
   if (!/^[!-~]*$/.test(name)) {
     return encodeError('ERR Client names cannot contain spaces, newlines or special characters.');
   }

@@ -48,7 +48,7 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
     case 'MYID':
       return encodeBulk(NODE_ID);
     case 'KEYSLOT': {
-      const key = Buffer.from(argument ?? '');
+      const key = Buffer.from(argument ?? '', 'latin1');
       return encodeInteger(slotOf(key, 0, key.length));
     }
     default:

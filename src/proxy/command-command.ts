@@ -42,7 +42,7 @@ function keysOf(words: readonly string[]): Buffer {
   }
   const keys = keyArguments(command.keys, words.length, (index) => words[index] ?? '');
   if (keys.length === 0) return encodeError('ERR The command has no key arguments');
-  return Buffer.from(encodeArray(keys.map((index) => bulk(words[index] ?? ''))));
+  return Buffer.from(encodeArray(keys.map((index) => bulk(words[index] ?? ''))), 'latin1');
 }
 
 function encodeEntry({ name, arity, kind, isRead, keys, firstKey }: Command): string {
@@ -69,7 +69,7 @@ function encodeEntry({ name, arity, kind, isRead, keys, firstKey }: Command): st
 }
 
 function bulk(text: string): string {
-  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+  return `$${text.length}\r\n${text}\r\n`;
 }
 
 function encodeArray(items: readonly string[]): string {

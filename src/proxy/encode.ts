@@ -6,15 +6,17 @@ export function encodeCommand(...words: readonly string[]): Buffer {
   return Buffer.from(`*${words.length}\r\n${parts.join('')}`);
 }
 
+/** A string is Latin-1, each character a byte. */
 export function encodeBulk(content: string | Uint8Array): Buffer {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
   return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, LINE_END]);
 }
 
 const LINE_END = Buffer.from('\r\n');
 
+/** Latin-1 as well: it may quote what a client sent. */
 export function encodeError(text: string): Buffer {
-  return Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`);
+  return Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1');
 }
 
 export function encodeStatus(text: string): Buffer {

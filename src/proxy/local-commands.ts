@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { ClientAuth } from '../plan/routing-plan.ts';
 import type { Command } from '../redis/command-table.ts';
 import { areRightCredentials } from './client-auth.ts';
-import { answerClient } from './client-command.ts';
+import { answerClient, setName } from './client-command.ts';
 import { answerCluster } from './cluster-emulation.ts';
 import { answerCommand } from './command-command.ts';
 import { encodeBulk, encodeError, encodeStatus, REPLIES } from './encode.ts';
@@ -57,13 +57,12 @@ const NOT_CONFIGURED = encodeError(
 
 const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
 
-/** `message`: the first argument as it came, which need not be text. */
+/** `words`: Latin-1, each character a byte, as they need not be text. */
 export function answerLocally(
   state: LocalState,
   command: Command,
   words: readonly string[],
   auth: ClientAuth,
-  message: Uint8Array,
 ): LocalReply {
   const { name, arity } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
@@ -75,9 +74,9 @@ export function answerLocally(
       return { reply: reset(state, auth) };
     case 'ping':
       if (words.length > 2) return { reply: wrongCount(name) };
-      return { reply: words[1] === undefined ? PONG : encodeBulk(message) };
+      return { reply: words[1] === undefined ? PONG : encodeBulk(words[1]) };
     case 'echo':
-      return { reply: encodeBulk(message) };
+      return { reply: encodeBulk(words[1] ?? '') };
     case 'auth':
       return { reply: authenticate(state, words.slice(1), auth) };
     case 'hello':
@@ -160,7 +159,10 @@ function hello(state: LocalState, args: readonly string[], auth: ClientAuth): Bu
       'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     );
   }
-  if (name !== undefined) state.name = name;
+  if (name !== undefined) {
+    const reply = setName(state, name);
+    if (reply !== REPLIES.ok) return reply;
+  }
   if (version !== undefined) state.protocol = version === '3' ? 3 : 2;
   return greeting(state);
 }

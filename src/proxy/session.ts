@@ -356,11 +356,10 @@ export class Session extends ClientStream implements InputHandler {
 
   #answerLocally(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const words = Array.from({ length: frame.count }, (_, index) =>
-      bytes.toString('utf8', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
+      bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
     );
-    const message = frame.count > 1 ? bytes.subarray(frame.offsets[2], frame.offsets[3]) : NOTHING;
     const { clientAuth } = this.home.routing.listener;
-    const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth, message);
+    const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth);
     if (command.name === 'reset') this.#leaveModes();
     this.answer(reply);
     if (ends) this.end();
@@ -389,7 +388,6 @@ export class Session extends ClientStream implements InputHandler {
 /** Commands so far, by their place in the table; the last: those that it lacks. */
 export const commandCounts = new Float64Array(allCommands().length + 1);
 
-const NOTHING = new Uint8Array();
 const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
 
 function isCountRight({ arity }: Command, { count }: RequestFrame): boolean {

@@ -33,10 +33,7 @@ export class Subscriptions implements Mode {
     if (protocol === 3 || !this.#isSubscribed()) return false;
     if (command.name === 'ping') {
       const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
-      const pong = Buffer.concat([
-        Buffer.from('*2\r\n$4\r\npong\r\n'),
-        encodeBulk(Buffer.from(message, 'latin1')),
-      ]);
+      const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
       this.#session.answer(pong);
       return true;
     }

@@ -68,6 +68,6 @@ function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, fin
   );
   const args = words.slice(1).map((word) => `'${word}' `);
   const text = `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${args.join('')}`;
-  session.answer(Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1'));
+  session.answer(encodeError(text));
   return undefined;
 }

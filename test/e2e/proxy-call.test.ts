@@ -30,11 +30,13 @@ test('a proxy whose address is taken ends, and says so', async (t) => {
   );
 });
 
-test('a proxy whose password file is missing or empty ends, and names the flag', async (t) => {
+test('a proxy whose password file is missing, empty or no text ends, and names the flag', async (t) => {
   const folder = await temporaryFolder('proxy-call');
   t.after(() => removeFolder(folder));
   const empty = join(folder, 'empty');
   writeFileSync(empty, '\n');
+  const binary = join(folder, 'binary');
+  writeFileSync(binary, 'caf\xe9', 'latin1');
   for (const [flag, path, why] of [
     [
       '--client-password-file',
@@ -42,6 +44,7 @@ test('a proxy whose password file is missing or empty ends, and names the flag',
       "it can't be read (ENOENT); give a file with the password",
     ],
     ['--upstream-password-file', empty, 'is empty; write the password into it'],
+    ['--client-password-file', binary, 'is not UTF-8; give a password that is text'],
   ] as const) {
     const { status, stderr } = proxy([...UPSTREAM, '--listen', '127.0.0.1:0', flag, path]);
     assert.equal(status, 1);
