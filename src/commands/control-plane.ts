@@ -254,8 +254,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           };
           const plans = (): readonly ServicePlan[] => planner.plans();
           const mayWrite = (): boolean => lease.isHeld;
-          const parts = { cluster, namespaces, controlPlane: replica.namespace, plans, mayWrite, onChange };
-          mesh = keepMesh({ settings: istio, ...parts, log, metrics });
+          const inForce = { plans, world: () => world };
+          const parts = { cluster, namespaces, controlPlane: replica.namespace, mayWrite, onChange };
+          mesh = keepMesh({ settings: istio, ...inForce, ...parts, log, metrics });
           opened.push(mesh);
         };
       }

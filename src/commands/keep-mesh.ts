@@ -1,25 +1,19 @@
 /**
  * Wires the EnvoyFilters of a mesh to the plans that they carry out.
  */
-import { isDeepStrictEqual } from 'node:util';
-
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
 import type { SecretText } from '../api/secret-text.ts';
-import type { FilterRef } from '../istio/envoy-filter.ts';
-import {
-  envoyFiltersOf,
-  ISTIO_DEFAULTS,
-  type EnvoyFilters,
-  type IstioOptions,
-} from '../istio/envoy-filters.ts';
-import type { HeldAddress } from '../istio/governed.ts';
+import { envoyFiltersOf, ISTIO_DEFAULTS, type IstioOptions } from '../istio/envoy-filters.ts';
 import { MeshKeeper } from '../mesh/keeper.ts';
 import { Redaction } from '../mesh/redaction.ts';
-import { heldByUnread } from '../mesh/unread.ts';
+import { unreadFilters } from '../mesh/unread.ts';
+import { AddressHolders } from '../plan/address-holders.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
+import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
+import type { World } from '../world/world.ts';
 
 /** What the administrator says of the mesh. */
 export interface MeshSettings extends Pick<
@@ -32,11 +26,13 @@ export interface MeshSettings extends Pick<
 
 export interface MeshWiring {
   readonly settings: MeshSettings;
-  readonly cluster: KubernetesSource;
+  readonly cluster: Pick<KubernetesSource, 'own'> & { readonly api: Pick<ApiServer, 'request' | 'lines'> };
   /** Those that are followed; empty: all. */
   readonly namespaces: readonly string[];
   readonly controlPlane: string;
   readonly plans: () => readonly ServicePlan[];
+  /** That they are plans of. */
+  readonly world: () => World;
   readonly mayWrite: () => boolean;
   readonly onChange: () => void;
   readonly log: Logger;
@@ -45,8 +41,7 @@ export interface MeshWiring {
 
 /** Begins at once; `wake` it when plans or objects have changed. */
 export function keepMesh(wiring: MeshWiring): MeshKeeper {
-  const { settings, cluster, namespaces, plans, mayWrite } = wiring;
-  let last: Translated | undefined;
+  const { settings, cluster, namespaces, plans, world, mayWrite } = wiring;
   const redaction = new Redaction();
   const write = (secret: SecretText): string => {
     const text = secret.reveal();
@@ -68,53 +63,20 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     redact: (text) => redaction.redact(text),
     wanted: (present, everyFilter) => {
       const all = plans();
-      const known = {
-        planned: new Set(all.map(({ origin }) => `${origin.namespace}/${origin.name}`)),
-        owners: new Map(
-          [...cluster.own()]
-            .filter(({ kind }) => kind === 'RedisService')
-            .map(({ namespace, name, uid }) => [`${namespace}/${name}`, uid]),
-        ),
-      };
-      const held = heldByUnread(everyFilter(), known);
-      if (last === undefined || !isSame(last, all, held, present)) {
-        const looked = new Map<FilterRef, unknown>();
-        const look = (filter: FilterRef): unknown => {
-          const spec = present(filter);
-          looked.set(filter, spec);
-          return spec;
-        };
-        const options = { ...ISTIO_DEFAULTS, ...settings, write, present: look, held };
-        last = { plans: all, held, looked, filters: envoyFiltersOf(all, options) };
-      }
-      return { ...known, filters: last.filters };
+      const owners = new Map(
+        [...cluster.own()]
+          .filter(({ kind }) => kind === 'RedisService')
+          .map(({ namespace, name, uid }) => [`${namespace}/${name}`, uid]),
+      );
+      const planned = new Set(all.map(({ origin }) => `${origin.namespace}/${origin.name}`));
+      const unread = unreadFilters(everyFilter(), { planned, owners });
+      const holders = new AddressHolders(world());
+      const options = { ...ISTIO_DEFAULTS, ...settings, write, present, unread, holders };
+      return { owners, filters: envoyFiltersOf(all, options) };
     },
   });
   keeper.start();
   return keeper;
-}
-
-interface Translated {
-  readonly plans: readonly ServicePlan[];
-  readonly held: readonly HeldAddress[];
-  /** What was looked at of what is there. */
-  readonly looked: ReadonlyMap<FilterRef, unknown>;
-  readonly filters: EnvoyFilters;
-}
-
-/** Most looks are for what we have written ourselves, and find nothing new. */
-function isSame(
-  { plans, held, looked }: Translated,
-  now: readonly ServicePlan[],
-  heldNow: readonly HeldAddress[],
-  present: (filter: FilterRef) => unknown,
-): boolean {
-  return (
-    plans.length === now.length &&
-    plans.every((plan, at) => plan === now[at]) &&
-    isDeepStrictEqual(held, heldNow) &&
-    [...looked].every(([filter, spec]) => present(filter) === spec)
-  );
 }
 
 /** Where EnvoyFilters of ours may be. */

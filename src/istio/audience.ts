@@ -38,7 +38,12 @@ export function audienceOf({ origin, service }: ServicePlan, rights: MeshRights)
   return { namespaces, refusals };
 }
 
-function mayReach(own: string, namespace: string, { allowedNamespaces, rootNamespace }: MeshRights): boolean {
+/** Whether objects of a namespace may reach the sidecars of another. */
+export function mayReach(
+  own: string,
+  namespace: string,
+  { allowedNamespaces, rootNamespace }: MeshRights,
+): boolean {
   // What stands in the root namespace reaches everybody: that is nobody's own.
   if (namespace === own && namespace !== rootNamespace) return true;
   return allowedNamespaces.includes('*') || allowedNamespaces.includes(namespace);

@@ -133,14 +133,19 @@ function placesOf(
   if (bind !== undefined && kept.length === 0) return [];
   const stays = kept.length === 0 ? '' : '; until then sidecars keep what they have of it';
   const found = plan.addresses.get(id);
-  const message = `${NO_ADDRESS[found?.kind === 'none' ? found.why : 'unknown'](host)}${stays}`;
+  const why = found?.kind === 'none' ? found.why : 'unknown';
+  // That was told where it was looked for.
+  if (why === 'gone') return kept;
+  const message = `${NO_ADDRESS[why](host)}${stays}`;
   problems.add('error', 'UnsupportedByIstio', plan.service, ['spec', 'host'], message);
   return kept;
 }
 
 const LISTEN = 'give it an address to listen on (redpilot.dev/listen)';
 
-const NO_ADDRESS: Readonly<Record<(HostAddresses & { kind: 'none' })['why'], (host: string) => string>> = {
+type Why = Exclude<(HostAddresses & { kind: 'none' })['why'], 'gone'>;
+
+const NO_ADDRESS: Readonly<Record<Why, (host: string) => string>> = {
   headless: (host) =>
     `${host} is headless: sidecars have no listener for it as a whole; add a Service with a cluster IP and the same ` +
     `selector and write its name here, ${LISTEN}, or take the whole port (redpilot.dev/istio-port-wide)`,

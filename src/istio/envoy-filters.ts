@@ -9,11 +9,12 @@ import { OLDEST_ENVOY } from '../envoy/envoy-version.ts';
 import type { Write } from '../envoy/secret-place.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { Problems } from '../plan/problems.ts';
-import { AUDIENCE_PATH, audienceOf, holdsIn, outOfReach, type MeshRights } from './audience.ts';
+import { AUDIENCE_PATH, audienceOf, holdsIn, mayReach, outOfReach, type MeshRights } from './audience.ts';
 import type { EnvoyFilterDocument, FilterRef } from './envoy-filter.ts';
 import { filterName } from './filter-name.ts';
 import { governedIn, type Governed, type HeldAddress } from './governed.ts';
 import { heldAddresses } from './held-addresses.ts';
+import { keptDocument, stillTheirs, takenPlaces, type Holders, type TakenPlaces } from './kept-filters.ts';
 import { makeFilter } from './made-filter.ts';
 import { placeSecrets } from './secrets.ts';
 
@@ -29,8 +30,14 @@ export interface IstioOptions extends MeshRights {
   readonly write: Write;
   /** The spec that is there now: a host that can't be served keeps what it had of it. */
   readonly present?: (filter: FilterRef) => unknown;
-  /** Addresses to listen on of EnvoyFilters that stay, and of which no plan is known. */
-  readonly held?: readonly HeldAddress[];
+  /** Those that are there and whose object can't be read: of it no plan is known. */
+  readonly unread?: readonly UnreadFilter[];
+  /** Whose an address is now, for hosts that keep what they had. */
+  readonly holders?: Holders;
+}
+
+export interface UnreadFilter extends FilterRef {
+  readonly owner: ObjectRef;
 }
 
 export const ISTIO_DEFAULTS = {
@@ -59,7 +66,7 @@ export interface KeptFilter extends FilterRef {
 }
 
 export function envoyFiltersOf(plans: readonly ServicePlan[], options: IstioOptions): EnvoyFilters {
-  let held = options.held ?? [];
+  let held: readonly HeldAddress[] = [];
   for (;;) {
     const filters = envoyFiltersBeside(held, plans, options);
     // Which ones stay as they are is known when they could not be made; what they hold nobody else may get.
@@ -95,13 +102,21 @@ function envoyFiltersBeside(
     }
   }
   const { rootNamespace } = options;
+  const takenIn = new Map<string, TakenPlaces>();
   // What the whole mesh gets meets everything.
   const ofRoot = governedIn(rootNamespace, reaching.get(rootNamespace) ?? [], [], held, options);
   for (const [namespace, here] of reaching) {
     const heldHere = held.filter((one) => one.namespace === namespace || one.namespace === rootNamespace);
     const governed =
       namespace === rootNamespace ? ofRoot : governedIn(namespace, here, ofRoot, heldHere, options);
-    addFilters(namespace, here, governed, options, outcome);
+    const taken = takenPlaces(governed);
+    takenIn.set(namespace, taken);
+    addFilters(namespace, here, governed, taken, options, outcome);
+  }
+  for (const { owner, ...filter } of options.unread ?? []) {
+    if (!mayReach(owner.namespace, filter.namespace, options)) continue;
+    const taken = takenIn.get(filter.namespace) ?? new Map<string, string>();
+    keep(filter, owner, "its object can't be read", taken, options, outcome);
   }
   return {
     write: outcome.write.sort(byNamespaceAndName),
@@ -121,8 +136,9 @@ function addFilters(
   namespace: string,
   plans: readonly ServicePlan[],
   governed: readonly Governed[],
+  taken: TakenPlaces,
   options: IstioOptions,
-  { write, keep, problems }: Outcome,
+  outcome: Outcome,
 ): void {
   const byOwner = new Map<ServicePlan['service'], Governed[]>();
   for (const one of governed) {
@@ -132,10 +148,10 @@ function addFilters(
   }
   for (const plan of plans) {
     const own = byOwner.get(plan.service) ?? [];
-    const found = problems.get(plan) ?? new Problems();
+    const found = outcome.problems.get(plan) ?? new Problems();
     const { origin: owner } = plan;
     const filter: FilterRef = { namespace, name: filterName(owner, namespace) };
-    const stay = (why: string): void => void keep.push({ ...filter, owner, why });
+    const stay = (why: string): void => keep(filter, owner, why, taken, options, outcome);
     if (plan.listeners.length === 0) stay("its object can't be put in force as it is");
     if (own.length === 0) continue;
     const { priority, envoyVersion, secretsDirectory } = options;
@@ -143,13 +159,29 @@ function addFilters(
       priority,
       envoyVersion,
       secrets: placeSecrets(plan.service, secretsDirectory, options.write),
-      present: () => options.present?.(filter),
+      present: () => stillTheirs(filter, owner, options.present?.(filter), { ...options, taken }),
     });
     found.addAll(made.diagnostics);
-    const { outcome } = made;
-    if (outcome.kind === 'body') write.push({ ...filter, owner, body: outcome.body });
-    else if (outcome.kind === 'kept') stay(outcome.why);
+    const { outcome: result } = made;
+    if (result.kind === 'body') outcome.write.push({ ...filter, owner, body: result.body });
+    else if (result.kind === 'kept') stay(result.why);
   }
+}
+
+/** As it is there, without what is somebody else's by now. */
+function keep(
+  filter: FilterRef,
+  owner: ObjectRef,
+  why: string,
+  taken: TakenPlaces,
+  options: IstioOptions,
+  outcome: Outcome,
+): void {
+  const spec = options.present?.(filter);
+  const left = stillTheirs(filter, owner, spec, { ...options, taken });
+  const document = left === spec ? undefined : keptDocument(filter, owner, left);
+  if (document !== undefined) outcome.write.push(document);
+  if (document !== undefined || left === spec) outcome.keep.push({ ...filter, owner, why });
 }
 
 /** What was asked for in words, and what the object's other words forbid. */

@@ -106,7 +106,8 @@ export function governedIn(
       return false;
     });
 
-    const isAsked = plan.service.annotations.istioPortWide && addresses === undefined;
+    const isGone = found?.kind === 'none' && found.why === 'gone';
+    const isAsked = plan.service.annotations.istioPortWide && addresses === undefined && !isGone;
     if (isAsked && !isOwn(one)) problems.push(portElsewhere(listener, namespace));
     const mayTakePort = isAsked && isOwn(one);
     const rival = mayTakePort ? everybody.find((other) => isRival(other.listener, listener)) : undefined;

@@ -64,7 +64,7 @@ export function filterPatches(
 export type ListenerPlace = Pick<ListenerMatch, 'name'> | Pick<ListenerMatch, 'portNumber'>;
 
 /** As istiod names the listener of a service's address. */
-export function placeOfAddress(address: string, port: number): ListenerPlace {
+export function placeOfAddress(address: string, port: number): { readonly name: string } {
   return { name: `${address}_${port}` };
 }
 

@@ -53,11 +53,9 @@ export class ClusterRetention {
     this.#priority = priority;
   }
 
-  /** `staysAsItIs`: RedisServices of which nothing is known, so that what they have is not touched. */
   follow(
     filters: EnvoyFilters,
     present: Iterable<readonly [key: string, filter: PresentSpec]>,
-    staysAsItIs: (owner: string) => boolean,
     nowMs: number,
   ): Retained {
     const there = new Map(present);
@@ -72,7 +70,7 @@ export class ClusterRetention {
       const owner = there.get(key)?.owner ?? before?.owner ?? '';
       const clusters = this.#look(before?.clusters ?? new Map(), document, there.get(key)?.spec, nowMs);
       if (clusters.size > 0) followed.set(key, { owner, clusters });
-      if (document === undefined && (kept.has(key) || staysAsItIs(owner))) continue;
+      if (document === undefined && kept.has(key)) continue;
       const wantedClusters = read(document?.body.spec).own;
       const left = [...clusters].filter(([name]) => !wantedClusters.has(name)).sort(byName);
       const patches = left.map(([, { patch }]) => patch);

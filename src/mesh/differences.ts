@@ -5,11 +5,12 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { EnvoyFilterBody } from '../istio/envoy-filter.ts';
 import type { EnvoyFilters } from '../istio/envoy-filters.ts';
-import { manifestOf, ownerOf, says, type Manifest, type PresentFilter } from './manifest.ts';
-import { isUnread, type KnownObjects } from './unread.ts';
+import { manifestOf, says, type Manifest, type PresentFilter } from './manifest.ts';
 
-export interface Wanted extends KnownObjects {
+export interface Wanted {
   readonly filters: EnvoyFilters;
+  /** RedisServices at the API server, `NAMESPACE/NAME`, with the uid of each; bad ones too. */
+  readonly owners: ReadonlyMap<string, string>;
 }
 
 export interface Apply {
@@ -85,12 +86,7 @@ export function differencesOf(
   }
   const remove = new Map<string, PresentFilter>();
   for (const [key, filter] of there) {
-    if (apply.has(key) || settled.has(key) || going.has(key)) continue;
-    const owner = ownerOf(filter) ?? '';
-    if (isUnread(wanted, owner)) {
-      settled.set(key, owner);
-      kept.set(key, "its object can't be read");
-    } else remove.set(key, filter);
+    if (!apply.has(key) && !settled.has(key) && !going.has(key)) remove.set(key, filter);
   }
   return { apply, remove, settled, kept };
 }

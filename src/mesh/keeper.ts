@@ -22,7 +22,6 @@ import {
 } from './differences.ts';
 import { ownerOf, type PresentFilter } from './manifest.ts';
 import { PresentFilters } from './present-filters.ts';
-import { isUnread } from './unread.ts';
 import { ForeignFilter, applyFilter, removeFilter } from './writes.ts';
 
 export interface MeshOptions {
@@ -203,8 +202,7 @@ export class MeshKeeper {
     const present = [...this.#present.all()].map(
       ([key, filter]) => [key, { owner: ownerOf(filter), spec: filter.spec }] as const,
     );
-    const staysAsItIs = (owner: string): boolean => isUnread(asked, owner);
-    const retained = this.#retention.follow(asked.filters, present, staysAsItIs, nowMs);
+    const retained = this.#retention.follow(asked.filters, present, nowMs);
     clearTimeout(this.#drained);
     if (retained.untilMs !== undefined && !this.#isClosed)
       this.#drained = setTimeout(() => this.wake(), retained.untilMs - nowMs);

@@ -1,8 +1,7 @@
 /**
- * RedisServices that can't be read have no plan; what they had stays, with the addresses that it listens on.
+ * RedisServices that can't be read have no plan; what they had stays.
  */
-import type { HeldAddress } from '../istio/governed.ts';
-import { heldAddresses } from '../istio/held-addresses.ts';
+import type { UnreadFilter } from '../istio/envoy-filters.ts';
 import { ownerOf, type PresentFilter } from './manifest.ts';
 
 /** What is known of the RedisServices at the API server, `NAMESPACE/NAME` each. */
@@ -13,16 +12,16 @@ export interface KnownObjects {
   readonly owners: ReadonlyMap<string, string>;
 }
 
-export function isUnread({ owners, planned }: KnownObjects, owner: string): boolean {
-  return owners.has(owner) && !planned.has(owner);
-}
-
-export function heldByUnread(
+export function unreadFilters(
   present: Iterable<readonly [key: string, filter: PresentFilter]>,
-  known: KnownObjects,
-): readonly HeldAddress[] {
+  { owners, planned }: KnownObjects,
+): readonly UnreadFilter[] {
   return [...present].flatMap(([, filter]) => {
     const owner = ownerOf(filter) ?? '';
-    return isUnread(known, owner) ? heldAddresses(filter.metadata.namespace ?? '', owner, filter.spec) : [];
+    if (!owners.has(owner) || planned.has(owner)) return [];
+    const [namespace = '', name = ''] = owner.split('/');
+    const { metadata } = filter;
+    const ref = { namespace: metadata.namespace ?? '', name: metadata.name };
+    return [{ ...ref, owner: { kind: 'RedisService', namespace, name } }];
   });
 }

@@ -91,15 +91,19 @@ export type HostAddresses =
     }
   /**
    * `headless`: the name leads to the pods; `external`: to another name; `unassigned`: the Service has none yet, or its
-   * file does not say it; `entry`: the ServiceEntry has none, or blocks only; `unknown`: no object says what the host is.
+   * file does not say it; `entry`: the ServiceEntry has none, or blocks only; `gone`: its Service is not there;
+   * `unknown`: no object says what the host is.
    */
-  | { readonly kind: 'none'; readonly why: 'headless' | 'external' | 'unassigned' | 'entry' | 'unknown' };
+  | {
+      readonly kind: 'none';
+      readonly why: 'headless' | 'external' | 'unassigned' | 'entry' | 'gone' | 'unknown';
+    };
 
-export function addressesOf({ service, entry }: Host): HostAddresses {
+export function addressesOf({ service, entry, missingService }: Host): HostAddresses {
   if (service?.externalName !== undefined) return { kind: 'none', why: 'external' };
   if (service?.isHeadless === true) return { kind: 'none', why: 'headless' };
   if (service !== undefined) return known(service.clusterIps, 'service', 'unassigned');
-  if (entry === undefined) return { kind: 'none', why: 'unknown' };
+  if (entry === undefined) return { kind: 'none', why: missingService === undefined ? 'unknown' : 'gone' };
   // A block of addresses is no address.
   return known(
     entry.addresses.filter((address) => isIP(address) !== 0),

@@ -88,7 +88,7 @@ class ServicePlanning {
       if (previous !== undefined && previous.listeners.length > 0) {
         const kept = 'what was last good stays in force until this is mended';
         problems.add('warning', 'LastGoodKept', service, [], kept);
-        return this.#keep(previous, clientAuth, known, places);
+        return this.#keep(previous, clientAuth, known);
       }
       return {
         origin,
@@ -120,23 +120,22 @@ class ServicePlanning {
     };
   }
 
-  /** As it was, but with passwords as they are: a broken edit must not keep a rotated Secret from being followed. */
-  #keep(
-    previous: ServicePlan,
-    clientAuth: ClientAuth,
-    known: KnownCredentials | undefined,
-    places: readonly ListenerPlace[],
-  ): ServicePlan {
+  /**
+   * As it was, but with passwords as they are: a broken edit must not keep a rotated Secret from being followed. And where
+   * the hosts' addresses are now: one that a Service has lost may be another's.
+   */
+  #keep(previous: ServicePlan, clientAuth: ClientAuth, known: KnownCredentials | undefined): ServicePlan {
     const service = this.#service;
     const isSameSecret =
       service.auth?.kind === 'secret' &&
       known !== undefined &&
       known.askedFor === previous.knownClientAuth?.askedFor;
-    const addresses = new Map(previous.addresses);
-    for (const place of places) {
-      const found = addressesOf(place.host);
-      if (found.kind === 'known') addresses.set(placeName(place), found);
-    }
+    const addresses = new Map(
+      previous.listeners.map(({ id, host }) => [
+        id,
+        addressesOf(resolveHost(this.#world, host, service.namespace)),
+      ]),
+    );
     const current = new Map(this.#targets.planned.map(({ upstream }) => [upstream.id, upstream]));
     return {
       ...previous,

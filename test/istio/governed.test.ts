@@ -119,15 +119,21 @@ const SESSIONS = [
   service6379('shop', 'sessions', '10.96.12.35'),
 ];
 
-for (const [namespace, owner, isTaken] of [
-  ['shop', 'shop/unread', true],
-  ['istio-system', 'shop/unread', true],
-  ['pay', 'shop/unread', false],
-  ['shop', 'shop/of-shop', false],
+for (const [namespace, name, isTaken] of [
+  ['shop', 'unread', true],
+  ['istio-system', 'unread', true],
+  ['pay', 'unread', false],
+  ['shop', 'of-shop', false],
 ] as const) {
-  test(`an address that an EnvoyFilter of ${owner} in ${namespace} has is ${isTaken ? 'not given' : 'free'}`, () => {
-    const held = [{ namespace, owner, address: '127.0.0.1', port: 6379, of: 'x' }];
-    const filters = filtersOf(SESSIONS, { held });
+  test(`an address that an EnvoyFilter of shop/${name} in ${namespace} has is ${isTaken ? 'not given' : 'free'}`, () => {
+    const owner = { kind: 'RedisService', namespace: 'shop', name };
+    const value = { address: { socket_address: { address: '127.0.0.1', port_value: 6379 } } };
+    const filters = filtersOf(SESSIONS, {
+      allowedNamespaces: ['*'],
+      unread: [{ namespace, name: 'one', owner }],
+      present: (filter) =>
+        filter.name === 'one' ? { configPatches: [{ applyTo: 'LISTENER', patch: { value } }] } : undefined,
+    });
     assert.equal(takenBy(filters)[0]?.includes('redpilot_127.0.0.1_6379'), !isTaken);
   });
 }

@@ -97,7 +97,7 @@ async function showDraining(
       return [`${metadata.namespace}/${metadata.name}`, { owner: 'redis/gone', spec }] as const;
     });
     const nothing = { write: [], keep: [], diagnostics: [] };
-    const { filters } = retention.follow(nothing, present, () => false, 0);
+    const { filters } = retention.follow(nothing, present, 0);
     await mesh.change(filters.write.map(({ body }) => body));
     await eventually(
       'the listeners gone',

@@ -48,7 +48,6 @@ function differences(
   return differencesOf(
     {
       filters: { write: [], keep: [], diagnostics: [], ...filters },
-      planned: new Set(['redis/cache']),
       owners: new Map([['redis/cache', 'u1']]),
       ...wanted,
     },
@@ -91,13 +90,8 @@ const cases: readonly (readonly [what: string, found: () => Differences, expecte
   ],
   [
     'what is of an object that is gone goes',
-    () => differences({}, [present(own)], { planned: new Set(), owners: new Map() }),
+    () => differences({}, [present(own)], { owners: new Map() }),
     { remove: ['redis/redpilot-cache'] },
-  ],
-  [
-    'what is of an object that can not be read stays',
-    () => differences({}, [present(own), present(clients)], { planned: new Set() }),
-    { settled: ['redis/redpilot-cache', 'shop/redpilot-redis-cache'] },
   ],
   [
     'what is to be kept stays',
@@ -134,12 +128,12 @@ const cases: readonly (readonly [what: string, found: () => Differences, expecte
   ],
   [
     'what stays a while without its object is written without an owner',
-    () => differences({ write: [lasting] }, [present(own)], { owners: new Map(), planned: new Set() }),
+    () => differences({ write: [lasting] }, [present(own)], { owners: new Map() }),
     { apply: ['redis/redpilot-cache'] },
   ],
   [
     'and is neither written again nor removed as long as it is to stay',
-    () => differences({ write: [lasting] }, [present(lasting)], { owners: new Map(), planned: new Set() }),
+    () => differences({ write: [lasting] }, [present(lasting)], { owners: new Map() }),
     {},
   ],
 ];
@@ -157,25 +151,8 @@ for (const [what, found, expected] of cases) {
 
 test('what stays as an earlier version wanted it is known, with why', () => {
   const keep = [{ namespace: 'redis', name: 'redpilot-cache', owner: own.owner, why: 'no host' }];
-  const unread = document('redis', 'redpilot-unread', 'redis/unread');
-  const owners = new Map([
-    ['redis/cache', 'u1'],
-    ['redis/unread', 'u2'],
-  ]);
-  const { kept } = differences(
-    { write: [clients], keep },
-    [present(own), present(clients), present(unread)],
-    {
-      owners,
-    },
-  );
-  assert.deepEqual(
-    [...kept],
-    [
-      ['redis/redpilot-cache', 'no host'],
-      ['redis/redpilot-unread', "its object can't be read"],
-    ],
-  );
+  const { kept } = differences({ write: [clients], keep }, [present(own), present(clients)]);
+  assert.deepEqual([...kept], [['redis/redpilot-cache', 'no host']]);
 });
 
 test('what was written is forgotten when it is neither there nor wanted', () => {

@@ -5,9 +5,8 @@ import { eventually } from '../../src/demo/eventually.ts';
 import type { EnvoyFilterDocument } from '../../src/istio/envoy-filter.ts';
 import type { KeptFilter } from '../../src/istio/envoy-filters.ts';
 import { MeshKeeper } from '../../src/mesh/keeper.ts';
-import type { PresentFilter } from '../../src/mesh/manifest.ts';
 import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
-import type { ApiRequest, Lines } from '../../src/sources/kubernetes/api-server.ts';
+import { FilterStore } from './filter-store.ts';
 
 const OWNER = { kind: 'RedisService', namespace: 'redis', name: 'cache' };
 
@@ -28,53 +27,9 @@ const DOCUMENT: EnvoyFilterDocument = {
   },
 };
 
-/** An API server with at most one EnvoyFilter; its watch stays silent. */
-class Store {
-  filter: PresentFilter | undefined;
-  /** What every write is answered with. */
-  refusal: ApiError | undefined;
-  /** What an admission webhook says of each. */
-  warning: string | undefined;
-  /** What is made of a spec. */
-  storeAs: (spec: unknown) => unknown = (spec) => spec;
-  readonly writes: string[] = [];
-  #version = 0;
-
-  async request(path: string, options: ApiRequest = {}): Promise<unknown> {
-    const { method = 'GET', body, onWarning } = options;
-    if (method === 'GET') {
-      if (path.endsWith('/envoyfilters')) return { items: [], metadata: { resourceVersion: '1' } };
-      if (this.filter === undefined) throw new ApiError(404, 'NotFound', 'not found');
-      return this.filter;
-    }
-    this.writes.push(method);
-    if (this.refusal !== undefined) throw this.refusal;
-    if (this.warning !== undefined) onWarning?.(this.warning);
-    if (method === 'DELETE') {
-      this.filter = undefined;
-      return {};
-    }
-    this.#version += 1;
-    const { metadata, spec } = body as PresentFilter;
-    const managedFields = [{ manager: 'redpilot', operation: 'Apply' }];
-    this.filter = {
-      metadata: { ...metadata, uid: 'f1', resourceVersion: String(this.#version), managedFields },
-      spec: this.storeAs(spec),
-    };
-    return this.filter;
-  }
-
-  async lines(_path: string, { signal }: ApiRequest, { onOpen }: Lines): Promise<void> {
-    onOpen?.();
-    await new Promise((_resolve, reject) => {
-      signal?.addEventListener('abort', () => reject(new Error('stopped')));
-    });
-  }
-}
-
 interface Kept {
   readonly keeper: MeshKeeper;
-  readonly api: Store;
+  readonly api: FilterStore;
   readonly lines: readonly string[];
   /** What is wanted, and who may write, from now on. */
   readonly state: {
@@ -87,10 +42,10 @@ interface Kept {
 /** Closed when the test ends. */
 function keep(
   t: TestContext,
-  prepare: (api: Store) => void = () => {},
+  prepare: (api: FilterStore) => void = () => {},
   namespaces: readonly string[] = [],
 ): Kept {
-  const api = new Store();
+  const api = new FilterStore();
   prepare(api);
   const lines: string[] = [];
   const say = (line: string): void => void lines.push(line);
@@ -104,7 +59,6 @@ function keep(
     mayWrite: () => state.isLeader,
     wanted: () => ({
       filters: { write: state.documents, keep: state.kept, diagnostics: [] },
-      planned: new Set(['redis/cache']),
       owners: new Map([['redis/cache', 'u1']]),
     }),
     redact: (text) => text.replaceAll(/never-shown|two\nlines/g, '[redacted]'),
@@ -114,6 +68,11 @@ function keep(
   keeper.start();
   t.after(() => keeper.close());
   return { keeper, api, lines, state };
+}
+
+/** Every write is answered with it. */
+function refusing(error: ApiError): FilterStore['refuse'] {
+  return (what) => (what.startsWith('GET') ? undefined : error);
 }
 
 const outcome = (keeper: MeshKeeper, look: (text: string) => boolean): Promise<string> =>
@@ -130,14 +89,14 @@ const isWritten = (text: string): boolean => text === '{"written":["redis/redpil
 
 test('what is refused is told without passwords, and tried again until it is taken', async (t) => {
   const { keeper, api, lines } = keep(t, (store) => {
-    store.refusal = new ApiError(400, 'BadRequest', 'a webhook says: "never-shown" is no value');
+    store.refuse = refusing(new ApiError(400, 'BadRequest', 'a webhook says: "never-shown" is no value'));
   });
   const pending = await outcome(keeper, (text) => text.includes('webhook'));
   assert.match(pending, /EnvoyFilter redis\/redpilot-cache: a webhook says: .*\[redacted\].* is no value/);
   await eventually('a second attempt', () => (api.writes.length >= 2 ? true : undefined), {
     deadlineMs: 30_000,
   });
-  api.refusal = undefined;
+  api.refuse = () => undefined;
   await outcome(keeper, isWritten);
   assert.doesNotMatch(lines.join('\n'), /never-shown/);
 });
@@ -151,7 +110,7 @@ test('where EnvoyFilters are not followed it says how they are', async (t) => {
 
 test('a password over two lines is taken out before all but the first line is cut off', async (t) => {
   const { keeper } = keep(t, (store) => {
-    store.refusal = new ApiError(400, 'BadRequest', 'a webhook says: two\nlines');
+    store.refuse = refusing(new ApiError(400, 'BadRequest', 'a webhook says: two\nlines'));
   });
   const pending = await outcome(keeper, (text) => text.includes('webhook'));
   assert.match(pending, /a webhook says: \[redacted\]/);
@@ -187,7 +146,7 @@ test('what the API server makes something else of is written once', async (t) =>
   await outcome(keeper, isWritten);
   keeper.wake();
   await outcome(keeper, isWritten);
-  assert.deepEqual(api.writes, ['PATCH']);
+  assert.deepEqual(api.writes, ['PATCH redis/redpilot-cache']);
 });
 
 test('what nobody wants any more is removed, and there is nothing to say of it', async (t) => {
@@ -196,8 +155,8 @@ test('what nobody wants any more is removed, and there is nothing to say of it',
   state.documents = [];
   keeper.wake();
   await outcome(keeper, (text) => text === '"none"');
-  await eventually('it is gone', () => (api.filter === undefined ? true : undefined));
-  assert.deepEqual(api.writes, ['PATCH', 'DELETE']);
+  await eventually('it is gone', () => (api.filters.size === 0 ? true : undefined));
+  assert.deepEqual(api.writes, ['PATCH redis/redpilot-cache', 'DELETE redis/redpilot-cache']);
 });
 
 test('what a webhook warns of is in the log, once', async (t) => {

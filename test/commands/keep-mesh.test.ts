@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+
+import type { ApiObject, RedisService } from '../../src/api/objects.ts';
+import { keepMesh } from '../../src/commands/keep-mesh.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { ISTIO_DEFAULTS } from '../../src/istio/envoy-filters.ts';
+import { Planner } from '../../src/plan/planner.ts';
+import type { KnownObject } from '../../src/sources/kubernetes/held-objects.ts';
+import { World, type ObjectChanges } from '../../src/world/world.ts';
+import { FilterStore } from '../mesh/filter-store.ts';
+import { NO_ANNOTATIONS, redisService, service } from '../plan/objects.ts';
+
+const LISTEN = [{ of: undefined, address: '127.0.0.1', port: 6379 }];
+const VIPS = { cache: '10.96.0.1', rival: '10.96.0.2' };
+
+const at = (name: string, address: string): ApiObject =>
+  service({ name, hasSelector: true, clusterIps: [address] });
+
+/** Of the host of its name, listening on the same address as any other. */
+function listening(name: string): RedisService {
+  const annotations = { ...NO_ANNOTATIONS, listen: LISTEN };
+  return redisService({ name, hosts: [name], rules: [], annotations });
+}
+
+interface Kept {
+  readonly change: (changes: Partial<ObjectChanges>) => void;
+  /** Names of RedisServices at the API server that can't be read. */
+  readonly unread: Set<string>;
+  /** Resolves once the EnvoyFilter of that object has that text somewhere, or is not there. */
+  readonly has: (name: string, hint: RegExp | undefined) => Promise<string>;
+}
+
+/** Closed when the test ends. */
+function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
+  const api = new FilterStore();
+  const planner = new Planner();
+  const unread = new Set<string>();
+  let world = World.empty({ clusterDomain: 'cluster.local', completeNamespaces: 'all', withIstio: true });
+  const apply = (changes: Partial<ObjectChanges>): void => {
+    const next = world.apply({ set: [], deleted: [], ...changes });
+    world = next.world;
+    planner.update(world, next.changed);
+  };
+  apply({ set: objects });
+  const known = (name: string): KnownObject => ({
+    kind: 'RedisService',
+    namespace: 'redis',
+    name,
+    uid: `of ${name}`,
+    generation: 1,
+    status: undefined,
+    isLastGood: false,
+    object: undefined,
+  });
+  const keeper = keepMesh({
+    settings: { ...ISTIO_DEFAULTS, drainMs: 50 },
+    cluster: {
+      api,
+      own: () => [...planner.plans().map(({ origin }) => origin.name), ...unread].map(known),
+    },
+    namespaces: [],
+    controlPlane: 'redpilot',
+    plans: () => planner.plans(),
+    world: () => world,
+    mayWrite: () => true,
+    onChange: () => {},
+    log: pino({ level: 'silent' }),
+    metrics: new Registry(),
+  });
+  t.after(() => keeper.close());
+  const textOf = (name: string): string =>
+    JSON.stringify(api.filters.get(`redis/redpilot-${name}`)?.spec) ?? '';
+  return {
+    unread,
+    change: (changes) => {
+      apply(changes);
+      keeper.wake();
+    },
+    has: (name, hint) =>
+      eventually(
+        `${name} with ${String(hint)}`,
+        () => {
+          const text = textOf(name);
+          return (hint === undefined ? text === '' : hint.test(text)) ? `${text}.` : undefined;
+        },
+        { deadlineMs: 30_000, seen: () => textOf(name) },
+      ),
+  };
+}
+
+const goes = (name: string): Partial<ObjectChanges> => ({
+  deleted: [{ kind: 'RedisService', namespace: 'redis', name }],
+});
+
+test('an address that the EnvoyFilter of an object has which can not be read is given to nobody else', async (t) => {
+  const { change, unread, has } = keep(t, [
+    listening('cache'),
+    at('cache', VIPS.cache),
+    at('rival', VIPS.rival),
+  ]);
+  const before = await has('cache', /redpilot_127/);
+  unread.add('cache');
+  change({ ...goes('cache'), set: [listening('rival')] });
+  assert.doesNotMatch(await has('rival', /10\.96\.0\.2_6379/), /redpilot_127/);
+  assert.equal(await has('cache', /redpilot_127/), before);
+  unread.delete('cache');
+  change({});
+  await has('rival', /redpilot_127/);
+  await has('cache', undefined);
+});
+
+test("an address of a host that is another Service's by now is left to that", async (t) => {
+  const { change, has } = keep(t, [listening('cache'), at('cache', VIPS.cache)]);
+  await has('cache', /10\.96\.0\.1_6379/);
+  const deleted = [{ kind: 'Service', namespace: 'redis', name: 'cache' }] as const;
+  change({ deleted, set: [at('other', VIPS.cache)] });
+  assert.doesNotMatch(await has('cache', /^((?!10\.96\.0\.1_6379).)+$/), /10\.96\.0\.1_6379/);
+  await has('cache', /redpilot_127/);
+});
