@@ -19,11 +19,23 @@ if (isCurrent) {
   void import(program).then(({ run }) => run(process.argv.slice(2)));
 } else if (existsSync(sources) && existsSync(ownNode)) {
   const child = spawn(ownNode, [sources, ...process.argv.slice(2)], { stdio: 'inherit' });
-  // A terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  let asked;
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM']) {
+    process.on(signal, () => {
+      asked ??= signal;
+      // A terminal sends Ctrl-C to both; a second one would end the program before it has cleaned up.
+      child.kill(signal === 'SIGINT' ? 'SIGTERM' : signal);
+    });
+  }
+  child.on('error', (error) => {
+    process.stderr.write(`redpilot: ${ownNode} can't be started: ${error.message}\n`);
+    process.exitCode = 1;
+  });
   child.on('exit', (code, signal) => {
-    process.exitCode = code === null ? (signal === 'SIGINT' ? 130 : 143) : code;
+    process.exitCode = code ?? 1;
+    if (signal === null) return;
+    for (const each of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM']) process.removeAllListeners(each);
+    process.kill(process.pid, asked ?? signal);
   });
 } else {
   process.stderr.write(
