@@ -7,6 +7,7 @@ import { InvalidArgumentError, Option } from 'commander';
 
 import { hostProblem } from '../api/host-port.ts';
 import { parseNamespaces } from '../api/service-annotations.ts';
+import { isOlder, NEWEST_ENVOY, OLDEST_ENVOY } from '../envoy/envoy-version.ts';
 import { AUTO_BIND } from '../plan/view.ts';
 
 import type { HostAndPort } from '../xds/index.ts';
@@ -95,8 +96,13 @@ export function parseHosts(text: string): readonly string[] {
 
 /** `1.36` or `1.36.4`. */
 export function parseVersion(text: string): string {
-  if (/^\d{1,3}\.\d{1,3}(\.\d{1,3})?$/.test(text)) return text;
-  throw new InvalidArgumentError("write Envoy's version, for example 1.36");
+  if (!/^\d{1,3}\.\d{1,3}(\.\d{1,3})?$/.test(text))
+    throw new InvalidArgumentError("write Envoy's version, for example 1.36");
+  if (isOlder(text, OLDEST_ENVOY))
+    throw new InvalidArgumentError(
+      `it is too old; ${OLDEST_ENVOY} to ${NEWEST_ENVOY} are supported, and later ones like ${NEWEST_ENVOY}`,
+    );
+  return text;
 }
 
 export const CLUSTER_DOMAIN = 'cluster.local';

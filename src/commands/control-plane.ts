@@ -40,6 +40,7 @@ import { DiagnosticsLog } from './diagnostics-log.ts';
 import { keepMesh } from './keep-mesh.ts';
 import { keepStatus } from './keep-status.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
+import { logObjects } from './objects-log.ts';
 import { CLUSTER_DOMAIN } from './arguments.ts';
 
 export interface ControlPlaneOptions {
@@ -126,6 +127,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const startedMs = performance.now();
     ofSource = found;
     news.set('source', found);
+    if (isComplete) logObjects(log, world, changes);
     const next = world.apply(changes);
     world = next.world;
     const planned = planner.update(world, next.changed);
@@ -265,6 +267,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS);
     isComplete = true;
+    if (planner.plans().length === 0)
+      log.warn('there is no RedisService that can be carried out: no listener is served');
     startMesh?.();
     // Encodes everything before the first nodes wait for it; most of them see all of it.
     if (kubernetes === undefined)

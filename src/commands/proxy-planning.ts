@@ -13,6 +13,7 @@ import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts
 import { World, type ObjectChanges, type WorldOptions } from '../world/world.ts';
 import { CLUSTER_DOMAIN } from './arguments.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
+import { logObjects } from './objects-log.ts';
 
 export interface ProxyView {
   /** As a client of which namespace it is served; undefined: of all. */
@@ -67,6 +68,7 @@ export class ProxyPlanning {
   /** Carried out from the next command on, once everything has been read. */
   follow(changes: ObjectChanges, ofSource: readonly Diagnostic[]): void {
     this.#ofSource = ofSource;
+    if (this.#isComplete) logObjects(this.#log, this.#world, changes);
     const { world, changed } = this.#world.apply(changes);
     this.#world = world;
     this.#planner.update(world, changed);

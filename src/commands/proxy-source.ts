@@ -153,6 +153,13 @@ function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | unde
   return '--reads has no effect under the read policy MASTER: add --read-policy REPLICA (or another)';
 }
 
+/** In force, but not as one might think: objects get a warning for it too. */
+export function policyWarning({ upstream, mode, reads, readPolicy }: SourceOptions): string | undefined {
+  if (upstream === undefined || mode !== 'proxy' || reads !== undefined || readPolicy === 'MASTER')
+    return undefined;
+  return `--read-policy ${readPolicy} has no effect: all reads go to the servers of --upstream, since with --mode proxy no others are known; name their replicas with --reads, or write --mode cluster for a Redis Cluster`;
+}
+
 async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
   if (path === undefined) return undefined;
   let bytes;

@@ -1,7 +1,9 @@
 /**
  * `redpilot proxy`: the data plane where no Envoy is, until it is told to stop.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { availableParallelism } from 'node:os';
+
+import { Command, Option } from 'commander';
 
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { POLICIES } from '../proxy/shard.ts';
@@ -17,9 +19,10 @@ import {
   parseNodeId,
 } from './arguments.ts';
 import { createLog } from './log.ts';
+import { countUpTo, durationBetween } from './numbers.ts';
 import { PROXY_DEFAULTS } from './proxy-files.ts';
 import { carryOut } from './proxy-process.ts';
-import { chooseSource, type SourceOptions } from './proxy-source.ts';
+import { chooseSource, policyWarning, type SourceOptions } from './proxy-source.ts';
 import { superviseWorkers } from './proxy-workers.ts';
 import {
   addListenerTlsOptions,
@@ -38,6 +41,16 @@ interface ProxyCommandOptions extends SourceOptions, ListenerTlsArguments {
   readonly maxLag?: number;
   readonly logSlowerThan?: number;
 }
+
+/** A command waits no longer than a client would. */
+const WAIT = { min: '1ms', max: '1h', example: '200ms' };
+
+/** Below half a second the questions to Redis would be most of what it does; what is known of an hour fills no memory. */
+const LAG = { min: '500ms', max: '1h', example: '5s' };
+
+const CORES = availableParallelism();
+const MOST_WORKERS = Math.max(8, 4 * CORES);
+const MOST_CLIENTS = 1_000_000;
 
 export function proxyCommand(): Command {
   const env = (option: Option, name: string): Option => option.env(`REDPILOT_${name}`);
@@ -118,41 +131,42 @@ export function proxyCommand(): Command {
       addressOption('--admin-address <host:port>', 'health, readiness, metrics, topology', '127.0.0.1:19001'),
     )
     .addOption(
-      new Option('--hedge-after <ms>', 'a read unanswered for so long is asked elsewhere too')
-        .argParser(parseMilliseconds)
-        .default(PROXY_DEFAULTS.hedgeAfterMs),
+      new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
+        .argParser(durationBetween(WAIT))
+        .default(PROXY_DEFAULTS.hedgeAfterMs, '200ms'),
     )
     .addOption(
       env(
         new Option(
           '--max-lag <duration>',
-          'a replica that may be further behind gets no reads: 5s, 800ms',
-        ).argParser(parseLag),
+          'a replica that may be further behind gets no reads: 500ms to 1h (default: however far)',
+        ).argParser(durationBetween(LAG)),
         'MAX_LAG',
       ),
     )
     .addOption(
-      new Option('--failover-wait <ms>', 'how long a command waits while nobody can be asked')
-        .argParser(parseMilliseconds)
-        .default(PROXY_DEFAULTS.failoverWaitMs),
+      new Option('--failover-wait <duration>', 'how long a command waits while nobody can be asked')
+        .argParser(durationBetween(WAIT))
+        .default(PROXY_DEFAULTS.failoverWaitMs, '4s'),
     )
     .addOption(
       env(
-        new Option('--log-slower-than <ms>', 'a line for each command whose client waited so long').argParser(
-          parseMilliseconds,
-        ),
+        new Option(
+          '--log-slower-than <duration>',
+          'a line for each command whose client waited so long, from 1ms on (default: none)',
+        ).argParser(durationBetween({ ...WAIT, example: '100ms' })),
         'LOG_SLOWER_THAN',
       ),
     )
     .addOption(
       new Option('--max-clients <count>', 'more are turned away')
-        .argParser(parseCount)
+        .argParser(countUpTo(MOST_CLIENTS))
         .default(PROXY_DEFAULTS.maxClients),
     )
     .addOption(
       env(
         new Option('--workers <count>', 'processes that share the load, one a core at most').argParser(
-          parseCount,
+          countUpTo(MOST_WORKERS, `; more than one a core gains nothing, and there are ${CORES}`),
         ),
         'WORKERS',
       ).default(1),
@@ -165,6 +179,8 @@ export function proxyCommand(): Command {
       // Before anything is started, also where other processes will do it: what is wrong is said once.
       const startSource = chooseSource(command, options);
       const files = listenerFiles(command, options);
+      const warning = policyWarning(options);
+      if (warning !== undefined && workerNumber() === undefined) log.warn(warning);
       if (workers > 1 && workerNumber() === undefined) {
         return await superviseWorkers(workers, adminAddress, log);
       }
@@ -189,25 +205,4 @@ function parsePlace(text: string): SocketAddress {
 
 function parseListen(text: string): SocketAddress {
   return parsePlace(text.startsWith(':') ? `0.0.0.0${text}` : text);
-}
-
-function parseMilliseconds(text: string): number {
-  const ms = Number(text.replace(/ms$/, ''));
-  if (!Number.isInteger(ms) || ms < 1) throw new InvalidArgumentError('write milliseconds, for example 200');
-  return ms;
-}
-
-/** Below half a second the questions to Redis would be most of what it does. */
-function parseLag(text: string): number {
-  const parts = /^(\d+(?:\.\d+)?)(ms|s)$/.exec(text);
-  const ms = Number(parts?.[1]) * (parts?.[2] === 's' ? 1_000 : 1);
-  if (parts === null || ms < 500)
-    throw new InvalidArgumentError('write a duration of 500ms or more, for example 5s');
-  return ms;
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('write a number from 1 on');
-  return count;
 }

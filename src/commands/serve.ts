@@ -6,6 +6,7 @@ import type { BlockList } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { parseDuration } from '../api/duration.ts';
+import { tellNewer } from '../envoy/adapted-plan.ts';
 import { ISTIO_DEFAULTS } from '../istio/envoy-filters.ts';
 import { thisReplica } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
@@ -80,7 +81,7 @@ export function serveCommand(): Command {
     )
     .option(
       '--istio-envoy-version <version>',
-      'of the oldest Envoy among the sidecars; what it lacks is left out',
+      'of the oldest Envoy among the sidecars, 1.36 to 1.40; what it lacks is left out',
       parseVersion,
       ISTIO_DEFAULTS.envoyVersion,
     )
@@ -133,6 +134,7 @@ export function serveCommand(): Command {
     async (options: ServeOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
       const tls = tlsFiles(command, options);
+      for (const { reason, message } of tellNewer(options.istioEnvoyVersion)) log.warn({ reason }, message);
       if (options.adminTls && tls === undefined)
         command.error('--admin-tls needs --tls-ca, --tls-cert and --tls-key');
       const controlPlane = await startControlPlane({

@@ -9,7 +9,7 @@ import { stringify } from 'yaml';
 
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import type { ApiObject } from '../api/objects.ts';
-import { featuresUnknownTo, planWithout, tellUnsupported } from '../envoy/adapted-plan.ts';
+import { featuresUnknownTo, planWithout, tellNewer, tellUnsupported } from '../envoy/adapted-plan.ts';
 import type { Write } from '../envoy/secret-place.ts';
 import { resourcesAsJson, staticConfiguration } from '../envoy/static-configuration.ts';
 import type { EnvoyFilterBody } from '../istio/envoy-filter.ts';
@@ -77,7 +77,7 @@ export function translateCommand(): Command {
     .addOption(clusterDomainOption())
     .option(
       '--envoy-version <version>',
-      'leave out what an Envoy of that version lacks, and say so (default: the newest; for istio 1.36)',
+      'leave out what an Envoy of that version lacks, and say so: 1.36 to 1.40 (default: the newest; for istio 1.36)',
       parseVersion,
     )
     .option(
@@ -88,7 +88,8 @@ export function translateCommand(): Command {
     )
     .option('--show-secrets', 'write passwords as they are; without it the output shows [redacted]', false)
     .action(async (options: TranslateOptions) => {
-      const { objects, diagnostics: ofFiles } = await readFiles(options.config);
+      const { objects, diagnostics: ofObjects } = await readFiles(options.config);
+      const ofFiles = [...tellNewer(options.envoyVersion), ...ofObjects];
       if (options.to === 'istio') {
         const { bodies, diagnostics } = toIstio(objects, options);
         tell([...ofFiles, ...diagnostics]);

@@ -6,7 +6,7 @@
  */
 import type { Diagnostic, FieldPath } from '../api/diagnostic.ts';
 import type { Listener, RoutingPlan, Upstream } from '../plan/routing-plan.ts';
-import { isOlder, KNOWN_SINCE, OLDEST_ENVOY } from './envoy-version.ts';
+import { isOlder, KNOWN_SINCE, NEWEST_ENVOY, OLDEST_ENVOY } from './envoy-version.ts';
 
 /** Something that a listener can ask for and that not every supported Envoy knows. */
 export interface Feature {
@@ -93,6 +93,13 @@ export function tellUnsupported(
     for (const feature of usedBy(listener, unknown)) found.push(tellLoss(listener, feature, version));
   }
   return found;
+}
+
+/** What somebody asked for by its number may not exist yet. */
+export function tellNewer(version: string | undefined): readonly Diagnostic[] {
+  if (version === undefined || !isOlder(NEWEST_ENVOY, version)) return [];
+  const message = `Envoy ${version} is newer than ${NEWEST_ENVOY}, the newest that is known; it gets what ${NEWEST_ENVOY} gets`;
+  return [{ severity: 'warning', reason: 'UnsupportedByEnvoy', path: [], message }];
 }
 
 export function usedBy(listener: Listener, features: readonly Feature[]): readonly Feature[] {

@@ -5,6 +5,9 @@
 /** The oldest that a test runs a whole configuration on; an older one is served too, with a warning. */
 export const OLDEST_ENVOY = '1.36';
 
+/** The newest that the tests run on; a later one is served like it. */
+export const NEWEST_ENVOY = '1.40';
+
 /**
  * Fields and enum values of our messages that the oldest Envoy lacks, and the first release that has them. A test holds
  * the list to the descriptors in that Envoy's own binary.

@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import type { Command } from 'commander';
+
 import { createProgram } from '../../src/cli.ts';
 import { proxyCommand } from '../../src/commands/proxy.ts';
-import { chooseSource, type SourceOptions } from '../../src/commands/proxy-source.ts';
+import { chooseSource, policyWarning, type SourceOptions } from '../../src/commands/proxy-source.ts';
 
-/** What the call is refused with; nothing is started. */
-function refusal(args: readonly string[]): string {
+/** Hands on the options of a call; nothing is started. */
+function parse(args: readonly string[], take: (command: Command, options: SourceOptions) => void): void {
   const program = createProgram([proxyCommand]);
   const command = program.commands.find((each) => each.name() === 'proxy') ?? assert.fail('no proxy');
   command.exitOverride().configureOutput({ writeErr: () => {} });
-  command.action(() => {
-    chooseSource(command, command.opts<SourceOptions>());
-  });
+  command.action(() => take(command, command.opts<SourceOptions>()));
+  program.parse(['proxy', ...args], { from: 'user' });
+}
+
+/** What the call is refused with. */
+function refusal(args: readonly string[]): string {
   try {
-    program.parse(['proxy', ...args], { from: 'user' });
+    parse(args, chooseSource);
     return 'it was taken';
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -23,6 +28,7 @@ function refusal(args: readonly string[]): string {
 
 const ONE_OF = /give one of --xds-address HOST:PORT, --config PATH, --kubernetes and --upstream HOST:PORT/;
 const XDS = ['--xds-address', '127.0.0.1:18000'];
+const UPSTREAM = ['--upstream', 'redis:6379'];
 const TLS = ['--tls-ca', 'ca', '--tls-cert', 'cert', '--tls-key', 'key'];
 
 const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
@@ -40,6 +46,15 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
     /--read-policy \(REDPILOT_READ_POLICY\), --client-password-file \(REDPILOT_CLIENT_PASSWORD_FILE\): for --upstream only/,
   ],
   [[...XDS, '--hosts', 'a,,b'], /write hosts with a comma between them/],
+  [[...UPSTREAM, '--max-lag', '10ms'], /write a duration from 500ms to 1h, for example 5s/],
+  [[...UPSTREAM, '--max-lag', '24h'], /write a duration from 500ms to 1h, for example 5s/],
+  [[...UPSTREAM, '--log-slower-than', '0'], /write a duration from 1ms to 1h, for example 100ms/],
+  [[...UPSTREAM, '--failover-wait', '9999999999'], /write a duration from 1ms to 1h/],
+  [
+    [...UPSTREAM, '--workers', '99999999'],
+    /write a whole number from 1 to \d+; more than one a core gains nothing/,
+  ],
+  [[...UPSTREAM, '--max-clients', '1e3'], /write a whole number from 1 to 1000000/],
 ];
 for (const [args, why] of WRONG) {
   test(`refused: redpilot proxy ${args.join(' ')}`, () => assert.match(refusal(args), why));
@@ -73,8 +88,35 @@ const RIGHT: readonly (readonly string[])[] = [
     '--selector',
     'x',
   ],
-  ['--upstream', 'redis:6379'],
+  UPSTREAM,
+  [
+    ...UPSTREAM,
+    '--max-lag',
+    '500ms',
+    '--log-slower-than',
+    '100',
+    '--failover-wait',
+    '1.5s',
+    '--workers',
+    '8',
+  ],
 ];
 for (const args of RIGHT) {
   test(`taken: redpilot proxy ${args.join(' ')}`, () => assert.equal(refusal(args), 'it was taken'));
+}
+
+const PLAIN = [...UPSTREAM, '--mode', 'proxy'];
+const POLICIES: readonly (readonly [args: readonly string[], isWarned: boolean])[] = [
+  [[...PLAIN, '--read-policy', 'REPLICA'], true],
+  [[...PLAIN, '--read-policy', 'REPLICA', '--reads', 'replicas:6379'], false],
+  [PLAIN, false],
+  [[...UPSTREAM, '--read-policy', 'REPLICA'], false],
+];
+for (const [args, isWarned] of POLICIES) {
+  test(`${args.join(' ')}: the policy ${isWarned ? 'has no effect, which is told' : 'needs no word'}`, () => {
+    let warning: string | undefined;
+    parse(args, (_, options) => (warning = policyWarning(options)));
+    if (isWarned) assert.match(warning ?? '', /^--read-policy REPLICA has no effect: .*--reads/);
+    else assert.equal(warning, undefined);
+  });
 }

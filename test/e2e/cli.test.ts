@@ -52,6 +52,11 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     /Allowed choices are plan, xds, envoy/,
   ],
   [
+    'an Envoy that is too old',
+    ['translate', '--config', SAMPLE, '--envoy-version', '1.20'],
+    /'1\.20' is invalid\. it is too old; 1\.36 to 1\.40 are supported/,
+  ],
+  [
     'a bind address that is none',
     ['serve', '--config', SAMPLE, '--bind', 'localhost'],
     /write an IP address, or auto for a loopback address/,
@@ -226,6 +231,17 @@ test('translate --envoy-version leaves out what that Envoy lacks, and says so', 
   assert.doesNotMatch(older.stdout, /protocol_version/);
   assert.match(older.stderr, /UnsupportedByEnvoy: RedisService redis\/three: .*Envoy 1\.36 lacks RESP3/);
 });
+
+for (const form of ['envoy', 'istio'])
+  test(`translate --to ${form} says that it does not know an Envoy so new, and goes on`, async () => {
+    const args = ['translate', '--config', SAMPLE, '--to', form];
+    const known = await redpilot([...args, '--envoy-version', '1.40.9']);
+    const newer = await redpilot([...args, '--envoy-version', '9.99']);
+    assert.match(newer.stderr, /warning UnsupportedByEnvoy: Envoy 9\.99 is newer than 1\.40, the newest/);
+    assert.doesNotMatch(known.stderr, /newer/);
+    assert.equal(newer.stdout, known.stdout);
+    assert.equal(newer.status, known.status);
+  });
 
 test('bootstrap writes JSON on stdout, and how to run it on stderr', async () => {
   const { status, stdout, stderr } = await redpilot([

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -72,6 +72,12 @@ test('serve: ready, follows an edit, shows no secret anywhere, and ends at SIGTE
   await eventually('the mend in the log', () => (serving.output().includes('no longer:') ? true : undefined));
   for (const path of ['/config_dump', '/metrics'])
     assert.ok(!(await (await fetch(`${serving.admin}${path}`)).text()).includes(SECRET));
+  rmSync(join(folder, 'a.yaml'));
+  await eventually(
+    'what went in the log',
+    () => (/RedisService \S+ is gone/.test(serving.output()) ? true : undefined),
+    { seen: serving.output },
+  );
   serving.kill('SIGTERM');
   assert.equal(await serving.ended, 0);
   assert.ok(!serving.output().includes(SECRET));
