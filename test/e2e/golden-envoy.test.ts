@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { suite, test, type TestContext } from 'node:test';
+import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
@@ -13,7 +13,7 @@ import { staticConfiguration } from '../../src/envoy/static-configuration.ts';
 import { caseNames, inputsOf, planOfCase } from '../golden/case.ts';
 import { needEnvoy, needOldestEnvoy } from './environment.ts';
 import { Fence } from './fence.ts';
-import { startSidecar } from './sidecar.ts';
+import { startSidecar, type Sidecar } from './sidecar.ts';
 
 /** The oldest one gets what `translate --envoy-version` writes for it, and what `serve` sends it. */
 const ENVOYS = [
@@ -47,29 +47,32 @@ suite('golden cases', { concurrency: true }, () => {
       }
     });
 
-    for (const delta of version === undefined ? [true, false] : [true]) {
+    if (version !== undefined) {
+      // Before 1.40 an Envoy may crash when a Redis Cluster goes or changes (docs/envoy-versions.md): one for each case.
+      test(`${what} takes every golden case over xDS, each into an Envoy that has nothing yet`, async (t) => {
+        const envoy = await need(t);
+        if (envoy === undefined) return;
+        for (const name of caseNames()) {
+          await t.test(name, async (st) => {
+            await takes(await startSidecar(st, { envoy, files: { 'case.yaml': await inputOf(name) } }), name);
+          });
+        }
+      });
+      continue;
+    }
+
+    for (const delta of [true, false]) {
       test(`${what} takes every golden case over xDS, one after the other (${delta ? 'delta' : 'state of the world'})`, async (t) => {
         const envoy = await need(t);
         if (envoy === undefined) return;
-        const names = caseNames();
         const fence = await Fence.create();
         const sidecar = await startSidecar(t, { envoy, delta, files: { 'case.yaml': fence.objects() } });
-        for (const name of names) {
-          await t.test(name, async (st) => {
+        for (const name of caseNames()) {
+          await t.test(name, async () => {
             await sidecar.write('case.yaml', `${await inputOf(name)}---\n${fence.objects()}`);
             // Many cases have listeners of the same names.
             await fence.passed(sidecar);
-            const { plan } = await planOfCase(name);
-            const expected = [
-              ...plan.listeners.map(({ listener }) => listener.id),
-              fence.listener,
-            ].toSorted();
-            await listenersBecome(st, expected, () => sidecar.envoy.admin('/listeners?format=json'));
-            const stats = await sidecar.envoy.stats('update_rejected|dynamic_unknown_fields');
-            assert.deepEqual(
-              [...stats].filter(([, count]) => count > 0),
-              [],
-            );
+            await takes(sidecar, name, [fence.listener]);
           });
         }
       });
@@ -77,15 +80,23 @@ suite('golden cases', { concurrency: true }, () => {
   }
 });
 
+/** It has the case's listeners, and beside them those of `more`; it refused nothing, and knows every field. */
+async function takes({ envoy }: Sidecar, name: string, more: readonly string[] = []): Promise<void> {
+  const { plan } = await planOfCase(name);
+  const expected = [...plan.listeners.map(({ listener }) => listener.id), ...more].toSorted();
+  await listenersBecome(expected, () => envoy.admin('/listeners?format=json'));
+  const stats = await envoy.stats('update_rejected|dynamic_unknown_fields');
+  assert.deepEqual(
+    [...stats].filter(([, count]) => count > 0),
+    [],
+  );
+}
+
 async function inputOf(name: string): Promise<string> {
   return (await Promise.all(inputsOf(name).map((path) => readFile(path, 'utf8')))).join('---\n');
 }
 
-async function listenersBecome(
-  _t: TestContext,
-  expected: readonly string[],
-  listeners: () => Promise<string>,
-): Promise<void> {
+async function listenersBecome(expected: readonly string[], listeners: () => Promise<string>): Promise<void> {
   let seen = '';
   await eventually(
     `listeners ${expected.join(', ')}`,
