@@ -28,7 +28,7 @@ async function turns(count: number): Promise<void> {
 }
 
 test('changes of one turn are one push for each stream, some of them a turn', async () => {
-  const live = streams(600);
+  const live = streams(2_400);
   const broadcast = new Broadcast(live);
   broadcast.begin(0);
   broadcast.begin(0);
@@ -40,7 +40,7 @@ test('changes of one turn are one push for each stream, some of them a turn', as
 });
 
 test('a change while others are being pushed reaches all streams after it, and holds up none', async () => {
-  const live = streams(600);
+  const live = streams(2_400);
   const broadcast = new Broadcast(live);
   for (let change = 0; change < 8; change += 1) {
     broadcast.begin(0);
@@ -57,7 +57,7 @@ test('a change while others are being pushed reaches all streams after it, and h
 });
 
 test('a stream that has gone is not pushed, and nothing is after the end', async () => {
-  const live = streams(300);
+  const live = streams(1_200);
   const last = [...live].at(-1);
   const broadcast = new Broadcast(live);
   broadcast.begin(0);
