@@ -5,53 +5,54 @@
  * it warms, and one whose Redis is down then holds up its answers for ever and, after a reconnect, even its request for
  * clusters (measured, Envoy 1.40, state of the world).
  *
- * Immutable, and the same object for all clients that started with the same set and were sent the same since: so what is
- * encoded for one of them serves them all.
+ * Immutable. Whoever holds the same in that form is sent the same bytes, whenever it started: `key` says so. Once all that a
+ * client started with has changed, there is nothing left to tell apart.
  */
 import type { Resource } from '../envoy/resource.ts';
-import type { ResourceSet } from '../envoy/resource-set.ts';
+import { ResourceSet } from '../envoy/resource-set.ts';
 import type { Difference } from './holdings.ts';
 
 const ofSets = new WeakMap<ResourceSet, { readonly form: InitialForm | undefined }>();
 
 export class InitialForm {
-  readonly #started: ResourceSet;
-  /** Names of the set that have been sent in another version since. */
-  readonly #left: ReadonlySet<string>;
-  readonly #next = new WeakMap<Difference['content'], InitialForm>();
+  /** What has that form, and was not sent in another version since. */
+  readonly #still: ResourceSet;
+  readonly #next = new WeakMap<Difference['content'], { readonly form: InitialForm | undefined }>();
 
-  private constructor(started: ResourceSet, left: ReadonlySet<string>) {
-    this.#started = started;
-    this.#left = left;
+  private constructor(still: ResourceSet) {
+    this.#still = still;
   }
 
   /** Of a client that has just been sent this set as its first; undefined where the set has no such form. */
   static of(started: ResourceSet): InitialForm | undefined {
     let known = ofSets.get(started);
     if (known === undefined) {
-      const hasForms = started.list.some(({ initialBytes }) => initialBytes !== undefined);
-      known = { form: hasForms ? new InitialForm(started, new Set()) : undefined };
+      const still = ResourceSet.of(started.list.filter(({ initialBytes }) => initialBytes !== undefined));
+      known = { form: still.size > 0 ? new InitialForm(still) : undefined };
       ofSets.set(started, known);
     }
     return known.form;
   }
 
-  has({ name, version, initialBytes }: Resource): boolean {
-    return (
-      initialBytes !== undefined && !this.#left.has(name) && this.#started.get(name)?.version === version
-    );
+  /** Equal where the same is in that form. */
+  get key(): string {
+    return this.#still.version;
   }
 
-  /** After these were sent. */
-  after({ content, fresh, removed }: Difference): InitialForm {
-    const known = this.#next.get(content);
-    if (known !== undefined) return known;
-    const leaving = [...fresh.map(({ name }) => name), ...removed].filter(
-      (name) => this.#started.has(name) && !this.#left.has(name),
-    );
-    const next =
-      leaving.length === 0 ? this : new InitialForm(this.#started, new Set([...this.#left, ...leaving]));
-    this.#next.set(content, next);
-    return next;
+  has({ name, version }: Resource): boolean {
+    return this.#still.get(name)?.version === version;
+  }
+
+  /** After these were sent; undefined where nothing has that form any more. */
+  after({ content, fresh, removed }: Difference): InitialForm | undefined {
+    let known = this.#next.get(content);
+    if (known === undefined) {
+      const leaving = [...fresh.map(({ name }) => name), ...removed];
+      const still = this.#still.with(new Map(leaving.map((name) => [name, undefined])));
+      const isSame = still === this.#still;
+      known = { form: isSame ? this : still.size > 0 ? new InitialForm(still) : undefined };
+      this.#next.set(content, known);
+    }
+    return known.form;
   }
 }

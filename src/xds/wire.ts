@@ -30,18 +30,17 @@ const LARGE_BYTES = 16 * 1024;
 
 const resources = new WeakMap<Resource, Map<Form, Buffer>>();
 
-/** By variant and type, since types without resources have their contents in common; then by initial form. */
-const contents = new Map<string, WeakMap<Transition, WeakMap<object, Encoded>>>();
-/** Stands for no initial form. */
-const NO_FORM = {};
+/** By variant and type, since types without resources have their contents in common; then by what is in initial form. */
+const contents = new Map<string, WeakMap<Transition, Map<string, Encoded>>>();
 
 /** The bytes may be shared: they are not to be written to. */
 export function encodeResponse(variant: Variant, { content, initialForm, typeUrl, nonce }: Response): Frame {
   const forms = formsOf(`${variant} ${typeUrl}`, content);
-  let encoded = forms.get(initialForm ?? NO_FORM);
+  const key = initialForm?.key ?? '';
+  let encoded = forms.get(key);
   if (encoded === undefined) {
     encoded = { body: encodeContent(variant, typeUrl, content, initialForm), nonce: '', frame: [] };
-    forms.set(initialForm ?? NO_FORM, encoded);
+    forms.set(key, encoded);
   }
   if (encoded.nonce !== nonce) {
     encoded.nonce = nonce;
@@ -57,10 +56,10 @@ function frameOf(nonce: string, body: Buffer): Frame {
   return [unpooled(Buffer.concat(before)), body];
 }
 
-function formsOf(kind: string, content: Transition): WeakMap<object, Encoded> {
-  const ofKind = contents.get(kind) ?? new WeakMap<Transition, WeakMap<object, Encoded>>();
+function formsOf(kind: string, content: Transition): Map<string, Encoded> {
+  const ofKind = contents.get(kind) ?? new WeakMap<Transition, Map<string, Encoded>>();
   contents.set(kind, ofKind);
-  const forms = ofKind.get(content) ?? new WeakMap<object, Encoded>();
+  const forms = ofKind.get(content) ?? new Map<string, Encoded>();
   ofKind.set(content, forms);
   return forms;
 }

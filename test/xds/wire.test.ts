@@ -5,16 +5,17 @@ import { decode, encode } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, type Resource } from '../../src/envoy/resource.ts';
 import { ResourceSet } from '../../src/envoy/resource-set.ts';
 import { messageOf } from '../../src/xds/frames.ts';
+import type { Difference } from '../../src/xds/holdings.ts';
 import { InitialForm } from '../../src/xds/initial-form.ts';
 import type { Response } from '../../src/xds/subscription.ts';
 import { encodeResponse } from '../../src/xds/wire.ts';
 
 const CLUSTER = 'envoy.config.cluster.v3.Cluster';
 
-function cluster(name: string): Resource {
+function cluster(name: string, version = `v-${name}`): Resource {
   const bytes = encode(CLUSTER, { name, wait_for_warm_on_init: { value: true } });
   const initialBytes = encode(CLUSTER, { name, wait_for_warm_on_init: { value: false } });
-  return { typeUrl: CLUSTER_TYPE, name, version: `v-${name}`, bytes, initialBytes };
+  return { typeUrl: CLUSTER_TYPE, name, version, bytes, initialBytes };
 }
 
 /** Long enough that its length takes three bytes. */
@@ -59,3 +60,30 @@ for (const isInitial of [false, true]) {
     ]);
   });
 }
+
+function changed(to: readonly Resource[], fresh: readonly Resource[]): Difference {
+  return { content: { version: 'v8', resources: to, removed: [] }, removed: [], fresh };
+}
+
+test('clients that started with different sets are sent the same bytes once they hold the same', () => {
+  const [a, b1, b2, b3] = [cluster('a'), cluster('b', '1'), cluster('b', '2'), cluster('b', '3')];
+  const difference = changed([a, b3], [b3]);
+  const frames = [b1, b2].map((b) => {
+    const initialForm = InitialForm.of(ResourceSet.of([a, b]))?.after(difference);
+    assert.ok(initialForm?.has(a), 'that of a is repeated');
+    assert.ok(initialForm?.has(b3) === false, 'b is another');
+    return encodeResponse('state of the world', {
+      ...difference,
+      typeUrl: CLUSTER_TYPE,
+      nonce: '2',
+      initialForm,
+    });
+  });
+  assert.equal(frames[0]?.[0], frames[1]?.[0]);
+});
+
+test('a client that started with nothing of what there is now is sent what all others are', () => {
+  const [before, after] = [cluster('a', '1'), cluster('a', '2')];
+  const form = InitialForm.of(ResourceSet.of([before]))?.after(changed([after], [after]));
+  assert.equal(form, undefined);
+});
