@@ -1,40 +1,74 @@
 /**
- * COMMAND: from our own table; cluster clients read there where keys are.
+ * COMMAND: from our own table and what only the servers know; cluster clients read there where keys are.
  */
 import { allCommands, commandByName, KIND, type Command } from '../redis/command-table.ts';
 import { keyArguments } from '../redis/keys.ts';
 import { encodeError, encodeInteger } from './encode.ts';
+import type { ForeignCommands } from './foreign-commands.ts';
+import type { Session } from './session.ts';
 
-export function answerCommand(args: readonly string[]): Buffer {
+/** The client waits until the servers have been asked. False: one of them shall answer it itself. */
+export function tellCommands(session: Session, args: readonly string[]): boolean {
+  const subcommand = args[0]?.toUpperCase();
+  // Texts, and a selection by what is not in our table.
+  if (subcommand === 'DOCS' || (subcommand === 'LIST' && args.length > 1)) return false;
+  void answerLater(session, args);
+  return true;
+}
+
+async function answerLater(session: Session, args: readonly string[]): Promise<void> {
+  const free = session.hold();
+  const servers = session.home.routing.upstreams.map(({ foreign }) => foreign);
+  const reply = await replyTo(args, servers);
+  free();
+  if (!session.isEnding && !session.isClosed) session.answer(reply);
+}
+
+async function replyTo(args: readonly string[], servers: readonly ForeignCommands[]): Promise<Buffer> {
   const [subcommand, ...names] = args;
   switch (subcommand?.toUpperCase()) {
     case undefined:
-      return Buffer.from(encodeArray(carriedOut().map(encodeEntry)));
+      return Buffer.from(encodeArray((await carriedOut(servers)).map(encodeEntry)));
     case 'COUNT':
-      return encodeInteger(carriedOut().length);
+      return encodeInteger((await carriedOut(servers)).length);
     case 'LIST':
-      return Buffer.from(encodeArray(carriedOut().map(({ name }) => bulk(name))));
+      return Buffer.from(encodeArray((await carriedOut(servers)).map(({ name }) => bulk(name))));
     case 'INFO': {
-      const asked = names.length === 0 ? carriedOut() : names.map(commandByName);
+      const asked =
+        names.length === 0
+          ? await carriedOut(servers)
+          : await Promise.all(names.map((name) => commandNamed(name, servers)));
       const entries = asked.map((command) => (command === undefined ? '*-1\r\n' : encodeEntry(command)));
       return Buffer.from(encodeArray(entries));
     }
     case 'GETKEYS':
-      return keysOf(names);
-    case 'DOCS':
-      return Buffer.from('*0\r\n');
+      return keysOf(await commandNamed(names[0] ?? '', servers), names);
     default:
       return encodeError(`ERR unknown subcommand '${subcommand}'. Try COMMAND HELP.`);
   }
 }
 
-function carriedOut(): readonly Command[] {
-  return allCommands().filter(({ kind }) => kind !== KIND.refused);
+/** Those that only servers know come last, each once. */
+async function carriedOut(servers: readonly ForeignCommands[]): Promise<readonly Command[]> {
+  const ours = allCommands().filter(({ kind }) => kind !== KIND.refused);
+  const theirs = (await Promise.all(servers.map((server) => server.all()))).flat();
+  return [...ours, ...new Map(theirs.map((command) => [command.name, command])).values()];
+}
+
+async function commandNamed(name: string, servers: readonly ForeignCommands[]): Promise<Command | undefined> {
+  const ours = commandByName(name);
+  if (ours !== undefined) return ours;
+  const asked = name.toLowerCase();
+  const findings = await Promise.all(
+    servers.map(async (server) => server.find(asked) ?? (await server.learn(asked))),
+  );
+  for (const finding of findings)
+    if (typeof finding === 'object' && 'command' in finding) return finding.command;
+  return undefined;
 }
 
 /** redis-py asks it where the table says that keys are movable. */
-function keysOf(words: readonly string[]): Buffer {
-  const command = commandByName(words[0] ?? '');
+function keysOf(command: Command | undefined, words: readonly string[]): Buffer {
   if (command === undefined) return encodeError('ERR Invalid command specified');
   const { arity } = command;
   if (arity < 0 ? words.length < -arity : words.length !== arity) {

@@ -106,6 +106,16 @@ function isReply(error: Error): boolean {
   return error.name === 'ReplyError';
 }
 
+/** COMMAND; an Error where that is refused. */
+export async function describeAllCommands(
+  conversation: Conversation | undefined,
+): Promise<readonly CommandEntry[] | Error | undefined> {
+  const answer = await conversation?.ask([['COMMAND']]);
+  if (answer === undefined || 'failure' in answer) return undefined;
+  const [described] = answer.values;
+  return described as readonly CommandEntry[] | Error;
+}
+
 /** COMMAND INFO: an entry for each name, null where it is not known; an Error where that is refused. */
 export async function describeCommands(
   conversation: Conversation | undefined,

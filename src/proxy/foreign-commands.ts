@@ -1,10 +1,11 @@
 /**
- * What Redis says of commands that our table lacks, asked by name when one comes (COMMAND INFO) and remembered for each
- * upstream.
+ * What Redis says of commands that our table lacks, asked by name when one comes (COMMAND INFO), or for all of them where a
+ * client wants to know that, and remembered for each upstream.
  *
  * One question at a time, with all the names that have come meanwhile: a client that invents names is no burden.
  */
 import type { CommandEntry } from '../redis/command-spec.ts';
+import { commandByName, type Command } from '../redis/command-table.ts';
 import { foreignCommand, type Foreign } from '../redis/foreign-command.ts';
 
 /** After that a command is asked for again, in case a module came, went or changed. */
@@ -18,16 +19,42 @@ export type Finding = Foreign | 'unknown' | 'unreachable';
 
 /** Entries in order, null for what it does not know; an Error where it won't say; undefined: nobody answers. */
 type Ask = (names: readonly string[]) => Promise<readonly (CommandEntry | null)[] | Error | undefined>;
+type AskAll = () => Promise<readonly CommandEntry[] | Error | undefined>;
 
 export class ForeignCommands {
   readonly #ask: Ask;
+  readonly #askForAll: AskAll;
   /** The oldest first. */
   readonly #known = new Map<string, { readonly finding: Finding; readonly until: number }>();
   readonly #waiting = new Map<string, (() => void)[]>();
   #isAsking = false;
+  #all: { readonly commands: Promise<readonly Command[]>; until: number } | undefined;
 
-  constructor(ask: Ask) {
+  constructor(ask: Ask, askForAll: AskAll) {
     this.#ask = ask;
+    this.#askForAll = askForAll;
+  }
+
+  /** Those that could be carried out; none where nobody answers. Of renamed ones Redis lists the name from before. */
+  async all(): Promise<readonly Command[]> {
+    if (this.#all === undefined || this.#all.until < performance.now()) {
+      const all = { commands: this.#learnAll(), until: Infinity };
+      this.#all = all;
+      const found = await all.commands;
+      all.until = performance.now() + (found.length > 0 ? KNOWN_MS : UNKNOWN_MS);
+    }
+    return await this.#all.commands;
+  }
+
+  async #learnAll(): Promise<readonly Command[]> {
+    const answer = await this.#askForAll();
+    if (answer === undefined || answer instanceof Error) return [];
+    return answer.flatMap((entry) => {
+      const name = entry[0].toLowerCase();
+      if (commandByName(name) !== undefined) return [];
+      const found = foreignCommand(name, entry);
+      return 'command' in found ? [found.command] : [];
+    });
   }
 
   /** undefined: it has to be asked for. `name` in lower case. */

@@ -8,7 +8,6 @@ import type { Command } from '../redis/command-table.ts';
 import { areRightCredentials } from './client-auth.ts';
 import { answerClient, setName } from './client-command.ts';
 import { answerCluster } from './cluster-emulation.ts';
-import { answerCommand } from './command-command.ts';
 import { encodeBulk, encodeError, encodeStatus, REPLIES } from './encode.ts';
 
 export interface LocalReply {
@@ -85,8 +84,6 @@ export function answerLocally(
       return { reply: select(words[1] ?? '') };
     case 'client':
       return { reply: answerClient(state, words.slice(1)) };
-    case 'command':
-      return { reply: answerCommand(words.slice(1)) };
     case 'cluster':
       return { reply: answerCluster(state, words.slice(1)) };
     default:

@@ -19,6 +19,7 @@ import {
 } from '../redis/request-frame.ts';
 import { mayWait, sendBlocking } from './blocking.ts';
 import { ClientStream } from './client-stream.ts';
+import { tellCommands } from './command-command.ts';
 import { REPLIES, encodeError } from './encode.ts';
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from './faults.ts';
@@ -358,6 +359,10 @@ export class Session extends ClientStream implements InputHandler {
     const words = Array.from({ length: frame.count }, (_, index) =>
       bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
     );
+    if (command.name === 'command' && this.local.isAuthenticated) {
+      if (!tellCommands(this, words.slice(1))) this.#keyless(bytes, frame, command);
+      return;
+    }
     const { clientAuth } = this.home.routing.listener;
     const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth);
     if (command.name === 'reset') this.#leaveModes();

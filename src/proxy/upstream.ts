@@ -7,7 +7,7 @@
 import { Block, copyBytes } from './block.ts';
 import { sendByKey } from './by-key.ts';
 import type { Connection } from './connection.ts';
-import { describeCommands, type Conversation } from './conversation.ts';
+import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
 import type { Node, NodeOwner } from './node.ts';
@@ -57,7 +57,10 @@ export abstract class Upstream implements NodeOwner {
   /** What a reply may take, of the listener with the least patience. */
   #shortestTimeoutMs = Infinity;
   /** Commands that only its servers know. */
-  readonly foreign = new ForeignCommands((names) => describeCommands(this.conversation(), names));
+  readonly foreign = new ForeignCommands(
+    (names) => describeCommands(this.conversation(), names),
+    () => describeAllCommands(this.conversation()),
+  );
   #held: Held[] = [];
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };

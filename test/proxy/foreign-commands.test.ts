@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { ForeignCommands } from '../../src/proxy/foreign-commands.ts';
 import type { CommandEntry } from '../../src/redis/command-spec.ts';
 
+const none = (): Promise<undefined> => Promise.resolve(undefined);
 const entryOf = (name: string): CommandEntry => [name, 2, ['readonly'], 1, 1, 1];
 
 test('a thousand clients that invent names cost two questions', async () => {
@@ -14,7 +15,7 @@ test('a thousand clients that invent names cost two questions', async () => {
       setImmediate(resolve);
     });
     return names.map(() => null);
-  });
+  }, none);
   const learned = await Promise.all(
     Array.from({ length: 1_000 }, (_, index) => foreign.learn(`invented-${index % 50}`)),
   );
@@ -24,7 +25,10 @@ test('a thousand clients that invent names cost two questions', async () => {
 
 test('what is known stays so while nobody answers', async () => {
   let answers = true;
-  const foreign = new ForeignCommands((names) => Promise.resolve(answers ? names.map(entryOf) : undefined));
+  const foreign = new ForeignCommands(
+    (names) => Promise.resolve(answers ? names.map(entryOf) : undefined),
+    none,
+  );
   await foreign.learn('json.get');
   answers = false;
   const found = await foreign.learn('json.get');
@@ -33,7 +37,7 @@ test('what is known stays so while nobody answers', async () => {
 });
 
 test('what is remembered has bounds', async () => {
-  const foreign = new ForeignCommands((names) => Promise.resolve(names.map(entryOf)));
+  const foreign = new ForeignCommands((names) => Promise.resolve(names.map(entryOf)), none);
   await Promise.all(Array.from({ length: 1_500 }, (_, index) => foreign.learn(`x.${index}`)));
   assert.equal(foreign.find('x.0'), undefined);
   assert.notEqual(foreign.find('x.1499'), undefined);
