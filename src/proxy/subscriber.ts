@@ -4,6 +4,8 @@
 import type { Command } from '../redis/command-table.ts';
 import type { OwnConnection } from './own-connection.ts';
 import { REPLIES } from './encode.ts';
+import type { Node } from './node.ts';
+import { parseRefusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -13,17 +15,30 @@ const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
 type Subscribing = (typeof SUBSCRIBING)[number];
 
 interface Waiting {
+  readonly name: string;
+  readonly channels: readonly string[];
   /** null: a subscription made again, which the client knows of. */
   readonly request: Request | null;
   readonly confirmations: Buffer[];
   missing: number;
 }
 
+/** Shard channels that another node has by now; `request`: whose client waits for them to be confirmed. */
+export interface Moved {
+  readonly name: 'ssubscribe' | 'sunsubscribe';
+  readonly channels: readonly string[];
+  readonly request: Request | null;
+  /** What the node said, if anything. */
+  readonly reply: Buffer | undefined;
+}
+
 /** Where a subscriber subscribes, as the plan has it now. */
 export interface SubscriberPlace {
   upstream(): Upstream | undefined;
-  /** A connection to a node that has these channels; undefined: nobody can be asked now. */
-  open(): OwnConnection | undefined;
+  /** A connection to a node that has the shard channel, or to any where that is undefined; undefined: none can be asked. */
+  open(shardChannel: string | undefined): OwnConnection | undefined;
+  /** They are no longer this subscriber's. */
+  moved(moved: Moved): void;
 }
 
 export class Subscriber {
@@ -55,6 +70,10 @@ export class Subscriber {
     return SUBSCRIBING.reduce((sum, kind) => sum + this.#channels[kind].size, 0);
   }
 
+  hasShardChannel(channel: string): boolean {
+    return this.#channels.ssubscribe.has(channel);
+  }
+
   get shardChannels(): readonly string[] {
     return [...this.#channels.ssubscribe];
   }
@@ -64,11 +83,16 @@ export class Subscriber {
     return this.#own !== undefined && this.#own.upstream !== upstream;
   }
 
+  /** undefined: it has no connection now. */
+  get node(): Node | undefined {
+    return this.#own?.connection.isClosed === false ? this.#own.node : undefined;
+  }
+
   /** Subscribes for a client that takes itself for a subscriber already. */
   restore(channel: string): void {
     this.#channels.ssubscribe.add(channel);
     if (this.#own?.connection.isClosed === true) return;
-    this.#ask({ request: null, confirmations: [], missing: 1 }, encodeSubscription('ssubscribe', [channel]));
+    this.#askAgain('ssubscribe', [channel]);
   }
 
   /** Goes to where the plan has it now, once that can be asked; what it subscribed to before stays until then. */
@@ -78,7 +102,7 @@ export class Subscriber {
     // Without a connection it asks by itself where there is one.
     if (this.#isClosed || own === undefined || own.connection.isClosed) return;
     if (upstream === undefined || own.upstream === upstream || this.#isFollowing) return;
-    const next = this.#waiting.length > 0 ? undefined : this.#place.open();
+    const next = this.#waiting.length > 0 ? undefined : this.#open();
     if (next === undefined) {
       this.#isFollowing = true;
       setTimeout(() => {
@@ -102,7 +126,8 @@ export class Subscriber {
       else all.add(channel);
     }
     if (isUnsubscribing && channels.length === 0) all.clear();
-    this.#ask({ request, confirmations: [], missing }, encodeSubscription(command.name, channels));
+    const { name } = command;
+    this.#ask({ name, channels, request, confirmations: [], missing }, encodeSubscription(name, channels));
   }
 
   close(): void {
@@ -128,7 +153,7 @@ export class Subscriber {
 
   #connect(): void {
     if (this.#isClosed) return;
-    const own = this.#place.open();
+    const own = this.#open();
     if (own === undefined) {
       if (this.#own === undefined) this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
@@ -139,6 +164,10 @@ export class Subscriber {
     // The first time what was asked so far is all that there is.
     if (isFirst) for (const { waiting, bytes } of this.#early.splice(0)) this.#ask(waiting, bytes);
     else this.#restoreAll();
+  }
+
+  #open(): OwnConnection | undefined {
+    return this.#place.open(this.shardChannels[0]);
   }
 
   #use(own: OwnConnection): void {
@@ -157,10 +186,14 @@ export class Subscriber {
       const groups = kind === 'ssubscribe' ? all.map((channel) => [channel]) : [all];
       for (const channels of groups) {
         if (channels.length === 0) continue;
-        const waiting = { request: null, confirmations: [], missing: channels.length };
-        this.#ask(waiting, encodeSubscription(kind, channels));
+        this.#askAgain(kind, channels);
       }
     }
+  }
+
+  #askAgain(name: Subscribing, channels: readonly string[]): void {
+    const waiting = { name, channels, request: null, confirmations: [], missing: channels.length };
+    this.#ask(waiting, encodeSubscription(name, channels));
   }
 
   #giveUpLate(): void {
@@ -184,22 +217,52 @@ export class Subscriber {
       this.#session.answer(bytes.subarray(start, end));
       return false;
     }
+    if (kind === 'sunsubscribe') {
+      const channel = channelOf(bytes, start, end);
+      // The slot has gone to another node, and the server says so; the client need not know.
+      const isAsked = waiting?.channels.length === 0 || waiting?.channels.includes(channel) === true;
+      if (waiting?.name !== kind || !isAsked) {
+        this.#leave({ name: 'ssubscribe', channels: [channel], request: null, reply: undefined });
+        return false;
+      }
+    }
     if (waiting === undefined) {
       if (kind !== undefined) this.#session.answer(bytes.subarray(start, end));
       return kind === undefined;
     }
+    const { name, channels, request } = waiting;
+    if (kind === undefined && (name === 'ssubscribe' || name === 'sunsubscribe')) {
+      if (parseRefusal(bytes, start, end) !== undefined) {
+        // Another node has them, or this one will in a moment.
+        this.#waiting.shift();
+        this.#leave({ name, channels, request, reply: Buffer.from(bytes.subarray(start, end)) });
+        return true;
+      }
+    }
+    if (kind === undefined) this.#forget(waiting);
     waiting.confirmations.push(Buffer.from(bytes.subarray(start, end)));
     const isFirst = waiting.confirmations.length === 1;
     // An error is the only reply to its command.
     waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
     if (waiting.missing > 0) return isFirst;
     this.#waiting.shift();
-    const { request } = waiting;
     if (request !== null) {
       const reply = Buffer.concat(waiting.confirmations);
       request.sink!.deliver(request, reply, 0, reply.length);
     }
     return isFirst;
+  }
+
+  #leave(moved: Moved): void {
+    const left = moved.channels.filter((channel) => this.#channels.ssubscribe.delete(channel));
+    if (moved.request !== null) this.#place.moved(moved);
+    else if (left.length > 0) this.#place.moved({ ...moved, channels: left });
+  }
+
+  /** Refused: it is not asked for again. */
+  #forget({ name, channels }: Waiting): void {
+    const kind = SUBSCRIBING.find((each) => each === name);
+    if (kind !== undefined) for (const channel of channels) this.#channels[kind].delete(channel);
   }
 
   /** An error, unlike the replies to HELLO, AUTH and READONLY, is an answer to a subscription. */
@@ -223,4 +286,11 @@ function fail(request: Request): void {
 function firstWord(bytes: Uint8Array, start: number, end: number): string | undefined {
   const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 48))).toString('latin1');
   return /^[*>]\d+\r\n\$\d+\r\n([ps]?(?:un)?subscribe|[ps]?message)\r\n/.exec(text)?.[1];
+}
+
+/** The second element of an array or push whose first is a word. */
+function channelOf(bytes: Uint8Array, start: number, end: number): string {
+  const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+  const head = /^[*>]\d+\r\n\$\d+\r\n\w+\r\n\$(\d+)\r\n/.exec(text);
+  return head === null ? '' : text.slice(head[0].length, head[0].length + Number(head[1]));
 }

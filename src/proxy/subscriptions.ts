@@ -1,24 +1,33 @@
 /**
  * Subscriptions of one client, on connections of its own: one to any node for channels and patterns, one for each node
  * that has shard channels of it. A connection that is lost is made again, with all that was subscribed on it; where the
- * plan has another upstream, there.
+ * plan has another upstream, there; where a slot has moved, at its new node.
  */
-import { KIND, type Command } from '../redis/command-table.ts';
+import { KIND, commandByName, type Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
 import { wordAt } from './locate.ts';
 import type { Mode } from './mode.ts';
 import { OwnConnection } from './own-connection.ts';
-import { Subscriber } from './subscriber.ts';
+import type { Request } from './request.ts';
 import type { Session } from './session.ts';
+import { Subscriber, type Moved } from './subscriber.ts';
 import type { Upstream } from './upstream.ts';
+
+/** Until the new node of a slot is looked for again. */
+const AGAIN_MS = 50;
 
 const ALLOWED = new Set(['ping', 'quit', 'reset', 'hello']);
 
 export class Subscriptions implements Mode {
   readonly #session: Session;
-  /** By what they are subscribed at: '' for channels and patterns, for shard channels an address, or the slot that has none. */
-  readonly #subscribers = new Map<string, Subscriber>();
+  /** For channels and patterns. */
+  #classic: Subscriber | undefined;
+  /** For shard channels, and which slot each was made for. */
+  readonly #sharded = new Map<Subscriber, number>();
+  /** Shard channels that are on their way from one node to another. */
+  readonly #moving = new Set<string>();
+  #isClosed = false;
 
   constructor(session: Session) {
     this.#session = session;
@@ -49,26 +58,25 @@ export class Subscriptions implements Mode {
   refused(): void {}
 
   close(): void {
-    for (const subscriber of this.#subscribers.values()) subscriber.close();
-    this.#subscribers.clear();
+    this.#isClosed = true;
+    this.#classic?.close();
+    for (const subscriber of this.#sharded.keys()) subscriber.close();
+    this.#sharded.clear();
+    this.#moving.clear();
   }
 
   /** The plan may have another upstream. */
   rerouted(): void {
     const upstream = this.#upstream();
     if (upstream === undefined) return;
-    for (const [key, subscriber] of this.#subscribers) {
-      if (key === '') {
-        subscriber.follow();
-      } else if (subscriber.isElsewhere(upstream)) {
-        // There its channels may be of several nodes.
-        this.#subscribers.delete(key);
-        subscriber.close();
-        for (const channel of subscriber.shardChannels) {
-          const bytes = Buffer.from(channel, 'latin1');
-          const place = upstream.placeOf(bytes, 0, bytes.length, true);
-          this.#subscriberAt(this.#keyOf(upstream, place), upstream, channel).restore(channel);
-        }
+    this.#classic?.follow();
+    for (const subscriber of this.#sharded.keys()) {
+      if (!subscriber.isElsewhere(upstream)) continue;
+      // There its channels may be of several nodes.
+      this.#sharded.delete(subscriber);
+      subscriber.close();
+      for (const channel of subscriber.shardChannels) {
+        this.#subscriberFor(upstream, placeOf(upstream, channel), channel).restore(channel);
       }
     }
   }
@@ -77,36 +85,71 @@ export class Subscriptions implements Mode {
     return this.#session.home.routing.catchAll?.upstream;
   }
 
-  /** `channel`: of a node's, for shard channels. */
-  #subscriberAt(key: string, upstream: Upstream, channel: string | undefined): Subscriber {
-    const existing = this.#subscribers.get(key);
-    if (existing !== undefined) return existing;
-    const session = this.#session;
-    const kind = session.connectionKind();
-    const bytes = channel === undefined ? undefined : Buffer.from(channel, 'latin1');
-    const subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
-      upstream: () => this.#upstream(),
-      open: () => {
-        const now = this.#upstream();
-        if (now === undefined || now.isFull) return undefined;
-        const node = now.primaryFor(
-          bytes === undefined ? now.anyPlace() : now.placeOf(bytes, 0, bytes.length, true),
-        );
-        return node === null ? undefined : new OwnConnection(now, node, kind);
-      },
-    });
-    this.#subscribers.set(key, subscriber);
+  #holderOf(channel: string): Subscriber | undefined {
+    return [...this.#sharded.keys()].find((subscriber) => subscriber.hasShardChannel(channel));
+  }
+
+  /** Of the node that has the shard channel now, or will be the first to. */
+  #subscriberFor(upstream: Upstream, place: number, channel: string): Subscriber {
+    const node = upstream.primaryFor(place);
+    for (const [subscriber, slot] of this.#sharded) {
+      if (node === null ? slot === place && subscriber.node === undefined : subscriber.node === node) {
+        return subscriber;
+      }
+    }
+    const subscriber = this.#makeSubscriber(upstream, channel);
+    this.#sharded.set(subscriber, place);
     return subscriber;
   }
 
-  #isSubscribed(): boolean {
-    return [...this.#subscribers.values()].some(({ size }) => size > 0);
+  /** `first`: the shard channel that it is made for; undefined: it is for others. */
+  #makeSubscriber(upstream: Upstream, first: string | undefined): Subscriber {
+    const session = this.#session;
+    const kind = session.connectionKind();
+    return new Subscriber(session, upstream.settings.failoverWaitMs, {
+      upstream: () => this.#upstream(),
+      open: (channel = first) => {
+        const now = this.#upstream();
+        if (now === undefined || now.isFull) return undefined;
+        const node = now.primaryFor(channel === undefined ? now.anyPlace() : placeOf(now, channel));
+        return node === null ? undefined : new OwnConnection(now, node, kind);
+      },
+      moved: (moved) => this.#moved(moved),
+    });
   }
 
-  #keyOf(upstream: Upstream, place: number): string {
-    const waiting = `slot ${place}`;
-    if (this.#subscribers.has(waiting)) return waiting;
-    return upstream.primaryFor(place)?.address ?? waiting;
+  /** Asks for them where they are by then; a client that waits for them is told, after a while, what Redis said last. */
+  #moved(moved: Moved): void {
+    const { name, channels, request, reply } = moved;
+    if (this.#isClosed) return answer(request, reply);
+    if (name === 'ssubscribe') for (const channel of channels) this.#moving.add(channel);
+    this.#upstream()?.noteMoved(reply?.toString('latin1') ?? '');
+    setTimeout(() => this.#settle(moved), AGAIN_MS);
+  }
+
+  #settle({ name, channels, request, reply }: Moved): void {
+    const upstream = this.#upstream();
+    // Not what the client has left meanwhile.
+    const still = channels.filter((channel) => this.#moving.delete(channel));
+    if (request === null) {
+      if (upstream === undefined) return this.#moved({ name, channels: still, request, reply });
+      for (const channel of still) {
+        this.#subscriberFor(upstream, placeOf(upstream, channel), channel).restore(channel);
+      }
+      return;
+    }
+    const [first] = channels;
+    const isLate = performance.now() > request.startedAt + (upstream?.settings.failoverWaitMs ?? 0);
+    if (this.#isClosed || upstream === undefined || first === undefined || isLate) {
+      return answer(request, reply);
+    }
+    const subscriber = this.#subscriberFor(upstream, placeOf(upstream, first), first);
+    subscriber.send(commandByName(name)!, channels, request);
+  }
+
+  #isSubscribed(): boolean {
+    const all = [this.#classic, ...this.#sharded.keys()];
+    return this.#moving.size > 0 || all.some((subscriber) => subscriber !== undefined && subscriber.size > 0);
   }
 
   #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
@@ -118,16 +161,37 @@ export class Subscriptions implements Mode {
     }
     const upstream = this.#upstream();
     if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
-    const isSharded = command.name === 'ssubscribe' || command.name === 'sunsubscribe';
-    const [first = ''] = channels;
-    const channel = Buffer.from(first, 'latin1');
-    const place = isSharded ? upstream.placeOf(channel, 0, channel.length, true) : upstream.anyPlace();
-    const key = isSharded ? this.#keyOf(upstream, place) : '';
-    const subscriber = this.#subscriberAt(key, upstream, isSharded ? first : undefined);
-    const request = session.newRequest(command);
+    if (command.name !== 'ssubscribe' && command.name !== 'sunsubscribe') {
+      this.#classic ??= this.#makeSubscriber(upstream, undefined);
+      return this.#send(this.#classic, command, channels);
+    }
+    const [first] = channels;
+    if (first === undefined) return this.#leaveAll(upstream, command);
+    if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
+    this.#sendTo(upstream, first, command, channels);
+  }
+
+  /** SUNSUBSCRIBE without channels: from all, whichever nodes have them. */
+  #leaveAll(upstream: Upstream, command: Command): void {
+    const channels = [...this.#sharded.keys()].flatMap((subscriber) => subscriber.shardChannels);
+    channels.push(...this.#moving);
+    this.#moving.clear();
+    for (const channel of channels) this.#sendTo(upstream, channel, command, [channel]);
+    if (channels.length === 0) this.#sendTo(upstream, '', command, []);
+  }
+
+  /** `first`: the channel whose node it is for. */
+  #sendTo(upstream: Upstream, first: string, command: Command, channels: readonly string[]): void {
+    const subscriber =
+      this.#holderOf(first) ?? this.#subscriberFor(upstream, placeOf(upstream, first), first);
+    this.#send(subscriber, command, channels);
+  }
+
+  #send(subscriber: Subscriber, command: Command, channels: readonly string[]): void {
+    const request = this.#session.newRequest(command);
     const sink = request.sink!;
     // What is published next, over another connection, must find the subscription made.
-    const free = session.hold();
+    const free = this.#session.hold();
     request.sink = {
       deliver: (answered, reply, start, end) => {
         sink.deliver(answered, reply, start, end);
@@ -136,4 +200,13 @@ export class Subscriptions implements Mode {
     };
     subscriber.send(command, channels, request);
   }
+}
+
+function placeOf(upstream: Upstream, channel: string): number {
+  const bytes = Buffer.from(channel, 'latin1');
+  return upstream.placeOf(bytes, 0, bytes.length, true);
+}
+
+function answer(request: Request | null, reply: Buffer = REPLIES.upstreamFailure): void {
+  request?.sink!.deliver(request, reply, 0, reply.length);
 }

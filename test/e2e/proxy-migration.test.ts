@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster, type ClusterNode } from '../../src/demo/redis-cluster.ts';
+import { clientOf } from '../proxy/servers.ts';
 import { needRedis } from './environment.ts';
 import { SteadyLoad } from './proxy-load.ts';
 import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
@@ -153,6 +154,58 @@ test('keys of which some have moved are waited for, and then the client is told'
   await handOver(slot, source, target);
   assert.deepEqual(await waiting, ['value']);
 });
+
+for (const from of ['path', 'wheel'] as const) {
+  test(`a shard channel whose slot moves goes on (server from the ${from})`, async (t) => {
+    const redis = await needRedis(t, from);
+    if (redis === undefined) return;
+    const cluster = await RedisCluster.start({ redis, shards: 2, replicas: 0 });
+    t.after(() => cluster.stop());
+    const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'MASTER')));
+    const publisher = client(t, port);
+    const [a, b] = await cluster.shards();
+    assert.ok(a && b);
+    const slot = await publisher.cluster('KEYSLOT', '{tag}');
+    const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
+    const [one, other] = [cluster.node((isOfA ? a : b).primary), cluster.node((isOfA ? b : a).primary)];
+    const subscriber = clientOf(t, port);
+    const send = (words: string): void => void subscriber.socket.write(`${words}\r\n`);
+    const isTold = async (what: string, text: string): Promise<void> => {
+      await eventually(what, () => subscriber.got().includes(text) || undefined, {
+        seen: () => subscriber.got(),
+      });
+    };
+    const reaches = async (channel: string, message: string): Promise<void> => {
+      await eventually(`${message} on ${channel}`, async () => {
+        await publisher.spublish(channel, message);
+        return subscriber.got().includes(`${message}\r\n`) || undefined;
+      });
+    };
+    send('SSUBSCRIBE {tag}first');
+    await isTold('the confirmation', '{tag}first');
+    await mark(slot, one, other);
+    await handOver(slot, one, other);
+    // The proxy has not heard of it but by this.
+    send('SSUBSCRIBE {tag}second');
+    await isTold('the second confirmation', '{tag}second');
+    for (const channel of ['{tag}first', '{tag}second']) await reaches(channel, `once ${channel}`);
+    await mark(slot, other, one);
+    await handOver(slot, other, one);
+    for (const channel of ['{tag}first', '{tag}second']) await reaches(channel, `again ${channel}`);
+    assert.doesNotMatch(subscriber.got(), /sunsubscribe|MOVED/);
+    send('SUNSUBSCRIBE');
+    await eventually(
+      'both being left',
+      () => subscriber.got().split('sunsubscribe').length === 3 || undefined,
+    );
+    const subscribed = async (): Promise<unknown[]> =>
+      await Promise.all([one, other].map(({ client: node }) => node.call('PUBSUB', 'SHARDCHANNELS')));
+    await eventually(
+      'nobody being subscribed',
+      async () => (await subscribed()).flat().length === 0 || undefined,
+    );
+  });
+}
 
 for (const [policy, from] of [
   ['MASTER', 'path'],

@@ -21,6 +21,7 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
   const subscriber = new Subscriber({} as Session, 1_000, {
     upstream: () => undefined,
     open: () => found.shift(),
+    moved: () => {},
   });
   const name = Buffer.from('subscribe');
   const command = findCommand(name, 0, name.length);
