@@ -127,9 +127,13 @@ async function readsOnReplicas(here: Stage, through: Redis): Promise<number> {
   return split.readsOnReplicas;
 }
 
-async function listenersAt(controlPlane: ControlPlane): Promise<TypeStatus | undefined> {
+async function nodesAt(controlPlane: ControlPlane): Promise<readonly NodeStatus[]> {
   const response = await fetch(`http://${controlPlane.adminAddress}/debug/syncz`);
-  const [node] = (await response.json()) as readonly NodeStatus[];
+  return (await response.json()) as readonly NodeStatus[];
+}
+
+async function listenersAt(controlPlane: ControlPlane): Promise<TypeStatus | undefined> {
+  const [node] = await nodesAt(controlPlane);
   return node?.types.find(({ type }) => type === 'listeners');
 }
 
@@ -154,8 +158,7 @@ test('a proxy follows its control plane, and goes on without it', async (t) => {
 
   await t.test('it is among the connected nodes, and has acknowledged everything', async () => {
     await eventually('synced', async () => {
-      const response = await fetch(`http://${here.controlPlane.adminAddress}/debug/syncz`);
-      const [node] = (await response.json()) as readonly NodeStatus[];
+      const [node] = await nodesAt(here.controlPlane);
       assert.deepEqual([node?.node, node?.version, node?.variant], ['proxy-1', null, 'delta']);
       return node?.types.every(({ state }) => state === 'SYNCED') === true ? true : undefined;
     });
@@ -214,6 +217,49 @@ test('what a proxy can not listen on is refused by name, and taken when the caus
   );
 });
 
+test('every worker of a proxy follows the control plane, on a stream of its own under one name', async (t) => {
+  const here = await stage(t);
+  if (here === undefined) return;
+  const address = `127.0.0.1:${here.xdsPort}`;
+  const running = await startProxyCommand(t, [
+    '--workers=2',
+    '--xds-address',
+    address,
+    '--node-id',
+    'proxy-1',
+  ]);
+  // Handed to the workers in turn.
+  const clients = Array.from({ length: 4 }, () => client(t, here.port));
+  const ids = await Promise.all(clients.map((each) => each.client('ID')));
+  assert.deepEqual(new Set(ids.map((id) => id % 2)), new Set([0, 1]));
+  const allRead = async (onReplicas: number): Promise<true | undefined> => {
+    for (const each of clients) if ((await readsOnReplicas(here, each)) !== onReplicas) return undefined;
+    return true;
+  };
+  assert.equal(await allRead(0), true);
+  await here.write('REPLICA');
+  await eventually('the reads of all have moved', () => allRead(30));
+  const isSynced = async (): Promise<true | undefined> => {
+    const nodes = await nodesAt(here.controlPlane);
+    const states = nodes.flatMap(({ types }) => types.map(({ state }) => state));
+    const isWhole = nodes.length === 2 && states.every((state) => state === 'SYNCED');
+    return isWhole && new Set(nodes.map(({ peer }) => peer)).size === 2 ? true : undefined;
+  };
+  await eventually('both being synced', isSynced);
+  assert.deepEqual(new Set((await nodesAt(here.controlPlane)).map(({ node }) => node)), new Set(['proxy-1']));
+
+  await t.test('one that takes the place of another does, too', async () => {
+    const topology = await (await fetch(`${running.admin}/topology`)).json();
+    const [first] = topology as readonly { readonly pid: number }[];
+    const before = new Set((await nodesAt(here.controlPlane)).map(({ peer }) => peer));
+    process.kill(first?.pid ?? assert.fail('no worker'), 'SIGKILL');
+    await eventually('its stream in the place of the other', async () => {
+      const stay = (await nodesAt(here.controlPlane)).filter(({ peer }) => before.has(peer));
+      return stay.length === 1 ? await isSynced() : undefined;
+    });
+  });
+});
+
 test('redpilot proxy --xds-address with TLS: serves what its certificate may see, also with the next one', async (t) => {
   const folder = await temporaryFolder('certificates');
   t.after(() => removeFolder(folder));
@@ -234,10 +280,8 @@ test('redpilot proxy --xds-address with TLS: serves what its certificate may see
   const proxy = await startProxyCommand(t, ['--xds-address', address, ...flags]);
   const through = client(t, here.port);
   assert.equal(await through.set('k', 'v'), 'OK');
-  const namespace = async (): Promise<string | null | undefined> => {
-    const response = await fetch(`http://${here.controlPlane.adminAddress}/debug/syncz`);
-    return ((await response.json()) as readonly NodeStatus[])[0]?.namespace;
-  };
+  const namespace = async (): Promise<string | null | undefined> =>
+    (await nodesAt(here.controlPlane))[0]?.namespace;
   assert.equal(await namespace(), 'redis');
 
   await renew('shop');
