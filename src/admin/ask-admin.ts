@@ -5,8 +5,11 @@ import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 
 import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
+import { handshakeProblem } from '../tls/handshake-problem.ts';
 
 const LIMIT_MS = 10_000;
+
+const ADDRESS_HINT = 'give the address that serve has with --admin-address';
 
 /** The body of the answer; fails with one line that names the address. */
 export async function askAdmin(
@@ -27,7 +30,9 @@ export async function askAdmin(
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
       response.on('error', reject);
     });
-    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${LIMIT_MS / 1_000} s`)));
+    asked.on('timeout', () =>
+      asked.destroy(new Error(`no answer within ${LIMIT_MS / 1_000} s; ${ADDRESS_HINT}`)),
+    );
     asked.on('error', reject);
     asked.end();
   });
@@ -35,22 +40,24 @@ export async function askAdmin(
   try {
     answer = await body;
   } catch (error) {
-    throw new Error(`${place} can't be asked: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`${place} can't be asked: ${reasonOf(error, tls !== undefined)}`, { cause: error });
   }
   if (answer.status !== 200)
     throw new Error(`${place} answers ${answer.status}: ${answer.text.trim().slice(0, 200)}`);
   return answer.text;
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, hasTls: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';
-  if (code === 'ECONNREFUSED')
-    return 'nothing listens there; give the one that serve has with --admin-address';
+  if (code === 'ECONNREFUSED') return `nothing listens there; ${ADDRESS_HINT}`;
   if (code === 'ECONNRESET')
-    return 'the connection was closed; with serve --admin-tls it needs --tls-ca, --tls-cert and --tls-key';
+    return `the connection was closed; ${ADDRESS_HINT} (xDS and Redis have others)${hasTls ? '' : '; with serve --admin-tls it needs --tls-ca, --tls-cert and --tls-key'}`;
   // Whatever of HTTP it is that the parser misses.
-  if (code.startsWith('HPE_'))
-    return 'what listens there speaks no HTTP; give the address that serve has with --admin-address (xDS has another)';
-  return error.message;
+  if (code.startsWith('HPE_')) return `what listens there speaks no HTTP; ${ADDRESS_HINT} (xDS has another)`;
+  const handshake = handshakeProblem(error.message);
+  if (handshake?.kind === 'no TLS')
+    return `what listens there speaks no TLS; ${ADDRESS_HINT}, and leave out --tls-ca, --tls-cert and --tls-key where serve has no --admin-tls`;
+  if (handshake?.kind === 'other') return `the TLS handshake failed (${handshake.what})`;
+  return handshake === undefined ? error.message : `what listens there speaks no HTTP; ${ADDRESS_HINT}`;
 }

@@ -1,12 +1,12 @@
 /**
  * Certificates as Secrets of a cluster: what `redpilot certs --kubernetes` takes from there and puts there.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ApiError } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
-import type { Made } from '../tls/certificate-folder.ts';
+import { makeFolder, type Made } from '../tls/certificate-folder.ts';
 
 type Api = Pick<ApiServer, 'request'>;
 
@@ -25,7 +25,7 @@ export async function fetchAuthority(api: Api, namespace: string, folder: string
     if (error instanceof ApiError && error.status === 404) return;
     throw error;
   }
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (const file of AUTHORITY_FILES) {
     const encoded = secret.data?.[file];
     if (encoded === undefined)

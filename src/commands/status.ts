@@ -3,7 +3,7 @@
  */
 import { Command, Option } from 'commander';
 
-import { syncTable, type NodeStatus } from '../xds/index.ts';
+import { formatAddress, syncTable, type NodeStatus } from '../xds/index.ts';
 import { askAdmin } from '../admin/ask-admin.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { addressOption } from './arguments.ts';
@@ -28,9 +28,23 @@ export function statusCommand(): Command {
   return addTlsOptions(command, 'this client', 'an admin that is served with TLS').action(
     async (options: Options, command: Command) => {
       const body = await askAdmin(options.adminAddress, '/debug/syncz', tlsFiles(command, options));
-      const nodes = JSON.parse(body) as readonly NodeStatus[];
+      const nodes = nodesOf(body);
+      if (nodes === undefined)
+        throw new Error(
+          `what answers at ${formatAddress(options.adminAddress)} is no control plane's admin; give the address that serve has with --admin-address`,
+        );
       process.stdout.write(options.output === 'json' ? body : syncTable(nodes));
       if (nodes.some(({ types }) => types.some(({ state }) => state === 'REJECTED'))) process.exitCode = 1;
     },
   );
+}
+
+/** undefined: another program's answer. */
+function nodesOf(body: string): readonly NodeStatus[] | undefined {
+  try {
+    const nodes: unknown = JSON.parse(body);
+    return Array.isArray(nodes) ? (nodes as readonly NodeStatus[]) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -26,6 +26,7 @@ import {
   parseNetworks,
   parseVersion,
 } from './arguments.ts';
+import { nothingFound } from './nothing-found.ts';
 import { translateToIstio } from './translate-istio.ts';
 import { translateObjects } from './translate-objects.ts';
 import { sortByPlace } from './validate.ts';
@@ -88,7 +89,10 @@ export function translateCommand(): Command {
     )
     .option('--show-secrets', 'write passwords as they are; without it the output shows [redacted]', false)
     .action(async (options: TranslateOptions) => {
-      const { objects, diagnostics: ofObjects } = await readFiles(options.config);
+      const content = await readFiles(options.config);
+      const { objects, diagnostics: ofObjects } = content;
+      const problem = nothingFound(options.config, content);
+      if (problem !== undefined) throw new Error(problem);
       const ofFiles = [...tellNewer(options.envoyVersion), ...ofObjects];
       if (options.to === 'istio') {
         const { bodies, diagnostics } = toIstio(objects, options);

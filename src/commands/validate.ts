@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { readFiles } from '../sources/files/read.ts';
 import { clusterDomainOption, parseNetworks } from './arguments.ts';
+import { nothingFound } from './nothing-found.ts';
 import { translateObjects } from './translate-objects.ts';
 
 interface ValidateOptions {
@@ -23,9 +24,15 @@ export function validateCommand(): Command {
     .option('--allow-bind <cidr,...>', 'as for serve', parseNetworks)
     .addOption(clusterDomainOption())
     .option('--strict', 'warnings count as errors', false)
-    .addHelpText('after', '\nstatus 0: no errors; 1: errors (with --strict warnings too); 2: wrong call')
+    .addHelpText(
+      'after',
+      '\nstatus 0: no errors; 1: errors (with --strict warnings too), or no objects; 2: wrong call',
+    )
     .action(async (paths: readonly string[], { strict, ...options }: ValidateOptions) => {
-      const { objects, diagnostics: ofFiles } = await readFiles(paths);
+      const content = await readFiles(paths);
+      const { objects, diagnostics: ofFiles } = content;
+      const problem = nothingFound(paths, content);
+      if (problem !== undefined) throw new Error(problem);
       const diagnostics = sortByPlace([...ofFiles, ...translateObjects(objects, options).diagnostics]);
       for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
       const bad = strict ? ['error', 'warning'] : ['error'];

@@ -27,6 +27,7 @@ interface Options extends TlsArguments {
 const TYPES = { clusters: CLUSTER_TYPE, endpoints: ENDPOINTS_TYPE, listeners: LISTENER_TYPE } as const;
 
 const LIMIT_MS = 10_000;
+const CONNECT_LIMIT_MS = 5_000;
 
 export function xdsCommand(): Command {
   return new Command('xds').description('talk to a control plane as an Envoy does').addCommand(getCommand());
@@ -59,6 +60,7 @@ function getCommand(): Command {
       const client = new XdsClient({
         address: options.xdsAddress,
         tls: files && (await readCertificates(files)),
+        connectLimitMs: CONNECT_LIMIT_MS,
         variant: options.delta ? 'delta' : 'state of the world',
         node: { id: options.nodeId, namespace: options.namespace },
       });

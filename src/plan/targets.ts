@@ -147,6 +147,9 @@ export class Targets {
       this.#problems.block('HostNotFound', this.#service, path, message);
       return;
     }
+    // Nobody looks the name up where an object says at which addresses the host's Redis Cluster begins.
+    const destination = destinationFor(this.#world, host, this.#service.namespace);
+    if (destination !== undefined && destination.discoveryEndpoints.length > 0) return;
     const message = `there is no Service ${host.missingService}; ${host.dnsName} is taken as a DNS name. Add the Service if it is one`;
     this.#problems.add('warning', 'HostNotFound', this.#service, path, message);
   }

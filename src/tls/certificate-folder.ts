@@ -7,9 +7,9 @@
  *
  * The names are those of a Kubernetes Secret of type kubernetes.io/tls, so that a folder can be mounted in its place.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 
 import { type Authority, createAuthority, type KeyPair, openAuthority, type Validity } from './authority.ts';
@@ -105,7 +105,7 @@ async function readAuthority(folder: string): Promise<Authority | undefined> {
 
 async function writeAuthority(folder: string, validity: Validity, made: Made[]): Promise<Authority> {
   const authority = await createAuthority(validity);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await replace(join(folder, 'ca.key'), authority.key, 0o600);
   await replace(join(folder, 'ca.crt'), authority.certificate, 0o644);
   made.push({
@@ -115,9 +115,20 @@ async function writeAuthority(folder: string, validity: Validity, made: Made[]):
   return authority;
 }
 
+/** One level after the other: Node's own way (26) tries for ever where a folder takes none, as /proc does. */
+export async function makeFolder(path: string): Promise<void> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    // Somebody else was faster, if it is one.
+    if (error.code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  });
+}
+
 /** Who follows these files sees the key first, and the certificate that belongs to it last. */
 async function writePair(folder: string, { certificate, key }: KeyPair, authority: Authority): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await replace(join(folder, 'ca.crt'), authority.certificate, 0o644);
   await replace(join(folder, 'tls.key'), key, 0o600);
   await replace(join(folder, 'tls.crt'), certificate, 0o644);

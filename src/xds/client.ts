@@ -9,8 +9,10 @@ import { type ChannelCredentials, Client, type ClientDuplexStream, credentials, 
 import { encode } from '../envoy/codec.ts';
 import { nodeMessage, type NodeDescription } from '../envoy/node.ts';
 import type { Certificates } from '../tls/certificate-files.ts';
+import { handshakeProblem } from '../tls/handshake-problem.ts';
 import type { ClientRequest } from './client-subscription.ts';
 import { formatAddress, type HostAndPort } from './listen-address.ts';
+import { PendingHandshakes } from './pending-handshakes.ts';
 import { readResponse, type Received } from './received.ts';
 import type { Variant } from './requests.ts';
 
@@ -30,10 +32,13 @@ const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 
 const TLS_HINT = 'if it is served with TLS, give --tls-ca, --tls-cert and --tls-key';
 
+const ADDRESS_HINT = 'give the address that serve has with --xds-address';
+
 const same = (bytes: Buffer): Buffer => bytes;
 
 export class XdsClient {
   readonly #options: XdsClientOptions;
+  readonly #handshakes = new PendingHandshakes();
   readonly #client: Client;
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   #isFirst = true;
@@ -43,7 +48,7 @@ export class XdsClient {
   constructor(options: XdsClientOptions) {
     this.#options = options;
     const { address, tls, variant, connectLimitMs, onConnected } = options;
-    this.#client = new Client(formatAddress(address), channel(address.host, tls), {
+    this.#client = new Client(formatAddress(address), this.#handshakes.follow(channel(address.host, tls)), {
       // A TLS server name can't be an address (RFC 6066); which one the certificate must have is checked all the same.
       ...(tls !== undefined && isIP(address.host) !== 0
         ? { 'grpc.ssl_target_name_override': 'localhost' }
@@ -67,7 +72,8 @@ export class XdsClient {
         onConnected?.();
         return;
       }
-      this.#tookTooLong = `no connection within ${connectLimitMs / 1_000} s`;
+      const hint = tls === undefined ? '' : `; ${ADDRESS_HINT}, and --tls-* only where serve has them`;
+      this.#tookTooLong = `no connection within ${connectLimitMs / 1_000} s${hint}`;
       this.#call.cancel();
     });
   }
@@ -107,6 +113,7 @@ export class XdsClient {
     this.#isClosed = true;
     this.#call.cancel();
     this.#client.close();
+    this.#handshakes.destroy();
   }
 }
 
@@ -130,10 +137,13 @@ function reasonOf(error: unknown, hasTls: boolean): string {
   const isUnavailable = status[code] === 'UNAVAILABLE';
   if (isUnavailable) {
     // In the library's words, which say what went wrong and not what to do.
-    if (details.includes('ECONNREFUSED'))
-      return 'nothing listens there; give the address that serve has with --xds-address';
-    if (details.includes('Protocol error'))
-      return `what listens there speaks no gRPC${hasTls ? '' : ' in the clear'}; give the address that serve has with --xds-address (the admin has another)${hasTls ? '' : `; ${TLS_HINT}`}`;
+    if (details.includes('ECONNREFUSED')) return `nothing listens there; ${ADDRESS_HINT}`;
+    const handshake = handshakeProblem(details);
+    if (handshake?.kind === 'no TLS')
+      return `what listens there speaks no TLS; ${ADDRESS_HINT}, and leave out --tls-ca, --tls-cert and --tls-key where serve has none`;
+    if (handshake?.kind === 'other') return `the TLS handshake failed (${handshake.what})`;
+    if (handshake !== undefined || details.includes('Protocol error'))
+      return `what listens there speaks no gRPC${hasTls ? '' : ' in the clear'}; ${ADDRESS_HINT} (the admin has another)${hasTls ? '' : `; ${TLS_HINT}`}`;
     if (details.includes('Failed to connect') && !hasTls) return `the connection was closed; ${TLS_HINT}`;
   }
   const [first = ''] = details.replace(/ ?Resolution note: $/, '').split('\n');

@@ -186,6 +186,18 @@ test('validate: status 1 and a line with place and remedy for an error, from sta
   );
 });
 
+for (const call of [
+  ['validate', '-'],
+  ['translate', '--config', '-'],
+]) {
+  test(`${call[0]}: status 1 and a line where there is no object`, async () => {
+    const { status, stdout, stderr } = await redpilot(call, 'kind: Deployment\napiVersion: apps/v1\n');
+    assert.equal(status, 1);
+    assert.match(stderr, /^redpilot: nothing found in standard input: no RedisService, .*\n$/);
+    assert.equal(stdout, '');
+  });
+}
+
 test('a path that is not there is one line and status 1', async () => {
   const { status, stderr } = await redpilot(['validate', 'nowhere']);
   assert.equal(status, 1);

@@ -135,3 +135,9 @@ test('a folder that can not be written is told in one line, with its path', asyn
     message: `${file}: can't be read or written (EEXIST); give another folder with --out`,
   });
 });
+
+test('a folder where none can be made is told in one line, and at once', { timeout: 30_000 }, async () => {
+  await assert.rejects(writeCertificates('/proc/redpilot/certs', WANTED), {
+    message: "/proc/redpilot: can't be read or written (ENOENT); give another folder with --out",
+  });
+});

@@ -51,9 +51,11 @@ test('a server that wants a password answers who has it', async (t) => {
   if (at !== undefined) assert.equal(await askMode(at, sesame, never), 'standalone');
 });
 
-test('a server that wants no password answers who brings one', async (t) => {
+test('a server that wants no password answers who brings one, and nobody writes past the log', async (t) => {
   const at = await start(t, {});
+  const warn = t.mock.method(console, 'warn', () => {});
   if (at !== undefined) assert.equal(await askMode(at, sesame, never), 'standalone');
+  assert.equal(warn.mock.callCount(), 0);
 });
 
 test('a wrong password is told in the words of the server, without the password', async (t) => {
