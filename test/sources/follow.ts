@@ -55,7 +55,7 @@ export class Followed {
 
   async becomes(what: string, look: () => boolean): Promise<void> {
     await eventually(what, () => (look() ? true : undefined), {
-      deadlineMs: 5_000,
+      deadlineMs: 20_000,
       seen: () => `${[...this.#objects.keys()].join(', ')}; ${this.reasons().join(', ')}`,
     });
   }

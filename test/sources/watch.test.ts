@@ -14,6 +14,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { allowFor } from '../e2e/busy-machine.ts';
 import { Followed, service } from './follow.ts';
 
 async function writeInPieces(path: string, text: string): Promise<void> {
@@ -83,7 +84,7 @@ for (const [how, edit] of edits) {
   });
 }
 
-test('a change is reported within 200 ms, one by renaming without waiting for rest (medians of nine)', async (t) => {
+test('a change is reported within 200 ms (median of nine), one by renaming without waiting for rest (shortest)', async (t) => {
   const followed = await Followed.start(t, (folder) =>
     writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER')),
   );
@@ -92,7 +93,7 @@ test('a change is reported within 200 ms, one by renaming without waiting for re
     writeFileSync(`${path}~`, text);
     renameSync(`${path}~`, path);
   };
-  const medians: number[] = [];
+  const all: (readonly number[])[] = [];
   for (const edit of [write, replace]) {
     const took: number[] = [];
     for (let round = 0; round < 9; round++) {
@@ -104,12 +105,16 @@ test('a change is reported within 200 ms, one by renaming without waiting for re
       while (followed.policy('a') !== policy) await sleep(1);
       took.push(performance.now() - start);
     }
-    medians.push(took.toSorted((a, b) => a - b)[4] ?? 0);
+    all.push(took.toSorted((a, b) => a - b));
   }
-  const [written = 0, renamed = 0] = medians;
-  const said = `${Math.round(written)} ms written in place, ${Math.round(renamed)} ms renamed`;
+  const [written = [], renamed = []] = all;
+  const said = [written, renamed]
+    .map((times) => times.map(Math.round).join(', '))
+    .join(' ms written in place, renamed ');
   t.diagnostic(said);
-  assert.ok(written < 200 && renamed < written, said);
+  assert.ok((written[4] ?? 0) < allowFor(200), said);
+  // Rest is at least 20 ms; without it there is on a busy machine, too, one that is quick.
+  assert.ok((renamed[0] ?? 0) < (written[0] ?? 0), said);
 });
 
 test('of many files that are replaced one after the other none is missed', async (t) => {
@@ -221,17 +226,21 @@ test("a mounted ConfigMap's swap of its hidden link is one change, and each file
 test('what is written while the files are first read is not lost, and is no reason to report all again', async (t) => {
   for (let round = 0; round < 3; round++) {
     let edits = 0;
+    let isLast = false;
+    const begin = Date.now();
     const followed = await Followed.start(t, (folder) => {
       for (let file = 0; file < 100; file++)
         writeFileSync(`${folder}/${file}.yaml`, service(`a${file}`, 'MASTER'));
       const write = (): void => {
-        writeFileSync(`${folder}/25.yaml`, service('a25', edits === 39 ? 'ANY' : 'REPLICA'));
         edits++;
-        if (edits < 40) setTimeout(write, 3);
+        // Who writes for long is read half-written in the end.
+        isLast = edits === 40 || Date.now() > begin + 1_000;
+        writeFileSync(`${folder}/25.yaml`, service('a25', isLast ? 'ANY' : 'REPLICA'));
+        if (!isLast) setTimeout(write, 3);
       };
       setTimeout(write, round * 2);
     });
-    await followed.becomes('the last edit', () => edits === 40 && followed.policy('a25') === 'ANY');
+    await followed.becomes('the last edit', () => isLast && followed.policy('a25') === 'ANY');
     const [first, ...later] = followed.reports;
     assert.equal(first?.set.length, 100);
     for (const { set, deleted } of later)

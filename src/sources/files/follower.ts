@@ -52,7 +52,8 @@ export class Follower {
   #isAnyUnreadable = false;
   #due = new Due();
   #reportedMs = 0;
-  #isBusy = false;
+  /** At first until everything was read: what is told before that is looked at behind it. */
+  #isBusy = true;
   #nextLook: NodeJS.Timeout | undefined;
 
   constructor(paths: readonly string[], options: WatchOptions) {
@@ -62,13 +63,14 @@ export class Follower {
 
   /** Reports everything there is. */
   async readAll(): Promise<void> {
-    this.#isBusy = true;
     try {
       const deadline = Date.now() + PATIENCE_MS;
       for (;;) {
+        // Before the reading: that it takes long itself is no reason to be content with what was just being written.
+        const isLate = Date.now() > deadline;
         const now = await this.#known.look('everything');
         const reading = await this.#read(now);
-        if (Date.now() > deadline || (await this.#isStill(now))) {
+        if (isLate || (await this.#isStill(now))) {
           this.#report(now, reading);
           break;
         }
@@ -134,15 +136,19 @@ export class Follower {
       }
     }
     let since = Date.now();
+    let alike = 0;
     for (;;) {
       await this.#sleep(REST_MS);
       due.addAll(this.#takeDue());
       const now = await this.#known.look(due.scope);
-      if (!this.#known.isSame(before, now)) since = Date.now();
+      alike = this.#known.isSame(before, now) ? alike + 1 : 0;
+      if (alike === 0) since = Date.now();
       before = now;
       const isEmpty = this.#known.changed(now).some((path) => sizeIn(now, path) === 0);
       const isLate = Date.now() > deadline;
-      if (!isLate && Date.now() - since < (isEmpty ? EMPTY_REST_MS : REST_MS)) continue;
+      const restMs = isEmpty ? EMPTY_REST_MS : REST_MS;
+      // By looks as well as by the clock: who was held up himself has seen nothing rest meanwhile.
+      if (!isLate && (alike < restMs / REST_MS || Date.now() - since < restMs)) continue;
       const reading = await this.#read(now);
       // Somebody may have begun to write between the last look and the reading.
       if (isLate || (await this.#isStill(now))) {
@@ -150,6 +156,7 @@ export class Follower {
         return;
       }
       since = Date.now();
+      alike = 0;
     }
   }
 
@@ -207,14 +214,16 @@ export class Follower {
     return { kind: 'everything', files: new Map([...order].flatMap((path) => pairOf(path, read.get(path)))) };
   }
 
-  /** Whether the files that were just read are as they were before. */
+  /** Whether the files that were just read, or missed, are as they were before. */
   async #isStill(now: Look): Promise<boolean> {
     const files = now.kind === 'some' ? now.stamps : now.tree.files;
-    const read = this.#known.changed(now).filter((path) => files.get(path) !== undefined);
-    const states = await Promise.all(read.map(async (path) => look(path)));
-    return read.every((path, index) => {
+    const isFile = (path: string): boolean => (files.get(path) ?? this.#known.stamp(path)) !== undefined;
+    const changed = this.#known.changed(now).filter(isFile);
+    const states = await Promise.all(changed.map(async (path) => look(path)));
+    return changed.every((path, index) => {
       const state = states[index];
-      return typeof state === 'object' && sameStamp(stampOf(state), files.get(path));
+      const stamp = typeof state === 'object' && state.isFile() ? stampOf(state) : undefined;
+      return sameStamp(stamp, files.get(path));
     });
   }
 
