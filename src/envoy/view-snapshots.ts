@@ -94,16 +94,23 @@ export class ViewSnapshots {
   #make(view: NodeView): Made {
     const key = keyOf(view);
     const before = this.#made.get(key);
-    const outcome = before?.plan.apply(before.pending, this.#counts ?? new Map());
+    const outcome = before === undefined ? 'anew' : this.#bringUpToDate(before);
     const made = before === undefined || outcome === 'anew' ? this.#makeAnew(view, key, before) : before;
     made.isAskedFor = true;
-    made.pending = [];
     if (outcome === 'other features') made.unsupported.clear();
     if (!made.unsupported.has(view.envoyVersion)) {
       made.unsupported.set(view.envoyVersion, tellUnsupported(made.plan.listeners(), view.envoyVersion));
       this.toldAnew += 1;
     }
     return made;
+  }
+
+  /** Every stream asks after each change, and all but the first ask for what is made. */
+  #bringUpToDate(made: Made): ReturnType<MadeView['apply']> {
+    if (made.pending.length === 0) return 'done';
+    const outcome = made.plan.apply(made.pending, this.#counts ?? new Map());
+    made.pending = [];
+    return outcome;
   }
 
   #makeAnew(view: NodeView, key: string, before: Made | undefined): Made {

@@ -4,12 +4,18 @@
  * A change is on its way until a response was sent for it; of several that one response carries, the first counts.
  */
 
+interface Sent {
+  readonly nonce: string;
+  readonly changedMs: number;
+}
+
 /** A client that answers nothing must not cost more and more. */
 const MOST_KEPT = 16;
 
 export class ChangeLatency {
   #changedMs: number | undefined;
-  readonly #sent = new Map<string, number>();
+  /** Nearly always one or none: less than an empty map. */
+  readonly #sent: Sent[] = [];
 
   changed(changedMs: number): void {
     this.#changedMs ??= changedMs;
@@ -17,12 +23,8 @@ export class ChangeLatency {
 
   sent(nonce: string): void {
     if (this.#changedMs === undefined) return;
-    this.#sent.set(nonce, this.#changedMs);
-    if (this.#sent.size <= MOST_KEPT) return;
-    for (const oldest of this.#sent.keys()) {
-      this.#sent.delete(oldest);
-      break;
-    }
+    this.#sent.push({ nonce, changedMs: this.#changedMs });
+    if (this.#sent.length > MOST_KEPT) this.#sent.shift();
   }
 
   /** Everything of the change has been sent. */
@@ -32,9 +34,8 @@ export class ChangeLatency {
 
   /** Milliseconds since the change; undefined where the response was for none. */
   acknowledged(nonce: string, nowMs: number): number | undefined {
-    const changedMs = this.#sent.get(nonce);
-    if (changedMs === undefined) return undefined;
-    this.#sent.delete(nonce);
-    return nowMs - changedMs;
+    const at = this.#sent.findIndex((sent) => sent.nonce === nonce);
+    const [sent] = at === -1 ? [] : this.#sent.splice(at, 1);
+    return sent && nowMs - sent.changedMs;
   }
 }

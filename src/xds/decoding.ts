@@ -102,8 +102,14 @@ function deltaRequest(typeUrl: TypeUrl, message: DeltaDiscoveryRequest): DeltaRe
     ...reply(typeUrl, message),
     subscribe: message.resource_names_subscribe ?? [],
     unsubscribe: message.resource_names_unsubscribe ?? [],
-    known: new Map(Object.entries(message.initial_resource_versions ?? {})),
+    known: knownBy(message),
   };
+}
+
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
+function knownBy({ initial_resource_versions: known }: DeltaDiscoveryRequest): ReadonlyMap<string, string> {
+  return known === undefined ? NOTHING : new Map(Object.entries(known));
 }
 
 function reply(

@@ -5,7 +5,7 @@ import { ENDPOINTS_TYPE } from '../envoy/resource.ts';
 import type { Transition } from '../envoy/resource-set.ts';
 import type { Difference, Served } from './holdings.ts';
 import { covers } from './interest.ts';
-import type { DeltaRequest } from './requests.ts';
+import type { XdsRequest } from './requests.ts';
 import { type Answer, Subscription } from './subscription.ts';
 
 export class DeltaSubscription extends Subscription {
@@ -13,8 +13,9 @@ export class DeltaSubscription extends Subscription {
   /** A client that starts waits for clusters and listeners even if there are none. */
   #isAnswerDue = false;
 
-  /** Takes a request in; says what it answers, if it answers a response. */
-  request({ subscribe, unsubscribe, known, nonce, error }: DeltaRequest, nowMs: number): Answer | undefined {
+  override request(request: XdsRequest, nowMs: number): Answer | undefined {
+    if (request.variant !== 'delta') throw new TypeError('a request of another variant than the stream');
+    const { subscribe, unsubscribe, known, nonce, error } = request;
     const answeredResponse = nonce === '' ? undefined : this.outstanding.take(nonce);
     const answer = answeredResponse === undefined ? undefined : this.answered(answeredResponse, error, nowMs);
     const isFirst = this.#isFirst;

@@ -34,7 +34,8 @@ export interface Difference {
 type Debt = 'asked' | 'touched';
 
 export class Holdings {
-  readonly #refusals = new Refusals();
+  /** undefined: it has never refused anything, as nearly all. */
+  #refusals: Refusals | undefined;
   /** The client holds what this set has of that scope … */
   #base = ResourceSet.empty;
   #scope = NO_SCOPE;
@@ -49,13 +50,15 @@ export class Holdings {
 
   /** The client holds all of it. */
   assume({ resources, withheld }: Served, scope: Scope): void {
-    const kept = [...withheld].flatMap((name): [string, string][] => {
+    const kept: [string, string][] = [];
+    for (const name of withheld) {
       const version = this.#held(name);
-      return version === undefined ? [] : [[name, version]];
-    });
+      if (version !== undefined) kept.push([name, version]);
+    }
     this.#base = resources;
     this.#scope = scope;
-    this.#apart.clear();
+    // An empty map, too, makes itself a new table when it is cleared.
+    if (this.#apart.size > 0) this.#apart.clear();
     this.adopt(kept);
   }
 
@@ -68,12 +71,14 @@ export class Holdings {
     name: string,
     version: string,
   ): { readonly isSent: boolean; readonly rejection: string | undefined } {
-    return { isSent: this.#held(name) === version, rejection: this.#refusals.wordsFor(name, version) };
+    return { isSent: this.#held(name) === version, rejection: this.#refusals?.wordsFor(name, version) };
   }
 
   /** What the client holds and the set lacks. */
   goneFrom(set: ResourceSet): readonly string[] {
-    const gone = set.since(this.#base).removed.filter((name) => !this.#apart.has(name) && this.has(name));
+    const { removed } = set.since(this.#base);
+    if (removed.length + this.#apart.size === 0) return removed;
+    const gone = removed.filter((name) => !this.#apart.has(name) && this.has(name));
     for (const [name, version] of this.#apart) if (version !== undefined && !set.has(name)) gone.push(name);
     return gone;
   }
@@ -91,7 +96,7 @@ export class Holdings {
     this.#owed.delete(name);
     if (covers(this.#scope, name) && this.#base.has(name)) this.#apart.set(name, undefined);
     else this.#apart.delete(name);
-    this.#refusals.keep((other) => other !== name);
+    this.#refusals?.keep((other) => other !== name);
   }
 
   /** Rare: it goes through everything. */
@@ -103,15 +108,15 @@ export class Holdings {
     for (const [name, version] of this.#apart)
       if (version === undefined || !isKept(name)) this.#apart.delete(name);
     for (const name of this.#owed.keys()) if (!isKept(name)) this.#owed.delete(name);
-    this.#refusals.keep(isKept);
+    this.#refusals?.keep(isKept);
   }
 
   /** What the client lacks; changes nothing that a second call would see. */
   difference(served: Served, scope: Scope): Difference {
-    if (!this.#refusals.isEmpty) this.#retry(this.#refusals.takeChanged(served));
+    if (this.#refusals?.isEmpty === false) this.#retry(this.#refusals.takeChanged(served));
     const step = served.resources.since(this.#base);
     const isSameScope = scope === this.#scope || this.#base.size === 0;
-    if (isSameScope && this.#apart.size + this.#owed.size === 0 && this.#refusals.isEmpty) {
+    if (isSameScope && this.#apart.size + this.#owed.size === 0 && this.#refusals?.isEmpty !== false) {
       const content = scope.isWildcard ? step : within(step, scope);
       return { content, removed: content.removed, fresh: content.resources };
     }
@@ -126,7 +131,7 @@ export class Holdings {
     for (const [name, version] of this.#apart) if (version !== undefined && isGone(name)) removed.add(name);
     for (const [name, debt] of this.#owed) if (debt === 'asked' && isGone(name)) removed.add(name);
     if (resources.size > 0 || removed.size > 0) {
-      for (const name of this.#refusals.removed()) if (isGone(name)) removed.add(name);
+      for (const name of this.#refusals?.removed() ?? []) if (isGone(name)) removed.add(name);
     }
     const changed = [...resources.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const content = { version: step.version, resources: changed, removed: [...removed].sort() };
@@ -145,10 +150,11 @@ export class Holdings {
   }
 
   accept(response: SentResponse): void {
-    this.#refusals.settle(response, (name) => this.has(name));
+    this.#refusals?.settle(response, (name) => this.has(name));
   }
 
   refuse(response: SentResponse, message: string, nowMs: number, scope: Scope): void {
+    this.#refusals ??= new Refusals();
     this.#refusals.add(response, message, nowMs, {
       isHeld: (name) => this.has(name),
       isWanted: (name) => covers(scope, name),
@@ -157,23 +163,23 @@ export class Holdings {
 
   /** These are gone, which can't be told: what was refused of them is of no interest any more. */
   endRefusals(names: readonly string[]): void {
-    if (!this.#refusals.isEmpty) this.#refusals.keep((name) => !names.includes(name));
+    if (this.#refusals?.isEmpty === false) this.#refusals.keep((name) => !names.includes(name));
   }
 
   /** Gives what was refused long enough ago another chance; returns whether there was any. */
   retryDue(nowMs: number): boolean {
-    if (this.#refusals.isEmpty) return false;
+    if (this.#refusals?.isEmpty !== false) return false;
     return this.#retry(this.#refusals.takeDue(nowMs));
   }
 
   /** When `retryDue` has something to do. */
   retryAt(): number | undefined {
-    return this.#refusals.retryAt();
+    return this.#refusals?.retryAt();
   }
 
   /** The client's words for what it refuses now; undefined while it refuses nothing. */
   get rejection(): string | undefined {
-    return this.#refusals.message;
+    return this.#refusals?.message;
   }
 
   #held(name: string): string | undefined {
@@ -206,7 +212,7 @@ export class Holdings {
     const { name, version } = resource;
     if (this.#held(name) !== version) return true;
     const debt = this.#owed.get(name);
-    return debt === 'asked' || (debt === 'touched' && !this.#refusals.isParked(name, version));
+    return debt === 'asked' || (debt === 'touched' && this.#refusals?.isParked(name, version) !== true);
   }
 }
 

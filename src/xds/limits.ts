@@ -1,6 +1,7 @@
 /**
  * What one client may ask of the server: enough for any Envoy, and an end for what is not one.
  */
+import type { TypeUrl } from '../envoy/resource.ts';
 import type { XdsRequest } from './requests.ts';
 
 export interface Limits {
@@ -42,12 +43,17 @@ export const DEFAULT_LIMITS: Limits = {
   connections: 20_000,
 };
 
-/** What is too much about the names of a request; undefined: nothing. `held` are the names subscribed to so far. */
-export function tooManyNames(request: XdsRequest, held: number, limits: Limits): string | undefined {
+/** What is too much about the names of a request; undefined: nothing. */
+export function tooManyNames(
+  request: XdsRequest,
+  subscribed: { nameCount(type: TypeUrl): number },
+  limits: Limits,
+): string | undefined {
   const asked = request.variant === 'delta' ? request.subscribe : request.names;
+  if (asked.length === 0) return undefined;
   // What is asked for again counts twice; only a client that is at the limit anyway can notice.
-  const count = asked.length + (request.variant === 'delta' ? held : 0);
-  if (asked.length > 0 && count > limits.names) return `more than ${limits.names} names of one type`;
+  const held = request.variant === 'delta' ? subscribed.nameCount(request.typeUrl) : 0;
+  if (asked.length + held > limits.names) return `more than ${limits.names} names of one type`;
   const long = asked.find((name) => name.length > limits.nameLength);
   return long === undefined
     ? undefined

@@ -91,6 +91,8 @@ export class LiveStream {
   #client: Client | undefined;
   #isOver = false;
   #canWrite = true;
+  /** When the timer that is set goes off. */
+  #timerMs: number | undefined;
   #callOffTimer: () => void = () => {};
 
   constructor(kind: StreamKind, transport: Transport, around: Surroundings, caller: Caller) {
@@ -261,7 +263,7 @@ export class LiveStream {
   #take({ node, stream }: Client, request: XdsRequest): void {
     const { metrics, onAcknowledgement } = this.#around;
     const { typeUrl } = request;
-    const problem = tooManyNames(request, stream.nameCount(typeUrl), this.#around.limits);
+    const problem = tooManyNames(request, stream, this.#around.limits);
     if (problem !== undefined) {
       this.refuse({ kind: 'too much', problem });
       return;
@@ -316,8 +318,7 @@ export class LiveStream {
   #flush(): void {
     const stream = this.#client?.stream;
     if (stream === undefined) return;
-    const { clock } = this.#around;
-    const nowMs = clock.now();
+    const nowMs = this.#around.clock.now();
     let hasSent = false;
     while (this.#canWrite) {
       const response = stream.next(nowMs);
@@ -329,10 +330,18 @@ export class LiveStream {
       this.#write(response);
       hasSent = true;
     }
+    this.#wakeAt(this.#canWrite ? stream.wakeAt(nowMs) : undefined, nowMs);
+  }
+
+  #wakeAt(timeMs: number | undefined, nowMs: number): void {
+    if (timeMs === this.#timerMs) return;
     this.#callOffTimer();
-    const wakeAt = this.#canWrite ? stream.wakeAt(nowMs) : undefined;
-    if (wakeAt !== undefined) {
-      this.#callOffTimer = clock.setTimeout(() => this.#guard(() => this.#flush()), wakeAt - nowMs);
-    }
+    this.#timerMs = timeMs;
+    if (timeMs === undefined) return;
+    const wake = (): void => {
+      this.#timerMs = undefined;
+      this.#flush();
+    };
+    this.#callOffTimer = this.#around.clock.setTimeout(() => this.#guard(wake), timeMs - nowMs);
   }
 }

@@ -72,6 +72,7 @@ export class Retention {
 
   /** Lets go of what is drained; returns whether it did. `confirmed` is the newest snapshot whose listeners were taken. */
   release(nowMs: number, confirmed: number): boolean {
+    if (this.#kept.size === 0) return false;
     let isAnyReleased = false;
     for (const [name, kept] of this.#kept) {
       if (kept.drainedMs === undefined && confirmed >= kept.goneSince) kept.drainedMs = nowMs + this.#drainMs;

@@ -6,7 +6,7 @@ import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import type { ResourceSet, Transition } from '../envoy/resource-set.ts';
 import type { Difference, Served } from './holdings.ts';
 import { covers, type Scope } from './interest.ts';
-import type { WorldRequest } from './requests.ts';
+import type { XdsRequest } from './requests.ts';
 import { type Answer, Subscription } from './subscription.ts';
 
 /** A client that changes its mind more often than that between two responses may have to ask again. */
@@ -25,8 +25,9 @@ export class WorldSubscription extends Subscription {
   /** Names of requests that came too late: they count with the next answer, or when none comes. */
   #late: readonly (readonly string[])[] = [];
 
-  /** Takes a request in; says what it answers, if it answers a response. */
-  request({ version, names, nonce, error }: WorldRequest, nowMs: number): Answer | undefined {
+  override request(request: XdsRequest, nowMs: number): Answer | undefined {
+    if (request.variant === 'delta') throw new TypeError('a request of another variant than the stream');
+    const { version, names, nonce, error } = request;
     if (this.#isFirst && version === '') this.startEmpty();
     // A nonce is only looked at once there is one of ours: an older Envoy repeats that of the stream before.
     if (this.#lastNonce === undefined) {

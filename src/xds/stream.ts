@@ -16,7 +16,7 @@ import {
 import { ResourceSet } from '../envoy/resource-set.ts';
 import { DeltaSubscription } from './delta.ts';
 import type { Served } from './holdings.ts';
-import type { DeltaRequest, StreamKind, WorldRequest, XdsRequest } from './requests.ts';
+import type { StreamKind, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
 import type { ResourceOutcome } from './snapshot-source.ts';
 import { WorldSubscription } from './state-of-the-world.ts';
@@ -30,8 +30,7 @@ const NOTHING: ReadonlySet<string> = new Set();
 export class XdsStream {
   readonly #kind: StreamKind;
   readonly #limitMs: number;
-  readonly #world = new Map<TypeUrl, WorldSubscription>();
-  readonly #delta = new Map<TypeUrl, DeltaSubscription>();
+  readonly #subscriptions = new Map<TypeUrl, Subscription>();
   readonly #retention: Retention;
   #snapshot: Snapshot | undefined;
   #sequence = 0;
@@ -48,11 +47,12 @@ export class XdsStream {
 
   request(request: XdsRequest, nowMs: number): Answer | undefined {
     const { typeUrl } = request;
-    const isNew = this.#subscription(typeUrl) === undefined;
-    const answer =
-      request.variant === 'delta' ? this.#changeNames(request, nowMs) : this.#listNames(request, nowMs);
+    const known = this.#subscriptions.get(typeUrl);
+    if (known !== undefined) return known.request(request, nowMs);
+    const subscription = this.#open(typeUrl);
+    const answer = subscription.request(request, nowMs);
     // What a reconnecting client brings along may be gone already.
-    if (isNew && typeUrl === CLUSTER_TYPE && this.#snapshot !== undefined) this.#serve(this.#snapshot);
+    if (typeUrl === CLUSTER_TYPE && this.#snapshot !== undefined) this.#serve(this.#snapshot);
     return answer;
   }
 
@@ -88,7 +88,7 @@ export class XdsStream {
   farewell(): Response | undefined {
     if (this.#lastNonce > 0 || this.#snapshot === undefined) return undefined;
     for (const typeUrl of [LISTENER_TYPE, CLUSTER_TYPE] as const) {
-      const content = this.#subscription(typeUrl)?.repeated(this.#servedOf(typeUrl));
+      const content = this.#subscriptions.get(typeUrl)?.repeated(this.#servedOf(typeUrl));
       if (content === undefined) continue;
       this.#lastNonce += 1;
       const nonce = String(this.#lastNonce);
@@ -100,39 +100,38 @@ export class XdsStream {
   /** When to ask for the next response although nothing else has happened; undefined: not before something does. */
   wakeAt(nowMs: number): number | undefined {
     if (this.#snapshot === undefined) return undefined;
-    let earliest = Infinity;
-    const consider = (time: number | undefined): void => {
-      if (time !== undefined && time > nowMs && time < earliest) earliest = time;
-    };
-    for (const subscription of this.#world.values()) consider(subscription.wakeAt(nowMs));
-    for (const subscription of this.#delta.values()) consider(subscription.wakeAt(nowMs));
-    consider(this.#retention.wakeAt());
-    if (this.#waitingSinceMs !== undefined) consider(this.#waitingSinceMs + this.#limitMs);
-    return earliest === Infinity ? undefined : earliest;
+    let earliest: number | undefined;
+    for (const subscription of this.#subscriptions.values())
+      earliest = earlier(earliest, subscription.wakeAt(nowMs), nowMs);
+    earliest = earlier(earliest, this.#retention.wakeAt(), nowMs);
+    if (this.#waitingSinceMs === undefined) return earliest;
+    return earlier(earliest, this.#waitingSinceMs + this.#limitMs, nowMs);
   }
 
   /** undefined: the client has not asked for that type. */
   outcomeOf(type: TypeUrl, name: string, version: string): ResourceOutcome | undefined {
-    return this.#subscription(type)?.outcomeOf(name, version);
+    return this.#subscriptions.get(type)?.outcomeOf(name, version);
   }
 
   states(): readonly SubscriptionState[] {
-    return [...this.#world.values(), ...this.#delta.values()].map((subscription) => subscription.state());
+    return Array.from(this.#subscriptions.values(), (subscription) => subscription.state());
   }
 
   /** How many names the client is subscribed to, beside the wildcard. */
   nameCount(type: TypeUrl): number {
-    return this.#subscription(type)?.nameCount ?? 0;
+    return this.#subscriptions.get(type)?.nameCount ?? 0;
   }
 
   #nextOf(type: TypeUrl, nowMs: number): Response | undefined {
+    const subscription = this.#subscriptions.get(type);
+    if (subscription === undefined || subscription.isIdle) return undefined;
     const nonce = String(this.#lastNonce + 1);
-    const response = this.#subscription(type)?.next(this.#servedOf(type), nowMs, nonce);
+    const response = subscription.next(this.#servedOf(type), nowMs, nonce);
     if (response === undefined) return undefined;
     this.#lastNonce += 1;
     // Envoy warms a changed cluster until its endpoints come, also if they are the same. In delta it does not even ask
     // for them, and it holds back its answer to the clusters meanwhile: so they follow at once.
-    if (type === CLUSTER_TYPE) this.#subscription(ENDPOINTS_TYPE)?.touch(response.fresh);
+    if (type === CLUSTER_TYPE) this.#subscriptions.get(ENDPOINTS_TYPE)?.touch(response.fresh);
     return response;
   }
 
@@ -151,22 +150,24 @@ export class XdsStream {
   }
 
   #isBehind(type: TypeUrl): boolean {
-    return this.#subscription(type)?.isBehind(this.#servedOf(type)) ?? false;
+    const subscription = this.#subscriptions.get(type);
+    if (subscription === undefined || subscription.isIdle) return false;
+    return subscription.isBehind(this.#servedOf(type));
   }
 
   #confirmedListeners(): number {
     if (this.#kind.only === CLUSTER_TYPE) return this.#sequence;
-    return this.#subscription(LISTENER_TYPE)?.confirmedSequence(this.#servedOf(LISTENER_TYPE)) ?? -1;
+    return this.#subscriptions.get(LISTENER_TYPE)?.confirmedSequence(this.#servedOf(LISTENER_TYPE)) ?? -1;
   }
 
   #serve(snapshot: Snapshot): void {
-    const clusters = this.#subscription(CLUSTER_TYPE);
+    const clusters = this.#subscriptions.get(CLUSTER_TYPE);
     // A client that started without clusters and has not asked for listeners has none: no reason to keep anything, and
     // a good one not to, since a cluster that never warms keeps it from asking.
     const hasNoListeners =
       this.#kind.only === undefined &&
       clusters?.startedEmpty === true &&
-      this.#subscription(LISTENER_TYPE) === undefined;
+      this.#subscriptions.get(LISTENER_TYPE) === undefined;
     const next = snapshot.get(CLUSTER_TYPE) ?? ResourceSet.empty;
     const gone = hasNoListeners ? [] : (clusters?.goneFrom(next) ?? []);
     if (gone.length > 0 || !this.#retention.isEmpty) {
@@ -183,7 +184,7 @@ export class XdsStream {
       this.#served.set(type, served);
       const isSame =
         before?.resources === served.resources && before.withheld.size + served.withheld.size === 0;
-      if (!isSame) this.#subscription(type)?.servedChanged();
+      if (!isSame) this.#subscriptions.get(type)?.servedChanged();
     }
   }
 
@@ -193,25 +194,18 @@ export class XdsStream {
     );
   }
 
-  #changeNames(request: DeltaRequest, nowMs: number): Answer | undefined {
-    let subscription = this.#delta.get(request.typeUrl);
-    if (subscription === undefined) {
-      subscription = new DeltaSubscription(request.typeUrl, this.#limitMs);
-      this.#delta.set(request.typeUrl, subscription);
-    }
-    return subscription.request(request, nowMs);
+  #open(type: TypeUrl): Subscription {
+    const { variant } = this.#kind;
+    const limitMs = this.#limitMs;
+    const subscription =
+      variant === 'delta' ? new DeltaSubscription(type, limitMs) : new WorldSubscription(type, limitMs);
+    this.#subscriptions.set(type, subscription);
+    return subscription;
   }
+}
 
-  #listNames(request: WorldRequest, nowMs: number): Answer | undefined {
-    let subscription = this.#world.get(request.typeUrl);
-    if (subscription === undefined) {
-      subscription = new WorldSubscription(request.typeUrl, this.#limitMs);
-      this.#world.set(request.typeUrl, subscription);
-    }
-    return subscription.request(request, nowMs);
-  }
-
-  #subscription(type: TypeUrl): Subscription | undefined {
-    return this.#world.get(type) ?? this.#delta.get(type);
-  }
+/** The first of two times that is still to come. */
+function earlier(one: number | undefined, other: number | undefined, nowMs: number): number | undefined {
+  if (other === undefined || other <= nowMs) return one;
+  return one === undefined || other < one ? other : one;
 }

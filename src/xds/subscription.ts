@@ -14,6 +14,7 @@ import { InitialForm } from './initial-form.ts';
 import { covers, Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';
 import { withoutContents } from './rejection.ts';
+import type { XdsRequest } from './requests.ts';
 import type { ResourceOutcome } from './snapshot-source.ts';
 
 export interface Response extends Difference {
@@ -63,6 +64,9 @@ export abstract class Subscription {
     this.outstanding = new Outstanding(limitMs);
   }
 
+  /** Takes a request of the stream's variant in; says what it answers, if it answers a response. */
+  abstract request(request: XdsRequest, nowMs: number): Answer | undefined;
+
   /** What there is to send, without sending it. */
   protected abstract compose(served: Served): Difference | undefined;
 
@@ -90,6 +94,11 @@ export abstract class Subscription {
     this.#sentVersion = content.version;
     this.afterSending();
     return { typeUrl: this.typeUrl, nonce, content, removed, fresh, initialForm };
+  }
+
+  /** `next` certainly has nothing to say, whatever the time is. Nearly all are, each time. */
+  get isIdle(): boolean {
+    return !this.mayLack && this.holdings.retryAt() === undefined;
   }
 
   /** There is something to send, which only an unanswered response can be holding up. */

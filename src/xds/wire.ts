@@ -30,12 +30,13 @@ const LARGE_BYTES = 16 * 1024;
 
 const resources = new WeakMap<Resource, Map<Form, Buffer>>();
 
-/** By variant and type, since types without resources have their contents in common; then by what is in initial form. */
-const contents = new Map<string, WeakMap<Transition, Map<string, Encoded>>>();
+/** By type, since types without resources have their contents in common; then by what is in initial form. */
+type Contents = Map<TypeUrl, WeakMap<Transition, Map<string, Encoded>>>;
+const contents: Readonly<Record<Variant, Contents>> = { delta: new Map(), 'state of the world': new Map() };
 
 /** The bytes may be shared: they are not to be written to. */
 export function encodeResponse(variant: Variant, { content, initialForm, typeUrl, nonce }: Response): Frame {
-  const forms = formsOf(`${variant} ${typeUrl}`, content);
+  const forms = formsOf(contents[variant], typeUrl, content);
   const key = initialForm?.key ?? '';
   let encoded = forms.get(key);
   if (encoded === undefined) {
@@ -56,11 +57,17 @@ function frameOf(nonce: string, body: Buffer): Frame {
   return [unpooled(Buffer.concat(before)), body];
 }
 
-function formsOf(kind: string, content: Transition): Map<string, Encoded> {
-  const ofKind = contents.get(kind) ?? new WeakMap<Transition, Map<string, Encoded>>();
-  contents.set(kind, ofKind);
-  const forms = ofKind.get(content) ?? new Map<string, Encoded>();
-  ofKind.set(content, forms);
+function formsOf(known: Contents, typeUrl: TypeUrl, content: Transition): Map<string, Encoded> {
+  let ofType = known.get(typeUrl);
+  if (ofType === undefined) {
+    ofType = new WeakMap();
+    known.set(typeUrl, ofType);
+  }
+  let forms = ofType.get(content);
+  if (forms === undefined) {
+    forms = new Map();
+    ofType.set(content, forms);
+  }
   return forms;
 }
 
