@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 
 import type { Connection } from './connection.ts';
+import { holdBack, type HeldBack } from './held-back.ts';
 import { Output } from './output.ts';
 import type { ReplySink } from './reply-sink.ts';
 import { ReplyQueue } from './reply-queue.ts';
@@ -24,16 +25,20 @@ const MAX_UNREAD_BYTES = 1_048_576;
 const MAX_UNWORKED_BYTES = 1_048_576;
 /** Longer replies that wait behind others are made one at a time. */
 const LONG_REPLY_BYTES = 16_384;
+/** As much leaves at once, whole or not. */
+const HELD_BACK_BYTES = 8_192;
 /** A client that will send nothing more has its replies by then, or gets none. */
 const HALF_OPEN_MS = 30_000;
 
-export abstract class ClientStream implements Flushable, ReplySink {
+export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   isClosed = false;
   readonly #socket: Socket;
   readonly #writer: SocketWriter;
   readonly #output = new Output();
   readonly replies = new ReplyQueue(this.#output);
   #isDirty = false;
+  /** Replies wait for those of commands that came with theirs. */
+  #isHeldBack = false;
   #maxPending = FIRST_PENDING;
   /** Nothing more is taken from it; it is closed when all is answered. */
   isEnding = false;
@@ -78,6 +83,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
     if (this.isEnding || this.isClosed) return true;
     beginTurn();
     this.take(bytes, length);
+    this.replies.endBatch();
     // A client that waits is read from nevertheless: how else would we know that it has gone?
     // One that is ending is, too.
     return this.isEnding || !this.#isPaused || (this.#isHeld && this.unworked() < MAX_UNWORKED_BYTES);
@@ -141,6 +147,28 @@ export abstract class ClientStream implements Flushable, ReplySink {
   flush(): void {
     this.#isDirty = false;
     if (this.isClosed) return;
+    if (this.#mayGrow()) {
+      if (this.#isHeldBack) return;
+      this.#isHeldBack = true;
+      return holdBack(this);
+    }
+    this.#write();
+  }
+
+  /** What is ready is part of what was asked at once, and the rest is under way. */
+  #mayGrow(): boolean {
+    const { replies } = this;
+    if (replies.hasWhole || replies.isEmpty || this.#isPaused) return false;
+    return !this.#output.isEmpty && this.#output.length < HELD_BACK_BYTES;
+  }
+
+  letGo(): void {
+    this.#isHeldBack = false;
+    if (!this.isClosed && !this.#output.isEmpty) this.#write();
+  }
+
+  #write(): void {
+    this.replies.hasWhole = false;
     this.#output.flush(this.#writer);
     if (this.#afterAnswers !== null && this.replies.isEmpty) {
       const then = this.#afterAnswers;
@@ -213,6 +241,7 @@ export abstract class ClientStream implements Flushable, ReplySink {
     if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
     this.#isPaused = false;
     this.proceed();
+    this.replies.endBatch();
     // Paused again by what had come.
     if (!this.isStopped) this.#readOn();
   }

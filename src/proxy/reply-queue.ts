@@ -22,6 +22,8 @@ export class ReplyQueue {
   #ring: Request[] = NONE;
   #head = 0;
   #tail = 0;
+  /** Since it was last set to false: everything that was asked at some one time is answered. */
+  hasWhole = false;
   /** Where replies wait for those before them. */
   #stash: Block | null = null;
 
@@ -45,6 +47,12 @@ export class ReplyQueue {
     return request;
   }
 
+  /** What is queued was asked together, up to here. */
+  endBatch(): void {
+    if (this.isEmpty) return;
+    this.#ring[(this.#tail - 1) & (this.#ring.length - 1)]!.endsBatch = true;
+  }
+
   /** Takes a request's reply; what is now complete from the oldest on goes to the output. True: something did. */
   take(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
     const ring = this.#ring;
@@ -56,6 +64,7 @@ export class ReplyQueue {
     }
     const output = this.#output;
     output.append(bytes, start, end);
+    if (request.endsBatch) this.hasWhole = true;
     finishRequest(request);
     head = (head + 1) | 0;
     while (head !== this.#tail) {
@@ -64,6 +73,7 @@ export class ReplyQueue {
       const block = next.block!;
       output.append(block.bytes, next.start, next.end);
       this.release(block);
+      if (next.endsBatch) this.hasWhole = true;
       finishRequest(next);
       head = (head + 1) | 0;
     }

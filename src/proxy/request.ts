@@ -27,6 +27,8 @@ export class Request {
   sent = 0;
   /** Its reply has come before its turn; block, start and end are the reply's. */
   isDone = false;
+  /** The last of what its client asked together. */
+  endsBatch = false;
   terms = NO_TERMS;
   isRead = false;
   /** Which of a node's connections serve it; node.ts has the bits. */
@@ -65,6 +67,7 @@ export function finishRequest(request: Request): void {
   request.generation += 1;
   request.block = null;
   request.isDone = false;
+  request.endsBatch = false;
   request.hops = 0;
   request.sent = 0;
 }
