@@ -23,6 +23,7 @@ import { createAuthority } from '../../src/tls/authority.ts';
 import type { CertificateFiles } from '../../src/tls/certificate-files.ts';
 import type { NodeStatus, TypeStatus } from '../../src/xds/sync-status.ts';
 import { spiffe, validForSeconds, writeFiles } from '../tls/certificates.ts';
+import { worldOnly } from '../xds/world-only.ts';
 import { needRedis } from './environment.ts';
 import { hostObjects } from './objects.ts';
 import { startProxyCommand } from './proxy-command.ts';
@@ -96,14 +97,24 @@ async function stage(t: TestContext, tls?: CertificateFiles): Promise<Stage | un
 }
 
 /** In this process. */
-async function follow(t: TestContext, here: Stage): Promise<Registry> {
+async function follow(
+  t: TestContext,
+  here: Stage,
+  variant: 'delta' | 'state of the world',
+): Promise<Registry> {
   const log = pino({ level: 'silent' });
   const proxy = await Proxy.create({ ...PROXY_DEFAULTS, log });
   t.after(() => proxy.close());
   const metrics = new Registry();
+  const ofServer = `127.0.0.1:${here.xdsPort}`;
+  const address = variant === 'delta' ? ofServer : await worldOnly(t, ofServer);
   const source = await followControlPlane(
     proxy,
-    { xdsAddress: { ...LOCAL, port: here.xdsPort }, tls: undefined, node: { id: 'proxy-1' } },
+    {
+      xdsAddress: { ...LOCAL, port: Number(address.split(':')[1]) },
+      tls: undefined,
+      node: { id: 'proxy-1' },
+    },
     { log, metrics },
   );
   t.after(() => source.close());
@@ -137,85 +148,87 @@ async function listenersAt(controlPlane: ControlPlane): Promise<TypeStatus | und
   return node?.types.find(({ type }) => type === 'listeners');
 }
 
-test('a proxy follows its control plane, and goes on without it', async (t) => {
-  const here = await stage(t);
-  if (here === undefined) return;
-  const metrics = await follow(t, here);
-  const through = client(t, here.port);
-  let closed = 0;
-  through.on('close', () => {
-    closed += 1;
-  });
-  assert.equal(await readsOnReplicas(here, through), 0);
-
-  const moved = async (replicas: number): Promise<void> => {
-    await eventually('the reads have moved', async () =>
-      (await readsOnReplicas(here, through)) === replicas ? true : undefined,
-    );
-  };
-  await here.write('REPLICA');
-  await moved(30);
-
-  await t.test('it is among the connected nodes, and has acknowledged everything', async () => {
-    await eventually('synced', async () => {
-      const [node] = await nodesAt(here.controlPlane);
-      assert.deepEqual([node?.node, node?.version, node?.variant], ['proxy-1', null, 'delta']);
-      return node?.types.every(({ state }) => state === 'SYNCED') === true ? true : undefined;
+for (const variant of ['delta', 'state of the world'] as const) {
+  test(`a proxy follows its control plane (${variant}), and goes on without it`, async (t) => {
+    const here = await stage(t);
+    if (here === undefined) return;
+    const metrics = await follow(t, here, variant);
+    const through = client(t, here.port);
+    let closed = 0;
+    through.on('close', () => {
+      closed += 1;
     });
+    assert.equal(await readsOnReplicas(here, through), 0);
+
+    const moved = async (replicas: number): Promise<void> => {
+      await eventually('the reads have moved', async () =>
+        (await readsOnReplicas(here, through)) === replicas ? true : undefined,
+      );
+    };
+    await here.write('REPLICA');
+    await moved(30);
+
+    await t.test('it is among the connected nodes, and has acknowledged everything', async () => {
+      await eventually('synced', async () => {
+        const [node] = await nodesAt(here.controlPlane);
+        assert.deepEqual([node?.node, node?.version, node?.variant], ['proxy-1', null, variant]);
+        return node?.types.every(({ state }) => state === 'SYNCED') === true ? true : undefined;
+      });
+    });
+
+    const connected = async (): Promise<string | undefined> =>
+      /^redpilot_proxy_control_plane_connected (\d)$/m.exec(await metrics.metrics())?.[1];
+    await here.controlPlane.close();
+    await eventually('it is noticed', async () => ((await connected()) === '0' ? true : undefined));
+    assert.equal(await readsOnReplicas(here, through), 30, 'what it said last is in force');
+    assert.equal(await client(t, here.port).ping(), 'PONG', 'new clients are served too');
+
+    // Changed while it was away.
+    await here.write('MASTER');
+    await here.start();
+    await moved(0);
+    assert.equal(await connected(), '1');
+    assert.equal(closed, 0, 'no connection of a client was closed');
   });
 
-  const connected = async (): Promise<string | undefined> =>
-    /^redpilot_proxy_control_plane_connected (\d)$/m.exec(await metrics.metrics())?.[1];
-  await here.controlPlane.close();
-  await eventually('it is noticed', async () => ((await connected()) === '0' ? true : undefined));
-  assert.equal(await readsOnReplicas(here, through), 30, 'what it said last is in force');
-  assert.equal(await client(t, here.port).ping(), 'PONG', 'new clients are served too');
+  test(`what a proxy can not listen on is refused by name (${variant}), and taken when the cause is gone`, async (t) => {
+    const here = await stage(t);
+    if (here === undefined) return;
+    await follow(t, here, variant);
+    const through = client(t, here.port);
+    await through.ping();
 
-  // Changed while it was away.
-  await here.write('MASTER');
-  await here.start();
-  await moved(0);
-  assert.equal(await connected(), '1');
-  assert.equal(closed, 0, 'no connection of a client was closed');
-});
+    const holder = createServer();
+    await new Promise<void>((resolve) => {
+      holder.listen(0, '127.0.0.1', resolve);
+    });
+    t.after(() => holder.close());
+    const { port: taken } = holder.address() as { readonly port: number };
+    await here.write('MASTER', `127.0.0.1:${taken}`);
+    const refused = await eventually('refused', async () => {
+      const listeners = await listenersAt(here.controlPlane);
+      return listeners?.state === 'REJECTED' ? listeners : undefined;
+    });
+    assert.equal(
+      refused.reason,
+      `cache.redis.svc.cluster.local:${here.port}: 127.0.0.1:${taken} is in use by another process`,
+    );
+    assert.equal(await through.ping(), 'PONG', 'it stays where it was');
+    assert.equal(await client(t, here.port).ping(), 'PONG', 'for new clients too');
 
-test('what a proxy can not listen on is refused by name, and taken when the cause is gone', async (t) => {
-  const here = await stage(t);
-  if (here === undefined) return;
-  await follow(t, here);
-  const through = client(t, here.port);
-  await through.ping();
-
-  const holder = createServer();
-  await new Promise<void>((resolve) => {
-    holder.listen(0, '127.0.0.1', resolve);
+    await new Promise((resolve) => {
+      holder.close(resolve);
+    });
+    // Content that has changed is tried at once.
+    await here.write('REPLICA', `127.0.0.1:${taken}`);
+    await eventually('taken', async () =>
+      (await answerOf(client(t, taken).ping())) === 'PONG' ? true : undefined,
+    );
+    await eventually('synced', async () =>
+      (await listenersAt(here.controlPlane))?.state === 'SYNCED' ? true : undefined,
+    );
   });
-  t.after(() => holder.close());
-  const { port: taken } = holder.address() as { readonly port: number };
-  await here.write('MASTER', `127.0.0.1:${taken}`);
-  const refused = await eventually('refused', async () => {
-    const listeners = await listenersAt(here.controlPlane);
-    return listeners?.state === 'REJECTED' ? listeners : undefined;
-  });
-  assert.equal(
-    refused.reason,
-    `cache.redis.svc.cluster.local:${here.port}: 127.0.0.1:${taken} is in use by another process`,
-  );
-  assert.equal(await through.ping(), 'PONG', 'it stays where it was');
-  assert.equal(await client(t, here.port).ping(), 'PONG', 'for new clients too');
-
-  await new Promise((resolve) => {
-    holder.close(resolve);
-  });
-  // Content that has changed is tried at once.
-  await here.write('REPLICA', `127.0.0.1:${taken}`);
-  await eventually('taken', async () =>
-    (await answerOf(client(t, taken).ping())) === 'PONG' ? true : undefined,
-  );
-  await eventually('synced', async () =>
-    (await listenersAt(here.controlPlane))?.state === 'SYNCED' ? true : undefined,
-  );
-});
+}
 
 test('every worker of a proxy follows the control plane, on a stream of its own under one name', async (t) => {
   const here = await stage(t);

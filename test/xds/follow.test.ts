@@ -3,17 +3,17 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
-import { Client, credentials, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { createAuthority } from '../../src/tls/authority.ts';
 import type { CertificateFiles } from '../../src/tls/certificate-files.ts';
 import { followXds, type Follower } from '../../src/xds/follow.ts';
-import { SERVICES } from '../../src/xds/service.ts';
 import { spiffe, validForSeconds, writeFiles } from '../tls/certificates.ts';
 import { Recorder, snapshotOf, type Spec } from './recorder.ts';
 import { stage, type Stage } from './surroundings.ts';
+import { worldOnly } from './world-only.ts';
 
 const PATIENT = { deadlineMs: 60_000 };
 const VARIANTS = ['delta', 'state of the world'] as const;
@@ -43,36 +43,7 @@ async function follow(t: TestContext, address: string, tls?: CertificateFiles): 
 
 /** A server of that variant alone, before the real one. */
 async function only(t: TestContext, variant: Variant, here: Stage): Promise<string> {
-  if (variant === 'delta') return here.server.address;
-  const [{ definition, name } = assert.fail('no service')] = SERVICES;
-  const { StreamAggregatedResources: method } = definition;
-  assert.ok(method);
-  const server = new Server();
-  const back = new Client(here.server.address, credentials.createInsecure());
-  const same = (bytes: Buffer): Buffer => bytes;
-  server.addService(
-    { StreamAggregatedResources: method },
-    {
-      StreamAggregatedResources: (call: ServerDuplexStream<Buffer, Buffer>) => {
-        const onward = back.makeBidiStreamRequest(`/${name}/StreamAggregatedResources`, same, same);
-        call.on('data', (bytes: Buffer) => onward.write(bytes));
-        call.on('end', () => onward.end());
-        call.on('cancelled', () => onward.cancel());
-        onward.on('data', (bytes: Buffer) => call.write(bytes));
-        onward.on('error', (error) => call.emit('error', error));
-      },
-    },
-  );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });
-  t.after(() => {
-    server.forceShutdown();
-    back.close();
-  });
-  return `127.0.0.1:${port}`;
+  return variant === 'delta' ? here.server.address : await worldOnly(t, here.server.address);
 }
 
 async function told(receiver: Recorder, ...expected: readonly string[]): Promise<void> {
