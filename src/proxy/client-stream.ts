@@ -105,14 +105,21 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
 
   /** It will send nothing more; maybe it is gone altogether, which is the same to see. */
   #hungUp(): void {
+    this.#hasHungUp = true;
+    this.#finish();
+    if (this.isClosed || this.replies.isEmpty) return;
+    const limit = setTimeout(() => this.destroy(), HALF_OPEN_MS);
+    this.#socket.once('close', () => clearTimeout(limit));
+  }
+
+  /** Ends with the replies to what it asked before it hung up. */
+  #finish(): void {
     const isAwaited = this.#isHeld && this.#afterAnswers === null;
     // What may wait for ever, or take an element out of a list, would do so for nobody.
     if (isAwaited || (this.#owned !== null && this.#owned.size > 0)) return this.destroy();
-    this.#hasHungUp = true;
+    // Under TLS its end may come with what there was no room for yet.
+    if (this.#isPaused && !this.#isHeld && this.unworked() > 0) return;
     this.end();
-    if (this.replies.isEmpty) return;
-    const limit = setTimeout(() => this.destroy(), HALF_OPEN_MS);
-    this.#socket.once('close', () => clearTimeout(limit));
   }
 
   destroy(): void {
@@ -242,8 +249,9 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#isPaused = false;
     this.proceed();
     this.replies.endBatch();
+    if (this.#hasHungUp) this.#finish();
     // Paused again by what had come.
-    if (!this.isStopped) this.#readOn();
+    else if (!this.isStopped) this.#readOn();
   }
 
   #readOn(): void {
