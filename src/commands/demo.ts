@@ -8,16 +8,19 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino, type Logger } from 'pino';
 
+import { formatDiagnosticLine } from '../api/diagnostic.ts';
 import { runDemo, type Outcome } from '../demo/demo.ts';
 import { startLocalServers, type LocalServersOptions } from '../demo/local-servers.ts';
 import { connectToServers, type RunningServersOptions } from '../demo/running-servers.ts';
 import { Screen } from '../demo/screen.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import { Proxy } from '../proxy/proxy.ts';
+import { readFiles } from '../sources/files/read.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { parseAddress } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
+import { translateObjects } from './translate-objects.ts';
 
 interface Options {
   readonly seconds?: number;
@@ -71,6 +74,7 @@ export function demoCommand(): Command {
       const sample = options.sample ?? relative(process.cwd(), SAMPLE);
       if (!existsSync(sample))
         throw new Error(`${sample}: there is no such file; give another with --sample`);
+      if (running === undefined) await checkSample(sample);
       const asked = new AbortController();
       for (const signal of STOPPING) process.on(signal, () => asked.abort());
       const screen = new Screen(process.stdout);
@@ -92,6 +96,18 @@ export function demoCommand(): Command {
       });
       process.exitCode = STATUS[outcome];
     });
+}
+
+/** Before anything is started: without a listener nobody would ever answer. */
+async function checkSample(sample: string): Promise<void> {
+  const { objects, diagnostics } = await readFiles([sample]);
+  const translated = translateObjects(objects);
+  if (translated.plan.listeners.length > 0) return;
+  for (const diagnostic of [...diagnostics, ...translated.diagnostics])
+    if (diagnostic.severity === 'error') process.stderr.write(`${formatDiagnosticLine(diagnostic)}\n`);
+  throw new Error(
+    `${sample}: there is no RedisService in it that can be served; mend it, or give another with --sample`,
+  );
 }
 
 /** undefined: none are named. Ends the command as wrongly called where not all are. */

@@ -23,6 +23,9 @@ export interface RunningServersOptions {
 
 const LIMIT_MS = 30_000;
 
+/** It is no Redis Cluster, or wants a password, of which the demo has none. */
+const NEVER = /cluster support disabled|^NOAUTH/;
+
 type SlotsReply = readonly (readonly [first: number, last: number, ...nodes: readonly [string, number][]])[];
 
 export async function connectToServers(options: RunningServersOptions, opened: Opened): Promise<Servers> {
@@ -63,7 +66,12 @@ async function policyOfProxy(ask: AskEnvoy): Promise<string | undefined> {
 
 /** The nodes of each shard, by the first slot; undefined while slots are missing or a known node is not listed. */
 async function wholeCluster(seed: Redis, ownHost: string): Promise<readonly Address[][] | undefined> {
-  const info = await seed.cluster('INFO');
+  const info = await seed.cluster('INFO').catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    // What Redis says of its settings does not change by waiting.
+    if (NEVER.test(message)) throw new Hopeless(`the Redis that --redis names can't be shown: ${message}`);
+    throw error;
+  });
   const known = Number(/cluster_known_nodes:(\d+)/.exec(info)?.[1]);
   const reply = (await seed.cluster('SLOTS')) as unknown as SlotsReply;
   const shards = new Map<string, Address[]>();

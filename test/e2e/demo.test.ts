@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { copyFileSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
+import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { needBinaries, needRedis } from './environment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,11 +25,12 @@ async function startDemo(
   t: TestContext,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  edited: (sample: string) => string = (text) => text,
 ): Promise<Demo> {
   const temporary = await temporaryFolder('demo-test');
   t.after(() => removeFolder(temporary));
   const sample = join(temporary, 'sample.yaml');
-  copyFileSync(join(root, 'manifests/samples/read-policy.yaml'), sample);
+  writeFileSync(sample, edited(readFileSync(join(root, 'manifests/samples/read-policy.yaml'), 'utf8')));
   const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'demo', '--sample', sample, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: temporary, ...env },
@@ -135,6 +137,30 @@ test('the demo runs on the proxy where that is asked for; an edit moves the read
   demo.signal('SIGINT');
   assert.equal(await demo.ended, 0, demo.output());
   assertNothingLeft(demo);
+});
+
+test('a broken sample ends the demo before it starts anything, with the reason', async (t) => {
+  const demo = await startDemo(t, [], {}, (text) => text.replace('readPolicy: REPLICA', 'readPolicy: NONE'));
+  assert.equal(await demo.ended, 1, demo.output());
+  assert.match(demo.output(), /sample\.yaml:\d+:\d+: error InvalidValue: .*is not a read policy/);
+  assert.match(demo.output(), /there is no RedisService in it that can be served; mend it/);
+  assert.doesNotMatch(demo.output(), /Redis Cluster \(/);
+});
+
+test('a Redis that is no cluster ends a demo of running servers at once', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const folder = await temporaryFolder('no-cluster');
+  t.after(() => removeFolder(folder));
+  const server = await startRedis({ server: redis.server, folder });
+  t.after(() => stopRedis(server));
+  const proxy = ['--proxy', '127.0.0.1:1', '--proxy-admin', '127.0.0.1:2'];
+  const demo = await startDemo(t, ['--redis', `127.0.0.1:${server.port}`, ...proxy]);
+  assert.equal(await demo.ended, 1, demo.output());
+  assert.match(
+    demo.output(),
+    /redpilot: the Redis that --redis names can't be shown: .*cluster support disabled/,
+  );
 });
 
 test('without an Envoy the demo says what is missing and goes on with the proxy', async (t) => {
