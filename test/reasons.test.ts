@@ -15,6 +15,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   FieldDropped: 'test/sources/kubernetes/held-objects.test.ts',
   // What else is in a cluster.
   EnvoyFilterConflict: 'test/e2e/kubernetes-istio.test.ts',
+  EnvoyFiltersLeft: 'test/mesh/left-namespaces.test.ts',
   Rejected: 'test/status/conditions.test.ts',
 };
 

@@ -23,6 +23,7 @@ export const REASONS = [
   'AddressConflict',
   'HostConflict',
   'EnvoyFilterConflict',
+  'EnvoyFiltersLeft',
   'NoCatchAll',
   'PolicyWithoutReplicas',
   'ModeAssumed',

@@ -60,6 +60,7 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     mayWrite,
     drainMs: settings.drainMs,
     priority: settings.priority,
+    rootNamespace: settings.rootNamespace,
     redact: (text) => redaction.redact(text),
     wanted: (present, everyFilter) => {
       const all = plans();

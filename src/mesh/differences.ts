@@ -18,6 +18,8 @@ export interface Apply {
   readonly manifest: Manifest;
   /** Of ours, which it takes the place of. */
   readonly replaces: PresentFilter | undefined;
+  /** It carries nothing out any more, and goes soon. */
+  readonly isGoing: boolean;
 }
 
 /** What was written last, and the version that came of it: the API server may have made something else of it. */
@@ -68,12 +70,12 @@ export function differencesOf(
       continue;
     }
     const manifest = manifestOf(document, uid, controlPlane);
-    const isThere =
-      replaces !== undefined && (says(replaces, manifest) || cameOf(written.get(key), manifest, replaces));
-    if (!isThere) apply.set(key, { owner, manifest, replaces });
-    if (document.outlivesOwner === true) {
+    const isDone = isThere(replaces, manifest, written.get(key));
+    const isGoing = document.outlivesOwner === true;
+    if (!isDone) apply.set(key, { owner, manifest, replaces, isGoing });
+    if (isGoing) {
       going.add(key);
-    } else if (isThere) {
+    } else if (isDone) {
       same.set(document.body, { filter: replaces, uid });
       settled.set(key, owner);
     }
@@ -98,6 +100,15 @@ export function isForgotten(
   present: { get(key: string): PresentFilter | undefined },
 ): boolean {
   return present.get(key) === undefined && !apply.has(key);
+}
+
+/** It is there, as it is or as what the API server made of it. */
+export function isThere(
+  replaces: PresentFilter | undefined,
+  manifest: Manifest,
+  written: Written | undefined,
+): replaces is PresentFilter {
+  return replaces !== undefined && (says(replaces, manifest) || cameOf(written, manifest, replaces));
 }
 
 function cameOf(written: Written | undefined, manifest: Manifest, { metadata }: PresentFilter): boolean {

@@ -15,13 +15,16 @@ import { Backoff } from '../sources/backoff.ts';
 import {
   differencesOf,
   isForgotten,
+  isThere,
   type Apply,
   type Differences,
   type Wanted,
   type Written,
 } from './differences.ts';
+import { Handovers } from './handover.ts';
 import { ownerOf, type PresentFilter } from './manifest.ts';
 import { PresentFilters } from './present-filters.ts';
+import { Reach } from './reach.ts';
 import { ForeignFilter, applyFilter, removeFilter } from './writes.ts';
 
 export interface MeshOptions {
@@ -30,6 +33,8 @@ export interface MeshOptions {
   readonly controlPlane: string;
   /** Whose EnvoyFilters are followed; empty: all. */
   readonly namespaces: readonly string[];
+  /** Those of this one reach every sidecar. */
+  readonly rootNamespace: string;
   /** Asked before each write. */
   readonly mayWrite: () => boolean;
   readonly wanted: (
@@ -82,7 +87,11 @@ export class MeshKeeper {
   /** By RedisService. */
   #outcomes: ReadonlyMap<string, MeshOutcome> = new Map();
   #queue = new Map<string, Task>();
-  readonly #busy = new Set<string>();
+  /** With the spec that is being written. */
+  readonly #busy = new Map<string, unknown>();
+  /** By EnvoyFilter: what must happen first, as a clause. */
+  #waiting: ReadonlyMap<string, string> = new Map();
+  readonly #reach: Reach;
   readonly #retention: ClusterRetention;
   #timer: NodeJS.Timeout | undefined;
   #drained: NodeJS.Timeout | undefined;
@@ -96,7 +105,11 @@ export class MeshKeeper {
     this.#options = options;
     this.#retention = new ClusterRetention(options);
     const { api, controlPlane, namespaces, log } = options;
-    this.#present = new PresentFilters({ api, controlPlane, namespaces, log, onChange: () => this.wake() });
+    const onChange = (): void => this.wake();
+    const present = new PresentFilters({ api, controlPlane, namespaces, log, onChange });
+    const onFailure = (): void => this.#retryLater();
+    this.#reach = new Reach({ api, namespace: controlPlane, present, log, onChange, onFailure });
+    this.#present = present;
     this.#writes =
       options.metrics &&
       new Counter({
@@ -146,19 +159,31 @@ export class MeshKeeper {
         return [{ severity: 'error', reason: 'EnvoyFilterConflict', object, path: [], message: problem.why }];
       },
     );
-    return [...this.#ofTranslation, ...foreign];
+    return [...this.#ofTranslation, ...foreign, ...this.#reach.diagnostics((left) => this.#whyLeft(left))];
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of [this.#timer, this.#retry, this.#drained]) clearTimeout(timer);
     this.#queue.clear();
+    this.#reach.close();
     await this.#present.close();
   }
 
   #whyNot(key: string): string | undefined {
-    const [namespace = ''] = key.split('/');
-    return this.#present.problemIn(namespace) ?? this.#problems.get(key)?.why;
+    const namespace = namespaceOf(key);
+    return (
+      this.#present.whyNotIn(namespace) ??
+      this.#reach.problemIn(namespace) ??
+      this.#problems.get(key)?.why ??
+      this.#waiting.get(key)
+    );
+  }
+
+  #whyLeft(namespace: string): string | undefined {
+    if (this.#present.isForbidden(namespace)) return this.#present.whyUnknownIn(namespace);
+    const [, problem] = [...this.#problems].find(([key]) => key.startsWith(`${namespace}/`)) ?? [];
+    return problem?.why;
   }
 
   #look(): void {
@@ -181,19 +206,45 @@ export class MeshKeeper {
     for (const key of this.#written.keys()) {
       if (isForgotten(key, differences, this.#present)) this.#written.delete(key);
     }
-    if (mayWrite()) {
-      const tasks: (readonly [key: string, task: Task])[] = [
-        ...[...differences.apply].map(([key, apply]) => [key, { apply }] as const),
-        ...[...differences.remove].map(([key, remove]) => [key, { remove }] as const),
-      ];
-      this.#queue = new Map(
-        tasks.filter(([key]) => this.#present.problemIn(key.split('/')[0] ?? '') === undefined),
-      );
-      // What has failed waits for its time.
-      if (this.#retry === undefined) this.#next();
-      else this.#next((key) => !this.#problems.has(key));
-    }
+    const namespaces = [...differences.apply.keys()]
+      .map(namespaceOf)
+      .filter((namespace) => this.#present.whyNotIn(namespace) === undefined);
+    const reached = this.#reach.follow(mayWrite(), namespaces);
+    this.#queue = mayWrite() ? this.#tasksOf(differences, reached) : new Map();
+    // What has failed waits for its time.
+    if (this.#retry === undefined) this.#next();
+    else this.#next((key) => !this.#problems.has(key));
     this.#tell();
+  }
+
+  /** What can be done now. `reached`: where something may be written. */
+  #tasksOf({ apply, remove }: Differences, reached: ReadonlySet<string>): Map<string, Task> {
+    const there = [...this.#present.all()].map(([key, { spec }]) => ({
+      key,
+      namespace: namespaceOf(key),
+      spec,
+    }));
+    const coming = [...this.#busy].map(([key, spec]) => ({ key, namespace: namespaceOf(key), spec }));
+    const handovers = new Handovers([...there, ...coming], this.#options.rootNamespace);
+    const waiting = new Map<string, string>();
+    const tasks = new Map<string, Task>();
+    for (const [key, { manifest, replaces, ...rest }] of apply) {
+      const namespace = namespaceOf(key);
+      const { isGoing } = rest;
+      const why = isGoing ? this.#present.whyUnknownIn(namespace) : this.#present.whyNotIn(namespace);
+      if (why !== undefined || !reached.has(namespace)) continue;
+      const now = handovers.of(manifest, replaces?.spec);
+      if (now.waitsFor !== undefined) {
+        waiting.set(key, now.waitsFor);
+        if (isThere(replaces, now.manifest, this.#written.get(key))) continue;
+      }
+      tasks.set(key, { apply: { ...rest, manifest: now.manifest, replaces } });
+    }
+    for (const [key, filter] of remove) {
+      if (this.#present.whyUnknownIn(namespaceOf(key)) === undefined) tasks.set(key, { remove: filter });
+    }
+    this.#waiting = waiting;
+    return tasks;
   }
 
   /** With what sidecars still have connections for. */
@@ -214,7 +265,7 @@ export class MeshKeeper {
       if (this.#busy.size >= AT_ONCE) return;
       if (this.#busy.has(key) || !isDue(key)) continue;
       this.#queue.delete(key);
-      this.#busy.add(key);
+      this.#busy.set(key, 'apply' in task ? task.apply.manifest.spec : undefined);
       void this.#do(key, task).finally(() => {
         this.#busy.delete(key);
         this.wake();
@@ -295,4 +346,8 @@ export class MeshKeeper {
     }
     return outcomes;
   }
+}
+
+function namespaceOf(key: string): string {
+  return key.split('/')[0] ?? '';
 }

@@ -28,34 +28,67 @@ export class PresentFilters {
   readonly #options: PresentFiltersOptions;
   /** By `NAMESPACE/NAME`. */
   readonly #filters = new Map<string, PresentFilter>();
-  readonly #collections: readonly Collection[];
-  #running: Promise<unknown> = Promise.resolve();
+  /** By namespace; undefined: all. */
+  readonly #collections = new Map<string | undefined, Collection>();
+  readonly #running = new Set<Promise<void>>();
 
   constructor(options: PresentFiltersOptions) {
     this.#options = options;
     const namespaces = options.namespaces.length === 0 ? [undefined] : options.namespaces;
-    this.#collections = namespaces.map((namespace) => this.#collection(namespace));
+    for (const namespace of namespaces) this.#collections.set(namespace, this.#collection(namespace));
   }
 
   start(): void {
-    this.#running = Promise.all(this.#collections.map(({ reflector }) => reflector.run()));
+    for (const collection of this.#collections.values()) this.#run(collection);
+  }
+
+  /** Namespaces that are followed only for what is left there. */
+  left(): readonly string[] {
+    const { namespaces } = this.#options;
+    return [...this.#collections.keys()].flatMap((namespace) =>
+      namespace === undefined || namespaces.includes(namespace) ? [] : [namespace],
+    );
+  }
+
+  /** Follows these namespaces too, and no others but those where something is left. */
+  followLeft(namespaces: ReadonlySet<string>): void {
+    for (const namespace of this.left()) {
+      const collection = this.#collections.get(namespace);
+      if (namespaces.has(namespace) || collection === undefined) continue;
+      if (collection.state === 'following' && this.#hasSomeIn(namespace)) continue;
+      collection.reflector.stop();
+      this.#collections.delete(namespace);
+      this.#dropAllIn(namespace);
+    }
+    if (this.#collections.has(undefined)) return;
+    for (const namespace of namespaces) {
+      if (this.#collections.has(namespace)) continue;
+      const collection = this.#collection(namespace);
+      this.#collections.set(namespace, collection);
+      this.#run(collection);
+    }
   }
 
   /** Each has been listed, or it is known why not. */
   get isSettled(): boolean {
-    return this.#collections.every(({ state }) => state !== 'unasked');
+    return [...this.#collections.values()].every(({ state }) => state !== 'unasked');
   }
 
-  /** Why nothing may be written in a namespace now: what is there is not known. */
-  problemIn(namespace: string): string | undefined {
-    const collection = this.#collections.find(
-      (one) => one.namespace === undefined || one.namespace === namespace,
-    );
-    if (collection === undefined)
-      return `the EnvoyFilters of namespace ${namespace} are not followed; write the namespace into --istio-namespaces`;
-    switch (collection.state) {
+  /** Why nothing may be written for an object in a namespace now. */
+  whyNotIn(namespace: string): string | undefined {
+    const { namespaces } = this.#options;
+    return namespaces.length === 0 || namespaces.includes(namespace)
+      ? this.whyUnknownIn(namespace)
+      : `the EnvoyFilters of namespace ${namespace} are not followed; write the namespace into --istio-namespaces`;
+  }
+
+  /** Why it is not known what is there in a namespace, so that nothing may be done to it. */
+  whyUnknownIn(namespace: string): string | undefined {
+    const collection = this.#collections.get(undefined) ?? this.#collections.get(namespace);
+    switch (collection?.state) {
       case 'following':
         return undefined;
+      case undefined:
       case 'unasked':
         return 'the EnvoyFilters have not been listed yet';
       case 'absent':
@@ -65,6 +98,10 @@ export class PresentFilters {
       case 'unreachable':
         return collection.why;
     }
+  }
+
+  isForbidden(namespace: string): boolean {
+    return this.#collections.get(namespace)?.state === 'forbidden';
   }
 
   get(key: string): PresentFilter | undefined {
@@ -87,8 +124,24 @@ export class PresentFilters {
   }
 
   async close(): Promise<void> {
-    for (const { reflector } of this.#collections) reflector.stop();
-    await this.#running;
+    for (const { reflector } of this.#collections.values()) reflector.stop();
+    await Promise.all(this.#running);
+  }
+
+  #run({ reflector }: Collection): void {
+    const running = reflector.run();
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  #hasSomeIn(namespace: string): boolean {
+    return [...this.#filters.values()].some(({ metadata }) => metadata.namespace === namespace);
+  }
+
+  #dropAllIn(namespace: string | undefined): void {
+    for (const [key, { metadata }] of this.#filters) {
+      if (namespace === undefined || metadata.namespace === namespace) this.#filters.delete(key);
+    }
   }
 
   #collection(namespace: string | undefined): Collection {
@@ -100,9 +153,7 @@ export class PresentFilters {
       kind: 'EnvoyFilter',
       labelSelector: selectorOf(controlPlane),
       onList: (filters) => {
-        for (const [key, filter] of this.#filters) {
-          if (namespace === undefined || filter.metadata.namespace === namespace) this.#filters.delete(key);
-        }
+        this.#dropAllIn(namespace);
         for (const filter of filters) this.set(filter);
         onChange();
       },
@@ -126,7 +177,10 @@ export class PresentFilters {
     collection.state = state;
     collection.why = why;
     const where = collection.namespace === undefined ? '' : ` of namespace ${collection.namespace}`;
-    if (state !== 'following') {
+    const isLeft = this.left().some((namespace) => namespace === collection.namespace);
+    if (isLeft && state === 'forbidden') {
+      // Told of as a diagnostic, as long as it is so.
+    } else if (state !== 'following') {
       const remedy = state === 'absent' ? 'install Istio' : why;
       log.warn(`EnvoyFilters${where} can't be followed and are left as they are (${remedy})`);
     } else if (before !== 'unasked') log.info(`EnvoyFilters${where} are followed again`);
