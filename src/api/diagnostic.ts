@@ -20,6 +20,7 @@ export const REASONS = [
   'SecretTypeRefused',
   'SecretNotAllowed',
   'CredentialsUnavailable',
+  'DestinationsUnknown',
   'AddressConflict',
   'HostConflict',
   'EnvoyFilterConflict',

@@ -26,7 +26,9 @@ export interface MeshSettings extends Pick<
 
 export interface MeshWiring {
   readonly settings: MeshSettings;
-  readonly cluster: Pick<KubernetesSource, 'own'> & { readonly api: Pick<ApiServer, 'request' | 'lines'> };
+  readonly cluster: Pick<KubernetesSource, 'own' | 'guessesIn'> & {
+    readonly api: Pick<ApiServer, 'request' | 'lines'>;
+  };
   /** Those that are followed; empty: all. */
   readonly namespaces: readonly string[];
   readonly controlPlane: string;
@@ -63,7 +65,8 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     rootNamespace: settings.rootNamespace,
     redact: (text) => redaction.redact(text),
     wanted: (present, everyFilter) => {
-      const all = plans();
+      // What would be made of a guess is not written: those keep what they have.
+      const all = plans().filter(({ origin }) => cluster.guessesIn(origin.namespace) === undefined);
       const owners = new Map(
         [...cluster.own()]
           .filter(({ kind }) => kind === 'RedisService')

@@ -116,7 +116,7 @@ function envoyFiltersBeside(
   for (const { owner, ...filter } of options.unread ?? []) {
     if (!mayReach(owner.namespace, filter.namespace, options)) continue;
     const taken = takenIn.get(filter.namespace) ?? new Map<string, string>();
-    keep(filter, owner, "its object can't be read", taken, options, outcome);
+    keep(filter, owner, "its object, or what belongs to it, can't be read", taken, options, outcome);
   }
   return {
     write: outcome.write.sort(byNamespaceAndName),

@@ -51,6 +51,7 @@ const REFERENCES: ReadonlySet<Reason> = new Set<Reason>([
   'SecretTypeRefused',
   'SecretNotAllowed',
   'CredentialsUnavailable',
+  'DestinationsUnknown',
 ]);
 const CONFLICTS: ReadonlySet<Reason> = new Set<Reason>([
   'HostConflict',
@@ -129,6 +130,8 @@ function resolvedRefs({ diagnostics }: Judged): Verdict {
     return verdict('ResolvedRefs', 'False', first.reason, lines([...errors, ...kept]));
   }
   const message = missing.length === 0 ? 'everything that it refers to is there' : lines(missing);
+  const unknown = missing.find(({ reason }) => reason === 'DestinationsUnknown');
+  if (unknown !== undefined) return verdict('ResolvedRefs', 'Unknown', unknown.reason, message);
   return verdict('ResolvedRefs', 'True', 'ResolvedRefs', message);
 }
 

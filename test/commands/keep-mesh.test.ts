@@ -28,6 +28,8 @@ function listening(name: string): RedisService {
 
 interface Kept {
   readonly change: (changes: Partial<ObjectChanges>) => void;
+  /** Whether RedisDestinations can be read. */
+  readonly guess: (isGuessed: boolean) => void;
   /** Names of RedisServices at the API server that can't be read. */
   readonly unread: Set<string>;
   /** Resolves once the EnvoyFilter of that object has that text somewhere, or is not there. */
@@ -39,6 +41,7 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
   const api = new FilterStore();
   const planner = new Planner();
   const unread = new Set<string>();
+  let isGuessed = false;
   let world = World.empty({ clusterDomain: 'cluster.local', completeNamespaces: 'all', withIstio: true });
   const apply = (changes: Partial<ObjectChanges>): void => {
     const next = world.apply({ set: [], deleted: [], ...changes });
@@ -60,6 +63,7 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
     settings: { ...ISTIO_DEFAULTS, drainMs: 50 },
     cluster: {
       api,
+      guessesIn: () => (isGuessed ? 'a test' : undefined),
       own: () => [...planner.plans().map(({ origin }) => origin.name), ...unread].map(known),
     },
     namespaces: [],
@@ -76,6 +80,10 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
     JSON.stringify(api.filters.get(`redis/redpilot-${name}`)?.spec) ?? '';
   return {
     unread,
+    guess: (is) => {
+      isGuessed = is;
+      keeper.wake();
+    },
     change: (changes) => {
       apply(changes);
       keeper.wake();
@@ -120,4 +128,22 @@ test("an address of a host that is another Service's by now is left to that", as
   change({ deleted, set: [at('other', VIPS.cache)] });
   assert.doesNotMatch(await has('cache', /^((?!10\.96\.0\.1_6379).)+$/), /10\.96\.0\.1_6379/);
   await has('cache', /redpilot_127/);
+});
+
+test('without the RedisDestinations nothing is written anew, and nothing is taken away', async (t) => {
+  const sessions = { ...listening('sessions'), annotations: NO_ANNOTATIONS };
+  const { change, guess, has } = keep(t, [listening('cache'), at('cache', VIPS.cache), sessions]);
+  const before = await has('cache', /redpilot_127/);
+  guess(true);
+  change({ set: [{ ...listening('cache'), opTimeoutMs: 7_000 }, at('sessions', VIPS.rival)] });
+  // A change of something else passes through all of it.
+  const deleted = [{ kind: 'Service', namespace: 'redis', name: 'cache' }] as const;
+  change({ deleted, set: [at('other', VIPS.cache)] });
+  const stripped = await has('cache', /^((?!10\.96\.0\.1_6379).)+$/);
+  assert.doesNotMatch(stripped, /"7s"/);
+  await has('sessions', undefined);
+  guess(false);
+  await has('cache', /"7s"/);
+  await has('sessions', /10\.96\.0\.2_6379/);
+  assert.match(before, /"5s"/);
 });

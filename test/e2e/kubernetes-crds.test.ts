@@ -20,6 +20,10 @@ test('the CRDs', async (t) => {
     installedLate(t, kube),
   );
 
+  await t.test('without the right to read RedisDestinations objects say that something may be missing', (t) =>
+    withoutDestinations(t, kube),
+  );
+
   await kube.kubectl(['create', 'namespace', 'redis']);
 
   await t.test('the published object applies unchanged', async () => {
@@ -93,6 +97,30 @@ async function installedLate(t: TestContext, kube: KubeCluster): Promise<void> {
     { deadlineMs: 60_000 },
   );
   assert.ok(controlPlane.lines.some((line) => line.includes('RBAC forbids to list and watch redisservices')));
+}
+
+async function withoutDestinations(t: TestContext, kube: KubeCluster): Promise<void> {
+  const namespace = await kube.newNamespace();
+  await kube.put(service(namespace, 'cache', 6379), redisService(namespace, 'cache'));
+  await kube.kubectl(['delete', 'clusterrolebinding', 'redpilot']);
+  const resource = '--resource=redisservices.redis.aeraki.io';
+  await kube.kubectl(['create', 'clusterrole', 'more', '--verb=list,watch', resource]);
+  const account = '--serviceaccount=redpilot:redpilot';
+  await kube.kubectl(['create', 'clusterrolebinding', 'more', '--clusterrole=more', account]);
+  // It starts all the same.
+  const controlPlane = await startKubeControlPlane(t, kube);
+  const told = (): readonly string[] =>
+    controlPlane
+      .diagnostics()
+      .filter(({ object, reason }) => object?.namespace === namespace && reason === 'DestinationsUnknown')
+      .map(({ message }) => message);
+  assert.equal(told().length, 1);
+  assert.match(
+    told()[0] ?? '',
+    /RBAC forbids to read RedisDestinations, .* cannot list resource "redisdestinations"/,
+  );
+  await kube.installControlPlane();
+  await eventually('nothing to tell', () => (told().length === 0 ? true : undefined), { deadlineMs: 60_000 });
 }
 
 /** What the API server says to it; nothing is stored. */

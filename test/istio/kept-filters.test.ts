@@ -176,7 +176,7 @@ test('what is of an object that can not be read stays', () => {
   assert.deepEqual(write, []);
   assert.deepEqual(
     keep.map(({ why, ...filter }) => `${keyOf(filter)}: ${why}`),
-    [OWN, IN_SHOP].map((key) => `${key}: its object can't be read`),
+    [OWN, IN_SHOP].map((key) => `${key}: its object, or what belongs to it, can't be read`),
   );
 });
 

@@ -40,6 +40,18 @@ const cases: readonly [
     'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies',
   ],
   [
+    'what RedisDestinations say is not known',
+    [diagnostic('warning', 'DestinationsUnknown')],
+    {},
+    'Accepted=True ResolvedRefs=Unknown/DestinationsUnknown Programmed=True',
+  ],
+  [
+    'what RedisDestinations say is not known, and a Secret is missing',
+    [diagnostic('warning', 'DestinationsUnknown'), diagnostic('error', 'SecretNotFound')],
+    {},
+    'Accepted=True ResolvedRefs=False/SecretNotFound Programmed=True',
+  ],
+  [
     'a proxy has not answered',
     [],
     { isPending: true },

@@ -48,6 +48,8 @@ export interface KubernetesSource {
   waitingFor(): string | undefined;
   /** RedisServices and RedisDestinations as the API server has them, bad ones too. */
   own(): Iterable<KnownObject>;
+  /** Why what the RedisDestinations of a namespace say is not known, so that none is a guess; undefined: it is. */
+  guessesIn(namespace: string): string | undefined;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ interface Collection {
   readonly reflector: Reflector;
   state: ReflectorState | 'unasked';
   why: string;
+  wasListed: boolean;
 }
 
 export function watchKubernetes(options: WatchOptions): KubernetesSource {
@@ -134,6 +137,16 @@ class Source implements KubernetesSource {
     return this.#objects.own();
   }
 
+  guessesIn(namespace: string): string | undefined {
+    return this.#collections.find(
+      (one) =>
+        one.what.kind === 'RedisDestination' &&
+        (one.namespace ?? namespace) === namespace &&
+        one.state === 'forbidden' &&
+        !one.wasListed,
+    )?.why;
+  }
+
   async close(): Promise<void> {
     if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
     this.#stopped.abort();
@@ -154,6 +167,7 @@ class Source implements KubernetesSource {
       labelSelector: what.isSelected ? selector : undefined,
       ...(silenceMs === undefined ? {} : { silenceMs }),
       onList: (objects) => {
+        collection.wasListed = true;
         this.#objects.replace(kind, namespace, objects);
         this.#schedule();
       },
@@ -167,7 +181,14 @@ class Source implements KubernetesSource {
       },
       onState: (state, why) => this.#follow(collection, state, why),
     });
-    const collection: Collection = { what, namespace, reflector, state: 'unasked', why: '' };
+    const collection: Collection = {
+      what,
+      namespace,
+      reflector,
+      state: 'unasked',
+      why: '',
+      wasListed: false,
+    };
     return collection;
   }
 
@@ -222,6 +243,17 @@ class Source implements KubernetesSource {
     this.#schedule();
   }
 
+  /** Without them an object may lack the password, the certificates and the mode that they say. */
+  #guesses(): readonly Diagnostic[] {
+    return [...this.#objects.own()].flatMap(({ kind, namespace, name }): readonly Diagnostic[] => {
+      const why = kind === 'RedisService' ? this.guessesIn(namespace) : undefined;
+      if (why === undefined) return [];
+      const message = `RBAC forbids to read RedisDestinations, so passwords, TLS and modes that they say are not known; grant it (${why})`;
+      const object = { kind, namespace, name };
+      return [{ severity: 'warning', reason: 'DestinationsUnknown', object, path: [], message }];
+    });
+  }
+
   /** What arrives in one turn of the event loop is one change. */
   #schedule(): void {
     this.#scheduled ??= setImmediate(() => {
@@ -242,7 +274,7 @@ class Source implements KubernetesSource {
       this.#begin(this.#recalled);
     }
     this.#secrets.want(this.#objects.objects());
-    const diagnostics = [...this.#objects.diagnostics(), ...this.#secrets.diagnostics()];
+    const diagnostics = [...this.#objects.diagnostics(), ...this.#secrets.diagnostics(), ...this.#guesses()];
     this.#options.onChange(this.#objects.take(), diagnostics);
     this.#markComplete();
   }
