@@ -36,13 +36,15 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
   request.place = location.kind === 'keyed' ? location.place : upstream.anyPlace();
   const free = session.hold();
   openOwn(upstream, request, (own) => {
-    if (own === undefined || session.isEnding || session.isClosed) {
+    // Nor for somebody who may have gone.
+    if (own === undefined || session.isEnding || session.isGone) {
       own?.close();
       free();
       const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
       request.sink!.deliver(request, reply, 0, reply.length);
       return;
     }
+    own.mayBlock = true;
     closeAfterReply(session, request, own, free);
     own.send(request, kept);
   });

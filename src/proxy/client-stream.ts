@@ -30,6 +30,13 @@ const HELD_BACK_BYTES = 8_192;
 /** A client that will send nothing more has its replies by then, or gets none. */
 const HALF_OPEN_MS = 30_000;
 
+/** A connection of a client's own. */
+interface Owned {
+  close(): void;
+  /** Its reply may never come. */
+  readonly mayBlock?: boolean;
+}
+
 export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   isClosed = false;
   readonly #socket: Socket;
@@ -48,7 +55,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
   /** Connections of its own, closed with it. */
-  #owned: Set<{ close(): void }> | null = null;
+  #owned: Set<Owned> | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -107,18 +114,17 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #hungUp(): void {
     this.#hasHungUp = true;
     this.#finish();
-    if (this.isClosed || this.replies.isEmpty) return;
+    if (this.isClosed) return;
     const limit = setTimeout(() => this.destroy(), HALF_OPEN_MS);
     this.#socket.once('close', () => clearTimeout(limit));
   }
 
   /** Ends with the replies to what it asked before it hung up. */
   #finish(): void {
-    const isAwaited = this.#isHeld && this.#afterAnswers === null;
     // What may wait for ever, or take an element out of a list, would do so for nobody.
-    if (isAwaited || (this.#owned !== null && this.#owned.size > 0)) return this.destroy();
-    // Under TLS its end may come with what there was no room for yet.
-    if (this.#isPaused && !this.#isHeld && this.unworked() > 0) return;
+    for (const { mayBlock } of this.#owned ?? []) if (mayBlock === true) return this.destroy();
+    // Not done with it yet. Under TLS its end may come with what there was no room for.
+    if (this.#isHeld || (this.#isPaused && this.unworked() > 0)) return;
     this.end();
   }
 
@@ -227,12 +233,12 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#resume();
   }
 
-  own(connection: { close(): void }): void {
+  own(connection: Owned): void {
     if (this.isClosed) connection.close();
     else (this.#owned ??= new Set()).add(connection);
   }
 
-  disown(connection: { close(): void }): void {
+  disown(connection: Owned): void {
     this.#owned?.delete(connection);
   }
 

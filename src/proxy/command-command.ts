@@ -8,20 +8,21 @@ import type { ForeignCommands } from './foreign-commands.ts';
 import type { Session } from './session.ts';
 
 /** The client waits until the servers have been asked. False: one of them shall answer it itself. */
-export function tellCommands(session: Session, args: readonly string[]): boolean {
+export function tellCommands(session: Session, command: Command, args: readonly string[]): boolean {
   const subcommand = args[0]?.toUpperCase();
   // Texts, and a selection by what is not in our table.
   if (subcommand === 'DOCS' || (subcommand === 'LIST' && args.length > 1)) return false;
-  void answerLater(session, args);
+  void answerLater(session, command, args);
   return true;
 }
 
-async function answerLater(session: Session, args: readonly string[]): Promise<void> {
+async function answerLater(session: Session, command: Command, args: readonly string[]): Promise<void> {
+  const request = session.newRequest(command);
   const free = session.hold();
   const servers = session.home.routing.upstreams.map(({ foreign }) => foreign);
   const reply = await replyTo(args, servers);
+  request.sink!.deliver(request, reply, 0, reply.length);
   free();
-  if (!session.isEnding && !session.isClosed) session.answer(reply);
 }
 
 async function replyTo(args: readonly string[], servers: readonly ForeignCommands[]): Promise<Buffer> {

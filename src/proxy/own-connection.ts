@@ -17,6 +17,8 @@ export class OwnConnection implements ConnectionOwner {
   /** Told of every error reply; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
   readonly upstream: Upstream;
+  /** What was sent last may wait for ever. */
+  mayBlock = false;
   #isClosing = false;
 
   constructor(upstream: Upstream, node: Node, kind: number) {

@@ -360,7 +360,7 @@ export class Session extends ClientStream implements InputHandler {
       bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
     );
     if (command.name === 'command' && this.local.isAuthenticated) {
-      if (!tellCommands(this, words.slice(1))) this.#keyless(bytes, frame, command);
+      if (!tellCommands(this, command, words.slice(1))) this.#keyless(bytes, frame, command);
       return;
     }
     const { clientAuth } = this.home.routing.listener;

@@ -9,6 +9,7 @@ const GET = '*2\r\n$3\r\nGET\r\n$1\r\na\r\n';
 const VALUE = '$1\r\nx\r\n';
 /** More than a client may have under way at its begin. */
 const MANY = 100;
+const ROOM = 64;
 
 interface Scene {
   readonly proxy: Proxy;
@@ -92,34 +93,163 @@ test('a client that goes while it waits for a blocking command waits no longer',
   await nobodyLeft(proxy);
 });
 
+test('a client that ends its direction behind a transaction gets all replies', async (t) => {
+  const answers = new Map([
+    ['MULTI', '+OK\r\n'],
+    ['EXEC', '*1\r\n+OK\r\n'],
+  ]);
+  let isHeard = false;
+  const redis = await serverThat(t, (words, socket) => {
+    if (words.startsWith('GET') || words === 'EXEC') {
+      // By then its end has come.
+      void eventually('the end', () => isHeard || undefined).then(() =>
+        socket.write(answers.get(words) ?? VALUE),
+      );
+      return undefined;
+    }
+    return answers.get(words) ?? '+QUEUED\r\n';
+  });
+  const { port, proxy } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port, true);
+  client.socket.end(`${GET}MULTI\r\nSET b c\r\nEXEC\r\n`);
+  await eventually('the command', () => redis.asked.length === 1 || undefined);
+  const other = clientOf(t, port);
+  other.socket.write('PING\r\n');
+  await eventually('its reply', () => other.got() !== '' || undefined);
+  isHeard = true;
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.equal(client.got(), `${VALUE}+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n`);
+  other.socket.destroy();
+  await nobodyLeft(proxy);
+});
+
+/** Answers what is asked of it once it is told to, and knows one command that no table has. */
+async function slowly(t: TestContext): Promise<{ readonly redis: Server; readonly tell: () => void }> {
+  const waiting: (() => void)[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    if (!words.toLowerCase().startsWith('command')) return words === 'PING' ? '+PONG\r\n' : VALUE;
+    waiting.push(() =>
+      socket.write('*1\r\n*6\r\n$5\r\nx.get\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n'),
+    );
+    return undefined;
+  });
+  return {
+    redis,
+    tell: () => {
+      for (const each of waiting.splice(0)) each();
+    },
+  };
+}
+
+const isAsking = ({ asked }: Server): Promise<true> =>
+  eventually('the question', () => asked.some((words) => /^command/i.test(words)) || undefined);
+
+test('a client that ends its direction behind a command that is being asked for gets its reply', async (t) => {
+  const { redis, tell } = await slowly(t);
+  const { port, proxy } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port, true);
+  client.socket.end('X.GET a\r\n');
+  await isAsking(redis);
+  const other = clientOf(t, port);
+  other.socket.write('PING\r\n');
+  await eventually('its reply', () => other.got() !== '' || undefined);
+  tell();
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.equal(client.got(), VALUE);
+  other.socket.destroy();
+  await nobodyLeft(proxy);
+});
+
+test('a command that is still being asked for is not begun when its client is being ended', async (t) => {
+  const { redis, tell } = await slowly(t);
+  const { port, proxy } = await proxyFor(t, planTo(redis.port), { drainMs: 500 });
+  const client = clientOf(t, port, true);
+  client.socket.write('X.GET a\r\n');
+  await isAsking(redis);
+  const closed = proxy.close();
+  tell();
+  await closed;
+  assert.ok(!redis.asked.includes('X.GET a'), redis.asked.join('; '));
+});
+
+test('COMMAND is answered to a client that is being ended', async (t) => {
+  const { redis, tell } = await slowly(t);
+  const { port, proxy } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('COMMAND COUNT\r\n');
+  await isAsking(redis);
+  const closed = proxy.close();
+  tell();
+  await closed;
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.match(client.got(), /^:\d+\r\n$/);
+});
+
+for (const how of ['is being ended', 'has ended its direction']) {
+  test(`a blocking command that waited for a node is not begun when its client ${how}`, async (t) => {
+    let isLoading = true;
+    const redis = await serverThat(t, (words) => {
+      if (isLoading) return '-LOADING it loads\r\n';
+      return words === 'PING' ? '+PONG\r\n' : words.startsWith('BLPOP') ? undefined : VALUE;
+    });
+    const options = { failoverWaitMs: 20_000, drainMs: 1_000 };
+    const { port, proxy } = await proxyFor(t, planTo(redis.port), options);
+    const first = clientOf(t, port);
+    first.socket.write(GET);
+    await eventually('its being known to load', () => redis.asked.includes('GET a') || undefined);
+    const client = clientOf(t, port, true);
+    client.socket.write('BLPOP q 0\r\n');
+    if (how !== 'is being ended') client.socket.end();
+    await eventually('both', () => proxy.clients === 2 || undefined);
+    const other = clientOf(t, port);
+    other.socket.write('PING\r\n');
+    await eventually('its reply', () => other.got() !== '' || undefined);
+    const closed = how === 'is being ended' ? proxy.close() : undefined;
+    isLoading = false;
+    await eventually('the end', () => client.hasEnded || undefined);
+    await closed;
+    assert.equal(client.got(), '-no upstream host\r\n');
+    assert.equal(
+      redis.asked.find((words) => words.startsWith('BLPOP')),
+      undefined,
+    );
+  });
+}
+
 for (const [what, bytes, reply] of [
   ['QUIT', '*1\r\n$4\r\nQUIT\r\n', '+OK\r\n'],
   ['a protocol error', '*1\r\n!\r\n', "-ERR Protocol error: expected '$', got '!'\r\n"],
 ] as const) {
-  test(`${what} behind a long pipeline leaves nothing behind when the client has gone`, async (t) => {
-    const { proxy, port, answer } = await setUp(t);
-    answer();
-    const client = clientOf(t, port);
-    client.socket.write(GET.repeat(MANY) + bytes);
-    await eventually('the end', () => client.hasEnded || undefined);
-    assert.equal(client.got(), VALUE.repeat(MANY) + reply);
-    await nobodyLeft(proxy);
-  });
+  // Behind what there is room for, it stops the client as the last one of those.
+  for (const count of [MANY, ROOM - 1]) {
+    test(`${what} behind ${count} commands leaves nothing behind when the client has gone`, async (t) => {
+      const { proxy, port, answer, redis } = await setUp(t);
+      const client = clientOf(t, port);
+      client.socket.write(GET.repeat(count) + bytes);
+      await eventually('the commands', () => redis.asked.length > 0 || undefined);
+      answer();
+      await eventually('the end', () => client.hasEnded || undefined);
+      assert.equal(client.got(), VALUE.repeat(count) + reply);
+      await nobodyLeft(proxy);
+    });
+  }
 }
 
-test('a command that had to wait is not begun when its client is being ended', async (t) => {
-  const { proxy, port, redis, answer } = await setUp(t, { drainMs: 500 });
-  // It keeps its direction open, so the proxy waits for it as long as it may.
-  const client = clientOf(t, port, true);
-  client.socket.write(`${GET}BLPOP q 0\r\n`);
-  await eventually('the first', () => redis.asked.length === 1 || undefined);
-  const closed = proxy.close();
-  answer();
-  await closed;
-  await eventually('the end', () => client.hasEnded || undefined);
-  assert.equal(client.got(), VALUE);
-  assert.deepEqual(redis.asked, ['GET a']);
-});
+for (const waits of ['BLPOP q 0', 'SUBSCRIBE n']) {
+  test(`${waits} that had to wait is not begun when its client is being ended`, async (t) => {
+    const { proxy, port, redis, answer } = await setUp(t, { drainMs: 500 });
+    // It keeps its direction open, so the proxy waits for it as long as it may.
+    const client = clientOf(t, port, true);
+    client.socket.write(`${GET}${waits}\r\n`);
+    await eventually('the first', () => redis.asked.length === 1 || undefined);
+    const closed = proxy.close();
+    answer();
+    await closed;
+    await eventually('the end', () => client.hasEnded || undefined);
+    assert.equal(client.got(), VALUE);
+    assert.deepEqual(redis.asked, ['GET a']);
+  });
+}
 
 test('who is turned away costs nothing once it has gone', async (t) => {
   const { port } = await setUp(t, { maxClients: 0 });

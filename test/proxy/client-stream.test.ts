@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 
@@ -8,9 +9,20 @@ import { ClientStream } from '../../src/proxy/client-stream.ts';
 class Stream extends ClientStream {
   readonly client = '';
 
+  readonly emitter: EventEmitter;
+  isDestroyed = false;
+
   constructor() {
-    const socket = { on: () => {}, connecting: false, writableLength: 0, write: () => true };
-    super({ ...socket, resume: () => {}, read: () => null } as unknown as Socket);
+    const emitter = new EventEmitter();
+    const rest = {
+      connecting: false,
+      writableLength: 0,
+      write: () => true,
+      resume: () => {},
+      read: () => null,
+    };
+    super(Object.assign(emitter, rest, { destroy: () => (this.isDestroyed = true) }) as unknown as Socket);
+    this.emitter = emitter;
   }
 
   /** A command that somebody else answers, or not. */
@@ -36,6 +48,17 @@ function answered(stream: Stream, reply: Buffer): number {
   }
   return Infinity;
 }
+
+test('who will send nothing more has its replies within half a minute, or gets none', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const stream = new Stream();
+  stream.ask();
+  stream.emitter.emit('end');
+  t.mock.timers.tick(29_000);
+  assert.equal(stream.isDestroyed, false);
+  t.mock.timers.tick(1_000);
+  assert.equal(stream.isDestroyed, true);
+});
 
 test('short replies of our own that wait behind another are as many as commands may be under way', () => {
   const stream = new Stream();

@@ -75,11 +75,12 @@ interface Scene {
 }
 
 /** The first node says nothing; the second refuses reads, and takes all else. */
-async function setUp(t: TestContext): Promise<Scene> {
+async function setUp(
+  t: TestContext,
+  read: () => string | undefined = () => '-MASTERDOWN Link with MASTER is down\r\n',
+): Promise<Scene> {
   const silent = await serverThat(t, () => undefined);
-  const refusing = await serverThat(t, (words) =>
-    words.startsWith('GET') ? '-MASTERDOWN Link with MASTER is down\r\n' : '+OK\r\n',
-  );
+  const refusing = await serverThat(t, (words) => (words.startsWith('GET') ? read() : '+OK\r\n'));
   const upstream = new Pair(silent.port, refusing.port);
   const ticking = setInterval(() => upstream.tick(performance.now(), false), 20);
   t.after(() => {
@@ -119,6 +120,30 @@ test('a hedged read that the second node refused is still itself when the first 
   loseFirst();
   await eventually('another try', () => asked.length >= 3 || undefined);
   assert.deepEqual(asked.slice(0, 3), ['GET key', 'INCR ctr', 'GET key']);
+});
+
+test('a hedged read that the second node was doubted for is still itself when the first one is lost', async (t) => {
+  const { send, asked, loseFirst, upstream } = await setUp(t, () => '$-1\r\n');
+  upstream.second.doubt(true);
+  send(true, 'GET', 'key');
+  await eventually('the hedge', () => asked.length === 1 || undefined);
+  const written = send(false, 'INCR', 'ctr');
+  await eventually('the write', () => written.length === 1 || undefined);
+  loseFirst();
+  await eventually('another try', () => asked.length >= 3 || undefined);
+  assert.deepEqual(asked.slice(0, 3), ['GET key', 'INCR ctr', 'GET key']);
+});
+
+test('a hedged read that is asked anew is hedged anew where that node is silent, too', async (t) => {
+  let isSilent = false;
+  const { send, asked, loseFirst } = await setUp(t, () =>
+    isSilent ? undefined : '-MASTERDOWN Link with MASTER is down\r\n',
+  );
+  send(true, 'GET', 'key');
+  await eventually('the hedge', () => asked.length === 1 || undefined);
+  isSilent = true;
+  loseFirst();
+  await eventually('another try, and its hedge', () => asked.length >= 3 || undefined);
 });
 
 test('a hedge that was refused is not repeated while the first node is still at it', async (t) => {
