@@ -292,10 +292,14 @@ export class KubeCluster {
     return name;
   }
 
-  /** How many requests of that verb a user has made; needs `audit`. */
-  async requestsOf(user: string, verb?: string): Promise<number> {
+  /** How many requests of that verb a user has made, for that kind of objects; needs `audit`. */
+  async requestsOf(user: string, verb?: string, resource?: string): Promise<number> {
     const events = await this.#eventsOf(user);
-    return events.filter((event) => verb === undefined || event.verb === verb).length;
+    return events.filter(
+      (event) =>
+        (verb === undefined || event.verb === verb) &&
+        (resource === undefined || event.objectRef?.resource === resource),
+    ).length;
   }
 
   /** What a user did, each once, as `VERB GROUP/RESOURCE/SUBRESOURCE STATUS`; needs `audit`. */

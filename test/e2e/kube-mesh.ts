@@ -17,7 +17,6 @@ export interface Filter {
     readonly name: string;
     readonly uid: string;
     readonly resourceVersion: string;
-    readonly generation: number;
     readonly labels?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly { readonly uid: string }[];
   };

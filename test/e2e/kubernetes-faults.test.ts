@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
-import { startProcess, type Running } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
 import { allowFor } from './busy-machine.ts';
 import { startFailingRelay } from './failing-relay.ts';
-import type { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
-import { documents, redisService, service } from './kube-objects.ts';
+import { documents, redisService } from './kube-objects.ts';
 import { startKube } from './kube-setting.ts';
 import { startTroubledWire } from './troubled-wire.ts';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 /** Of RedisServices, RedisDestinations, Services, EndpointSlices. */
 const WATCHES = 4;
@@ -143,31 +138,4 @@ test('troubles between the control plane and the API server', async (t) => {
       assert.ok(isKnown());
     },
   );
-
-  await t.test('a leader that is killed: another takes over, and the status goes on', async (t) => {
-    const killed = await startProgram(t, kube);
-    await eventually('it writes the status', () =>
-      killed.lastLines().includes('is held: this replica writes') ? true : undefined,
-    );
-    const other = await startKubeControlPlane(t, kube);
-    killed.signal('SIGKILL');
-    await killed.ended;
-    const namespace = await kube.newNamespace();
-    await kube.apply(documents(service(namespace, 'cache', 6379), redisService(namespace, 'cache')));
-    await eventually('the status', async () => {
-      const { stdout } = await kube.kubectl(['get', 'rsvc', 'cache', '-n', namespace]);
-      return /True +Unknown/.test(stdout) ? true : undefined;
-    });
-    assert.ok(other.lines.some((line) => line.includes('is held: this replica writes')));
-  });
 });
-
-/** The program itself, as a process that can be killed. Stopped when the test ends. */
-async function startProgram(t: TestContext, kube: KubeCluster): Promise<Running> {
-  process.env['KUBECONFIG'] = await kube.kubeconfig('controller');
-  const args = ['serve', '--kubernetes', '--xds-address', '127.0.0.1:0', '--admin-address', '127.0.0.1:0'];
-  const running = await startProcess(process.execPath, [CLI, ...args]);
-  delete process.env['KUBECONFIG'];
-  t.after(() => running.stop());
-  return running;
-}
