@@ -44,8 +44,7 @@ export function frameWriter(call: ServerDuplexStream<Buffer, Buffer>): FrameWrit
   return {
     write: (frame) => {
       if (stream.destroyed || stream.closed || stream.writableEnded) return false;
-      // The headers; only the first time.
-      call.sendMetadata(new Metadata());
+      if (!stream.headersSent) call.sendMetadata(new Metadata());
       const [first, ...others] = frame;
       if (first === undefined) return true;
       if (others.length === 0) return stream.write(first);
