@@ -1,8 +1,6 @@
 /**
  * Where a proxy's plan comes from: a control plane, objects, or flags alone.
  */
-import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 import type { Command } from 'commander';
@@ -10,13 +8,12 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
 import type { ReadPolicy } from '../api/objects.ts';
-import { SecretText } from '../api/secret-text.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
-import { planSingleUpstream } from '../plan/single-upstream.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import { podNamespace } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { followFiles } from './proxy-files.ts';
+import { followFlags } from './proxy-flags.ts';
 import { followControlPlane } from './proxy-xds.ts';
 import { tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
@@ -89,13 +86,10 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
     return async (proxy, log, metrics) =>
       await followFiles(proxy, config, options, log, options.probe ? metrics : undefined);
   }
-  if (kubernetes) return startKubernetes(command, options);
+  if (upstream === undefined) return startKubernetes(command, options);
   const problem = readsProblem(options);
   if (problem !== undefined) command.error(`error: ${problem}`);
-  return async (proxy) => {
-    await followFlags(proxy, options);
-    return undefined;
-  };
+  return async (proxy, log) => await followFlags(proxy, { ...options, upstream }, log);
 }
 
 /** Else who asked for a password by flag would have a listener that is open. */
@@ -123,26 +117,6 @@ function startKubernetes(command: Command, options: SourceOptions): StartSource 
   };
 }
 
-async function followFlags(proxy: Proxy, options: SourceOptions): Promise<void> {
-  const { upstream = { address: '', port: 0 }, mode, reads, readPolicy, listen, zone } = options;
-  const [clientPassword, upstreamPassword] = await Promise.all([
-    readPassword('--client-password-file', options.clientPasswordFile),
-    readPassword('--upstream-password-file', options.upstreamPasswordFile),
-  ]);
-  await proxy.update(
-    planSingleUpstream({
-      upstream,
-      mode,
-      reads,
-      readPolicy,
-      listen,
-      clientPassword,
-      upstreamPassword,
-      zoneAffinity: zone !== undefined,
-    }),
-  );
-}
-
 /** Replicas that nobody would read from. */
 function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | undefined {
   if (reads === undefined) return undefined;
@@ -158,22 +132,4 @@ export function policyWarning({ upstream, mode, reads, readPolicy }: SourceOptio
   if (upstream === undefined || mode !== 'proxy' || reads !== undefined || readPolicy === 'MASTER')
     return undefined;
   return `--read-policy ${readPolicy} has no effect: all reads go to the servers of --upstream, since with --mode proxy no others are known; name their replicas with --reads, or write --mode cluster for a Redis Cluster`;
-}
-
-async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
-  if (path === undefined) return undefined;
-  let bytes;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`${flag} ${path}: it can't be read (${code}); give a file with the password`, {
-      cause: error,
-    });
-  }
-  if (!isUtf8(bytes)) throw new Error(`${flag} ${path}: is not UTF-8; give a password that is text`);
-  const text = bytes.toString().replace(/\r?\n$/, '');
-  // Never a listener that is open because its file was.
-  if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
-  return new SecretText(text);
 }

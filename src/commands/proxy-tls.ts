@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 
 import { ListenerTls, type ListenerCertificate } from '../proxy/listener-tls.ts';
 import { readAuthorities, readPair } from '../tls/certificate-files.ts';
-import { watchRead } from '../tls/watch.ts';
+import { isSamePems, watchRead } from '../tls/watch.ts';
 import type { ListenerFiles } from './tls-arguments.ts';
 
 /** Fails with one line where the files are not usable now; later, those before stay in force. */
@@ -20,7 +20,7 @@ export async function openListenerTls(
   };
   const current = await read();
   const tls = new ListenerTls(current);
-  const close = watchRead(read, current, {
+  const close = watchRead(read, current, isSamePems, {
     onChange: (renewed) => {
       tls.renew(renewed);
       log.info('listeners have another certificate');

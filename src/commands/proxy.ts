@@ -133,7 +133,7 @@ export function proxyCommand(): Command {
     .addOption(
       new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
         .argParser(durationBetween(WAIT))
-        .default(PROXY_DEFAULTS.hedgeAfterMs, '200ms'),
+        .default(PROXY_DEFAULTS.hedgeAfterMs, `${PROXY_DEFAULTS.hedgeAfterMs}ms`),
     )
     .addOption(
       env(
@@ -147,7 +147,7 @@ export function proxyCommand(): Command {
     .addOption(
       new Option('--failover-wait <duration>', 'how long a command waits while nobody can be asked')
         .argParser(durationBetween(WAIT))
-        .default(PROXY_DEFAULTS.failoverWaitMs, '4s'),
+        .default(PROXY_DEFAULTS.failoverWaitMs, `${PROXY_DEFAULTS.failoverWaitMs / 1_000}s`),
     )
     .addOption(
       env(

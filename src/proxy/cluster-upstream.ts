@@ -357,11 +357,12 @@ export class ClusterUpstream extends Upstream {
     known.isBeingProbed = false;
     if (this.#isClosed || !this.#known.has(node.address)) return;
     if ('failure' in answer) {
-      node.update(answer.failure === 'gone' ? { isDead: true, isProbed: false } : { isSilent: true });
+      node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true, isProbed: false });
       return;
     }
     const { said } = answer;
     const { ping, clusterInfo, nodes, server } = said;
+    node.refusal = undefined;
     const replication = parseReplication(said['replication']);
     const { unfit: unfitBefore, isProbed } = node;
     const unfit =

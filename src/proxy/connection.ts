@@ -41,6 +41,8 @@ export interface ConnectionOwner {
   opened(): void;
   /** Something came, after a silence. */
   heard(): void;
+  /** It does not let us in, in its own words. */
+  loginRefused(why: string): void;
   /** Not carried out; true: it is taken care of, false: the client shall see it. */
   refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
   /** The connection is gone; `wasSent`: the node may have carried the command out. */
@@ -54,6 +56,9 @@ export interface ReplyWatch {
   /** True: it is taken care of, nobody gets it. */
   sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
 }
+
+/** The last one as Redis 5 says it. */
+const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
 
 export class Connection implements Flushable {
   isOpen = false;
@@ -292,7 +297,7 @@ export class Connection implements Flushable {
     const request = this.#ring[place]!;
     this.#ring[place] = null;
     if (request === null) {
-      if (type === MINUS) this.#handshakeRefused(bytes, start);
+      if (type === MINUS) this.#handshakeRefused(bytes, start, end);
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
       const bucket = 32 - Math.clz32(clock.now - this.#sentAt[place]!);
@@ -309,9 +314,10 @@ export class Connection implements Flushable {
   }
 
   /** READONLY or AUTH refused by a node that is loading would not be asked again; what else is wrong, Redis will say. */
-  #handshakeRefused(bytes: Uint8Array, start: number): void {
-    const isLoading = bytes[start + 1] === 0x4c && bytes[start + 2] === 0x4f;
-    if (isLoading) this.destroy('the node is loading');
+  #handshakeRefused(bytes: Uint8Array, start: number, end: number): void {
+    const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
+    if (why.startsWith('LO')) this.destroy('the node is loading');
+    else if (REFUSED_LOGIN.test(why)) this.#owner.loginRefused(why);
   }
 
   #release(): void {

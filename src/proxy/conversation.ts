@@ -11,16 +11,23 @@ import type { NodeOptions } from './node.ts';
 /** Longer than that is no answer. */
 const ANSWER_MS = 500;
 
+/** As Redis 5 and later name it. */
+const WANTS_NONE = /without any password configured|no password is set/;
+
+class LoginRefused extends Error {}
+
 export type Answer = { readonly values: readonly unknown[] } | Failure;
 
 export interface Failure {
-  readonly failure: 'gone' | 'silent';
+  /** `refused`: it does not let us in. */
+  readonly failure: 'gone' | 'silent' | 'refused';
   /** As the system or Redis names it. */
   readonly why: string;
 }
 
 export class Conversation {
   readonly #client: Redis;
+  readonly #login: readonly string[] | undefined;
   #problem: Error | undefined;
   #isClosed = false;
 
@@ -41,9 +48,9 @@ export class Conversation {
       commandTimeout: ANSWER_MS,
       disableClientInfo: true,
       ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
-      ...(credentials === undefined ? {} : { password: credentials.password.reveal() }),
-      ...(credentials?.username === undefined ? {} : { username: credentials.username }),
     });
+    const { username, password } = credentials ?? {};
+    this.#login = password && [...(username === undefined ? [] : [username]), password.reveal()];
     // What goes wrong is seen where something is asked, there as a closed connection only.
     this.#client.on('error', (error: Error) => {
       this.#problem = error;
@@ -65,6 +72,7 @@ export class Conversation {
       if (broken === undefined) return { values };
       return failureOf(broken, this.#problem);
     } catch (error) {
+      if (error instanceof LoginRefused) return { failure: 'refused', why: error.message };
       return failureOf(error, this.#problem);
     }
   }
@@ -87,6 +95,21 @@ export class Conversation {
       this.#client.disconnect();
     }
     await this.#client.connect();
+    await this.#present();
+  }
+
+  /** By hand rather than by ioredis' options: it writes to the console where a server wants no password. */
+  async #present(): Promise<void> {
+    if (this.#login === undefined) return;
+    try {
+      await this.#client.call('AUTH', ...this.#login);
+    } catch (error) {
+      if (!(error instanceof Error) || !isReply(error)) throw error;
+      if (WANTS_NONE.test(error.message)) return;
+      // The next question begins with a login again.
+      this.#client.disconnect();
+      throw new LoginRefused(error.message);
+    }
   }
 
   close(): void {

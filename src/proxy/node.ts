@@ -74,6 +74,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** Why others are better to read from, while there are any; it counts for servers for reads only. */
   doubtful: string | undefined;
 
+  /** Why it does not let us in, in its own words; commands get there nevertheless, and its answer is the client's. */
+  refusal: string | undefined;
+
   constructor(options: NodeOptions, owner: NodeOwner) {
     this.options = options;
     this.address = addressOf(options.host, options.port);
@@ -94,6 +97,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (this.isDead) return this.#problem === undefined ? 'no connection' : `no connection: ${this.#problem}`;
     if (this.isSilent) return 'silent';
     if (this.unfit !== undefined) return this.unfit;
+    if (this.refusal !== undefined) return `does not let the proxy in: ${this.refusal}`;
     return this.isProbed ? (this.doubtful ?? 'fit') : 'not asked yet';
   }
 
@@ -170,6 +174,10 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   opened(): void {
     if (this.isDead) this.update({ isDead: false });
+  }
+
+  loginRefused(why: string): void {
+    this.refusal = why;
   }
 
   heard(): void {

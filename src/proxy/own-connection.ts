@@ -42,6 +42,10 @@ export class OwnConnection implements ConnectionOwner {
 
   heard(): void {}
 
+  loginRefused(why: string): void {
+    this.node.loginRefused(why);
+  }
+
   refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
     return this.onError(request, Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
   }

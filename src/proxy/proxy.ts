@@ -18,8 +18,8 @@ import { canShareBuffer } from './accept.ts';
 import { ClusterUpstream } from './cluster-upstream.ts';
 import { Guests, type ClientIds } from './guests.ts';
 import type { ListenerTls } from './listener-tls.ts';
+import { Listeners } from './listeners.ts';
 import { Listening } from './listening.ts';
-import { addressOf } from './node.ts';
 import { ReadsUpstream } from './reads-upstream.ts';
 import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
@@ -78,7 +78,7 @@ export class Proxy {
   #upstreams = new Map<UpstreamId, Running>();
   /** No longer in the plan, but not done yet. */
   readonly #retired = new Set<Upstream>();
-  readonly #listening = new Map<string, Listening>();
+  readonly #listeners: Listeners;
   readonly #ticker: NodeJS.Timeout;
   #lastTick = performance.now();
   #hasPlan = false;
@@ -91,6 +91,12 @@ export class Proxy {
     this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
     this.#canShareBuffer = canShare;
     this.guests = new Guests(options.maxClients, options.ids);
+    this.#listeners = new Listeners({
+      open: (bind, routing) => this.#open(bind, routing),
+      routing: (listener) => this.#routing(listener),
+      drainMs: options.drainMs,
+      log,
+    });
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -102,11 +108,14 @@ export class Proxy {
     return new Proxy(options, canShare);
   }
 
-  /** What is still missing; undefined when every upstream knows where to send what. */
+  /** What is still missing; undefined when it listens everywhere and every upstream knows where to send what. */
   notReady(): string | undefined {
     if (!this.#hasPlan) return 'no plan yet';
+    for (const [id, problem] of this.#listeners.problems()) return `${id} does not listen: ${problem}`;
     for (const [id, { upstream }] of this.#upstreams) {
       if (!upstream.isReady) return `the topology of ${id} is not known yet`;
+      const { refusal } = upstream;
+      if (refusal !== undefined) return `no server of ${id} lets the proxy in (${refusal})`;
     }
     return undefined;
   }
@@ -122,12 +131,12 @@ export class Proxy {
 
   /** Of some listener. */
   get hasCommandStats(): boolean {
-    return [...this.#listening.values()].some(({ routing }) => routing.listener.commandStats);
+    return [...this.#listeners.all()].some(({ routing }) => routing.listener.commandStats);
   }
 
   /** What listens where, and who answers reads there. */
   listeners(): readonly ListenerStatus[] {
-    return [...this.#listening.values()].map(({ address, routing: { listener } }) => ({
+    return [...this.#listeners.all()].map(({ address, routing: { listener } }) => ({
       id: listener.id,
       address,
       readPolicy: listener.readPolicy,
@@ -141,7 +150,7 @@ export class Proxy {
 
   /** Where it listens, by the plan's address. */
   addresses(): ReadonlyMap<string, string> {
-    return new Map([...this.#listening].map(([planned, { address }]) => [planned, address]));
+    return this.#listeners.addresses();
   }
 
   /**
@@ -157,35 +166,7 @@ export class Proxy {
         return [id, { plan: upstreamPlan, upstream: this.#createUpstream(upstreamPlan) }];
       }),
     );
-    const wanted = new Set<string>();
-    const problems = new Map<ListenerId, string>();
-    for (const { listener, bind } of plan.listeners) {
-      const planned = addressOf(bind.address, bind.port);
-      wanted.add(planned);
-      const routing = this.#routing(listener);
-      const existing = this.#listening.get(planned);
-      if (existing !== undefined) {
-        existing.reroute(routing);
-        continue;
-      }
-      try {
-        await this.#listen(planned, bind, routing, listener.id);
-      } catch (error) {
-        // It costs itself only; the next plan tries again.
-        problems.set(listener.id, error instanceof Error ? error.message : String(error));
-      }
-    }
-    for (const [planned, listening] of this.#listening) {
-      if (wanted.has(planned)) continue;
-      const { listener } = listening.routing;
-      if (problems.has(listener.id)) {
-        listening.reroute(this.#routing(listener));
-        continue;
-      }
-      this.#listening.delete(planned);
-      this.#options.log.info(`${listener.id} no longer listens on ${listening.address}`);
-      void listening.close(this.#options.drainMs);
-    }
+    const problems = await this.#listeners.update(plan.listeners);
     for (const [id, { upstream }] of before) {
       if (this.#upstreams.get(id)?.upstream !== upstream) this.#retired.add(upstream);
     }
@@ -196,7 +177,7 @@ export class Proxy {
 
   /** Stops accepting, answers what was asked, ends. */
   async close(): Promise<void> {
-    await Promise.all([...this.#listening.values()].map((each) => each.close(this.#options.drainMs)));
+    await this.#listeners.close();
     clearInterval(this.#ticker);
     for (const { upstream } of this.#upstreams.values()) upstream.close();
     for (const upstream of this.#retired) upstream.close();
@@ -209,8 +190,8 @@ export class Proxy {
     this.#said = lines;
   }
 
-  async #listen(planned: string, bind: SocketAddress, routing: Routing, id: ListenerId): Promise<void> {
-    const listening = await Listening.open({
+  #open(bind: SocketAddress, routing: Routing): Promise<Listening> {
+    return Listening.open({
       bind,
       routing,
       guests: this.guests,
@@ -218,8 +199,6 @@ export class Proxy {
       canShareBuffer: this.#canShareBuffer,
       tls: this.#options.tls,
     });
-    this.#listening.set(planned, listening);
-    this.#options.log.info(`${id} listens on ${listening.address}`);
   }
 
   #routing(listener: Listener): Routing {
@@ -242,9 +221,9 @@ export class Proxy {
         if (plan.servers.kind === 'endpoints' && plan.servers.endpoints.length === 0) {
           return new UnavailableUpstream();
         }
-        return new ShardedUpstream(plan, settings);
+        return new ShardedUpstream(plan, settings, log);
       case 'reads':
-        return new ReadsUpstream(plan, settings);
+        return new ReadsUpstream(plan, settings, log);
       case 'unavailable':
         return new UnavailableUpstream();
     }
@@ -256,6 +235,7 @@ export class Proxy {
     // While we did not listen ourselves, nobody was silent.
     const isBehind = now - this.#lastTick > 3 * TICK_MS;
     this.#lastTick = now;
+    this.#listeners.tick(now);
     for (const { upstream } of this.#upstreams.values()) upstream.tick(now, isBehind);
     for (const upstream of this.#retired) {
       upstream.tick(now, isBehind);

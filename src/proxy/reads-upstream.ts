@@ -1,6 +1,8 @@
 /**
  * Servers that only reads go to: any of the first group that has one that can be asked.
  */
+import type { Logger } from 'pino';
+
 import type { ReadsUpstream as ReadsPlan } from '../plan/routing-plan.ts';
 import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
@@ -13,21 +15,24 @@ export class ReadsUpstream extends Upstream {
   /** Whose turn it is. */
   #turn = 0;
 
-  constructor(plan: ReadsPlan, settings: UpstreamSettings) {
+  constructor(plan: ReadsPlan, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
     const options = nodeOptionsOf(plan, false);
     const replicas = { maxLagMs: settings.maxLagMs };
+    // Within the constructor there are no groups yet.
+    const changed = (): void => queueMicrotask(() => this.#refresh());
     this.#groups = plan.groups.map((group) =>
-      group.map(
-        (servers) =>
-          // Within the constructor there are no groups yet.
-          new ServerList(servers, options, this, () => queueMicrotask(() => this.#refresh()), replicas),
-      ),
+      group.map((servers) => new ServerList(servers, options, this, { changed, log, replicas })),
     );
   }
 
   get isReady(): boolean {
-    return this.#groups.some((group) => group.some(({ isResolved }) => isResolved));
+    return this.#groups.some((group) => group.some((list) => list.isReady));
+  }
+
+  override get refusal(): string | undefined {
+    const refusals = this.#groups.flat().map((list) => list.refusal);
+    return refusals.includes(undefined) ? undefined : refusals[0];
   }
 
   placeOf(): number {

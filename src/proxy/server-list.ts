@@ -4,15 +4,20 @@
  */
 import { lookup } from 'node:dns/promises';
 
+import type { Logger } from 'pino';
+
 import type { ProxyServers } from '../plan/routing-plan.ts';
 import { Conversation } from './conversation.ts';
 import { judgeFitness, judgeLink } from './fitness.ts';
 import { askingEveryMs } from './lag.ts';
+import { LoginLog } from './login-log.ts';
 import { Node, addressOf, type NodeOptions, type NodeOwner } from './node.ts';
 import { parseReplication } from './topology.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;
 const PROBE_HURT_MS = 100;
+/** Each try is an entry in the log of the server's ACL. */
+const LOGIN_AGAIN_MS = 2_000;
 
 export interface Server {
   /** What Maglev places it by. */
@@ -22,13 +27,24 @@ export interface Server {
 
 interface Known extends Server {
   readonly conversation: Conversation;
+  readonly login: LoginLog;
   isBeingProbed: boolean;
+  /** When it was last asked whether it lets us in. */
+  triedAt: number;
 }
 
 /** What is asked of replicas whose primary is not known here. */
 export interface Replicas {
   /** undefined: one that follows badly is read from where there is no other. */
   readonly maxLagMs: number | undefined;
+}
+
+export interface ListOptions {
+  /** Other servers than before. */
+  readonly changed: () => void;
+  readonly log: Logger;
+  /** They are, and asked regularly how they follow. */
+  readonly replicas?: Replicas;
 }
 
 interface Place {
@@ -43,30 +59,38 @@ export class ServerList {
   readonly #changed: () => void;
   readonly #replicas: Replicas | undefined;
   #known: readonly Known[] = [];
+  readonly #log: Logger;
   #isResolved = false;
+  /** The first servers have been asked whether they let us in. */
+  #isTried = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #probes: NodeJS.Timeout;
   #isClosed = false;
 
-  /** `changed`: other servers than before. `replicas`: they are, and asked regularly how they follow. */
   constructor(
     servers: ProxyServers,
     options: Omit<NodeOptions, 'host' | 'port'>,
     owner: NodeOwner,
-    changed: () => void,
-    replicas?: Replicas,
+    { changed, log, replicas }: ListOptions,
   ) {
     this.#owner = owner;
     this.#options = options;
     this.#changed = changed;
+    this.#log = log;
     this.#replicas = replicas;
     let askedAt = 0;
     this.#probes = setInterval(() => {
       const isTime =
         replicas !== undefined && performance.now() - askedAt >= askingEveryMs(replicas.maxLagMs);
       if (isTime) askedAt = performance.now();
-      for (const known of this.#known) if (isTime || isAskedSoon(known.node)) void this.#probe(known);
+      for (const known of this.#known) {
+        if (isTime || isAskedSoon(known.node)) void this.#probe(known);
+        if (isLoginDue(known)) void tryLogin(known);
+        known.login.tell(known.node.refusal);
+      }
     }, PROBE_HURT_MS);
+    const isLoginDue = ({ node, triedAt }: Known): boolean =>
+      node.refusal !== undefined && performance.now() - triedAt >= LOGIN_AGAIN_MS;
     const isAskedSoon = ({ isUsable, isProbed }: Node): boolean =>
       !isUsable || (replicas !== undefined && !isProbed);
     if (servers.kind === 'dns') {
@@ -77,8 +101,15 @@ export class ServerList {
     }
   }
 
-  get isResolved(): boolean {
-    return this.#isResolved;
+  /** It is known where they are, and whether they let us in. */
+  get isReady(): boolean {
+    return this.#isResolved && this.#isTried;
+  }
+
+  /** Why none of them lets us in; undefined: one may. */
+  get refusal(): string | undefined {
+    const refusals = this.#known.map(({ node }) => node.refusal);
+    return refusals.includes(undefined) ? undefined : refusals[0];
   }
 
   get servers(): readonly Server[] {
@@ -124,12 +155,16 @@ export class ServerList {
         text: place.text,
         node: new Node(options, this.#owner),
         conversation: new Conversation(options),
+        login: new LoginLog(addressOf(place.address, place.port), this.#log),
         isBeingProbed: false,
+        triedAt: 0,
       };
     });
     for (const gone of before.values()) closeServer(gone);
     this.#changed();
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
+    const fresh = this.#known.filter(({ triedAt }) => triedAt === 0);
+    void Promise.all(fresh.map(tryLogin)).then(() => (this.#isTried = true));
   }
 
   async #probe(known: Known): Promise<void> {
@@ -144,7 +179,7 @@ export class ServerList {
     known.isBeingProbed = false;
     if (this.#isClosed) return;
     if ('failure' in answer) {
-      node.update(answer.failure === 'gone' ? { isDead: true } : { isSilent: true });
+      node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true });
       return;
     }
     const [ping, info] = answer.values;
@@ -159,6 +194,22 @@ export class ServerList {
     const unfit = refusal ?? (maxLagMs === undefined ? undefined : problem);
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, doubtful });
   }
+}
+
+/** Asks a server whether it lets us in, by a connection of its own: one that is there was let in before. */
+async function tryLogin(known: Known): Promise<void> {
+  const { node } = known;
+  known.triedAt = performance.now();
+  const trial = new Conversation(node.options);
+  const answer = await trial.ask([['PING']]);
+  trial.close();
+  if ('failure' in answer) {
+    // What else goes wrong says nothing of it.
+    if (answer.failure === 'refused') node.refusal = answer.why;
+    return;
+  }
+  const [ping] = answer.values;
+  node.refusal = ping instanceof Error && ping.message.startsWith('NOAUTH') ? ping.message : undefined;
 }
 
 function closeServer({ node, conversation }: Known): void {

@@ -1,6 +1,8 @@
 /**
  * Plain servers as an upstream: keys are spread over them by Maglev, as Envoy does it.
  */
+import type { Logger } from 'pino';
+
 import type { ProxyUpstream } from '../plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../redis/maglev.ts';
 import type { Conversation } from './conversation.ts';
@@ -13,17 +15,19 @@ export class ShardedUpstream extends Upstream {
   readonly #list: ServerList;
   #table = maglevTable([]);
 
-  constructor(plan: ProxyUpstream, settings: UpstreamSettings) {
+  constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
-    const options = nodeOptionsOf(plan, false);
-    this.#list = new ServerList(plan.servers, options, this, () => {
-      // Within the constructor there is no list yet.
-      queueMicrotask(() => this.#place());
-    });
+    // Within the constructor there is no list yet.
+    const changed = (): void => queueMicrotask(() => this.#place());
+    this.#list = new ServerList(plan.servers, nodeOptionsOf(plan, false), this, { changed, log });
   }
 
   get isReady(): boolean {
-    return this.#list.isResolved;
+    return this.#list.isReady;
+  }
+
+  override get refusal(): string | undefined {
+    return this.#list.refusal;
   }
 
   placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number {

@@ -90,6 +90,11 @@ export abstract class Upstream implements NodeOwner {
   /** It knows where to send what. */
   abstract readonly isReady: boolean;
 
+  /** Why none of its servers lets us in; undefined: one does, or it is not known. */
+  get refusal(): string | undefined {
+    return undefined;
+  }
+
   /** For people and metrics. */
   status(): UpstreamStatus {
     const nodes = [...this.nodes()].map(({ address, state, reads, writes, latency, zone }) => ({

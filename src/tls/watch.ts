@@ -22,19 +22,21 @@ export function watchCertificates(
   current: Certificates,
   options: WatchOptions<Certificates>,
 ): () => void {
-  return watchRead(() => readCertificates(files), current, options);
+  return watchRead(() => readCertificates(files), current, isSamePems, options);
 }
 
+/** What belongs together of a certificate's files. */
 interface Pems {
   readonly cert: Buffer;
   readonly key: Buffer;
   readonly ca: Buffer | undefined;
 }
 
-/** The same for whatever `read` reads. */
-export function watchRead<C extends Pems>(
+/** The same for whatever is read of files. */
+export function watchRead<C>(
   readAgain: () => Promise<C>,
   current: C,
+  isSame: (a: C, b: C) => boolean,
   { onChange, onProblem, everyMs = EVERY_MS }: WatchOptions<C>,
 ): () => void {
   let inForce = current;
@@ -73,7 +75,7 @@ export function watchRead<C extends Pems>(
   };
 }
 
-function isSame(a: Pems, b: Pems): boolean {
+export function isSamePems(a: Pems, b: Pems): boolean {
   const isSameCa = a.ca === undefined || b.ca === undefined ? a.ca === b.ca : a.ca.equals(b.ca);
   return isSameCa && a.cert.equals(b.cert) && a.key.equals(b.key);
 }

@@ -41,11 +41,16 @@ async function nobodyLeft(proxy: Proxy): Promise<void> {
   await eventually('no client', () => proxy.clients === 0 || undefined, { seen: () => `${proxy.clients}` });
 }
 
+/** Without what the proxy asks for itself. */
+function commandsOf({ asked }: Server): readonly string[] {
+  return asked.filter((words) => words !== 'PING');
+}
+
 test('a client that ends its direction gets the replies to what it asked', async (t) => {
   const { proxy, port, redis, answer } = await setUp(t);
   const client = clientOf(t, port, true);
   client.socket.end(GET);
-  await eventually('the command', () => redis.asked.length === 1 || undefined);
+  await eventually('the command', () => commandsOf(redis).length === 1 || undefined);
   // By then its end has come, too: it was sent with the command.
   const other = clientOf(t, port);
   other.socket.write('PING\r\n');
@@ -112,7 +117,7 @@ test('a client that ends its direction behind a transaction gets all replies', a
   const { port, proxy } = await proxyFor(t, planTo(redis.port));
   const client = clientOf(t, port, true);
   client.socket.end(`${GET}MULTI\r\nSET b c\r\nEXEC\r\n`);
-  await eventually('the command', () => redis.asked.length === 1 || undefined);
+  await eventually('the command', () => commandsOf(redis).length === 1 || undefined);
   const other = clientOf(t, port);
   other.socket.write('PING\r\n');
   await eventually('its reply', () => other.got() !== '' || undefined);
@@ -226,7 +231,7 @@ for (const [what, bytes, reply] of [
       const { proxy, port, answer, redis } = await setUp(t);
       const client = clientOf(t, port);
       client.socket.write(GET.repeat(count) + bytes);
-      await eventually('the commands', () => redis.asked.length > 0 || undefined);
+      await eventually('the commands', () => commandsOf(redis).length > 0 || undefined);
       answer();
       await eventually('the end', () => client.hasEnded || undefined);
       assert.equal(client.got(), VALUE.repeat(count) + reply);
@@ -241,13 +246,13 @@ for (const waits of ['BLPOP q 0', 'SUBSCRIBE n']) {
     // It keeps its direction open, so the proxy waits for it as long as it may.
     const client = clientOf(t, port, true);
     client.socket.write(`${GET}${waits}\r\n`);
-    await eventually('the first', () => redis.asked.length === 1 || undefined);
+    await eventually('the first', () => commandsOf(redis).length === 1 || undefined);
     const closed = proxy.close();
     answer();
     await closed;
     await eventually('the end', () => client.hasEnded || undefined);
     assert.equal(client.got(), VALUE);
-    assert.deepEqual(redis.asked, ['GET a']);
+    assert.deepEqual(commandsOf(redis), ['GET a']);
   });
 }
 

@@ -13,6 +13,7 @@ import { weakPair } from '../tls/certificates.ts';
 const OWNER: ConnectionOwner = {
   opened() {},
   heard() {},
+  loginRefused(): void {},
   refused: () => false,
   lost() {},
   closed() {},

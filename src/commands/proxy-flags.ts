@@ -1,0 +1,77 @@
+/**
+ * A proxy that carries out what flags say; the files with its passwords are read again when they change.
+ */
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+
+import type { Logger } from 'pino';
+
+import { SecretText } from '../api/secret-text.ts';
+import type { RoutingPlan } from '../plan/routing-plan.ts';
+import { reuse, sameContent } from '../plan/same-content.ts';
+import { planSingleUpstream, type SingleUpstream } from '../plan/single-upstream.ts';
+import type { Proxy } from '../proxy/proxy.ts';
+import { watchRead } from '../tls/watch.ts';
+
+export interface Flags extends Pick<SingleUpstream, 'upstream' | 'mode' | 'reads' | 'readPolicy' | 'listen'> {
+  readonly zone?: string;
+  readonly clientPasswordFile?: string;
+  readonly upstreamPasswordFile?: string;
+}
+
+type Passwords = Pick<SingleUpstream, 'clientPassword' | 'upstreamPassword'>;
+
+/** Fails with one line where a file is not usable now; later, what was read before stays in force. */
+export async function followFlags(
+  proxy: Proxy,
+  flags: Flags,
+  log: Logger,
+): Promise<{ close(): Promise<void> }> {
+  const { zone, clientPasswordFile, upstreamPasswordFile } = flags;
+  const read = async (): Promise<Passwords> => ({
+    clientPassword: await readPassword('--client-password-file', clientPasswordFile),
+    upstreamPassword: await readPassword('--upstream-password-file', upstreamPasswordFile),
+  });
+  let plan: RoutingPlan | undefined;
+  const carryOut = async (passwords: Passwords): Promise<void> => {
+    const next = planSingleUpstream({ ...flags, ...passwords, zoneAffinity: zone !== undefined });
+    const before = plan?.upstreams;
+    // Another password of clients leaves the connections to Redis alone.
+    plan = {
+      ...next,
+      upstreams: new Map(Array.from(next.upstreams, ([id, each]) => [id, reuse(before?.get(id), each)])),
+    };
+    await proxy.update(plan);
+  };
+  const current = await read();
+  await carryOut(current);
+  const onProblem = (problem: string): void => log.error(`${problem}; the password before stays in force`);
+  if (clientPasswordFile === undefined && upstreamPasswordFile === undefined)
+    return { close: async () => {} };
+  const close = watchRead(read, current, sameContent, {
+    onChange: (passwords) => {
+      log.info('the password files have changed; new connections use what is in them now');
+      carryOut(passwords).catch((error: unknown) => onProblem(String(error)));
+    },
+    onProblem,
+  });
+  return { close: async () => close() };
+}
+
+async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
+  if (path === undefined) return undefined;
+  let bytes;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`${flag} ${path}: it can't be read (${code}); give a file with the password`, {
+      cause: error,
+    });
+  }
+  if (!isUtf8(bytes)) throw new Error(`${flag} ${path}: is not UTF-8; give a password that is text`);
+  const text = bytes.toString().replace(/\r?\n$/, '');
+  // Never a listener that is open because its file was.
+  if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
+  return new SecretText(text);
+}

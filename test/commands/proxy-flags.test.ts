@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { pino } from 'pino';
+
+import { followFlags } from '../../src/commands/proxy-flags.ts';
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { Proxy } from '../../src/proxy/proxy.ts';
+import { clientOf, serverThat, type Client } from '../proxy/servers.ts';
+
+/** As the kubelet mounts a Secret: only the link to the folder is ever replaced. */
+function mount(folder: string, version: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(join(folder, version));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, version, name), text);
+  symlinkSync(version, join(folder, `${version}-link`));
+  renameSync(join(folder, `${version}-link`), join(folder, '..data'));
+}
+
+async function answered(client: Client, command: string, reply: string): Promise<void> {
+  client.socket.write(`${command}\r\n`);
+  await eventually(`${reply} to ${command}`, () => client.got().endsWith(reply) || undefined, {
+    deadlineMs: 30_000,
+    seen: () => client.got(),
+  });
+}
+
+test('password files are read again when they change: new connections use them, others go on', async (t) => {
+  const folder = await temporaryFolder('passwords');
+  t.after(() => removeFolder(folder));
+  mount(folder, 'v1', { client: 'c1', upstream: 'u1\n' });
+  for (const name of ['client', 'upstream']) symlinkSync(join('..data', name), join(folder, name));
+  const redis = await serverThat(t, (words) => {
+    if (words.startsWith('AUTH')) return '+OK\r\n';
+    return words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n';
+  });
+  const lines: string[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+  const times = { hedgeAfterMs: 200, failoverWaitMs: 5_000, drainMs: 1_000 };
+  const proxy = await Proxy.create({ ...times, maxClients: 10, log });
+  t.after(() => proxy.close());
+  const flags = {
+    upstream: { address: '127.0.0.1', port: redis.port },
+    mode: 'proxy',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPasswordFile: join(folder, 'client'),
+    upstreamPasswordFile: join(folder, 'upstream'),
+  } as const;
+  const following = await followFlags(proxy, flags, log);
+  t.after(() => following.close());
+  const port = Number([...proxy.addresses().values()][0]?.split(':').pop());
+  const early = clientOf(t, port);
+  await answered(early, 'AUTH c1', '+OK\r\n');
+  await answered(early, 'GET a', 'v\r\n');
+  assert.ok(redis.asked.includes('AUTH u1'));
+
+  mount(folder, 'v2', { client: 'c2', upstream: 'u2' });
+  const changes = (): number => lines.filter((line) => line.includes('have changed')).length;
+  await eventually('the change', () => changes() === 1 || undefined, { deadlineMs: 30_000 });
+  await answered(clientOf(t, port), 'AUTH c1', 'disabled.\r\n');
+  const late = clientOf(t, port);
+  await answered(late, 'AUTH c2', '+OK\r\n');
+  await answered(late, 'GET a', 'v\r\n');
+  assert.ok(redis.asked.includes('AUTH u2'));
+  await answered(early, 'GET a', '$1\r\nv\r\n$1\r\nv\r\n');
+
+  mount(folder, 'v3', { client: '', upstream: 'u2' });
+  const problem = '--client-password-file';
+  await eventually('the problem', () => lines.some((line) => line.includes(problem)) || undefined, {
+    deadlineMs: 30_000,
+  });
+  await answered(clientOf(t, port), 'AUTH c2', '+OK\r\n');
+  assert.equal(changes(), 1);
+});

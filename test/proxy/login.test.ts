@@ -1,0 +1,113 @@
+/**
+ * Plain servers that want another password than the proxy has, or none.
+ */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { SecretText } from '../../src/api/secret-text.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
+import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+
+const REFUSED = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
+const PASSWORD = 'sesame';
+
+function planTo({ port }: Server, reads?: Server): RoutingPlan {
+  return planSingleUpstream({
+    upstream: { address: '127.0.0.1', port },
+    mode: 'proxy',
+    ...(reads === undefined ? {} : { reads: { address: '127.0.0.1', port: reads.port } }),
+    readPolicy: reads === undefined ? 'MASTER' : 'REPLICA',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: new SecretText(PASSWORD),
+  });
+}
+
+/** A Redis with a password that can be changed; connections that were let in stay so. */
+async function redis(t: TestContext, wanted: { password: string | undefined }): Promise<Server> {
+  const letIn = new WeakSet<object>();
+  return await serverThat(t, (words, socket) => {
+    const [name, ...args] = words.split(' ');
+    if (name === 'AUTH') {
+      if (wanted.password === undefined)
+        return '-ERR AUTH <password> called without any password configured for the default user.\r\n';
+      if (args.at(-1) !== wanted.password) return REFUSED;
+      letIn.add(socket);
+      return '+OK\r\n';
+    }
+    if (wanted.password !== undefined && !letIn.has(socket)) return '-NOAUTH Authentication required.\r\n';
+    return name === 'PING' ? '+PONG\r\n' : '$-1\r\n';
+  });
+}
+
+async function ready(proxy: Proxy): Promise<void> {
+  await eventually('ready', () => (proxy.notReady() === undefined ? true : undefined), {
+    deadlineMs: 30_000,
+    seen: () => proxy.notReady() ?? '',
+  });
+}
+
+async function refused(proxy: Proxy): Promise<string> {
+  return await eventually('refused', () => /lets the proxy in.*/.exec(proxy.notReady() ?? '')?.[0], {
+    deadlineMs: 30_000,
+    seen: () => proxy.notReady() ?? '',
+  });
+}
+
+test('a wrong password: not ready, a warning without it, and ready again when the server takes it', async (t) => {
+  const wanted = { password: 'another' };
+  const { proxy, lines } = await proxyFor(t, planTo(await redis(t, wanted)));
+  assert.match(await refused(proxy), /^lets the proxy in \(WRONGPASS /);
+  const warnings = (): readonly string[] => lines.filter((line) => line.includes('does not let'));
+  await eventually('a warning', () => (warnings().length > 0 ? true : undefined), { deadlineMs: 30_000 });
+  assert.match(proxy.status()[0]?.nodes[0]?.state ?? '', /^does not let the proxy in: WRONGPASS/);
+  wanted.password = PASSWORD;
+  await ready(proxy);
+  await eventually('the end of it', () => lines.some((line) => line.includes('in again')) || undefined, {
+    deadlineMs: 30_000,
+  });
+  assert.equal(warnings().length, 1);
+  assert.ok(!lines.join('').includes(PASSWORD));
+});
+
+test('a password that is changed while connections are open is seen at the next one', async (t) => {
+  const wanted = { password: PASSWORD };
+  const server = await redis(t, wanted);
+  const { proxy, port } = await proxyFor(t, planTo(server));
+  await ready(proxy);
+  wanted.password = 'another';
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\n');
+  await refused(proxy);
+  assert.match(client.got(), /^-NOAUTH/);
+});
+
+test('a server that wants no password has everybody, and nobody writes past the log', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  const { proxy, lines } = await proxyFor(t, planTo(await redis(t, { password: undefined })));
+  await ready(proxy);
+  assert.deepEqual(
+    lines.filter((line) => line.includes('does not let')),
+    [],
+  );
+  assert.equal(warn.mock.callCount(), 0);
+});
+
+test('servers for reads that refuse the password keep it from being ready', async (t) => {
+  const primary = await redis(t, { password: PASSWORD });
+  const { proxy } = await proxyFor(t, planTo(primary, await redis(t, { password: 'another' })));
+  assert.match(await refused(proxy), /^lets the proxy in/);
+});
+
+test('a refusal that comes and goes is a warning a minute at most', async () => {
+  const { LoginLog } = await import('../../src/proxy/login-log.ts');
+  const lines: string[] = [];
+  const note = (line: string): void => void lines.push(line);
+  const log = new LoginLog('127.0.0.1:6379', { info: note, warn: note });
+  for (let second = 0; second < 90; second++)
+    log.tell(second % 2 === 0 ? 'NOAUTH' : undefined, second * 1_000);
+  assert.equal(lines.filter((line) => line.includes('does not let')).length, 2);
+});
