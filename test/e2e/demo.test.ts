@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
+import { allowFor } from './busy-machine.ts';
 import { needBinaries, needRedis } from './environment.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -84,7 +85,7 @@ test('the demo ends by itself with a table in which no read reached a primary an
   );
   assert.equal(readsOnPrimaries, 0);
   assert.equal(writesOnReplicas, 0);
-  assert.ok((readsOnReplicas ?? 0) > 500 && (writesOnPrimaries ?? 0) > 50, demo.output());
+  assert.ok((readsOnReplicas ?? 0) > 100 && (writesOnPrimaries ?? 0) > 10, demo.output());
   assertNothingLeft(demo);
 });
 
@@ -93,7 +94,7 @@ test('an edit of the sample moves the reads and the screen says so; Ctrl-C leave
   const demo = await startDemo(t, []);
   await eventually(
     'the first line of counts',
-    () => (/^2 s REPLICA/m.test(demo.output()) ? true : undefined),
+    () => (/^(?:[2-9]|\d\d+) s REPLICA/m.test(demo.output()) ? true : undefined),
     {
       deadlineMs: 40_000,
       seen: demo.output,
@@ -109,7 +110,7 @@ test('an edit of the sample moves the reads and the screen says so; Ctrl-C leave
     { seen: demo.output },
   );
   const seconds = Number(/reads follow MASTER ([\d.]+) s after/.exec(demo.output())?.[1]);
-  assert.ok(seconds <= 1, `${seconds} s`);
+  assert.ok(seconds * 1_000 <= allowFor(1_000), `${seconds} s`);
   assert.match(demo.output(), /readPolicy REPLICA -> MASTER, in Envoy/);
   demo.signal('SIGINT');
   assert.equal(await demo.ended, 0, demo.output());
@@ -121,7 +122,7 @@ test('the demo runs on the proxy where that is asked for; an edit moves the read
   const demo = await startDemo(t, ['--data-plane', 'proxy']);
   await eventually(
     'the first line of counts',
-    () => (/^2 s REPLICA/m.test(demo.output()) ? true : undefined),
+    () => (/^(?:[2-9]|\d\d+) s REPLICA/m.test(demo.output()) ? true : undefined),
     { deadlineMs: 40_000, seen: demo.output },
   );
   writeFileSync(

@@ -49,7 +49,8 @@ async function serve(t: TestContext, folder: string, extra: readonly string[] = 
   await eventually(
     'ready',
     async () => ((await fetch(`${admin}/readyz`)).status === 200 ? true : undefined),
-    { seen: () => output },
+    // The start of a process.
+    { deadlineMs: 60_000, seen: () => output },
   );
   return { admin, output: () => output, ended, kill: (signal) => child.kill(signal) };
 }
@@ -59,7 +60,9 @@ test('serve: ready, follows an edit, shows no secret anywhere, and ends at SIGTE
   t.after(() => removeFolder(folder));
   writeFileSync(join(folder, 'a.yaml'), closed);
   const serving = await serve(t, folder, ['--log-level', 'debug']);
-  assert.match(serving.output(), /objects changed/);
+  await eventually('the objects in the log', () =>
+    serving.output().includes('objects changed') ? true : undefined,
+  );
   writeFileSync(join(folder, 'a.yaml'), closed.replace('settings:', 'settings:\n    readPolicy: NOWHERE'));
   await eventually(
     'the mistake in the log',
