@@ -1,7 +1,11 @@
 /** What a control plane serves to an Envoy, without one. */
+import assert from 'node:assert/strict';
+
 import type { TypeUrl } from '../../src/envoy/resource.ts';
 import type { ShownResource } from '../../src/xds/get-resources.ts';
 import { getResources, XdsClient } from '../../src/xds/index.ts';
+
+const LIMIT_MS = 60_000;
 
 /** All resources of a type that an Envoy of that namespace gets. */
 export async function resourcesFor(
@@ -15,7 +19,11 @@ export async function resourcesFor(
     variant: 'state of the world',
     node: { id: `of-${namespace}`, namespace },
   });
-  const limit = setTimeout(() => client.close(), 5_000);
+  let isLate = false;
+  const limit = setTimeout(() => {
+    isLate = true;
+    client.close();
+  }, LIMIT_MS);
   try {
     for await (const { resources } of getResources(client, type, {
       names: [],
@@ -23,6 +31,8 @@ export async function resourcesFor(
       watch: false,
     }))
       return resources;
+    // Not the same as that there are none.
+    assert.ok(!isLate, `${xdsAddress} served nothing within ${LIMIT_MS} ms`);
     return [];
   } finally {
     clearTimeout(limit);
