@@ -200,15 +200,19 @@ test('faults fail and delay what they name', async (t) => {
     return [await answerOf(command), performance.now() - started > 140];
   };
   const all = await Promise.all([
-    timed(through.get('k')),
+    answerOf(through.get('k')),
     timed(through.strlen('k')),
     timed(through.ttl('k')),
     through.exists('k'),
     timed(through.ping()),
   ]);
-  assert.deepEqual(all[0], ['Fault Injected: Error', false]);
+  assert.equal(all[0], 'Fault Injected: Error');
   assert.deepEqual(all[1], [5, true]);
   assert.deepEqual(all[2], ['Fault Injected: Error', true]);
+  // Ten times, since a busy machine delays some.
+  const errors: boolean[] = [];
+  for (let count = 0; count < 10; count++) errors.push((await timed(through.get('k')))[1]);
+  assert.ok(errors.includes(false), 'an error without a delay is at once');
 });
 
 test('an address that is taken costs its own listener only', async (t) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 
 import { pino } from 'pino';
@@ -32,19 +33,23 @@ async function setUp(t: TestContext, logSlowerThanMs = SLOW_MS) {
   await through.ping();
   const lines = (): readonly Line[] =>
     text.map((line) => JSON.parse(line) as Line).filter(({ msg }) => msg === 'slow command');
-  /** Every node answers nobody for so long. */
-  const pause = async (ms: number): Promise<void> => {
-    await Promise.all(cluster.nodes.map((node) => node.client.call('CLIENT', 'PAUSE', String(ms), 'ALL')));
+  /** No node answers anybody until the command has waited so long. */
+  const slowly = async <T>(ms: number, command: () => Promise<T>): Promise<T> => {
+    for (const { process } of cluster.nodes) process.signal('SIGSTOP');
+    const answer = command();
+    // Twice: the proxy has the command before the second one begins.
+    for (let count = 0; count < 2; count++) await sleep(ms);
+    for (const { process } of cluster.nodes) process.signal('SIGCONT');
+    return await answer;
   };
-  return { cluster, through, lines, text, pause, proxy };
+  return { cluster, through, lines, text, slowly, proxy };
 }
 
 test('a command whose client waited long is logged, without its key and its value', async (t) => {
   const setting = await setUp(t);
   if (setting === undefined) return;
-  const { cluster, through, lines, text, pause } = setting;
-  await pause(200);
-  await through.set('session:secret-a', 'secret-b');
+  const { cluster, through, lines, text, slowly } = setting;
+  await slowly(100, () => through.set('session:secret-a', 'secret-b'));
   const line = lines().find(({ command }) => command === 'set');
   assert.ok(line);
   assert.deepEqual([line.command, line.keys], ['set', 'session:*']);
@@ -56,8 +61,7 @@ test('a command whose client waited long is logged, without its key and its valu
   assert.ok(line.tookMs >= SLOW_MS && line.tookMs < 60_000, `${line.tookMs} ms`);
 
   await t.test('a key without a colon stays untold, parts of a split command have their client', async () => {
-    await pause(200);
-    await through.mget('secret-c', 'secret-d', 'secret-e');
+    await slowly(100, () => through.mget('secret-c', 'secret-d', 'secret-e'));
     const parts = lines().filter(({ command }) => command === 'mget');
     assert.ok(parts.length > 0);
     assert.ok(parts.every(({ client: from, keys }) => from === line.client && keys === undefined));
@@ -75,18 +79,16 @@ test('a command whose client waited long is logged, without its key and its valu
 test('many slow commands cost ten lines a second, and are counted', async (t) => {
   const setting = await setUp(t);
   if (setting === undefined) return;
-  const { through, lines, pause, proxy } = setting;
+  const { through, lines, slowly, proxy } = setting;
   const begin = performance.now();
-  await pause(200);
-  await Promise.all(Array.from({ length: 300 }, (_, index) => through.set(`k:${index}`, 'v')));
+  await slowly(100, () =>
+    Promise.all(Array.from({ length: 300 }, (_, index) => through.set(`k:${index}`, 'v'))),
+  );
   assert.ok((proxy.slowCommands ?? 0) >= 300, `${proxy.slowCommands} slow commands`);
   const seconds = Math.ceil((performance.now() - begin) / 1_000) + 1;
   assert.ok(lines().length >= 10 && lines().length <= 10 * seconds + 10, `${lines().length} lines`);
-  await new Promise((resolve) => {
-    setTimeout(resolve, 1_100);
-  });
-  await pause(200);
-  await through.get('k:1');
+  await sleep(1_100);
+  await slowly(100, () => through.get('k:1'));
   // The last of them brings what was not told before.
   assert.equal(
     lines().reduce((sum, { untold = 0 }) => sum + 1 + untold, 0),
@@ -97,9 +99,8 @@ test('many slow commands cost ten lines a second, and are counted', async (t) =>
 test('commands that are quicker than that are not logged', async (t) => {
   const setting = await setUp(t, 600_000);
   if (setting === undefined) return;
-  const { through, lines, pause, proxy } = setting;
-  await pause(100);
-  await through.set('k', 'v');
+  const { through, lines, slowly, proxy } = setting;
+  await slowly(50, () => through.set('k', 'v'));
   assert.deepEqual(lines(), []);
   assert.equal(proxy.slowCommands, 0);
 });

@@ -54,10 +54,15 @@ test('several workers are one proxy', async (t) => {
     for (const [index, each] of clients.entries()) {
       if (Number(ids[index]) % 2 === 0) assert.equal(await each.get('k0'), 'v');
     }
-    const after = await eventually('two workers again', async () => {
-      const [now, ready] = [await workers(), await fetch(`${running.admin}/readyz`)];
-      return now.length === 2 && ready.status === 200 ? now : undefined;
-    });
+    const after = await eventually(
+      'two workers again',
+      async () => {
+        const [now, ready] = [await workers(), await fetch(`${running.admin}/readyz`)];
+        return now.length === 2 && ready.status === 200 ? now : undefined;
+      },
+      // As long as the start of a process is waited for elsewhere.
+      { deadlineMs: 60_000, seen: () => running.said() },
+    );
     assert.ok(!after.some(({ pid }) => pid === before[0]!.pid));
     const more = Array.from({ length: 4 }, () => connect(t2, port));
     assert.deepEqual(await Promise.all(more.map((each) => each.get('k0'))), ['v', 'v', 'v', 'v']);
