@@ -125,7 +125,7 @@ export class RedisCluster {
     return again;
   }
 
-  /** Waits until every running node says that all slots are served and every replica follows a primary. */
+  /** Waits until every running node says that all slots are served, is connected to the others, and follows its primary. */
   async settled(): Promise<void> {
     const running = this.#nodes.filter((node) => node.process.isRunning());
     const expected = running.length;
@@ -135,16 +135,36 @@ export class RedisCluster {
           `port ${node.port} seeing the whole cluster`,
           async () => {
             const info = await node.client.cluster('INFO');
+            const seen = String(await node.client.cluster('NODES'));
             const listed = (await node.client.cluster('SLOTS').then(parseSlots)).flatMap(
               ({ primary, replicas }) => [primary, ...replicas],
             );
-            return info.includes('cluster_state:ok') && listed.length === expected ? true : undefined;
+            // What is published goes only where a node is connected to already.
+            const isConnected = running.every(({ id }) =>
+              new RegExp(`^${id} .* connected\\b`, 'm').test(seen),
+            );
+            const isWhole = info.includes('cluster_state:ok') && listed.length === expected;
+            return isWhole && isConnected ? true : undefined;
           },
           { deadlineMs: 20_000, everyMs: 50 },
         );
         await this.#linkUp(node);
       }),
     );
+  }
+
+  /** Resolves once every running replica has what its primary has now. */
+  async replicated(): Promise<void> {
+    for (const { primary, replicas } of await this.shards()) {
+      const offset = offsetIn(await this.node(primary).client.info('replication'), 'master_repl_offset');
+      for (const node of replicas
+        .map((port) => this.node(port))
+        .filter(({ process }) => process.isRunning())) {
+        await eventually(`port ${node.port} having what its primary has`, async () =>
+          offsetIn(await node.client.info('replication'), 'slave_repl_offset') >= offset ? true : undefined,
+        );
+      }
+    }
   }
 
   async stop(): Promise<void> {
@@ -222,6 +242,10 @@ export class RedisCluster {
     if (found === undefined) throw new Error(`the cluster has no shard ${shard}`);
     return found;
   }
+}
+
+function offsetIn(info: string, field: string): number {
+  return Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? Number.NaN);
 }
 
 type SlotsReply = readonly (readonly [number, number, ...(readonly [string, number])[]])[];

@@ -84,6 +84,7 @@ for (const from of ['path', 'wheel'] as const) {
     await t.test('while the primary is dead its replicas are read from: nothing newer is known', async () => {
       ending.abort();
       await writing;
+      await cluster.replicated();
       const value = await through.get('count');
       await cluster.kill(primary);
       await sleep(2 * MAX_LAG_MS);

@@ -177,11 +177,16 @@ test('transactions, subscriptions and blocking commands', async (t) => {
     const seen: string[] = [];
     subscriber.on('message', (_, message) => seen.push(message));
     await subscriber.subscribe('cut');
+    const before = await connections(cluster);
     for (const node of cluster.nodes) await node.client.call('CLIENT', 'KILL', 'TYPE', 'PUBSUB');
     await eventually('a message', async () => {
       await other.publish('cut', 'again');
       return seen.length > 0 ? true : undefined;
     });
+    // Those of the other clients too, or the next test would count them as its own.
+    await eventually('every subscription being back', async () =>
+      (await connections(cluster)) >= before ? true : undefined,
+    );
   });
 
   await t.test('a client that waits holds up nobody, and gets what comes', async () => {

@@ -43,7 +43,9 @@ test("with zone affinity reads stay in the proxy's zone, and leave it at once wh
   ] as const;
   for (const [port, zone] of zones) await cluster.node(port).client.config('SET', 'availability-zone', zone);
   const start = async (policy: ReadPolicy, zone: string): Promise<() => Promise<readonly string[]>> => {
-    const proxy = await startProxy(t, withZones(clusterPlan(cluster, policy)), { zone });
+    // A slow reply would be asked of another zone too.
+    const plan = withZones(clusterPlan(cluster, policy));
+    const proxy = await startProxy(t, plan, { zone, hedgeAfterMs: 60_000 });
     const through = client(t, portsOf(proxy)[0] ?? 0);
     await eventually('every zone being known', () =>
       proxy.status()[0]?.nodes.every(({ zone: known }) => known !== undefined) === true ? true : undefined,
