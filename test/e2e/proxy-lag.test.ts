@@ -23,7 +23,9 @@ for (const from of ['path', 'wheel'] as const) {
     t.after(() => cluster.stop());
     const [shard] = await cluster.shards();
     const [primary, replica] = [cluster.node(shard?.primary ?? 0), cluster.node(shard?.replicas[0] ?? 0)];
-    const proxy = await startProxy(t, clusterPlan(cluster, 'PREFER_REPLICA'), { maxLagMs: MAX_LAG_MS });
+    // A slow read would be asked of the primary too.
+    const settings = { maxLagMs: MAX_LAG_MS, hedgeAfterMs: 60_000 };
+    const proxy = await startProxy(t, clusterPlan(cluster, 'PREFER_REPLICA'), settings);
     const through = client(t, portsOf(proxy)[0] ?? 0);
     const stateOf = (port: number): string =>
       proxy.status()[0]?.nodes.find(({ address }) => address.endsWith(`:${port}`))?.state ?? '';

@@ -29,11 +29,20 @@ async function handOver(slot: number, from: ClusterNode, to: ClusterNode): Promi
   await from.client.call('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
 }
 
+/** Proxies that ask a primary again have heard its last answer. */
+async function askedAgain({ client: node }: ClusterNode, proxies: number): Promise<void> {
+  const asked = async (): Promise<number> =>
+    Number(/cmdstat_cluster\|nodes:calls=(\d+)/.exec(await node.info('commandstats'))?.[1] ?? 0);
+  // They ask alike often, but not at the same time.
+  const enough = (await asked()) + 3 * proxies;
+  await eventually('every proxy asking again', async () => ((await asked()) >= enough ? true : undefined));
+}
+
 /** Moves a slot as redis-cli does. */
 async function moveSlot(slot: number, from: ClusterNode, to: ClusterNode, isFirst: boolean): Promise<void> {
   await mark(slot, from, to);
-  // Until every proxy has asked its primaries once more: that slots move at all they know from then on.
-  if (isFirst) await sleep(1_500);
+  // That slots move at all they know from then on.
+  if (isFirst) await askedAgain(from, POLICIES.length);
   await moveKeys(slot, from, to);
   await handOver(slot, from, to);
 }

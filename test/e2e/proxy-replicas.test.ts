@@ -19,7 +19,8 @@ test('a replica that joins takes its share within 2 s after CLUSTER SLOTS lists 
   t.after(() => cluster.stop());
   const [shard] = await cluster.shards();
   const former = shard?.replicas[0] ?? 0;
-  const proxy = await startProxy(t, clusterPlan(cluster, 'REPLICA'));
+  // A slow read would be asked of the other replica too.
+  const proxy = await startProxy(t, clusterPlan(cluster, 'REPLICA'), { hedgeAfterMs: 60_000 });
   const load = await SteadyLoad.start(portsOf(proxy)[0] ?? 0, { readsPerSecond: 200, writesPerSecond: 20 });
   t.after(() => load.stop());
 
