@@ -131,7 +131,9 @@ export async function learnToWrite(): Promise<boolean> {
 }
 
 const LIMIT_MS = 5_000;
-const PROBE = Buffer.alloc(65_536);
+/** The kernel takes it whole from whoever has nothing else on the way, however late it is with acknowledgements. */
+const SMALL = Buffer.alloc(1);
+const LARGE = Buffer.alloc(65_536);
 /** So often, and no kernel takes it all for a connection whose other end does not read. */
 const MANY = 4_096;
 
@@ -145,7 +147,7 @@ function givesNoRequest(socket: Socket): boolean {
     Reflect.deleteProperty(handle, 'writeBuffer');
     return handle.writeBuffer(request, bytes);
   };
-  socket.write(PROBE);
+  socket.write(SMALL);
   Reflect.deleteProperty(handle, 'writeBuffer');
   return seen === null;
 }
@@ -158,8 +160,9 @@ async function works(client: Socket, accepted: Socket): Promise<boolean> {
       resolve(isFine);
     };
     const writer = new SocketWriter(client, () => end(writer.waiting === 0));
-    let taken = 0;
-    while (taken < MANY && writer.write(PROBE)) taken += 1;
+    let taken = writer.write(SMALL) ? 1 : 0;
+    // What did not fit at once may have fitted a moment later: then nothing waits yet.
+    while (taken > 0 && taken < MANY && (writer.write(LARGE) || writer.waiting === 0)) taken += 1;
     if (taken === 0 || taken === MANY || writer.waiting === 0) return end(false);
     accepted.resume();
   });
