@@ -130,7 +130,7 @@ export async function learnToWrite(): Promise<boolean> {
   return canShorten;
 }
 
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 10_000;
 /** The kernel takes it whole from whoever has nothing else on the way, however late it is with acknowledgements. */
 const SMALL = Buffer.alloc(1);
 const LARGE = Buffer.alloc(65_536);
