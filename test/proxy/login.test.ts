@@ -82,6 +82,7 @@ test('a password that is changed while connections are open is seen at the next 
   const client = clientOf(t, port);
   client.socket.write('GET a\r\n');
   await refused(proxy);
+  await eventually('the reply', () => client.got() !== '' || undefined, { deadlineMs: 30_000 });
   assert.match(client.got(), /^-NOAUTH/);
 });
 
