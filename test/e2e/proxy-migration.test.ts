@@ -12,6 +12,8 @@ import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
 
 const POLICIES: readonly ReadPolicy[] = ['MASTER', 'REPLICA', 'ANY'];
+/** On a busy machine. */
+const PATIENT = { deadlineMs: 30_000 };
 
 async function mark(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
   await to.client.call('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
@@ -180,15 +182,14 @@ for (const from of ['path', 'wheel'] as const) {
     const subscriber = clientOf(t, port);
     const send = (words: string): void => void subscriber.socket.write(`${words}\r\n`);
     const isTold = async (what: string, text: string): Promise<void> => {
-      await eventually(what, () => subscriber.got().includes(text) || undefined, {
-        seen: () => subscriber.got(),
-      });
+      await eventually(what, () => subscriber.got().includes(text) || undefined, PATIENT);
     };
     const reaches = async (channel: string, message: string): Promise<void> => {
-      await eventually(`${message} on ${channel}`, async () => {
+      const isThere = async (): Promise<true | undefined> => {
         await publisher.spublish(channel, message);
         return subscriber.got().includes(`${message}\r\n`) || undefined;
-      });
+      };
+      await eventually(`${message} on ${channel}`, isThere, PATIENT);
     };
     send('SSUBSCRIBE {tag}first');
     await isTold('the confirmation', '{tag}first');

@@ -48,7 +48,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         for (const answer of waiting.splice(0)) answer();
         return hasEnded || undefined;
       },
-      { seen },
+      { seen, deadlineMs: 60_000 },
     );
     assert.equal(bytes, COUNT * VALUE.length);
     client.destroy();
