@@ -26,7 +26,7 @@ export interface MeshSettings extends Pick<
 
 export interface MeshWiring {
   readonly settings: MeshSettings;
-  readonly cluster: Pick<KubernetesSource, 'own' | 'guessesIn'> & {
+  readonly cluster: Pick<KubernetesSource, 'own' | 'guessed'> & {
     readonly api: Pick<ApiServer, 'request' | 'lines'>;
   };
   /** Those that are followed; empty: all. */
@@ -66,7 +66,9 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     redact: (text) => redaction.redact(text),
     wanted: (present, everyFilter) => {
       // What would be made of a guess is not written: those keep what they have.
-      const all = plans().filter(({ origin }) => cluster.guessesIn(origin.namespace) === undefined);
+      const isKnown = ({ origin }: ServicePlan): boolean =>
+        cluster.guessed('RedisDestination', origin.namespace) === undefined;
+      const all = plans().filter(isKnown);
       const owners = new Map(
         [...cluster.own()]
           .filter(({ kind }) => kind === 'RedisService')
@@ -74,7 +76,8 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
       );
       const planned = new Set(all.map(({ origin }) => `${origin.namespace}/${origin.name}`));
       const unread = unreadFilters(everyFilter(), { planned, owners });
-      const holders = new AddressHolders(world());
+      const holders =
+        cluster.guessed('Service', undefined) === undefined ? new AddressHolders(world()) : undefined;
       const options = { ...ISTIO_DEFAULTS, ...settings, write, present, unread, holders };
       return { owners, filters: envoyFiltersOf(all, options) };
     },

@@ -14,7 +14,14 @@ import type { EnvoyFilterDocument, FilterRef } from './envoy-filter.ts';
 import { filterName } from './filter-name.ts';
 import { governedIn, type Governed, type HeldAddress } from './governed.ts';
 import { heldAddresses } from './held-addresses.ts';
-import { keptDocument, stillTheirs, takenPlaces, type Holders, type TakenPlaces } from './kept-filters.ts';
+import {
+  isGoing,
+  keptDocument,
+  stillTheirs,
+  takenPlaces,
+  type Holders,
+  type TakenPlaces,
+} from './kept-filters.ts';
 import { makeFilter } from './made-filter.ts';
 import { placeSecrets } from './secrets.ts';
 
@@ -32,8 +39,8 @@ export interface IstioOptions extends MeshRights {
   readonly present?: (filter: FilterRef) => unknown;
   /** Those that are there and whose object can't be read: of it no plan is known. */
   readonly unread?: readonly UnreadFilter[];
-  /** Whose an address is now, for hosts that keep what they had. */
-  readonly holders?: Holders;
+  /** Whose an address is now, for hosts that keep what they had; undefined: that is not known. */
+  readonly holders?: Holders | undefined;
 }
 
 export interface UnreadFilter extends FilterRef {
@@ -178,6 +185,7 @@ function keep(
   outcome: Outcome,
 ): void {
   const spec = options.present?.(filter);
+  if (isGoing(spec)) return;
   const left = stillTheirs(filter, owner, spec, { ...options, taken });
   const document = left === spec ? undefined : keptDocument(filter, owner, left);
   if (document !== undefined) outcome.write.push(document);

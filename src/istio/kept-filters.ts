@@ -35,7 +35,7 @@ export function takenPlaces(governed: readonly Governed[]): TakenPlaces {
 }
 
 export interface Keeping {
-  readonly holders?: Holders;
+  readonly holders?: Holders | undefined;
   readonly rootNamespace: string;
   /** In the namespace of the EnvoyFilter. */
   readonly taken: TakenPlaces;
@@ -81,9 +81,15 @@ export function keptDocument(
     // It was written as one; what somebody may have made of it since is held to the invariants.
     spec: spec as EnvoyFilterBody['spec'],
   };
-  const carriesOut = list(body.spec.configPatches).some(({ applyTo }) => applyTo !== 'CLUSTER');
-  if (!carriesOut || violationsOf(body, new Set()).length > 0) return undefined;
+  if (list(map(spec)['configPatches']).length === 0 || isGoing(spec)) return undefined;
+  if (violationsOf(body, new Set()).length > 0) return undefined;
   return { namespace: filter.namespace, name: filter.name, owner, body };
+}
+
+/** It has clusters alone, for connections that are being drained. */
+export function isGoing(spec: unknown): boolean {
+  const patches = list(map(spec)['configPatches']);
+  return patches.length > 0 && patches.every(({ applyTo }) => applyTo === 'CLUSTER');
 }
 
 interface KeptPlace {

@@ -28,12 +28,12 @@ function listening(name: string): RedisService {
 
 interface Kept {
   readonly change: (changes: Partial<ObjectChanges>) => void;
-  /** Whether RedisDestinations can be read. */
-  readonly guess: (isGuessed: boolean) => void;
+  /** What could never be read. */
+  readonly guess: (kind: 'RedisDestination' | 'Service' | undefined) => void;
   /** Names of RedisServices at the API server that can't be read. */
   readonly unread: Set<string>;
   /** Resolves once the EnvoyFilter of that object has that text somewhere, or is not there. */
-  readonly has: (name: string, hint: RegExp | undefined) => Promise<string>;
+  readonly has: (name: string, hint: RegExp | undefined, key?: string) => Promise<string>;
 }
 
 /** Closed when the test ends. */
@@ -41,7 +41,7 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
   const api = new FilterStore();
   const planner = new Planner();
   const unread = new Set<string>();
-  let isGuessed = false;
+  let guessedKind: 'RedisDestination' | 'Service' | undefined;
   let world = World.empty({ clusterDomain: 'cluster.local', completeNamespaces: 'all', withIstio: true });
   const apply = (changes: Partial<ObjectChanges>): void => {
     const next = world.apply({ set: [], deleted: [], ...changes });
@@ -60,10 +60,10 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
     object: undefined,
   });
   const keeper = keepMesh({
-    settings: { ...ISTIO_DEFAULTS, drainMs: 50 },
+    settings: { ...ISTIO_DEFAULTS, allowedNamespaces: ['shop'], drainMs: 50 },
     cluster: {
       api,
-      guessesIn: () => (isGuessed ? 'a test' : undefined),
+      guessed: (kind) => (kind === guessedKind ? 'a test' : undefined),
       own: () => [...planner.plans().map(({ origin }) => origin.name), ...unread].map(known),
     },
     namespaces: [],
@@ -76,26 +76,25 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
     metrics: new Registry(),
   });
   t.after(() => keeper.close());
-  const textOf = (name: string): string =>
-    JSON.stringify(api.filters.get(`redis/redpilot-${name}`)?.spec) ?? '';
+  const textOf = (key: string): string => JSON.stringify(api.filters.get(key)?.spec) ?? '';
   return {
     unread,
-    guess: (is) => {
-      isGuessed = is;
+    guess: (kind) => {
+      guessedKind = kind;
       keeper.wake();
     },
     change: (changes) => {
       apply(changes);
       keeper.wake();
     },
-    has: (name, hint) =>
+    has: (name, hint, key = `redis/redpilot-${name}`) =>
       eventually(
         `${name} with ${String(hint)}`,
         () => {
-          const text = textOf(name);
+          const text = textOf(key);
           return (hint === undefined ? text === '' : hint.test(text)) ? `${text}.` : undefined;
         },
-        { deadlineMs: 30_000, seen: () => textOf(name) },
+        { deadlineMs: 30_000, seen: () => textOf(key) },
       ),
   };
 }
@@ -134,7 +133,7 @@ test('without the RedisDestinations nothing is written anew, and nothing is take
   const sessions = { ...listening('sessions'), annotations: NO_ANNOTATIONS };
   const { change, guess, has } = keep(t, [listening('cache'), at('cache', VIPS.cache), sessions]);
   const before = await has('cache', /redpilot_127/);
-  guess(true);
+  guess('RedisDestination');
   change({ set: [{ ...listening('cache'), opTimeoutMs: 7_000 }, at('sessions', VIPS.rival)] });
   // A change of something else passes through all of it.
   const deleted = [{ kind: 'Service', namespace: 'redis', name: 'cache' }] as const;
@@ -142,8 +141,31 @@ test('without the RedisDestinations nothing is written anew, and nothing is take
   const stripped = await has('cache', /^((?!10\.96\.0\.1_6379).)+$/);
   assert.doesNotMatch(stripped, /"7s"/);
   await has('sessions', undefined);
-  guess(false);
+  guess(undefined);
   await has('cache', /"7s"/);
   await has('sessions', /10\.96\.0\.2_6379/);
   assert.match(before, /"5s"/);
+});
+
+test('without the Services no place is taken for one that is lost', async (t) => {
+  const { change, guess, has } = keep(t, [
+    redisService({
+      name: 'cache',
+      hosts: ['cache'],
+      rules: [],
+      annotations: { ...NO_ANNOTATIONS, istioNamespaces: ['shop'] },
+    }),
+    at('cache', VIPS.cache),
+    listening('rival'),
+  ]);
+  await has('cache', /10\.96\.0\.1_6379/, 'shop/redpilot.redis.cache');
+  guess('Service');
+  // A change of something else passes through all of it.
+  const deleted = [{ kind: 'Service', namespace: 'redis', name: 'cache' }] as const;
+  change({ deleted, set: [at('rival', VIPS.rival)] });
+  await has('rival', /10\.96\.0\.2_6379/);
+  await has('cache', /10\.96\.0\.1_6379/, 'shop/redpilot.redis.cache');
+  guess(undefined);
+  await has('cache', undefined, 'shop/redpilot.redis.cache');
+  await has('cache', /10\.96\.0\.1_6379/);
 });

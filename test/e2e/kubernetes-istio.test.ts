@@ -182,10 +182,19 @@ test('EnvoyFilters follow the objects', async (t) => {
     const namespace = await place();
     await programmed(namespace, 'WrittenToIstio');
     const { metadata } = await written(namespace);
+    const before = await ask<{ readonly spec: { readonly clusterIP: string } }>(
+      'services',
+      namespace,
+      'cache',
+    );
     await remove('services', namespace);
     await programmed(namespace, 'LastGoodKept');
     await written(await place());
     assert.equal((await filter(namespace))?.metadata.resourceVersion, metadata.resourceVersion);
+    // Until the cluster gives its address to another.
+    const other = service(namespace, 'other', 6379) as { readonly spec: object };
+    await kube.put({ ...other, spec: { ...other.spec, clusterIP: before?.spec.clusterIP } });
+    await eventually('it is gone', async () => ((await filter(namespace)) === undefined ? true : undefined));
   });
 
   await t.test(

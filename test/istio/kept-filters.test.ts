@@ -211,3 +211,13 @@ test("an address that a ServiceEntry says is that of a Service is its host's as 
   mesh.follow([], UNREAD);
   assert.deepEqual(mesh.places(), { [OWN]: `${VIP}_6379` });
 });
+
+test('one that has clusters alone is just going, and is not kept', () => {
+  const mesh = new Mesh();
+  mesh.follow([EVERYWHERE, at('cache', VIP)]);
+  for (const [key, spec] of mesh.there) {
+    const { configPatches } = spec as { readonly configPatches: readonly { readonly applyTo: string }[] };
+    mesh.there.set(key, { configPatches: configPatches.filter(({ applyTo }) => applyTo === 'CLUSTER') });
+  }
+  assert.deepEqual(mesh.follow(['cache']).keep, []);
+});

@@ -48,8 +48,8 @@ export interface KubernetesSource {
   waitingFor(): string | undefined;
   /** RedisServices and RedisDestinations as the API server has them, bad ones too. */
   own(): Iterable<KnownObject>;
-  /** Why what the RedisDestinations of a namespace say is not known, so that none is a guess; undefined: it is. */
-  guessesIn(namespace: string): string | undefined;
+  /** Why it is a guess that a kind has no objects in a namespace (undefined: in some); undefined where it is none. */
+  guessed(kind: 'RedisDestination' | 'Service', namespace: string | undefined): string | undefined;
   close(): Promise<void>;
 }
 
@@ -137,11 +137,11 @@ class Source implements KubernetesSource {
     return this.#objects.own();
   }
 
-  guessesIn(namespace: string): string | undefined {
+  guessed(kind: 'RedisDestination' | 'Service', namespace: string | undefined): string | undefined {
     return this.#collections.find(
       (one) =>
-        one.what.kind === 'RedisDestination' &&
-        (one.namespace ?? namespace) === namespace &&
+        one.what.kind === kind &&
+        (namespace === undefined || one.namespace === undefined || one.namespace === namespace) &&
         one.state === 'forbidden' &&
         !one.wasListed,
     )?.why;
@@ -246,7 +246,7 @@ class Source implements KubernetesSource {
   /** Without them an object may lack the password, the certificates and the mode that they say. */
   #guesses(): readonly Diagnostic[] {
     return [...this.#objects.own()].flatMap(({ kind, namespace, name }): readonly Diagnostic[] => {
-      const why = kind === 'RedisService' ? this.guessesIn(namespace) : undefined;
+      const why = kind === 'RedisService' ? this.guessed('RedisDestination', namespace) : undefined;
       if (why === undefined) return [];
       const message = `RBAC forbids to read RedisDestinations, so passwords, TLS and modes that they say are not known; grant it (${why})`;
       const object = { kind, namespace, name };
