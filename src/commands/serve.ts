@@ -132,7 +132,7 @@ export function serveCommand(): Command {
     );
   return addTlsOptions(command, 'this server; read again when it changes', 'Envoys').action(
     async (options: ServeOptions, command: Command) => {
-      const log = createLog(String(command.opts()['logLevel']));
+      const log = createLog(String(command.opts()['logLevel']), 'apart');
       const tls = tlsFiles(command, options);
       for (const { reason, message } of tellNewer(options.istioEnvoyVersion)) log.warn({ reason }, message);
       if (options.adminTls && tls === undefined)
