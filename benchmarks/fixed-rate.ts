@@ -41,7 +41,9 @@ export async function runAtFixedRate(port: number, load: FixedRate): Promise<See
   const answered = times.length;
   const took = performance.now() - begin;
   for (const client of clients) client.close();
-  if (answered < sent) throw new Error(`${sent - answered} of ${sent} GETs at a fixed rate have no answer`);
+  if (answered < sent) {
+    throw new Error(`${sent - answered} of ${sent} GETs have no answer; --rate gives fewer a second`);
+  }
   const sorted = Float64Array.from(times.slice(warmUp)).sort();
   const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
   return { commands: answered, perSecond: (answered / took) * 1_000, p50: at(0.5), p99: at(0.99) };

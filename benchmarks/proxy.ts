@@ -24,8 +24,6 @@ import {
 
 const FIXED_PER_SECOND = 20_000;
 const FIXED_SECONDS = 2;
-/** Of what the slowest target bears when it is asked as fast as it answers. */
-const BEARABLE = 0.6;
 
 /**
  * `--rounds N` (7), `--full` for 500 clients and 4 KiB too, `--only GET,SET,fixed`, `--pipelines 1,16`, `--rate N` for the
@@ -54,14 +52,13 @@ export async function run(args: readonly string[]): Promise<void> {
     const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
     await startTargets(targets, seed, (option('--without') ?? '').split(','), flags);
     for (const bytes of choice.bytes) {
-      let slowest = Infinity;
       for (const target of targets) {
         say(`warming up ${target.name}, ${bytes} B`);
-        slowest = Math.min(slowest, (await warmUp(target.port, bytes)).perSecond);
+        await warmUp(target.port, bytes);
       }
       const loads = closedLoads({ ...choice, bytes: [bytes] });
       if (only.includes('fixed') && bytes === 3)
-        loads.push(fixedLoad(rateOf(option('--rate'), slowest), FIXED_SECONDS));
+        loads.push(fixedLoad(Number(option('--rate') ?? FIXED_PER_SECOND), FIXED_SECONDS));
       await measureRounds(targets, loads, rounds, rows);
     }
     for (const { name, process } of targets) rows.memory.set(name, await memoryMib(process.pid));
@@ -117,12 +114,6 @@ async function measureRounds(
       }
     }
   }
-}
-
-/** In steps that are easy to name. */
-function rateOf(asked: string | undefined, slowest: number): number {
-  if (asked !== undefined) return Number(asked);
-  return Math.min(FIXED_PER_SECOND, Math.max(500, Math.floor((BEARABLE * slowest) / 500) * 500));
 }
 
 async function answers(port: number): Promise<true> {
