@@ -43,6 +43,8 @@ export interface MeshOptions {
   ) => Wanted;
   /** How long clusters stay that nothing routes to any more. */
   readonly drainMs: number;
+  /** How long what could not be remembered, or removed, waits to be looked at again. */
+  readonly againMs?: number | undefined;
   readonly priority: number;
   /** Takes passwords out of what is told. */
   readonly redact: (text: string) => string;
@@ -104,11 +106,12 @@ export class MeshKeeper {
   constructor(options: MeshOptions) {
     this.#options = options;
     this.#retention = new ClusterRetention(options);
-    const { api, controlPlane, namespaces, log } = options;
+    const { api, controlPlane, namespaces, againMs, log } = options;
     const onChange = (): void => this.wake();
     const present = new PresentFilters({ api, controlPlane, namespaces, log, onChange });
     const onFailure = (): void => this.#retryLater();
-    this.#reach = new Reach({ api, namespace: controlPlane, present, log, onChange, onFailure });
+    const namespace = controlPlane;
+    this.#reach = new Reach({ api, namespace, againMs, present, log, onChange, onFailure });
     this.#present = present;
     this.#writes =
       options.metrics &&
@@ -206,7 +209,8 @@ export class MeshKeeper {
     for (const key of this.#written.keys()) {
       if (isForgotten(key, differences, this.#present)) this.#written.delete(key);
     }
-    const namespaces = [...differences.apply.keys()]
+    // What is just being written may be there already.
+    const namespaces = [...differences.apply.keys(), ...this.#busy.keys()]
       .map(namespaceOf)
       .filter((namespace) => this.#present.whyNotIn(namespace) === undefined);
     const reached = this.#reach.follow(mayWrite(), namespaces);

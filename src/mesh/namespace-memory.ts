@@ -4,7 +4,7 @@
  *
  * Whoever leads reads it first, and a namespace is written down before anything is written into it.
  */
-import { reasonOf } from '../sources/kubernetes/api-error.ts';
+import { ApiError, reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { isRefusal } from '../sources/kubernetes/memory.ts';
 
@@ -17,16 +17,26 @@ export interface NamespaceMemoryOptions {
   readonly log: { warn(message: string): void };
 }
 
+interface ConfigMap {
+  readonly metadata?: { readonly resourceVersion?: string };
+  readonly data?: { readonly namespaces?: string };
+}
+
 export class NamespaceMemory {
   readonly #options: NamespaceMemoryOptions;
+  readonly #path: string;
   #stored: ReadonlySet<string> | undefined;
+  /** Of the ConfigMap as it was read or written last; undefined: there was none. */
+  #version: string | undefined;
   /** Counts what has happened, so that an answer from before is of no use. */
   #turn = 0;
   #isBusy = false;
   #isRefused = false;
+  #isTold = false;
 
   constructor(options: NamespaceMemoryOptions) {
     this.#options = options;
+    this.#path = `/api/v1/namespaces/${options.namespace}/configmaps`;
   }
 
   /** undefined: not known, since another may have written it. */
@@ -39,62 +49,100 @@ export class NamespaceMemory {
     return this.#isBusy;
   }
 
+  /** It may not be read or written, so that what is stored here is not stored there. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
   forget(): void {
     this.#turn += 1;
     this.#stored = undefined;
   }
 
   async read(): Promise<void> {
-    const { api, namespace } = this.#options;
-    await this.#do(async () => {
-      const found = (await api.request(`/api/v1/namespaces/${namespace}/configmaps`, {
-        query: { fieldSelector: `metadata.name=${MEMORY}` },
-      })) as
-        | { readonly items?: readonly { readonly data?: { readonly namespaces?: string } }[] | null }
-        | undefined;
-      const text = found?.items?.[0]?.data?.namespaces ?? '';
-      return new Set(text.split('\n').filter((name) => name !== ''));
-    }, new Set());
+    await this.#do(new Set(), async () => {
+      const query = { fieldSelector: `metadata.name=${MEMORY}` };
+      const found = firstOf(await this.#options.api.request(this.#path, { query }));
+      this.#isRefused = false;
+      const names = (found?.data?.namespaces ?? '').split('\n').filter((name) => name !== '');
+      return { stored: new Set(names), version: found?.metadata?.resourceVersion };
+    });
   }
 
-  /** Replaces what was stored. */
+  /** Replaces what was read or written last; what was not read, or is another's by now, is not written over. */
   async write(namespaces: ReadonlySet<string>): Promise<void> {
+    // What is not to be remembered is forgotten at any time from here on.
+    this.#stored = new Set([...(this.#stored ?? [])].filter((namespace) => namespaces.has(namespace)));
+    await this.#do(namespaces, async () => {
+      if (this.#isRefused) return { stored: namespaces, version: undefined };
+      const found = await this.#replace([...namespaces].sort().join('\n'));
+      return { stored: found && namespaces, version: found?.metadata?.resourceVersion };
+    });
+  }
+
+  /** undefined: it is another one by now. */
+  async #replace(text: string): Promise<ConfigMap | undefined> {
     const { api, namespace } = this.#options;
-    await this.#do(async () => {
-      await api.request(`/api/v1/namespaces/${namespace}/configmaps/${MEMORY}`, {
-        method: 'PATCH',
-        query: { fieldManager: 'redpilot', force: 'true' },
-        contentType: 'application/apply-patch+yaml',
-        body: {
-          apiVersion: 'v1',
-          kind: 'ConfigMap',
-          metadata: { name: MEMORY, namespace, labels: { 'app.kubernetes.io/part-of': 'redpilot' } },
-          data: { namespaces: [...namespaces].sort().join('\n') },
-        },
-      });
-      return namespaces;
-    }, namespaces);
+    const version = this.#version;
+    const labels = { 'app.kubernetes.io/part-of': 'redpilot' };
+    const metadata = { name: MEMORY, namespace, labels, resourceVersion: version };
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { namespaces: text } };
+    const query = { fieldManager: 'redpilot' };
+    try {
+      return (await (version === undefined
+        ? api.request(this.#path, { method: 'POST', query, body })
+        : api.request(`${this.#path}/${MEMORY}`, {
+            method: 'PATCH',
+            query,
+            contentType: 'application/merge-patch+json',
+            body,
+          }))) as ConfigMap;
+    } catch (error) {
+      const status = error instanceof ApiError ? error.status : 0;
+      if (status === 409 || (status === 404 && version !== undefined)) return undefined;
+      throw error;
+    }
   }
 
   /** Who may not have a memory goes on without one; who gets no answer waits for one. */
-  async #do(ask: () => Promise<ReadonlySet<string>>, without: ReadonlySet<string>): Promise<void> {
+  async #do(
+    without: ReadonlySet<string>,
+    ask: () => Promise<{
+      readonly stored: ReadonlySet<string> | undefined;
+      readonly version: string | undefined;
+    }>,
+  ): Promise<void> {
     this.#isBusy = true;
     const turn = (this.#turn += 1);
-    const settle = (stored: ReadonlySet<string>): void => {
-      if (turn === this.#turn) this.#stored = stored;
-    };
     try {
-      settle(await ask());
+      const { stored, version } = await ask();
+      if (turn !== this.#turn) return;
+      this.#stored = stored;
+      this.#version = version;
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      settle(without);
-      if (!this.#isRefused)
-        this.#options.log.warn(
-          `ConfigMap ${this.#options.namespace}/${MEMORY} can't be read or written, so EnvoyFilters stay in namespaces that are followed no longer (${reasonOf(error)})`,
-        );
       this.#isRefused = true;
+      if (turn === this.#turn) this.#stored = without;
+      this.#tellRefusal(reasonOf(error));
     } finally {
       this.#isBusy = false;
     }
   }
+
+  #tellRefusal(why: string): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const { namespace, log } = this.#options;
+    log.warn(
+      `ConfigMap ${namespace}/${MEMORY} can't be read or written, so EnvoyFilters stay in namespaces that are followed no longer; ` +
+        `grant it (manifests/control-plane/rbac.yaml): ${why}`,
+    );
+  }
+}
+
+/** undefined: there is none. An answer that is no list must not pass for an empty one. */
+function firstOf(answer: unknown): ConfigMap | undefined {
+  const { items } = (answer ?? {}) as { readonly items?: readonly ConfigMap[] | null };
+  if (items !== null && !Array.isArray(items)) throw new ApiError(0, 'NoList', 'the answer is not a list');
+  return items?.[0];
 }

@@ -7,10 +7,11 @@ import { selectorOf } from './manifest.ts';
 import { MEMORY, NamespaceMemory, type NamespaceMemoryOptions } from './namespace-memory.ts';
 import type { PresentFilters } from './present-filters.ts';
 
-/** Somebody may have taken things into their own hands, and the ConfigMap away. */
+/** Somebody may have taken things into their own hands, and the ConfigMap away; or have given the right to read it. */
 const AGAIN_MS = 60_000;
 
 export interface ReachOptions extends NamespaceMemoryOptions {
+  readonly againMs?: number | undefined;
   readonly present: PresentFilters;
   /** More may be written, or less is left. */
   readonly onChange: () => void;
@@ -79,12 +80,12 @@ export class Reach {
     for (const namespace of stored) if (present.whyUnknownIn(namespace) !== undefined) needed.add(namespace);
     const isMore = [...needed].some((namespace) => !stored.has(namespace));
     if (isMore || left.some((namespace) => !needed.has(namespace))) void this.#do(this.#memory.write(needed));
-    else if (left.length > 0) {
+    else if (left.length > 0 || this.#memory.isRefused) {
       this.#again ??= setTimeout(() => {
         this.#again = undefined;
         this.#memory.forget();
         this.#options.onChange();
-      }, AGAIN_MS);
+      }, this.#options.againMs ?? AGAIN_MS);
     }
   }
 

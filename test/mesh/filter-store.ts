@@ -3,6 +3,11 @@ import type { PresentFilter } from '../../src/mesh/manifest.ts';
 import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
 import type { ApiRequest, Lines } from '../../src/sources/kubernetes/api-server.ts';
 
+interface ConfigMap {
+  readonly metadata: { readonly name?: string; readonly resourceVersion?: string };
+  readonly data: Readonly<Record<string, string>>;
+}
+
 export class FilterStore {
   /** By `NAMESPACE/NAME`. */
   readonly filters = new Map<string, PresentFilter>();
@@ -12,11 +17,14 @@ export class FilterStore {
   readonly writes: string[] = [];
   /** Asked before each request with the same words; of a list with `GET NAMESPACE/`. */
   refuse: (what: string) => ApiError | undefined = () => undefined;
+  /** A write is done once this has resolved; asked with the same words. */
+  hold: (what: string) => Promise<void> | undefined = () => undefined;
   /** What an admission webhook says of each write. */
   warning: string | undefined;
   /** What is made of a spec. */
   storeAs: (spec: unknown) => unknown = (spec) => spec;
   #version = 0;
+  readonly #versions = new WeakMap<object, string>();
 
   async request(path: string, options: ApiRequest = {}): Promise<unknown> {
     const { method = 'GET', body, onWarning } = options;
@@ -27,6 +35,7 @@ export class FilterStore {
     if (method !== 'GET') this.writes.push(`${method} ${key}`);
     const refusal = this.refuse(`${method} ${key}`);
     if (refusal !== undefined) throw refusal;
+    if (method !== 'GET') await this.hold(`${method} ${key}`);
     if (isConfigMap) return this.#configMap(method, name, body);
     if (method === 'GET' && name === '') {
       const items = [...this.filters.values()].filter(
@@ -63,11 +72,23 @@ export class FilterStore {
   }
 
   #configMap(method: string, name: string, body: unknown): unknown {
-    if (method === 'PATCH') {
-      const { data } = body as { readonly data: Readonly<Record<string, string>> };
-      this.configMaps.set(name, data);
-      return {};
+    if (method === 'GET') {
+      const items = [...this.configMaps.values()].map((data) => ({
+        metadata: { resourceVersion: this.#versions.get(data) },
+        data,
+      }));
+      return { items };
     }
-    return { items: [...this.configMaps.values()].map((data) => ({ data })) };
+    const { metadata, data } = body as ConfigMap;
+    const found = this.configMaps.get(metadata.name ?? name);
+    if (method === 'POST' && found !== undefined) throw new ApiError(409, 'AlreadyExists', 'it exists');
+    if (method === 'PATCH' && found === undefined) throw new ApiError(404, 'NotFound', 'not found');
+    if (method === 'PATCH' && metadata.resourceVersion !== this.#versions.get(found ?? {}))
+      throw new ApiError(409, 'Conflict', 'it was changed');
+    this.#version += 1;
+    const now = { ...data };
+    this.#versions.set(now, String(this.#version));
+    this.configMaps.set(metadata.name ?? name, now);
+    return { metadata: { resourceVersion: String(this.#version) }, data: now };
   }
 }

@@ -66,6 +66,7 @@ export function keepMesh(
     controlPlane: 'redpilot',
     namespaces,
     drainMs: 100,
+    againMs: 200,
     priority: 10,
     rootNamespace: 'istio-system',
     mayWrite: () => state.isLeader,

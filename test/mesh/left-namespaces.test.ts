@@ -35,7 +35,7 @@ const keysOf = ({ filters }: FilterStore): string => [...filters.keys()].sort().
 test('a namespace is written down before anything is written into it', async (t) => {
   const { api } = keepMesh(t, [OWN, IN_SHOP], ['redis', 'shop', 'unused']);
   await eventually('two EnvoyFilters', () => (api.filters.size === 2 ? true : undefined));
-  assert.deepEqual(api.writes[0], 'PATCH configmap redpilot-istio');
+  assert.deepEqual(api.writes[0], 'POST configmap ');
   assert.equal(api.writes.filter((what) => what.includes('configmap')).length, 1);
   assert.equal(remembered(api), 'redis\nshop');
 });
@@ -141,4 +141,85 @@ test('who leads anew asks what another has written meanwhile', async (t) => {
   keeper.wake();
   await eventually('ours gone', () => (remembered(api) === 'redis' ? true : undefined));
   assert.equal(keysOf(api), 'redis/redpilot-cache shop/foreign');
+});
+
+test('what could not be read is not written over, and counts again once it can be', async (t) => {
+  const api = await formerly(t);
+  api.refuse = (asked) => (asked === 'GET configmap ' ? FORBIDDEN : undefined);
+  const { want } = now(t, api);
+  want(OWN, documentOf('redis/redpilot-another'));
+  await eventually('it goes on', () => (api.filters.has('redis/redpilot-another') ? true : undefined));
+  assert.equal(remembered(api), 'redis\nshop');
+  api.refuse = () => undefined;
+  await eventually('forgotten', () => (remembered(api) === 'redis' ? true : undefined));
+  assert.equal(keysOf(api), 'redis/redpilot-another redis/redpilot-cache shop/foreign');
+});
+
+test('what could not be written is, once it can be', async (t) => {
+  const api = new FilterStore();
+  api.refuse = (asked) => (asked === 'POST configmap ' ? FORBIDDEN : undefined);
+  keepMesh(t, [OWN], ['redis'], api);
+  await eventually('it goes on', () => (api.filters.size === 1 ? true : undefined));
+  api.refuse = () => undefined;
+  await eventually('it is written', () => (remembered(api) === 'redis' ? true : undefined));
+});
+
+test('an answer that is no list is no memory that is empty', async (t) => {
+  const api = await formerly(t);
+  const request = api.request.bind(api);
+  let isBroken = true;
+  api.request = async (path, options) =>
+    isBroken && path.endsWith('/configmaps') && options?.method === undefined ? {} : request(path, options);
+  const { lines } = now(t, api);
+  await eventually('it is told', () => lines.find((line) => line.includes('the answer is not a list')));
+  isBroken = false;
+  await eventually('forgotten', () => (remembered(api) === 'redis' ? true : undefined));
+  assert.equal(keysOf(api), 'redis/redpilot-cache shop/foreign');
+});
+
+/** Writes with those words are done when `release` is called. */
+function holding(api: FilterStore, what: string): { readonly reached: () => boolean; release: () => void } {
+  let isReached = false;
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  api.hold = (asked) => {
+    if (asked !== what) return undefined;
+    isReached = true;
+    return held;
+  };
+  return { reached: () => isReached, release };
+}
+
+test('what one that leads no longer still writes takes nothing from what the next has written', async (t) => {
+  const api = await formerly(t);
+  const first = now(t, api);
+  const { reached, release } = holding(api, 'PATCH configmap redpilot-istio');
+  await eventually('it is about to forget', () => (reached() ? true : undefined));
+  first.state.isLeader = false;
+  api.hold = () => undefined;
+  keepMesh(t, [OWN, IN_SHOP, documentOf('pay/redpilot.redis.cache')], ['redis', 'shop', 'pay'], api);
+  await eventually('its own', () => (remembered(api) === 'pay\nredis\nshop' ? true : undefined));
+  const { looks } = first.state;
+  release();
+  await eventually('a look', () => (first.state.looks > looks ? true : undefined));
+  assert.equal(remembered(api), 'pay\nredis\nshop');
+});
+
+test('into a namespace that is just being forgotten nothing is written', async (t) => {
+  const { api, want, state } = keepMesh(t, [OWN, IN_SHOP], ['redis', 'shop', 'pay']);
+  await eventually('two EnvoyFilters', () => (api.filters.size === 2 ? true : undefined));
+  want(OWN);
+  await eventually('one', () => (api.filters.size === 1 ? true : undefined));
+  const { reached, release } = holding(api, 'PATCH configmap redpilot-istio');
+  want(OWN, documentOf('pay/redpilot.redis.cache'));
+  await eventually('it is about to forget', () => (reached() ? true : undefined));
+  const { looks } = state;
+  want(OWN, IN_SHOP, documentOf('pay/redpilot.redis.cache'));
+  await eventually('a look', () => (state.looks > looks ? true : undefined));
+  assert.ok(!api.filters.has('shop/redpilot.redis.cache'));
+  release();
+  await eventually('written down', () => (remembered(api) === 'pay\nredis\nshop' ? true : undefined));
+  await eventually('written', () => (api.filters.size === 3 ? true : undefined));
 });
