@@ -3,7 +3,7 @@
  */
 import { Redis } from 'ioredis';
 
-import type { CommandEntry } from '../redis/command-spec.ts';
+import { isCommandEntry, type CommandEntry } from '../redis/command-spec.ts';
 import { Connector } from '../sources/observations/connector.ts';
 import { clientTlsOptions } from '../sources/observations/tls-options.ts';
 import type { NodeOptions } from './node.ts';
@@ -136,7 +136,8 @@ export async function describeAllCommands(
   const answer = await conversation?.ask([['COMMAND']]);
   if (answer === undefined || 'failure' in answer) return undefined;
   const [described] = answer.values;
-  return described as readonly CommandEntry[] | Error;
+  if (described instanceof Error) return described;
+  return Array.isArray(described) ? described.filter(isCommandEntry) : undefined;
 }
 
 /** COMMAND INFO: an entry for each name, null where it is not known; an Error where that is refused. */
@@ -147,5 +148,7 @@ export async function describeCommands(
   const answer = await conversation?.ask([['COMMAND', 'INFO', ...names]]);
   if (answer === undefined || 'failure' in answer) return undefined;
   const [described] = answer.values;
-  return described as readonly (CommandEntry | null)[] | Error;
+  if (described instanceof Error) return described;
+  if (!Array.isArray(described)) return undefined;
+  return described.map((entry) => (isCommandEntry(entry) ? entry : null));
 }

@@ -81,6 +81,20 @@ export type CommandEntry = readonly [
   subcommands?: readonly CommandEntry[],
 ];
 
+/** Whether a server has said that: what speaks Redis' protocol need not describe its commands as Redis does. */
+export function isCommandEntry(said: unknown): said is CommandEntry {
+  if (!Array.isArray(said)) return false;
+  const [name, arity, flags, first, last, step, , , keySpecs = [], subcommands = []] = said as unknown[];
+  return (
+    typeof name === 'string' &&
+    [arity, first, last, step].every((number) => Number.isInteger(number)) &&
+    Array.isArray(flags) &&
+    Array.isArray(keySpecs) &&
+    Array.isArray(subcommands) &&
+    subcommands.every(isCommandEntry)
+  );
+}
+
 /** A container (OBJECT, XGROUP…) takes keys and flags from its subcommands: those with keys agree on where they are. */
 export function specOfEntry(entry: CommandEntry): CommandSpec {
   const [name, arity, flags, , , , , , , subcommands = []] = entry;
@@ -133,8 +147,11 @@ function keySpecOf(fields: ReadonlyMap<string, unknown>): KeySpec | undefined {
 }
 
 function fieldsOf(flat: unknown): ReadonlyMap<string, unknown> {
-  const list = flat as readonly unknown[];
+  const list: readonly unknown[] = Array.isArray(flat) ? flat : [];
   return new Map(
-    Array.from({ length: list.length / 2 }, (_, index) => [String(list[2 * index]), list[2 * index + 1]]),
+    Array.from({ length: Math.floor(list.length / 2) }, (_, index) => [
+      String(list[2 * index]),
+      list[2 * index + 1],
+    ]),
   );
 }

@@ -3,8 +3,9 @@ import { test, type TestContext } from 'node:test';
 
 import { Redis } from 'ioredis';
 
+import { eventually } from '../../src/demo/eventually.ts';
 import { allCommands, KIND } from '../../src/redis/command-table.ts';
-import { planTo, proxyFor, serverThat, type Server } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
 
 const OURS = allCommands().filter(({ kind }) => kind !== KIND.refused).length;
 
@@ -56,6 +57,19 @@ test('COMMAND is our own table where Redis does not say', async (t) => {
   const { through } = await start(t, '-NOPERM it is denied\r\n');
   assert.equal(await through.call('COMMAND', 'COUNT'), OURS);
 });
+
+for (const said of ['+OK\r\n', '$-1\r\n', '*2\r\n*1\r\n+x\r\n+y\r\n', '*1\r\n*-1\r\n']) {
+  test(`a server that says ${JSON.stringify(said)} of its commands has none of its own`, async (t) => {
+    const redis = await serverThat(t, () => said);
+    const { port } = await proxyFor(t, planTo(redis.port));
+    const client = clientOf(t, port);
+    client.socket.write('COMMAND COUNT\r\njson.get a\r\nPING\r\n');
+    await eventually('the replies', () => client.got().endsWith('+PONG\r\n') || undefined, {
+      seen: () => client.got(),
+    });
+    assert.match(client.got(), new RegExp(`^:${OURS}\r\n-ERR [^\r]+\r\n\\+PONG\r\n$`));
+  });
+}
 
 test('what COMMAND says in words, Redis says', async (t) => {
   const { through } = await start(t, '*0\r\n');
