@@ -23,6 +23,8 @@ const FIRST_PENDING = 64;
 const MAX_UNREAD_BYTES = 1_048_576;
 /** What a client may send ahead while it waits for a blocking command. */
 const MAX_UNWORKED_BYTES = 1_048_576;
+/** A client of whose commands so much is kept, since no node can be asked, is looked at again when all are answered. */
+const MAX_KEPT_BYTES = 1_048_576;
 /** Longer replies that wait behind others are made one at a time. */
 const LONG_REPLY_BYTES = 16_384;
 /** As much leaves at once, whole or not. */
@@ -51,6 +53,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   isEnding = false;
   #hasHungUp = false;
   #isPaused = false;
+  /** What is kept of its commands, at least. */
+  #keptBytes = 0;
   #isHeld = false;
   #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
@@ -93,7 +97,13 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.replies.endBatch();
     // A client that waits is read from nevertheless: how else would we know that it has gone?
     // One that is ending is, too.
-    return this.isEnding || !this.#isPaused || (this.#isHeld && this.unworked() < MAX_UNWORKED_BYTES);
+    const isWaiting = this.#isHeld || this.#keptBytes > 0;
+    return this.isEnding || !this.#isPaused || (isWaiting && this.unworked() < MAX_UNWORKED_BYTES);
+  }
+
+  kept(bytes: number): void {
+    this.#keptBytes += bytes;
+    if (this.#keptBytes > MAX_KEPT_BYTES) this.#isPaused = true;
   }
 
   /** Nothing more is taken in; what was asked is answered, then the connection ends. */
@@ -182,6 +192,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
 
   #write(): void {
     this.replies.hasWhole = false;
+    if (this.replies.isEmpty) this.#keptBytes = 0;
     this.#output.flush(this.#writer);
     if (this.#afterAnswers !== null && this.replies.isEmpty) {
       const then = this.#afterAnswers;
@@ -252,6 +263,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #resume(): void {
     if (!this.#isPaused || this.#isHeld || this.isClosed || this.#congested !== null) return;
     if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
+    if (this.#keptBytes > MAX_KEPT_BYTES) return;
     this.#isPaused = false;
     this.proceed();
     this.replies.endBatch();

@@ -231,6 +231,10 @@ class Aggregate implements ReplySink {
     return this.session.isGone;
   }
 
+  kept(bytes: number): void {
+    this.session.kept(bytes);
+  }
+
   deliver(part: Request, bytes: Uint8Array, start: number, end: number): void {
     if (bytes[start] === MINUS) this.#error ??= Buffer.from(bytes.subarray(start, end));
     else if (bytes[start] === COLON) this.#sum += integerOf(bytes, start + 1);

@@ -354,6 +354,7 @@ export abstract class Upstream implements NodeOwner {
   ): void {
     this.#events.held += 1;
     giveOwnBytes(request, bytes, start, end);
+    request.sink!.kept?.(end - start);
     this.#held.push({
       request,
       generation: request.generation,
