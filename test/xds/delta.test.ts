@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { snapshotOf, type ShortType, type Spec, Talk, type Words } from './talk.ts';
+import { testFirstRequests } from './first-requests.ts';
+import { snapshotOf, type Spec, Talk } from './talk.ts';
 
 function delta(snapshot: Spec, drainMs = 10_000): Talk {
   return new Talk('delta', { snapshot, drainMs });
 }
 
-/** Rows of one request on a new stream. */
-const firstRequests: [says: string, type: ShortType, words: Words, expected: string[]][] = [
+testFirstRequests('delta', [
   ['nothing for clusters brings all', 'CDS', {}, ['CDS a@1 b@1']],
   ['"*" for clusters brings all', 'CDS', { subscribe: ['*'] }, ['CDS a@1 b@1']],
   ['nothing for listeners brings all', 'LDS', {}, ['LDS l@1']],
@@ -34,15 +34,7 @@ const firstRequests: [says: string, type: ShortType, words: Words, expected: str
     [],
   ],
   ['known endpoints are sent though equal', 'EDS', { subscribe: ['a'], known: { a: '1' } }, ['EDS a@1']],
-];
-
-for (const [says, type, words, expected] of firstRequests) {
-  test(`delta, first request: ${says}`, () => {
-    const talk = delta({ CDS: 'a@1 b@1', EDS: 'a@1 b@1', LDS: 'l@1' });
-    assert.deepEqual(talk.ask(type, words), expected);
-    assert.deepEqual(talk.said(), []);
-  });
-}
+]);
 
 test('delta: nothing is said before there is a snapshot, and an empty one is told to a client that starts', () => {
   const talk = new Talk('delta');

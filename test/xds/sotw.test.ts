@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { type ShortType, type Spec, Talk, type Words } from './talk.ts';
+import { testFirstRequests } from './first-requests.ts';
+import { type ShortType, type Spec, Talk } from './talk.ts';
 
 function world(snapshot: Spec, drainMs = 10_000): Talk {
   return new Talk('state of the world', { snapshot, drainMs });
@@ -14,7 +15,7 @@ function versionOf(type: ShortType, list: string): string {
   return talk.last(type).content.version;
 }
 
-const firstRequests: [says: string, type: ShortType, words: Words, expected: string[]][] = [
+testFirstRequests('state of the world', [
   ['nothing for clusters brings all', 'CDS', {}, ['CDS a@1 b@1']],
   ['"*" for clusters brings all', 'CDS', { names: ['*'] }, ['CDS a@1 b@1']],
   ['nothing for listeners brings all', 'LDS', {}, ['LDS l@1']],
@@ -39,15 +40,7 @@ const firstRequests: [says: string, type: ShortType, words: Words, expected: str
     { names: ['a'], version: versionOf('CDS', 'a@1') },
     ['CDS a@1'],
   ],
-];
-
-for (const [says, type, words, expected] of firstRequests) {
-  test(`state of the world, first request: ${says}`, () => {
-    const talk = world({ CDS: 'a@1 b@1', EDS: 'a@1 b@1', LDS: 'l@1' });
-    assert.deepEqual(talk.ask(type, words), expected);
-    assert.deepEqual(talk.said(), []);
-  });
-}
+]);
 
 test('state of the world: a client that was told nothing because it knew all gets the next change', () => {
   const talk = world({ CDS: 'a@1' });
