@@ -51,6 +51,7 @@ function reasonOf(error: unknown, hasTls: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'ECONNREFUSED') return `nothing listens there; ${ADDRESS_HINT}`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the name is not known; ${ADDRESS_HINT}`;
   if (code === 'ECONNRESET')
     return `the connection was closed; ${ADDRESS_HINT} (xDS and Redis have others)${hasTls ? '' : '; with serve --admin-tls it needs --tls-ca, --tls-cert and --tls-key'}`;
   // Whatever of HTTP it is that the parser misses.

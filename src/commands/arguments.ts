@@ -23,8 +23,20 @@ export function parseAddress(text: string): HostAndPort {
   return { host, port };
 }
 
-export function addressOption(flags: string, description: string, byDefault: string): Option {
-  return new Option(flags, description).argParser(parseAddress).default(parseAddress(byDefault), byDefault);
+/** Of what runs already: there nobody takes a free port. */
+export function parseRemote(text: string): HostAndPort {
+  const address = parseAddress(text);
+  if (address.port === 0) throw new InvalidArgumentError('write the port that it listens on, 1 to 65535');
+  return address;
+}
+
+export function addressOption(
+  flags: string,
+  description: string,
+  byDefault: string,
+  parse = parseAddress,
+): Option {
+  return new Option(flags, description).argParser(parse).default(parse(byDefault), byDefault);
 }
 
 /** Gathers an option that may be repeated, or may name several values at once. */

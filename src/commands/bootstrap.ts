@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { secretFiles, type SidecarTls } from '../envoy/bootstrap-tls.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { parseAddress, parseBind, parseHosts, parseNamespace, parseNodeId } from './arguments.ts';
+import { parseRemote, parseBind, parseHosts, parseNamespace, parseNodeId } from './arguments.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 interface Options extends TlsArguments {
@@ -31,7 +31,7 @@ const ADVISED_DRAIN_SECONDS = 30;
 export function bootstrapCommand(): Command {
   const command = new Command('bootstrap')
     .description('write an Envoy bootstrap (JSON) that connects to the control plane')
-    .requiredOption('--xds-address <host:port>', 'the control plane, as this Envoy reaches it', parseAddress)
+    .requiredOption('--xds-address <host:port>', 'the control plane, as this Envoy reaches it', parseRemote)
     .requiredOption('--node-id <id>', 'the name of this Envoy', parseNodeId)
     .option(
       '--namespace <namespace>',
@@ -55,7 +55,7 @@ export function bootstrapCommand(): Command {
     .option(
       '--envoy-admin <host:port>',
       "Envoy's own admin; without it a Unix socket, out of the applications' reach",
-      parseAddress,
+      parseRemote,
     )
     .option('--file <path>', 'write it there instead of on standard output; needed with TLS');
   return addTlsOptions(
@@ -131,6 +131,6 @@ function adminSocketPath(nodeId: string): string {
 
 function parseSeconds(text: string): number {
   if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
-    throw new InvalidArgumentError('write a whole number of seconds above 0');
+    throw new InvalidArgumentError('write a whole number of seconds, 1 to 999999');
   return Number(text);
 }

@@ -26,7 +26,11 @@ const CA_DAYS = 3_650;
 export function certsCommand(): Command {
   return new Command('certs')
     .description('make a certificate authority, and certificates for the control plane and its Envoys')
-    .requiredOption('--out <folder>', 'where to write them; an authority that is there is used again')
+    .requiredOption(
+      '--out <folder>',
+      'where to write them; an authority that is there is used again',
+      parseFolder,
+    )
     .option(
       '--namespace <namespace>',
       'a namespace whose Envoys get a certificate; may be repeated (default: default)',
@@ -80,6 +84,11 @@ async function secretsOfCluster(): Promise<ClusterSecrets> {
     fetchAuthority: (folder) => fetchAuthority(api, namespace, folder),
     applySecrets: (folder, namespaces) => applySecrets(api, namespace, folder, namespaces),
   };
+}
+
+function parseFolder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('write the path of a folder');
+  return text;
 }
 
 function parseHost(text: string): string {

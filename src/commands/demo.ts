@@ -17,7 +17,7 @@ import { bootstrap } from '../envoy/bootstrap.ts';
 import { Proxy } from '../proxy/proxy.ts';
 import { readFiles } from '../sources/files/read.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { parseAddress } from './arguments.ts';
+import { parseRemote } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
 import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
 import { translateObjects } from './translate-objects.ts';
@@ -59,16 +59,12 @@ export function demoCommand(): Command {
     .option(
       '--redis <host:port>',
       'a node of a Redis Cluster that runs already: start no servers',
-      parseAddress,
+      parseRemote,
     )
-    .option('--envoy <host:port>', 'with --redis: where its Envoy listens for applications', parseAddress)
-    .option('--envoy-admin <host:port>', "with --redis: that Envoy's admin", parseAddress)
-    .option(
-      '--proxy <host:port>',
-      'with --redis: where redpilot proxy listens for applications',
-      parseAddress,
-    )
-    .option('--proxy-admin <host:port>', "with --redis: that proxy's admin", parseAddress)
+    .option('--envoy <host:port>', 'with --redis: where its Envoy listens for applications', parseRemote)
+    .option('--envoy-admin <host:port>', "with --redis: that Envoy's admin", parseRemote)
+    .option('--proxy <host:port>', 'with --redis: where redpilot proxy listens for applications', parseRemote)
+    .option('--proxy-admin <host:port>', "with --redis: that proxy's admin", parseRemote)
     .action(async (options: Options, command: Command) => {
       const running = runningServers(command, options);
       const sample = options.sample ?? relative(process.cwd(), SAMPLE);
@@ -101,6 +97,14 @@ export function demoCommand(): Command {
 /** Before anything is started: without a listener nobody would ever answer. */
 async function checkSample(sample: string): Promise<void> {
   const { objects, diagnostics } = await readFiles([sample]);
+  const own = objects.find(
+    ({ kind, namespace, name }) =>
+      kind !== 'RedisService' && `${namespace}/${name}` === 'redis/redis-cluster',
+  );
+  if (own !== undefined)
+    throw new Error(
+      `${sample}: the demo brings the ${own.kind} of its own Redis Cluster; leave out redis/redis-cluster`,
+    );
   const translated = translateObjects(objects);
   if (translated.plan.listeners.length > 0) return;
   for (const diagnostic of [...diagnostics, ...translated.diagnostics])

@@ -10,7 +10,7 @@ import { SecretText } from '../api/secret-text.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { reuse, sameContent } from '../plan/same-content.ts';
 import { planSingleUpstream, type SingleUpstream } from '../plan/single-upstream.ts';
-import type { Proxy } from '../proxy/proxy.ts';
+import { ListenProblems, type Proxy } from '../proxy/proxy.ts';
 import { watchRead } from '../tls/watch.ts';
 
 export interface Flags extends Pick<SingleUpstream, 'upstream' | 'mode' | 'reads' | 'readPolicy' | 'listen'> {
@@ -44,7 +44,11 @@ export async function followFlags(
     await proxy.update(plan);
   };
   const current = await read();
-  await carryOut(current);
+  await carryOut(current).catch((error: unknown) => {
+    if (error instanceof ListenProblems)
+      throw new Error(`${error.message}; give another address with --listen`, { cause: error });
+    throw error;
+  });
   const onProblem = (problem: string): void => log.error(`${problem}; the password before stays in force`);
   if (clientPasswordFile === undefined && upstreamPasswordFile === undefined)
     return { close: async () => {} };

@@ -17,6 +17,7 @@ import {
   parseHosts,
   parseNamespace,
   parseNodeId,
+  parseRemote,
 } from './arguments.ts';
 import { createLog } from './log.ts';
 import { countUpTo, durationBetween } from './numbers.ts';
@@ -58,7 +59,7 @@ export function proxyCommand(): Command {
     .description(
       'carry the routing out without Envoy: as a control plane says, from objects in files or in a cluster, or from flags alone',
     )
-    .option('--xds-address <host:port>', 'the control plane whose configuration is followed', parseAddress)
+    .option('--xds-address <host:port>', 'the control plane whose configuration is followed', parseRemote)
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
     .option(
       '--kubernetes',
@@ -88,7 +89,7 @@ export function proxyCommand(): Command {
       'with objects: do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
     )
     .addOption(clusterDomainOption())
-    .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parsePlace), 'UPSTREAM'))
+    .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parseServers), 'UPSTREAM'))
     .addOption(
       env(
         new Option('--mode <mode>', 'Redis Cluster, or plain servers').choices(['cluster', 'proxy']),
@@ -97,7 +98,9 @@ export function proxyCommand(): Command {
     )
     .addOption(
       env(
-        new Option('--reads <host:port>', 'with --mode proxy: the replicas, for reads').argParser(parsePlace),
+        new Option('--reads <host:port>', 'with --mode proxy: the replicas, for reads').argParser(
+          parseServers,
+        ),
         'READS',
       ),
     )
@@ -198,11 +201,12 @@ export function proxyCommand(): Command {
   );
 }
 
-function parsePlace(text: string): SocketAddress {
-  const { host, port } = parseAddress(text);
+function parseServers(text: string): SocketAddress {
+  const { host, port } = parseRemote(text);
   return { address: host, port };
 }
 
 function parseListen(text: string): SocketAddress {
-  return parsePlace(text.startsWith(':') ? `0.0.0.0${text}` : text);
+  const { host, port } = parseAddress(text.startsWith(':') ? `0.0.0.0${text}` : text);
+  return { address: host, port };
 }

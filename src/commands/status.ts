@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 import { formatAddress, syncTable, type NodeStatus } from '../xds/index.ts';
 import { askAdmin } from '../admin/ask-admin.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { addressOption } from './arguments.ts';
+import { addressOption, parseRemote } from './arguments.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 interface Options extends TlsArguments {
@@ -17,7 +17,14 @@ interface Options extends TlsArguments {
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('show the Envoys that are connected, and what each has acknowledged or refused')
-    .addOption(addressOption('--admin-address <host:port>', "the control plane's admin", '127.0.0.1:19000'))
+    .addOption(
+      addressOption(
+        '--admin-address <host:port>',
+        "the control plane's admin",
+        '127.0.0.1:19000',
+        parseRemote,
+      ),
+    )
     .addOption(
       new Option('-o, --output <format>', 'format of the output').choices(['table', 'json']).default('table'),
     )

@@ -8,7 +8,7 @@ import { redacted } from '../envoy/redaction.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import { readCertificates } from '../tls/certificate-files.ts';
 import { type HostAndPort, getResources, type ShownResponse, XdsClient } from '../xds/index.ts';
-import { addressOption, collect, parseNamespace } from './arguments.ts';
+import { addressOption, collect, parseNamespace, parseRemote } from './arguments.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 interface Options extends TlsArguments {
@@ -36,7 +36,9 @@ export function xdsCommand(): Command {
 function getCommand(): Command {
   const command = new Command('get')
     .description('print the resources of one type')
-    .addOption(addressOption('--xds-address <host:port>', 'the control plane', '127.0.0.1:18000'))
+    .addOption(
+      addressOption('--xds-address <host:port>', 'the control plane', '127.0.0.1:18000', parseRemote),
+    )
     .addOption(
       new Option('--type <type>', 'which resources').choices(Object.keys(TYPES)).makeOptionMandatory(),
     )

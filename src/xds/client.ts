@@ -138,6 +138,7 @@ function reasonOf(error: unknown, hasTls: boolean): string {
   if (isUnavailable) {
     // In the library's words, which say what went wrong and not what to do.
     if (details.includes('ECONNREFUSED')) return `nothing listens there; ${ADDRESS_HINT}`;
+    if (details.includes('Name resolution failed')) return `the name is not known; ${ADDRESS_HINT}`;
     const handshake = handshakeProblem(details);
     if (handshake?.kind === 'no TLS')
       return `what listens there speaks no TLS; ${ADDRESS_HINT}, and leave out --tls-ca, --tls-cert and --tls-key where serve has none`;

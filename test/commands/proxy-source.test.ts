@@ -46,6 +46,8 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
     /--read-policy \(REDPILOT_READ_POLICY\), --client-password-file \(REDPILOT_CLIENT_PASSWORD_FILE\): for --upstream only/,
   ],
   [[...XDS, '--hosts', 'a,,b'], /write hosts with a comma between them/],
+  [['--upstream', 'redis:0'], /write the port that it listens on, 1 to 65535/],
+  [['--xds-address', '127.0.0.1:0'], /write the port that it listens on, 1 to 65535/],
   [[...UPSTREAM, '--max-lag', '10ms'], /write a duration from 500ms to 1h, for example 5s/],
   [[...UPSTREAM, '--max-lag', '24h'], /write a duration from 500ms to 1h, for example 5s/],
   [[...UPSTREAM, '--log-slower-than', '0'], /write a duration from 1ms to 1h, for example 100ms/],

@@ -51,6 +51,7 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     ['translate', '--config', SAMPLE, '--to', 'json'],
     /Allowed choices are plan, xds, envoy/,
   ],
+  ['a folder without a name', ['certs', '--out', ''], /write the path of a folder/],
   [
     'an Envoy that is too old',
     ['translate', '--config', SAMPLE, '--envoy-version', '1.20'],

@@ -110,6 +110,23 @@ test('a file that is named twice holds its objects once', async (t) => {
   assert.deepEqual(diagnostics, []);
 });
 
+for (const [what, bytes] of [
+  ['in UTF-16', Buffer.from(`\uFEFF${service('a')}`, 'utf16le')],
+  ['that is no text', Buffer.from([0xff, 0x00, 0x80])],
+] as const)
+  test(`a file ${what} is told as such, and costs no other`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(`${folder}/a.yaml`, bytes);
+    writeFileSync(`${folder}/b.yaml`, service('b'));
+    const { objects, diagnostics } = await readFiles([folder]);
+    assert.deepEqual(
+      objects.map(({ name }) => name),
+      ['b'],
+    );
+    assert.match(diagnostics[0]?.message ?? '', /^it is no text in UTF-8; save it as that/);
+  });
+
 test('a pipe among the files of a folder is passed over: nobody may ever write to it', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
   t.after(() => rmSync(folder, { recursive: true }));

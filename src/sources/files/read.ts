@@ -1,6 +1,7 @@
 /**
  * Reads files of objects once.
  */
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
@@ -41,13 +42,18 @@ async function isPipe(path: string): Promise<boolean> {
 /** A file that can't be read is a Diagnostic, not an exception: the others must not suffer. */
 export async function readAndParse(path: string, before: FileState | undefined): Promise<FileState> {
   try {
-    return parseFile(path, await readFile(path, 'utf8'), before);
+    const bytes = await readFile(path);
+    if (!isUtf8(bytes) || bytes.includes(0)) return unreadable(path, NOT_TEXT, before);
+    return parseFile(path, bytes.toString(), before);
   } catch (error) {
     return unreadable(path, unreadableFor(codeOf(error)), before);
   }
 }
 
+const NOT_TEXT = 'it is no text in UTF-8';
+
 const REMEDIES: ReadonlyMap<string, string> = new Map([
+  [NOT_TEXT, 'save it as that'],
   [MISSING, 'put it back'],
   [UNFOLLOWED, 'put a file in its place'],
 ]);

@@ -55,7 +55,9 @@ export async function checkPaths(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     const problem = hidden.get(path);
     if (problem === undefined) continue;
-    throw new Error(`${path}: ${problem}; give the path of a YAML or JSON file, or of a folder of them`);
+    throw new Error(
+      `${path === '' ? '""' : path}: ${problem}; give the path of a YAML or JSON file, or of a folder of them`,
+    );
   }
 }
 
