@@ -20,6 +20,6 @@ export function createLog(level: string, writing: 'at once' | 'apart' = 'at once
     const how = writing === 'apart' ? { sync: false, maxLength: MOST_WAITING_BYTES } : { sync: true };
     return pino({ level }, pino.destination({ dest: 2, ...how }));
   }
-  const colorize = process.env['NO_COLOR'] === undefined || process.env['NO_COLOR'] === '';
+  const colorize = (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb';
   return pino({ level }, pretty({ destination: 2, sync: true, colorize, ignore: 'pid,hostname' }));
 }

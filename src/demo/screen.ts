@@ -9,6 +9,8 @@ export type Shown = Omit<TableOptions, 'colour' | 'events'> & { readonly elapsed
 /** What is said to: process.stdout, or a test's own. */
 export interface Output {
   readonly isTTY?: boolean;
+  /** Lines of the terminal. */
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -27,7 +29,8 @@ export class Screen {
 
   constructor(out: Output, now: () => Date = () => new Date()) {
     this.#out = out;
-    this.#isTerminal = out.isTTY === true;
+    // A dumb one knows no way up.
+    this.#isTerminal = out.isTTY === true && process.env['TERM'] !== 'dumb';
     this.#colour = this.#isTerminal && (process.env['NO_COLOR'] ?? '') === '';
     this.#now = now;
   }
@@ -61,8 +64,10 @@ export class Screen {
   }
 
   show(shown: Shown): void {
-    if (this.#isTerminal) {
-      const text = tableText({ ...shown, events: this.#events, colour: this.#colour });
+    const text = tableText({ ...shown, events: this.#events, colour: this.#colour });
+    // From a terminal that is lower than the table its first lines have gone, and nothing is drawn over them.
+    const isShown = this.#isTerminal && text.split('\n').length < (this.#out.rows ?? Infinity);
+    if (isShown) {
       // Up to where the last table began, then over it: no flicker, and what was said before stays.
       const up = this.#drawnLines > 0 ? `\x1b[${this.#drawnLines}A\r` : '\n';
       this.#out.write(`${up}${CLEAR_BELOW}${WRAP.off}${text}${WRAP.on}\n`);

@@ -3,6 +3,9 @@ import { test } from 'node:test';
 
 import { Screen, type Shown } from '../../src/demo/screen.ts';
 
+// Whatever the tests run in.
+process.env['TERM'] = 'xterm';
+
 const shown: Shown = {
   policy: 'REPLICA',
   rows: [
@@ -18,9 +21,9 @@ const shown: Shown = {
   footer: 'the end',
 };
 
-function screenTo(isTTY: boolean): { readonly screen: Screen; readonly text: () => string } {
+function screenTo(isTTY: boolean, rows?: number): { readonly screen: Screen; readonly text: () => string } {
   let text = '';
-  const out = { isTTY, write: (more: string) => (text += more) };
+  const out = { isTTY, ...(rows === undefined ? {} : { rows }), write: (more: string) => (text += more) };
   return { screen: new Screen(out, () => new Date(2030, 0, 1, 12, 3, 4)), text: () => text };
 }
 
@@ -62,4 +65,20 @@ test('a step says how long it took, and a failed one leaves its error to who cal
     screen.step('Envoy', () => Promise.reject(new Error('no'))),
     /^Error: no$/,
   );
+});
+
+test('a terminal that is lower than the table gets a line a second', () => {
+  const { screen, text } = screenTo(true, 6);
+  screen.show(shown);
+  assert.match(text(), /^3 s REPLICA: reads\/s 0 on primaries, .*\n$/);
+});
+
+test('a dumb terminal is none', (t) => {
+  process.env['TERM'] = 'dumb';
+  t.after(() => {
+    process.env['TERM'] = 'xterm';
+  });
+  const { screen, text } = screenTo(true);
+  screen.show(shown);
+  assert.match(text(), /^3 s REPLICA: .*\n$/);
 });
