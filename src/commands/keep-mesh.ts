@@ -11,6 +11,7 @@ import { Redaction } from '../mesh/redaction.ts';
 import { unreadFilters } from '../mesh/unread.ts';
 import { AddressHolders } from '../plan/address-holders.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
+import { isEmpty } from '../plan/targets.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import type { KubernetesSource } from '../sources/kubernetes/watch.ts';
 import type { World } from '../world/world.ts';
@@ -66,9 +67,7 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
     redact: (text) => redaction.redact(text),
     wanted: (present, everyFilter) => {
       // What would be made of a guess is not written: those keep what they have.
-      const isKnown = ({ origin }: ServicePlan): boolean =>
-        cluster.guessed('RedisDestination', origin.namespace) === undefined;
-      const all = plans().filter(isKnown);
+      const all = plans().filter((plan) => !isGuess(plan, cluster));
       const owners = new Map(
         [...cluster.own()]
           .filter(({ kind }) => kind === 'RedisService')
@@ -76,14 +75,22 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
       );
       const planned = new Set(all.map(({ origin }) => `${origin.namespace}/${origin.name}`));
       const unread = unreadFilters(everyFilter(), { planned, owners });
-      const holders =
-        cluster.guessed('Service', undefined) === undefined ? new AddressHolders(world()) : undefined;
+      const isUnread = (namespace: string): boolean => cluster.guessed('Service', namespace) !== undefined;
+      const holders = new AddressHolders(world(), isUnread);
       const options = { ...ISTIO_DEFAULTS, ...settings, write, present, unread, holders };
       return { owners, filters: envoyFiltersOf(all, options) };
     },
   });
   keeper.start();
   return keeper;
+}
+
+/** It would be another one if what RBAC forbids could be read. */
+function isGuess({ origin, upstreams }: ServicePlan, cluster: MeshWiring['cluster']): boolean {
+  return (
+    cluster.guessed('RedisDestination', origin.namespace) !== undefined ||
+    (upstreams.some(isEmpty) && cluster.guessed('EndpointSlice', undefined) !== undefined)
+  );
 }
 
 /** Where EnvoyFilters of ours may be. */

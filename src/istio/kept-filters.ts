@@ -18,8 +18,8 @@ import { placeOfAddress } from './patches.ts';
 
 /** Whose an address is now. */
 export interface Holders {
-  /** As an object of that namespace writes the host. */
-  of(host: string, namespace: string): HostAddresses;
+  /** As an object of that namespace writes the host; undefined: that is not known. */
+  of(host: string, namespace: string): HostAddresses | undefined;
   isOfService(address: string): boolean;
 }
 
@@ -55,6 +55,7 @@ export function stillTheirs(
     if ((taken.get(name) ?? id) !== id) return true;
     if (holders === undefined) return false;
     const now = holders.of(host, owner.namespace);
+    if (now === undefined) return false;
     const isTheirs = now.kind === 'known' && now.addresses.includes(address);
     return isOwn ? !isTheirs && holders.isOfService(address) : !isTheirs || now.of === 'entry';
   };

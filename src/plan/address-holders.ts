@@ -7,16 +7,21 @@ import { addressesOf, resolveHost, type HostAddresses } from './hosts.ts';
 
 export class AddressHolders {
   readonly #world: World;
+  readonly #isUnread: (namespace: string) => boolean;
   /** Of Services; hardly anybody asks, so they are gathered for the first who does. */
   #ofServices: ReadonlySet<string> | undefined;
 
-  constructor(world: World) {
+  /** `isUnread`: the Services of a namespace are not known. */
+  constructor(world: World, isUnread: (namespace: string) => boolean) {
     this.#world = world;
+    this.#isUnread = isUnread;
   }
 
-  /** As an object of that namespace writes the host. */
-  of(host: string, namespace: string): HostAddresses {
-    return addressesOf(resolveHost(new WorldReader(this.#world, new Set()), host, namespace));
+  /** As an object of that namespace writes the host; undefined: that is not known. */
+  of(host: string, namespace: string): HostAddresses | undefined {
+    const found = resolveHost(new WorldReader(this.#world, new Set()), host, namespace);
+    const isUnread = found.missingService !== undefined && this.#isUnread(found.namespace ?? '');
+    return isUnread ? undefined : addressesOf(found);
   }
 
   isOfService(address: string): boolean {

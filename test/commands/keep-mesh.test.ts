@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 
-import type { ApiObject, RedisService } from '../../src/api/objects.ts';
+import type { ApiObject, Kind, RedisService } from '../../src/api/objects.ts';
 import { keepMesh } from '../../src/commands/keep-mesh.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { ISTIO_DEFAULTS } from '../../src/istio/envoy-filters.ts';
@@ -12,7 +12,7 @@ import { Planner } from '../../src/plan/planner.ts';
 import type { KnownObject } from '../../src/sources/kubernetes/held-objects.ts';
 import { World, type ObjectChanges } from '../../src/world/world.ts';
 import { FilterStore } from '../mesh/filter-store.ts';
-import { NO_ANNOTATIONS, redisService, service } from '../plan/objects.ts';
+import { NO_ANNOTATIONS, redisService, service, slice } from '../plan/objects.ts';
 
 const LISTEN = [{ of: undefined, address: '127.0.0.1', port: 6379 }];
 const VIPS = { cache: '10.96.0.1', rival: '10.96.0.2' };
@@ -28,8 +28,8 @@ function listening(name: string): RedisService {
 
 interface Kept {
   readonly change: (changes: Partial<ObjectChanges>) => void;
-  /** What could never be read. */
-  readonly guess: (kind: 'RedisDestination' | 'Service' | undefined) => void;
+  /** What could never be read, there or anywhere. */
+  readonly guess: (kind: Kind | undefined, namespace?: string) => void;
   /** Names of RedisServices at the API server that can't be read. */
   readonly unread: Set<string>;
   /** Resolves once the EnvoyFilter of that object has that text somewhere, or is not there. */
@@ -41,7 +41,7 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
   const api = new FilterStore();
   const planner = new Planner();
   const unread = new Set<string>();
-  let guessedKind: 'RedisDestination' | 'Service' | undefined;
+  let guessed = (_kind: Kind, _namespace: string | undefined): boolean => false;
   let world = World.empty({ clusterDomain: 'cluster.local', completeNamespaces: 'all', withIstio: true });
   const apply = (changes: Partial<ObjectChanges>): void => {
     const next = world.apply({ set: [], deleted: [], ...changes });
@@ -63,7 +63,7 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
     settings: { ...ISTIO_DEFAULTS, allowedNamespaces: ['shop'], drainMs: 50 },
     cluster: {
       api,
-      guessed: (kind) => (kind === guessedKind ? 'a test' : undefined),
+      guessed: (kind, namespace) => (guessed(kind, namespace) ? 'a test' : undefined),
       own: () => [...planner.plans().map(({ origin }) => origin.name), ...unread].map(known),
     },
     namespaces: [],
@@ -79,8 +79,9 @@ function keep(t: TestContext, objects: readonly ApiObject[]): Kept {
   const textOf = (key: string): string => JSON.stringify(api.filters.get(key)?.spec) ?? '';
   return {
     unread,
-    guess: (kind) => {
-      guessedKind = kind;
+    guess: (kind, there) => {
+      guessed = (asked, namespace) =>
+        asked === kind && (namespace === undefined || there === undefined || namespace === there);
       keeper.wake();
     },
     change: (changes) => {
@@ -168,4 +169,27 @@ test('without the Services no place is taken for one that is lost', async (t) =>
   guess(undefined);
   await has('cache', undefined, 'shop/redpilot.redis.cache');
   await has('cache', /10\.96\.0\.1_6379/);
+});
+
+test('without the Services of one namespace, the places of those of another are looked at all the same', async (t) => {
+  const { change, guess, has } = keep(t, [listening('cache'), at('cache', VIPS.cache)]);
+  await has('cache', /10\.96\.0\.1_6379/);
+  guess('Service', 'elsewhere');
+  const deleted = [{ kind: 'Service', namespace: 'redis', name: 'cache' }] as const;
+  change({ deleted, set: [at('other', VIPS.cache)] });
+  await has('cache', /^((?!10\.96\.0\.1_6379).)+$/);
+});
+
+test('without the EndpointSlices servers are not taken for gone', async (t) => {
+  const cache = { ...listening('cache'), annotations: NO_ANNOTATIONS };
+  const servers = slice(['10.0.0.1'], { serviceName: 'cache' });
+  const { change, guess, has } = keep(t, [cache, at('cache', VIPS.cache), servers]);
+  const before = await has('cache', /10\.0\.0\.1/);
+  guess('EndpointSlice');
+  // A change of something else passes through all of it.
+  change({ deleted: [servers], set: [{ ...listening('other'), hosts: ['redis.example.com'] }] });
+  await has('other', /redpilot_127/);
+  assert.equal(await has('cache', /./), before);
+  guess(undefined);
+  await has('cache', /^((?!10\.0\.0\.1").)+$/);
 });

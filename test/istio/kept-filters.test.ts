@@ -46,7 +46,7 @@ class Mesh {
       allowedNamespaces: ['shop'],
       write: (text: SecretText) => text.reveal(),
       present: (filter) => this.there.get(keyOf(filter)),
-      holders: new AddressHolders(next.world),
+      holders: new AddressHolders(next.world, () => false),
       ...options,
     });
     for (const document of filters.write) this.there.set(keyOf(document), document.body.spec);

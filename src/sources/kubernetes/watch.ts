@@ -49,7 +49,7 @@ export interface KubernetesSource {
   /** RedisServices and RedisDestinations as the API server has them, bad ones too. */
   own(): Iterable<KnownObject>;
   /** Why it is a guess that a kind has no objects in a namespace (undefined: in some); undefined where it is none. */
-  guessed(kind: 'RedisDestination' | 'Service', namespace: string | undefined): string | undefined;
+  guessed(kind: WatchedKind['kind'], namespace: string | undefined): string | undefined;
   close(): Promise<void>;
 }
 
@@ -137,7 +137,7 @@ class Source implements KubernetesSource {
     return this.#objects.own();
   }
 
-  guessed(kind: 'RedisDestination' | 'Service', namespace: string | undefined): string | undefined {
+  guessed(kind: WatchedKind['kind'], namespace: string | undefined): string | undefined {
     return this.#collections.find(
       (one) =>
         one.what.kind === kind &&
