@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import net, { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { after, before, test, type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 
@@ -92,6 +92,23 @@ test('xDS by TLS, asked where nobody answers: the connection does not outlive th
   const accepted = once(silent, 'connection') as Promise<[Socket]>;
   const asking = await client(address, 500);
   await assert.rejects(firstResponse(asking), /no connection within 0\.5 s; give the address/);
+  const [socket] = await accepted;
+  socket.resume();
+  if (!socket.closed) await once(socket, 'close');
+});
+
+test('xDS by TLS, ended while it connects to where nobody answers: the connection does not outlive the client', async (t) => {
+  const silent = STRANGERS.silent();
+  const address = await listen(t, silent);
+  const accepted = once(silent, 'connection') as Promise<[Socket]>;
+  const { connect } = net;
+  let asking: XdsClient | undefined;
+  t.mock.method(net, 'connect', (...how: Parameters<typeof connect>) => {
+    const socket = connect(...how);
+    asking?.close();
+    return socket;
+  });
+  asking = await client(address);
   const [socket] = await accepted;
   socket.resume();
   if (!socket.closed) await once(socket, 'close');

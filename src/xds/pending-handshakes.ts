@@ -11,6 +11,7 @@ const CREATE = '_createSecureConnector';
 
 export class PendingHandshakes {
   readonly #sockets = new Set<Socket>();
+  #isOver = false;
 
   /** Follows the connections that are made with these credentials, which are of one channel. */
   follow(credentials: ChannelCredentials): ChannelCredentials {
@@ -19,6 +20,8 @@ export class PendingHandshakes {
       const connector = create(...args);
       const connect = connector.connect.bind(connector);
       connector.connect = async (socket) => {
+        // It was still being connected when the channel was closed.
+        if (this.#isOver) socket.destroy();
         this.#sockets.add(socket);
         socket.once('close', () => this.#sockets.delete(socket));
         const connected = await connect(socket);
@@ -30,7 +33,9 @@ export class PendingHandshakes {
     return credentials;
   }
 
+  /** Those of now, and those whose connection is made only now. */
   destroy(): void {
+    this.#isOver = true;
     for (const socket of this.#sockets) socket.destroy();
   }
 }
