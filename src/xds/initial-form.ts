@@ -17,7 +17,8 @@ const ofSets = new WeakMap<ResourceSet, { readonly form: InitialForm | undefined
 export class InitialForm {
   /** What has that form, and was not sent in another version since. */
   readonly #still: ResourceSet;
-  readonly #next = new WeakMap<Difference['content'], { readonly form: InitialForm | undefined }>();
+  /** By what was new to the client: the whole set it came in is the same for clients that lacked more or less of it. */
+  readonly #next = new WeakMap<Difference['fresh'], { readonly form: InitialForm | undefined }>();
 
   private constructor(still: ResourceSet) {
     this.#still = still;
@@ -44,14 +45,14 @@ export class InitialForm {
   }
 
   /** After these were sent; undefined where nothing has that form any more. */
-  after({ content, fresh, removed }: Difference): InitialForm | undefined {
-    let known = this.#next.get(content);
+  after({ fresh, removed }: Difference): InitialForm | undefined {
+    let known = this.#next.get(fresh);
     if (known === undefined) {
       const leaving = [...fresh.map(({ name }) => name), ...removed];
       const still = this.#still.with(new Map(leaving.map((name) => [name, undefined])));
       const isSame = still === this.#still;
       known = { form: isSame ? this : still.size > 0 ? new InitialForm(still) : undefined };
-      this.#next.set(content, known);
+      this.#next.set(fresh, known);
     }
     return known.form;
   }

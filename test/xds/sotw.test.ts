@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { testFirstRequests } from './first-requests.ts';
-import { type ShortType, type Spec, Talk } from './talk.ts';
+import { type ShortType, snapshotOf, type Spec, Talk, typeOf } from './talk.ts';
 
 function world(snapshot: Spec, drainMs = 10_000): Talk {
   return new Talk('state of the world', { snapshot, drainMs });
@@ -235,4 +235,22 @@ test('state of the world: of a late batch only the newest answer counts', () => 
   assert.equal(talk.answer(), undefined);
   talk.ack('CDS');
   assert.equal(talk.answer()?.content.resources[0]?.version, '2');
+});
+
+test('state of the world: a client that starts anew changes nothing for who holds a cluster in initial form', () => {
+  const [before, after] = [snapshotOf({ CDS: 'a@1! b@1' }), snapshotOf({ CDS: 'a@1! b@2' })];
+  // As all streams of a view they share their snapshots, and what leads from one to the other.
+  const talks = [world({}), world({})] as const;
+  for (const talk of talks) {
+    talk.stream.setSnapshot(before);
+    assert.deepEqual(talk.ask('CDS'), ['CDS a@1! b@1']);
+    assert.deepEqual(talk.ack('CDS'), []);
+  }
+  const [anew, other] = talks;
+  const request = { variant: 'state of the world', typeUrl: typeOf('CDS'), error: undefined } as const;
+  anew.stream.request({ ...request, nonce: '', version: '', names: [] }, 0);
+  anew.stream.setSnapshot(after);
+  assert.deepEqual(anew.said(), ['CDS a@1 b@2']);
+  other.stream.setSnapshot(after);
+  assert.deepEqual(other.said(), ['CDS a@1! b@2']);
 });
