@@ -40,6 +40,7 @@ export class Gathering {
   sinkFor(index: number): ReplySink {
     const { sink } = this.#request;
     return {
+      client: sink?.client ?? '',
       get isGone() {
         return sink?.isGone === true;
       },

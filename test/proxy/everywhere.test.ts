@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
 
 test('what a replica refuses to be told is not sent to a primary instead', async (t) => {
   const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
@@ -52,4 +52,19 @@ test('what a replica refuses to be told is not sent to a primary instead', async
   client.socket.write('SET a b\r\n');
   await eventually('the last', () => client.got().length === 15 || undefined);
   assert.equal(scripts(primary), 1);
+});
+
+test('a slow command that concerns all servers is logged with its client', async (t) => {
+  const redis = await serverThat(t, (words, socket) => {
+    if (words !== 'DBSIZE') return '+PONG\r\n';
+    setTimeout(() => socket.write(':1\r\n'), 20);
+    return undefined;
+  });
+  const { port, lines } = await proxyFor(t, planTo(redis.port), { logSlowerThanMs: 10 });
+  const client = clientOf(t, port);
+  client.socket.write('DBSIZE\r\n');
+  await eventually('the reply', () => client.got() === ':1\r\n' || undefined);
+  const line = lines.find((each) => each.includes('slow command')) ?? '{}';
+  const { localPort } = client.socket;
+  assert.equal((JSON.parse(line) as { readonly client?: string }).client, `127.0.0.1:${localPort}`);
 });
