@@ -5,7 +5,7 @@
  * keys are of one slot.
  */
 import { KIND, type Command } from '../redis/command-table.ts';
-import type { RequestFrame } from '../redis/request-frame.ts';
+import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { CROSS_SLOT, locate, type Location } from './locate.ts';
 import type { Mode } from './mode.ts';
@@ -21,6 +21,9 @@ const QUEUED = encodeStatus('QUEUED');
 const EMPTY = Buffer.from('*0\r\n');
 const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
 const MOVED_AWAY = encodeError('TRYAGAIN The keys of this transaction have just moved to another node');
+
+/** Until it is looked again whether there is somebody to open the connection to. */
+const RETRY_MS = 20;
 
 /** Commands about the connection itself, which a transaction changes nothing about. */
 const APART = new Set(['auth', 'hello', 'quit', 'reset', 'client']);
@@ -43,6 +46,34 @@ export class Transaction implements Mode {
   }
 
   take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    const waitMs = this.#waitMs(bytes, frame, command);
+    if (waitMs === 0) return this.#take(bytes, frame, command);
+    const session = this.#session;
+    const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
+    const again = new RequestFrame();
+    again.parse(kept, kept.length, REQUEST_LIMITS);
+    const until = performance.now() + waitMs;
+    const free = session.hold();
+    const look = (): void => {
+      const isOver = session.isEnding || session.isGone || performance.now() >= until;
+      if (!isOver && this.#waitMs(kept, again, command) > 0) return void setTimeout(look, RETRY_MS);
+      free();
+      if (!session.isEnding && !session.isClosed) this.#take(kept, again, command);
+    };
+    look();
+    return true;
+  }
+
+  /** How long for somebody who can be asked where its first key is; 0: there is one, or it asks nobody. */
+  #waitMs(bytes: Buffer, frame: RequestFrame, command: Command): number {
+    if (this.#own !== undefined || this.#isAborted) return 0;
+    if (!this.#isMulti && command.name !== 'watch') return 0;
+    const location = this.#locate(bytes, frame, command);
+    if (location.kind !== 'keyed' || location.upstream.primaryFor(location.place) !== null) return 0;
+    return location.upstream.settings.failoverWaitMs;
+  }
+
+  #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     switch (command.name) {
       case 'multi':
         this.#begin();
@@ -173,7 +204,7 @@ export class Transaction implements Mode {
     return this.#upstream === upstream && this.#place === place;
   }
 
-  /** Opens the connection; while there is nobody to open it to, the client waits. */
+  /** Opens the connection, if there is somebody to open it to. */
   #enter({ upstream, place }: { readonly upstream: Upstream; readonly place: number }): void {
     if (this.#own !== undefined) return;
     this.#upstream = upstream;

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
+
+interface Scene {
+  readonly redis: Server;
+  readonly client: Client;
+  readonly recover: () => void;
+}
+
+/** A Redis that loads, which the proxy knows, and a client. */
+async function setUp(t: TestContext, failoverWaitMs: number): Promise<Scene> {
+  let isLoading = true;
+  const answers = new Map([
+    ['PING', '+PONG\r\n'],
+    ['MULTI', '+OK\r\n'],
+    ['WATCH a', '+OK\r\n'],
+    ['SET a 1', '+QUEUED\r\n'],
+    ['EXEC', '*1\r\n+OK\r\n'],
+  ]);
+  const redis = await serverThat(t, (words) =>
+    isLoading ? '-LOADING it loads\r\n' : (answers.get(words) ?? '+OK\r\n'),
+  );
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs });
+  clientOf(t, port).socket.write('GET a\r\n');
+  await eventually('its being known to load', () => redis.asked.includes('GET a') || undefined);
+  return { redis, client: clientOf(t, port), recover: () => void (isLoading = false) };
+}
+
+for (const [asked, replies] of [
+  ['MULTI\r\nSET a 1\r\nEXEC\r\nPING\r\n', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+PONG\r\n'],
+  ['WATCH a\r\nMULTI\r\nSET a 1\r\nEXEC\r\n', '+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n'],
+] as const) {
+  test(`${asked.split('\r\n').join(', ')}waits while no node can be asked`, async (t) => {
+    const { redis, client, recover } = await setUp(t, 20_000);
+    const pings = (): number => redis.asked.filter((words) => words === 'PING').length;
+    client.socket.write(asked);
+    const before = pings();
+    await eventually('questions how it is', () => pings() > before + 2 || undefined);
+    assert.doesNotMatch(client.got(), /-/);
+    recover();
+    await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), replies);
+  });
+}
+
+test('a transaction waits for a node no longer than any command, and is then refused as a whole', async (t) => {
+  const { redis, client } = await setUp(t, 300);
+  client.socket.write('MULTI\r\nSET a 1\r\nSET a 2\r\nEXEC\r\n');
+  await eventually('the end', () => client.got().includes('EXECABORT') || undefined, {
+    seen: () => client.got(),
+  });
+  assert.match(client.got(), /^\+OK\r\n(?:-no upstream host\r\n){2}-EXECABORT [^\r]*\r\n$/);
+  assert.ok(!redis.asked.includes('EXEC'));
+});
