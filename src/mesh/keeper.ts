@@ -213,7 +213,7 @@ export class MeshKeeper {
     const namespaces = [...differences.apply.keys(), ...this.#busy.keys()]
       .map(namespaceOf)
       .filter((namespace) => this.#present.whyNotIn(namespace) === undefined);
-    const reached = this.#reach.follow(mayWrite(), namespaces);
+    const reached = this.#reach.follow(mayWrite(), namespaces, this.#retry === undefined);
     this.#queue = mayWrite() ? this.#tasksOf(differences, reached) : new Map();
     // What has failed waits for its time.
     if (this.#retry === undefined) this.#next();

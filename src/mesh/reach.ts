@@ -37,11 +37,11 @@ export class Reach {
     return this.#memory.stored?.has(namespace) === true ? undefined : this.#why;
   }
 
-  /** `wanted`: where something is to be written. Returns where it may be by now. */
-  follow(leads: boolean, wanted: Iterable<string>): ReadonlySet<string> {
+  /** `wanted`: where something is to be written; `isDue`: what has failed may be tried again. Returns where it may be by now. */
+  follow(leads: boolean, wanted: Iterable<string>, isDue: boolean): ReadonlySet<string> {
     const memory = this.#memory;
     if (!leads) memory.forget();
-    else if (!memory.isBusy) this.#follow(new Set(wanted));
+    else if (!memory.isBusy && (isDue || this.#why === undefined)) this.#follow(new Set(wanted));
     return memory.stored ?? new Set();
   }
 

@@ -117,6 +117,26 @@ test('as long as what is remembered can not be known, nothing is written', async
   await eventually('it is written', () => (api.filters.size === 1 ? true : undefined));
 });
 
+test('where it can not be known, it is not asked for at every change', async (t) => {
+  const api = new FilterStore();
+  let asked = 0;
+  api.refuse = (what) => {
+    if (!what.includes('configmap')) return undefined;
+    asked += 1;
+    return new ApiError(500, 'Test', 'a test');
+  };
+  const { keeper, state, outcome } = keepMesh(t, [OWN], ['redis'], api);
+  await outcome((text) => text.includes('ConfigMap'));
+  const before = asked;
+  const { looks } = state;
+  while (state.looks < looks + 20) {
+    const { looks: last } = state;
+    keeper.wake();
+    await eventually('a look', () => (state.looks > last ? true : undefined));
+  }
+  assert.ok(asked - before < 10, `${asked - before} requests`);
+});
+
 test('who may have no memory goes on without one', async (t) => {
   const api = new FilterStore();
   api.refuse = (what) => (what.includes('configmap') ? FORBIDDEN : undefined);
