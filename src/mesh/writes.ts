@@ -19,25 +19,36 @@ export class ForeignFilter extends Error {}
 
 /** The EnvoyFilter as it is then. */
 export async function applyFilter(options: ApplyOptions): Promise<PresentFilter> {
-  const { api, manifest, replaces, controlPlane, onWarning } = options;
+  const { api, manifest, replaces } = options;
   const { namespace, name } = manifest.metadata;
   const path = filterPath(namespace, name);
   const known = replaces ?? (await readFilter(api, path));
-  if (known !== undefined && !isOurs(known, controlPlane)) throw new ForeignFilter(foreign(namespace, name));
-  const uid = known?.metadata.uid;
   try {
-    return (await api.request(path, {
-      method: 'PATCH',
-      // Of an EnvoyFilter that comes between the look and this, nothing is taken over.
-      query: { fieldManager: FIELD_MANAGER, force: String(known !== undefined) },
-      contentType: 'application/apply-patch+yaml',
-      body: { ...manifest, metadata: { ...manifest.metadata, ...(uid === undefined ? {} : { uid }) } },
-      onWarning,
-    })) as PresentFilter;
+    return await applyOver(known, options);
   } catch (error) {
-    const isRace = known === undefined && error instanceof ApiError && error.status === 409;
-    throw isRace ? new ForeignFilter(foreign(namespace, name)) : error;
+    if (!(error instanceof ApiError && error.status === 409)) throw error;
+    if (known === undefined) throw new ForeignFilter(foreign(namespace, name));
+    // It is not what was seen any more, and may be somebody else's by now.
+    return await applyOver(await readFilter(api, path), options);
   }
+}
+
+/** Only over that very one; undefined: only where there is none. */
+async function applyOver(
+  known: PresentFilter | undefined,
+  { api, manifest, controlPlane, onWarning }: ApplyOptions,
+): Promise<PresentFilter> {
+  const { namespace, name } = manifest.metadata;
+  if (known !== undefined && !isOurs(known, controlPlane)) throw new ForeignFilter(foreign(namespace, name));
+  const { uid, resourceVersion } = known?.metadata ?? {};
+  return (await api.request(filterPath(namespace, name), {
+    method: 'PATCH',
+    // Of an EnvoyFilter that comes between the look and this, nothing is taken over.
+    query: { fieldManager: FIELD_MANAGER, force: String(known !== undefined) },
+    contentType: 'application/apply-patch+yaml',
+    body: { ...manifest, metadata: { ...manifest.metadata, uid, resourceVersion } },
+    onWarning,
+  })) as PresentFilter;
 }
 
 /** Only that very one, as it was seen. */

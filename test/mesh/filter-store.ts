@@ -53,8 +53,11 @@ export class FilterStore {
       this.filters.delete(key);
       return {};
     }
-    this.#version += 1;
     const { metadata, spec } = body as PresentFilter;
+    const { resourceVersion } = metadata;
+    if (resourceVersion !== undefined && resourceVersion !== found?.metadata.resourceVersion)
+      throw new ApiError(409, 'Conflict', 'it was changed');
+    this.#version += 1;
     const managedFields = [{ manager: 'redpilot', operation: 'Apply' }];
     const filter = {
       metadata: { ...metadata, uid: `of ${key}`, resourceVersion: String(this.#version), managedFields },

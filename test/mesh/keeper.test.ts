@@ -120,3 +120,28 @@ test('what a webhook warns of is in the log, once', async (t) => {
   await outcome(isWritten);
   assert.equal(lines.filter((line) => line.includes('this is internal')).length, 1);
 });
+
+test('one that somebody has taken over is not written over, even before that is seen', async (t) => {
+  const { api, want, outcome } = keepMesh(t, [documentOf('redis/redpilot-cache')]);
+  const written = await eventually('it is written', () => api.filters.get('redis/redpilot-cache'));
+  // No watch tells of it.
+  const metadata = { ...written.metadata, labels: {}, resourceVersion: 'another' };
+  api.filters.set('redis/redpilot-cache', { metadata, spec: 'theirs' });
+  want(documentOf('redis/redpilot-cache', 6379));
+  await outcome((text) => text.includes('is not ours and stays as it is'));
+  assert.equal(api.filters.get('redis/redpilot-cache')?.spec, 'theirs');
+});
+
+test('one that was changed and is still ours is written all the same', async (t) => {
+  const { api, want } = keepMesh(t, [documentOf('redis/redpilot-cache')]);
+  const { metadata, spec } = await eventually('it is written', () => api.filters.get('redis/redpilot-cache'));
+  const annotations = { ...metadata.annotations, of: 'somebody else' };
+  api.filters.set('redis/redpilot-cache', {
+    metadata: { ...metadata, annotations, resourceVersion: 'another' },
+    spec,
+  });
+  want(documentOf('redis/redpilot-cache', 6379));
+  await eventually('it is written', () =>
+    JSON.stringify(api.filters.get('redis/redpilot-cache')?.spec).includes('6379') ? true : undefined,
+  );
+});
