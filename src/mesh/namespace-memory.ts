@@ -6,7 +6,7 @@
  */
 import { ApiError, reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
-import { isRefusal } from '../sources/kubernetes/memory.ts';
+import { isRefusal, onlyConfigMap, type ConfigMap } from '../sources/kubernetes/memory.ts';
 
 export const MEMORY = 'redpilot-istio';
 
@@ -17,9 +17,8 @@ export interface NamespaceMemoryOptions {
   readonly log: { warn(message: string): void };
 }
 
-interface ConfigMap {
-  readonly metadata?: { readonly resourceVersion?: string };
-  readonly data?: { readonly namespaces?: string };
+interface Texts {
+  readonly namespaces: string;
 }
 
 export class NamespaceMemory {
@@ -62,7 +61,7 @@ export class NamespaceMemory {
   async read(): Promise<void> {
     await this.#do(new Set(), async () => {
       const query = { fieldSelector: `metadata.name=${MEMORY}` };
-      const found = firstOf(await this.#options.api.request(this.#path, { query }));
+      const found = onlyConfigMap<Texts>(await this.#options.api.request(this.#path, { query }));
       this.#isRefused = false;
       const names = (found?.data?.namespaces ?? '').split('\n').filter((name) => name !== '');
       return { stored: new Set(names), version: found?.metadata?.resourceVersion };
@@ -81,7 +80,7 @@ export class NamespaceMemory {
   }
 
   /** undefined: it is another one by now. */
-  async #replace(text: string): Promise<ConfigMap | undefined> {
+  async #replace(text: string): Promise<ConfigMap<Texts> | undefined> {
     const { api, namespace } = this.#options;
     const version = this.#version;
     const labels = { 'app.kubernetes.io/part-of': 'redpilot' };
@@ -96,7 +95,7 @@ export class NamespaceMemory {
             query,
             contentType: 'application/merge-patch+json',
             body,
-          }))) as ConfigMap;
+          }))) as ConfigMap<Texts>;
     } catch (error) {
       const status = error instanceof ApiError ? error.status : 0;
       if (status === 409 || (status === 404 && version !== undefined)) return undefined;
@@ -138,11 +137,4 @@ export class NamespaceMemory {
         `grant it (manifests/control-plane/rbac.yaml): ${why}`,
     );
   }
-}
-
-/** undefined: there is none. An answer that is no list must not pass for an empty one. */
-function firstOf(answer: unknown): ConfigMap | undefined {
-  const { items } = (answer ?? {}) as { readonly items?: readonly ConfigMap[] | null };
-  if (items !== null && !Array.isArray(items)) throw new ApiError(0, 'NoList', 'the answer is not a list');
-  return items?.[0];
 }

@@ -22,6 +22,11 @@ export interface Remembered {
   readonly generations: Generations;
 }
 
+export interface ConfigMap<Texts> {
+  readonly metadata?: { readonly resourceVersion?: string };
+  readonly data?: Partial<Texts>;
+}
+
 export const NOTHING: Remembered = { objects: [], modes: new Map(), generations: new Map() };
 
 /** As the ConfigMap holds it. */
@@ -29,10 +34,16 @@ export type MemoryTexts = Readonly<Record<keyof Remembered, string>>;
 
 /** Nothing where nothing was stored; fails where it can't be known. */
 export async function readMemory(api: Pick<ApiServer, 'request'>, namespace: string): Promise<Remembered> {
-  const found = (await api.request(`/api/v1/namespaces/${namespace}/configmaps`, {
-    query: { fieldSelector: `metadata.name=${MEMORY}` },
-  })) as { readonly items?: readonly { readonly data?: Partial<MemoryTexts> }[] | null } | undefined;
-  return parseMemory(found?.items?.[0]?.data ?? {});
+  const query = { fieldSelector: `metadata.name=${MEMORY}` };
+  const found = await api.request(`/api/v1/namespaces/${namespace}/configmaps`, { query });
+  return parseMemory(onlyConfigMap<MemoryTexts>(found)?.data ?? {});
+}
+
+/** Of a list of at most one; an answer that is no list (a proxy's page with status 200) must not pass for an empty one. */
+export function onlyConfigMap<Texts>(answer: unknown): ConfigMap<Texts> | undefined {
+  const { items } = (answer ?? {}) as { readonly items?: readonly ConfigMap<Texts>[] | null };
+  if (items !== null && !Array.isArray(items)) throw new ApiError(0, 'NoList', 'the answer is not a list');
+  return items?.[0];
 }
 
 /** Replaces what was stored. */

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  memoryTexts,
   NOTHING,
+  memoryTexts,
   parseMemory,
+  readMemory,
   type Remembered,
 } from '../../../src/sources/kubernetes/memory.ts';
 
@@ -50,4 +51,16 @@ test('a ConfigMap has room for all of it', () => {
   const characters = Object.values(texts).reduce((sum, text) => sum + text.length, 0);
   assert.ok(characters < 1_000_000, `${characters} characters`);
   assert.ok(parseMemory(texts).modes.size > 2_000);
+});
+
+const reading = (answer: unknown): ReturnType<typeof readMemory> =>
+  readMemory({ request: async () => answer }, 'redpilot');
+
+test('where nothing was stored, nothing is remembered', async () => {
+  for (const items of [[], null]) assert.deepEqual(await reading({ items }), NOTHING);
+});
+
+test('what is remembered can not be known from an answer that is no list', async () => {
+  for (const answer of [undefined, {}, { items: 'none' }])
+    await assert.rejects(reading(answer), /the answer is not a list/);
 });
