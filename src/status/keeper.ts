@@ -34,9 +34,9 @@ export interface StatusInputs {
 
 export interface KeeperOptions {
   readonly inputs: StatusInputs;
-  readonly lease: Lease;
-  readonly reports: Reports;
-  readonly writer: StatusWriter;
+  readonly lease: Pick<Lease, 'isHeld' | 'close'>;
+  readonly reports: Pick<Reports, 'others' | 'publish' | 'sweep' | 'close'>;
+  readonly writer: Pick<StatusWriter, 'current' | 'write'>;
   readonly writeMemory: (texts: MemoryTexts) => Promise<void>;
   readonly log: { error(message: string): void };
 }
@@ -57,6 +57,7 @@ export class StatusKeeper {
   #timer: NodeJS.Timeout | undefined;
   readonly #beat: NodeJS.Timeout;
   #isClosed = false;
+  /** As we wrote it last; undefined: another may have, since. */
   #memory: string | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
   readonly #startedMs = performance.now();
@@ -100,7 +101,7 @@ export class StatusKeeper {
         this.#writeAll(own);
         await this.#keepMemory();
         await reports.sweep();
-      }
+      } else this.#memory = undefined;
       await reports.publish({
         views: inputs.views(),
         exceptions: Object.fromEntries(exceptions),
