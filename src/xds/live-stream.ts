@@ -4,6 +4,7 @@
  * Knows of the transport only what `Transport` says. A client that does not read costs one mark: nothing is written, and
  * nothing computed, until the transport can take more; then it gets the newest state.
  */
+import { FIRST_THAT_BEARS_CHANGED_CLUSTERS, isOlder } from '../envoy/envoy-version.ts';
 import { NAMESPACE } from '../envoy/node-view.ts';
 import type { Snapshot } from '../envoy/resource.ts';
 import type { Found } from '../tls/identity.ts';
@@ -254,6 +255,12 @@ export class LiveStream {
       { node: id, peer, cluster, namespace, version, variant: this.#kind.variant },
       'node connected',
     );
+    if (isOlder(version, FIRST_THAT_BEARS_CHANGED_CLUSTERS)) {
+      this.#around.log.warn(
+        { node: id, version },
+        `this Envoy may crash when a Redis Cluster is configured otherwise or removed; upgrade it to ${FIRST_THAT_BEARS_CHANGED_CLUSTERS}`,
+      );
+    }
     const client = { node, stream: new XdsStream(this.#kind, drainMsOf(node)) };
     this.#client = client;
     this.#updateSnapshot(client);

@@ -258,3 +258,18 @@ test('server: a connection and its end are a line each, with the node', async ()
   );
   assert.equal(here.log[0]?.fields['version'], '1.40.0');
 });
+
+for (const [minor, warnings] of [
+  [39, 1],
+  [40, 0],
+] as const) {
+  test(`server: an Envoy 1.${minor} is ${warnings > 0 ? 'warned of' : 'none that may crash at changes'}`, async () => {
+    await using here = await stage(SERVED);
+    const stream = here.client().stream('delta');
+    const version = { major_number: 1, minor_number: minor, patch: 3 };
+    stream.send('CDS', { node: { ...NODE.node, user_agent_build_version: { version } } });
+    await stream.next();
+    const found = here.log.filter(({ level, message }) => level === 'warn' && message.includes('may crash'));
+    assert.equal(found.length, warnings);
+  });
+}
