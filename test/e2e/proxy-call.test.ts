@@ -26,7 +26,7 @@ test('a proxy whose address is taken ends, and says so', async (t) => {
   // Whether it has noticed by then that nobody is behind it is up to the machine.
   assert.equal(
     stderr.trimEnd().split('\n').at(-1),
-    `redpilot: 127.0.0.1:${port} is in use by another process`,
+    `redpilot: 127.0.0.1:${port} is in use by another process; give another address with --listen`,
   );
 });
 
