@@ -14,11 +14,18 @@ const AGAIN_MS = 50;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
 type Subscribing = (typeof SUBSCRIBING)[number];
 
-interface Waiting {
+interface Asked {
   readonly name: string;
   readonly channels: readonly string[];
+  /** Of these, those to forget where it is refused: they were not subscribed to before. */
+  readonly fresh: readonly string[];
   /** null: a subscription made again, which the client knows of. */
   readonly request: Request | null;
+}
+
+type AskedByClient = Asked & { readonly request: Request };
+
+interface Waiting extends Asked {
   readonly confirmations: Buffer[];
   missing: number;
 }
@@ -49,8 +56,8 @@ export class Subscriber {
   #isClosed = false;
   #isFollowing = false;
   readonly #waiting: Waiting[] = [];
-  /** Asked before there was anybody to ask. */
-  readonly #early: { readonly waiting: Waiting; readonly bytes: Buffer }[] = [];
+  /** What clients ask while there is nobody to ask, or asked of a connection that was lost before it answered. */
+  readonly #early: AskedByClient[] = [];
   readonly #channels: Readonly<Record<Subscribing, Set<string>>> = {
     subscribe: new Set(),
     psubscribe: new Set(),
@@ -91,7 +98,6 @@ export class Subscriber {
   /** Subscribes for a client that takes itself for a subscriber already. */
   restore(channel: string): void {
     this.#channels.ssubscribe.add(channel);
-    if (this.#own?.connection.isClosed === true) return;
     this.#askAgain('ssubscribe', [channel]);
   }
 
@@ -120,50 +126,52 @@ export class Subscriber {
     const kind = command.name.replace('un', '') as Subscribing;
     const all = this.#channels[kind];
     const isUnsubscribing = command.name !== kind;
-    const missing = channels.length > 0 ? channels.length : Math.max(1, all.size);
-    for (const channel of channels) {
+    // By name, so that another connection, which has none of them, confirms as many.
+    const asked = channels.length > 0 ? channels : [...all];
+    const fresh = isUnsubscribing ? [] : asked.filter((channel) => !all.has(channel));
+    for (const channel of asked) {
       if (isUnsubscribing) all.delete(channel);
       else all.add(channel);
     }
-    if (isUnsubscribing && channels.length === 0) all.clear();
-    const { name } = command;
-    this.#ask({ name, channels, request, confirmations: [], missing }, encodeSubscription(name, channels));
+    this.#ask({ name: command.name, channels: asked, fresh, request });
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#own?.close();
-    for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
-    for (const { waiting } of this.#early.splice(0)) if (waiting.request !== null) fail(waiting.request);
+    for (const { request } of this.leave()) fail(request);
   }
 
-  #ask(waiting: Waiting, bytes: Buffer): void {
+  /** Closes, and returns what clients wait for; what that would have subscribed to is not among its channels. */
+  leave(): readonly AskedByClient[] {
+    this.#isClosed = true;
+    this.#own?.close();
+    const asked = [...this.#waiting.splice(0), ...this.#early.splice(0)].filter(isOfClient);
+    for (const each of asked) this.#forget(each);
+    return asked;
+  }
+
+  #ask(asked: Asked): void {
     const own = this.#own;
-    if (own === undefined) {
-      this.#early.push({ waiting, bytes });
+    if (own === undefined || own.connection.isClosed) {
+      // The others are asked for again with every connection.
+      if (isOfClient(asked)) this.#early.push(asked);
       return;
     }
-    if (own.connection.isClosed) {
-      if (waiting.request !== null) fail(waiting.request);
-      return;
-    }
-    this.#waiting.push(waiting);
-    own.send(null, bytes);
+    const { name, channels } = asked;
+    this.#waiting.push({ ...asked, confirmations: [], missing: Math.max(1, channels.length) });
+    own.send(null, encodeSubscription(name, channels));
   }
 
   #connect(): void {
     if (this.#isClosed) return;
     const own = this.#open();
     if (own === undefined) {
-      if (this.#own === undefined) this.#giveUpLate();
+      this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
       return;
     }
-    const isFirst = this.#own === undefined;
     this.#use(own);
-    // The first time what was asked so far is all that there is.
-    if (isFirst) for (const { waiting, bytes } of this.#early.splice(0)) this.#ask(waiting, bytes);
-    else this.#restoreAll();
+    this.#restoreAll();
+    for (const asked of this.#early.splice(0)) this.#ask(asked);
   }
 
   #open(): OwnConnection | undefined {
@@ -174,14 +182,17 @@ export class Subscriber {
     this.#own = own;
     own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
     own.onLost = () => {
-      for (const { request } of this.#waiting.splice(0)) if (request !== null) fail(request);
+      for (const asked of this.#waiting.splice(0)) if (isOfClient(asked)) this.#early.push(asked);
+      this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
     };
   }
 
   #restoreAll(): void {
     for (const kind of SUBSCRIBING) {
-      const all = [...this.#channels[kind]];
+      // Apart from those that a client waits for: refused together, all would be forgotten.
+      const awaited = new Set(this.#early.flatMap(({ name, fresh }) => (name === kind ? fresh : [])));
+      const all = [...this.#channels[kind]].filter((channel) => !awaited.has(channel));
       // Of several slots: Redis takes one command for each.
       const groups = kind === 'ssubscribe' ? all.map((channel) => [channel]) : [all];
       for (const channels of groups) {
@@ -192,19 +203,19 @@ export class Subscriber {
   }
 
   #askAgain(name: Subscribing, channels: readonly string[]): void {
-    const waiting = { name, channels, request: null, confirmations: [], missing: channels.length };
-    this.#ask(waiting, encodeSubscription(name, channels));
+    this.#ask({ name, channels, fresh: channels, request: null });
   }
 
   #giveUpLate(): void {
     const now = performance.now();
-    const all = this.#early.splice(0);
-    for (const each of all) {
-      const { request } = each.waiting;
-      if (request === null || now <= request.startedAt + this.#waitMs) this.#early.push(each);
-      else fail(request);
+    for (const each of this.#early.splice(0)) {
+      if (now <= each.request.startedAt + this.#waitMs) {
+        this.#early.push(each);
+        continue;
+      }
+      this.#forget(each);
+      fail(each.request);
     }
-    if (this.#early.length === 0) for (const kind of SUBSCRIBING) this.#channels[kind].clear();
   }
 
   /** True: it is a reply that was waited for, the first one to its command. */
@@ -259,16 +270,20 @@ export class Subscriber {
     else if (left.length > 0) this.#place.moved({ ...moved, channels: left });
   }
 
-  /** Refused: it is not asked for again. */
-  #forget({ name, channels }: Waiting): void {
+  /** It is not asked for again. */
+  #forget({ name, fresh }: Asked): void {
     const kind = SUBSCRIBING.find((each) => each === name);
-    if (kind !== undefined) for (const channel of channels) this.#channels[kind].delete(channel);
+    if (kind !== undefined) for (const channel of fresh) this.#channels[kind].delete(channel);
   }
 
   /** An error, unlike the replies to HELLO, AUTH and READONLY, is an answer to a subscription. */
   #isHandshakeOver(bytes: Uint8Array, start: number): boolean {
     return bytes[start] === 0x2d;
   }
+}
+
+function isOfClient(asked: Asked): asked is AskedByClient {
+  return asked.request !== null;
 }
 
 /** Channels are Latin-1: each character a byte. */

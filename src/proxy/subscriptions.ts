@@ -74,9 +74,12 @@ export class Subscriptions implements Mode {
       if (!subscriber.isElsewhere(upstream)) continue;
       // There its channels may be of several nodes.
       this.#sharded.delete(subscriber);
-      subscriber.close();
+      const asked = subscriber.leave();
       for (const channel of subscriber.shardChannels) {
         this.#subscriberFor(upstream, placeOf(upstream, channel), channel).restore(channel);
+      }
+      for (const { name, channels, request } of asked) {
+        this.#settle({ name: name as Moved['name'], channels, request, reply: undefined });
       }
     }
   }

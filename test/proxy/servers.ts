@@ -117,3 +117,8 @@ export function clientOf(t: TestContext, port: number, allowHalfOpen = false): C
     },
   };
 }
+
+/** A confirmation or a message. */
+export function array(kind: string, channel: string, last: string): string {
+  return `*3\r\n$${kind.length}\r\n${kind}\r\n$${channel.length}\r\n${channel}\r\n${last}\r\n`;
+}

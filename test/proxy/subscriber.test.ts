@@ -18,7 +18,7 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
     }) as unknown as OwnConnection;
   const first = connectionTo('first');
   const found = [first, undefined, undefined, connectionTo('second')];
-  const subscriber = new Subscriber({} as Session, 1_000, {
+  const subscriber = new Subscriber({} as Session, 20_000, {
     upstream: () => undefined,
     open: () => found.shift(),
     moved: () => {},
@@ -26,7 +26,8 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
   const name = Buffer.from('subscribe');
   const command = findCommand(name, 0, name.length);
   assert.ok(command);
-  subscriber.send(command, ['news'], Object.assign(takeRequest(), { sink: { deliver: () => {} } }));
+  const request = Object.assign(takeRequest(), { sink: { deliver: () => {} }, startedAt: performance.now() });
+  subscriber.send(command, ['news'], request);
   first.onLost();
   await eventually('the second connection', () => sent.length === 2 || undefined, {
     seen: () => sent.join('; '),

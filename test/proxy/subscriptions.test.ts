@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
 
 /** Confirms each channel. */
 async function subscribable(t: TestContext): Promise<Server> {
@@ -11,10 +11,6 @@ async function subscribable(t: TestContext): Promise<Server> {
     if (!kind.endsWith('subscribe')) return '+OK\r\n';
     return channels.map((channel) => array(kind, channel, ':1')).join('');
   });
-}
-
-function array(kind: string, channel: string, last: string): string {
-  return `*3\r\n$${kind.length}\r\n${kind}\r\n$${channel.length}\r\n${channel}\r\n${last}\r\n`;
 }
 
 interface Scene {
