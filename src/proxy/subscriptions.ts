@@ -179,22 +179,39 @@ export class Subscriptions implements Mode {
     const channels = [...this.#sharded.keys()].flatMap((subscriber) => subscriber.shardChannels);
     channels.push(...this.#moving);
     this.#moving.clear();
-    for (const channel of channels) this.#sendTo(upstream, channel, command, [channel]);
-    if (channels.length === 0) this.#sendTo(upstream, '', command, []);
+    if (channels.length === 0) return this.#sendTo(upstream, '', command, []);
+    // Held once, for all of them: freed by the first, the client would have later commands carried out before the others.
+    const free = this.#session.hold();
+    let missing = channels.length;
+    const confirmed = (): void => {
+      missing -= 1;
+      if (missing === 0) free();
+    };
+    for (const channel of channels) this.#sendTo(upstream, channel, command, [channel], confirmed);
   }
 
   /** `first`: the channel whose node it is for. */
-  #sendTo(upstream: Upstream, first: string, command: Command, channels: readonly string[]): void {
+  #sendTo(
+    upstream: Upstream,
+    first: string,
+    command: Command,
+    channels: readonly string[],
+    free?: () => void,
+  ): void {
     const subscriber =
       this.#holderOf(first) ?? this.#subscriberFor(upstream, placeOf(upstream, first), first);
-    this.#send(subscriber, command, channels);
+    this.#send(subscriber, command, channels, free);
   }
 
-  #send(subscriber: Subscriber, command: Command, channels: readonly string[]): void {
+  /** What is published next, over another connection, must find the subscription made: the client is held until then. */
+  #send(
+    subscriber: Subscriber,
+    command: Command,
+    channels: readonly string[],
+    free = this.#session.hold(),
+  ): void {
     const request = this.#session.newRequest(command);
     const sink = request.sink!;
-    // What is published next, over another connection, must find the subscription made.
-    const free = this.#session.hold();
     request.sink = {
       deliver: (answered, reply, start, end) => {
         sink.deliver(answered, reply, start, end);

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const CHANNELS = ['one', 'two', 'three'];
+
+test('what follows SUNSUBSCRIBE from all waits for the last confirmation', async (t) => {
+  let subscribed: Socket | undefined;
+  const redis = await serverThat(t, (words, socket) => {
+    const [kind = '', channel = ''] = words.split(' ');
+    if (kind === 'ssubscribe') return array(kind, channel, ':1');
+    if (kind !== 'sunsubscribe') return words.startsWith('BLPOP') ? '*-1\r\n' : '+OK\r\n';
+    subscribed = socket;
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
+  const client = clientOf(t, port);
+  for (const channel of CHANNELS) client.socket.write(`SSUBSCRIBE ${channel}\r\n`);
+  await eventually('all three', () => client.got().includes('three') || undefined);
+  const before = client.got().length;
+  client.socket.write('SUNSUBSCRIBE\r\nBLPOP q 1\r\nGET a\r\n');
+  const asked = (start: string): number => redis.asked.filter((words) => words.startsWith(start)).length;
+  await eventually('the commands', () => asked('sunsubscribe') === CHANNELS.length || undefined);
+  for (const channel of CHANNELS) {
+    const confirmation = array('sunsubscribe', channel, ':0');
+    subscribed?.write(confirmation);
+    await eventually('it', () => client.got().includes(confirmation) || undefined);
+  }
+  const wanted = [
+    ...CHANNELS.map((channel) => array('sunsubscribe', channel, ':0')),
+    '*-1\r\n',
+    '+OK\r\n',
+  ].join('');
+  await eventually('the last', () => client.got().length >= before + wanted.length || undefined, {
+    seen: () => client.got().slice(before),
+  });
+  assert.equal(client.got().slice(before), wanted);
+});
