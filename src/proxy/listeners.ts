@@ -51,7 +51,7 @@ export class Listeners {
     return new Map(Array.from(this.#missing.values(), ({ listener, problem }) => [listener.id, problem]));
   }
 
-  /** Returns its problems. */
+  /** Returns its problems. Not to be called again before it has. */
   async update(listeners: readonly Bound[]): Promise<ReadonlyMap<ListenerId, string>> {
     this.#isUpdating = true;
     try {

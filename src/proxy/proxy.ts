@@ -82,6 +82,9 @@ export class Proxy {
   readonly #ticker: NodeJS.Timeout;
   #lastTick = performance.now();
   #hasPlan = false;
+  /** Of plans, one after the other: two at a time would listen on the same address. */
+  #lastTurn: Promise<void> = Promise.resolve();
+  #isClosed = false;
   /** What was said of objects, once each. */
   #said: ReadonlySet<string> = new Set();
 
@@ -157,7 +160,18 @@ export class Proxy {
    * Carries out another plan from the next command on; what is the same object in both goes on undisturbed. Fails, after
    * all else is done, with what could not be listened on (ListenProblems); such a listener stays where it was.
    */
-  async update(plan: RoutingPlan): Promise<void> {
+  update(plan: RoutingPlan): Promise<void> {
+    return this.#inTurn(() => this.#carryOut(plan));
+  }
+
+  #inTurn(then: () => Promise<void>): Promise<void> {
+    const turn = this.#lastTurn.then(then);
+    this.#lastTurn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #carryOut(plan: RoutingPlan): Promise<void> {
+    if (this.#isClosed) return;
     const before = this.#upstreams;
     this.#upstreams = new Map(
       [...plan.upstreams].map(([id, upstreamPlan]) => {
@@ -177,7 +191,8 @@ export class Proxy {
 
   /** Stops accepting, answers what was asked, ends. */
   async close(): Promise<void> {
-    await this.#listeners.close();
+    this.#isClosed = true;
+    await this.#inTurn(() => this.#listeners.close());
     clearInterval(this.#ticker);
     for (const { upstream } of this.#upstreams.values()) upstream.close();
     for (const upstream of this.#retired) upstream.close();

@@ -62,3 +62,29 @@ test('a listener that can not move stays where it was until it can', async (t) =
   await eventually('the move', () => places()[0] === `127.0.0.1:${to}` || undefined, { deadlineMs: 30_000 });
   assert.equal(places().length, 1);
 });
+
+test('plans in quick succession are carried out one after the other', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const [first = 0, second = 0, third = 0] = await freePorts(3);
+  const { proxy } = await proxyFor(t, planOn(redis.port, [first]));
+  await Promise.all([
+    proxy.update(planOn(redis.port, [first, second, third])),
+    proxy.update(planOn(redis.port, [second])),
+    proxy.update(planOn(redis.port, [third, second])),
+  ]);
+  const places = proxy.listeners().map(({ address }) => address);
+  assert.deepEqual(new Set(places), new Set([`127.0.0.1:${second}`, `127.0.0.1:${third}`]));
+});
+
+test('a plan that is being carried out when the proxy closes leaves nothing listening', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const [first = 0, second = 0] = await freePorts(2);
+  const { proxy } = await proxyFor(t, planOn(redis.port, [first]));
+  const updated = proxy.update(planOn(redis.port, [first, second]));
+  // It has begun by then.
+  await Promise.resolve();
+  const closed = proxy.close();
+  await Promise.all([updated, closed, proxy.update(planOn(redis.port, [second]))]);
+  const client = clientOf(t, second);
+  await assert.rejects(once(client.socket, 'connect'), { code: 'ECONNREFUSED' });
+});
