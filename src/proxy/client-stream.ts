@@ -29,8 +29,9 @@ const MAX_KEPT_BYTES = 1_048_576;
 const LONG_REPLY_BYTES = 16_384;
 /** As much leaves at once, whole or not. */
 const HELD_BACK_BYTES = 8_192;
-/** A client that will send nothing more has its replies by then, or gets none. */
+/** A client that will send nothing more, and takes none of its replies for so long, gets no more of them. */
 const HALF_OPEN_MS = 30_000;
+const HALF_OPEN_STEP_MS = 1_000;
 
 /** A connection of a client's own. */
 interface Owned {
@@ -125,8 +126,15 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#hasHungUp = true;
     this.#finish();
     if (this.isClosed) return;
-    const limit = setTimeout(() => this.destroy(), HALF_OPEN_MS);
-    this.#socket.once('close', () => clearTimeout(limit));
+    let { taken } = this.#writer;
+    let idleMs = 0;
+    const limit = setInterval(() => {
+      const before = taken;
+      taken = this.#writer.taken;
+      idleMs = taken === before ? idleMs + HALF_OPEN_STEP_MS : 0;
+      if (idleMs >= HALF_OPEN_MS) this.destroy();
+    }, HALF_OPEN_STEP_MS);
+    this.#socket.once('close', () => clearInterval(limit));
   }
 
   /** Ends with the replies to what it asked before it hung up. */

@@ -14,6 +14,8 @@ import { getSystemErrorName } from 'node:util';
 interface Handle {
   /** Bytes that the kernel has not taken yet. */
   readonly writeQueueSize: number;
+  /** Those included. */
+  readonly bytesWritten: number;
   /** 0, the system's error, or, where not all was taken at once, what to wait for. */
   writeBuffer(request: null, bytes: Uint8Array): number | WriteRequest;
 }
@@ -26,6 +28,8 @@ interface WriteRequest {
 
 /** Not in Node's types. */
 const HANDLE = '_handle';
+/** Of TLS' handle: the connection's below it. */
+const PARENT = '_parent';
 
 let canShorten = false;
 
@@ -52,6 +56,14 @@ export class SocketWriter {
   get waiting(): number {
     if (this.#handle === null) return this.#socket.writableLength;
     return this.#isBehind ? this.#handle.writeQueueSize : 0;
+  }
+
+  /** How many bytes the kernel has taken so far, as they go over the wire; in a Node that does not tell always 0. */
+  get taken(): number {
+    const handle = handleOf(this.#socket);
+    if (handle === null) return 0;
+    const below: Partial<Handle> = this.isEncrypting ? (Reflect.get(handle, PARENT) ?? handle) : handle;
+    return (below.bytesWritten ?? 0) - (below.writeQueueSize ?? 0);
   }
 
   /** True: the kernel has taken all of it, and the memory may be used again at once. */
@@ -88,7 +100,7 @@ export class SocketWriter {
 }
 
 function handleOf(socket: Socket): Handle | null {
-  return Reflect.get(socket, HANDLE) as Handle | null;
+  return (Reflect.get(socket, HANDLE) ?? null) as Handle | null;
 }
 
 /** True: from now on writers may go past the stream. Tried with a write that is taken at once and one that has to wait. */

@@ -10,6 +10,8 @@ class Stream extends ClientStream {
   readonly client = '';
 
   readonly emitter: EventEmitter;
+  /** Below the socket. */
+  readonly handle = { bytesWritten: 1_000, writeQueueSize: 1_000 };
   isDestroyed = false;
 
   constructor() {
@@ -23,6 +25,7 @@ class Stream extends ClientStream {
     };
     super(Object.assign(emitter, rest, { destroy: () => (this.isDestroyed = true) }) as unknown as Socket);
     this.emitter = emitter;
+    Object.assign(emitter, { _handle: this.handle });
   }
 
   /** A command that somebody else answers, or not. */
@@ -50,13 +53,27 @@ function answered(stream: Stream, reply: Buffer): number {
 }
 
 test('who will send nothing more has its replies within half a minute, or gets none', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  t.mock.timers.enable({ apis: ['setInterval'] });
   const stream = new Stream();
   stream.ask();
   stream.emitter.emit('end');
   t.mock.timers.tick(29_000);
   assert.equal(stream.isDestroyed, false);
   t.mock.timers.tick(1_000);
+  assert.equal(stream.isDestroyed, true);
+});
+
+test('who takes some of its replies now and then, be it slowly, gets the rest', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const stream = new Stream();
+  stream.ask();
+  stream.emitter.emit('end');
+  for (let count = 0; count < 5; count++) {
+    t.mock.timers.tick(29_000);
+    assert.equal(stream.isDestroyed, false);
+    stream.handle.writeQueueSize -= 100;
+  }
+  t.mock.timers.tick(31_000);
   assert.equal(stream.isDestroyed, true);
 });
 

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { ListenerTls } from '../../src/proxy/listener-tls.ts';
 import { SocketWriter, learnToWrite } from '../../src/proxy/socket-writer.ts';
+import { createAuthority, validFor } from '../../src/tls/authority.ts';
 
 test('this Node lets writes go past the stream', async () => {
   assert.equal(await learnToWrite(), true);
@@ -74,6 +77,45 @@ async function pair(t: TestContext): Promise<[Socket, Socket]> {
     }),
     new Promise((resolve) => far.once('connect', resolve)),
   ]);
+  for (const socket of [near, far]) {
+    socket.on('error', () => {});
+    t.after(() => socket.destroy());
+  }
+  return [near, far];
+}
+
+const LONG = Buffer.alloc(64 * 1_048_576);
+
+for (const how of ['in the clear', 'under TLS']) {
+  test(`how much of one long reply the other end has taken shows while the rest waits, ${how}`, async (t) => {
+    await learnToWrite();
+    const [near, far] = how === 'under TLS' ? await securePair(t) : await pair(t);
+    const writer = new SocketWriter(near, () => {});
+    writer.write(LONG);
+    const half = LONG.length / 2;
+    assert.ok(writer.taken < half, `${writer.taken}`);
+    let read = 0;
+    far.on('data', (chunk: Buffer) => {
+      read += chunk.length;
+      if (read >= half) far.pause();
+    });
+    await eventually('half of it', () => writer.taken >= half || undefined, {
+      seen: () => `${writer.taken}`,
+    });
+    assert.ok(writer.waiting > 0);
+    assert.ok(writer.taken < LONG.length);
+  });
+}
+
+async function securePair(t: TestContext): Promise<[Socket, Socket]> {
+  const authority = await createAuthority(validFor(1));
+  const { certificate, key } = await authority.issueServer(['localhost'], validFor(1));
+  const [below, farBelow] = await pair(t);
+  const tls = new ListenerTls({ cert: Buffer.from(certificate), key: Buffer.from(key), ca: undefined });
+  const far = connectTls({ socket: farBelow, servername: 'localhost', ca: authority.certificate });
+  const near = await new Promise<Socket>((resolve) => {
+    tls.open(resolve).take(below);
+  });
   for (const socket of [near, far]) {
     socket.on('error', () => {});
     t.after(() => socket.destroy());
