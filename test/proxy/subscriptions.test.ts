@@ -83,3 +83,16 @@ test('what PING and ECHO send back is what came, byte for byte, also among subsc
   await eventually('the last', () => client.got().includes('pong') || undefined);
   assert.ok(client.got().endsWith('*2\r\n$4\r\npong\r\n$2\r\n\xff\x80\r\n'), client.got());
 });
+
+test('a channel stays subscribed when Redis refuses a later SUBSCRIBE to it and others', async (t) => {
+  const redis = await serverThat(t, (words) => {
+    if (words === 'subscribe news secret') return '-NOPERM no\r\n';
+    return words === 'subscribe news' ? array('subscribe', 'news', ':1') : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
+  const client = clientOf(t, port);
+  client.socket.write('SUBSCRIBE news\r\nSUBSCRIBE news secret\r\n');
+  await eventually('the refusal', () => client.got().endsWith('-NOPERM no\r\n') || undefined);
+  for (const socket of redis.sockets) socket.destroy();
+  await asked(redis, 'subscribe news', 2);
+});
