@@ -25,7 +25,10 @@ import {
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { createLog } from './log.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
-import { stopAsked } from './stop-asked.ts';
+import { endBy, stopAsked } from './stop-asked.ts';
+
+/** So long the last lines of the log may take to be read. */
+const LAST_LINES_MS = 2_000;
 
 interface ServeOptions extends TlsArguments {
   readonly config?: readonly string[];
@@ -159,6 +162,8 @@ export function serveCommand(): Command {
       await stopAsked();
       log.info('stopping');
       await controlPlane.close();
+      // Only lines of the log that nobody reads can hold it from here on.
+      setTimeout(() => endBy('SIGTERM'), LAST_LINES_MS).unref();
     },
   );
 }

@@ -20,12 +20,18 @@ async function answerLater(session: Session, command: Command, args: readonly st
   const request = session.newRequest(command);
   const free = session.hold();
   const servers = session.home.routing.upstreams.map(({ foreign }) => foreign);
-  const reply = await replyTo(args, servers);
+  const nothing = session.local.protocol === 3 ? '_\r\n' : '$-1\r\n';
+  const reply = await replyTo(args, servers, nothing);
   request.sink!.deliver(request, reply, 0, reply.length);
   free();
 }
 
-async function replyTo(args: readonly string[], servers: readonly ForeignCommands[]): Promise<Buffer> {
+/** `nothing` stands for a command that nobody knows. */
+async function replyTo(
+  args: readonly string[],
+  servers: readonly ForeignCommands[],
+  nothing: string,
+): Promise<Buffer> {
   const [subcommand, ...names] = args;
   switch (subcommand?.toUpperCase()) {
     case undefined:
@@ -39,7 +45,7 @@ async function replyTo(args: readonly string[], servers: readonly ForeignCommand
         names.length === 0
           ? await carriedOut(servers)
           : await Promise.all(names.map((name) => commandNamed(name, servers)));
-      const entries = asked.map((command) => (command === undefined ? '*-1\r\n' : encodeEntry(command)));
+      const entries = asked.map((command) => (command === undefined ? nothing : encodeEntry(command)));
       return Buffer.from(encodeArray(entries));
     }
     case 'GETKEYS':

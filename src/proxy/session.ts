@@ -182,7 +182,7 @@ export class Session extends ClientStream implements InputHandler {
 
   #inline(line: Buffer): void {
     const command = inlineToCommand(line);
-    if (command === undefined) return this.#refuse('Protocol error: unbalanced quotes in request');
+    if (typeof command === 'string') return this.#refuse(`Protocol error: ${command}`);
     if (command.length === 0) return;
     const frame = new RequestFrame();
     if (frame.parse(command, command.length, this.limits()) === COMPLETE) this.#command(command, frame);

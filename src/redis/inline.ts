@@ -3,10 +3,14 @@
  */
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\u0007' };
 
-/** The words as one RESP command; undefined: the quotes are not balanced. No word: an empty Buffer. */
-export function inlineToCommand(line: Buffer): Buffer | undefined {
+/** A page in a browser can make it send a POST to loopback, whose body would be carried out line by line. */
+const HTTP = /^(post|host:)$/i;
+
+/** The words as one RESP command; no word: an empty Buffer; a text: what is wrong with the line. */
+export function inlineToCommand(line: Buffer): Buffer | string {
   const words = splitWords(line.toString('latin1').replace(/\r?\n$/, ''));
-  if (words === undefined) return undefined;
+  if (words === undefined) return 'unbalanced quotes in request';
+  if (HTTP.test(words[0] ?? '')) return 'this is Redis, and was asked in HTTP';
   if (words.length === 0) return Buffer.alloc(0);
   const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
   return Buffer.from(`*${words.length}\r\n${parts.join('')}`, 'latin1');

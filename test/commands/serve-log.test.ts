@@ -1,10 +1,10 @@
 /** What the log of `serve` costs those that it serves. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
@@ -17,7 +17,14 @@ const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const NODES = 8;
 const ID_LETTERS = 300_000;
 
-test('a log that nobody reads holds up no Envoy, and all of it is there for who reads on', async (t) => {
+interface Unread {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** As far as it was read. */
+  readonly log: () => string;
+}
+
+/** With more lines than fit between two processes, and nobody to read them. */
+async function serveUnread(t: TestContext): Promise<Unread> {
   const folder = await temporaryFolder('serve-log');
   t.after(() => removeFolder(folder));
   await writeFile(join(folder, 'none.yaml'), '');
@@ -41,12 +48,23 @@ test('a log that nobody reads holds up no Envoy, and all of it is there for who 
     await stream.next();
     client.close();
   }
+  return { child, log: () => log };
+}
 
+test('a log that nobody reads holds up no Envoy, and all of it is there for who reads on', async (t) => {
+  const { child, log } = await serveUnread(t);
   child.stderr.resume();
   const ended = once(child, 'close');
   child.kill('SIGTERM');
   await ended;
-  const lines = log.trim().split('\n');
+  const lines = log().trim().split('\n');
   assert.equal(lines.filter((line) => line.includes('node connected')).length, NODES);
-  assert.match(log, /"msg":"stopping"/);
+  assert.match(log(), /"msg":"stopping"/);
+});
+
+test('a log that nobody reads does not keep it from ending', async (t) => {
+  const { child } = await serveUnread(t);
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [null, 'SIGTERM']);
 });

@@ -22,6 +22,7 @@ const WRONG: [what: string, bytes: string, answer: RegExp][] = [
   ['an argument longer than it says', '*1\r\n$4\r\nPINGPONG\r\n', /invalid CRLF/],
   ['an endless line', 'x'.repeat(200_000), /too big inline request/],
   ['unbalanced quotes', 'GET "a\r\n', /unbalanced quotes/],
+  ['a POST with a command in its body', 'POST / HTTP/1.1\r\n\r\nSET k posted\r\n', /in HTTP\r\n$/],
   ['random bytes', '\0\xff\x80*$\r\n*-\r\n', /Protocol error|unknown command/],
 ];
 

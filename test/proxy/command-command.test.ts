@@ -17,7 +17,7 @@ const GET = '*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n';
 async function start(
   t: TestContext,
   commands: string,
-): Promise<{ readonly redis: Server; readonly through: Redis }> {
+): Promise<{ readonly redis: Server; readonly through: Redis; readonly port: number }> {
   const redis = await serverThat(t, (words) => {
     const asked = words.toLowerCase();
     if (asked === 'command') return commands;
@@ -29,7 +29,7 @@ async function start(
   const { port } = await proxyFor(t, planTo(redis.port));
   const through = new Redis({ host: '127.0.0.1', port, protocol: 2, enableReadyCheck: false });
   t.after(() => through.disconnect());
-  return { redis, through };
+  return { redis, through, port };
 }
 
 const namesIn = (entries: unknown): readonly unknown[] =>
@@ -52,6 +52,21 @@ test('COMMAND INFO and GETKEYS know what only Redis knows', async (t) => {
   assert.deepEqual(namesIn(entries), ['get', 'json.get', undefined]);
   assert.deepEqual(await through.call('COMMAND', 'GETKEYS', 'json.get', 'a'), ['a']);
 });
+
+for (const [version, nothing] of [
+  [2, '$-1\r\n'],
+  [3, '_\r\n'],
+] as const) {
+  test(`COMMAND INFO of what nobody knows is the null of RESP${version}`, async (t) => {
+    const { port } = await start(t, `*1\r\n${JSON_GET}`);
+    const client = clientOf(t, port);
+    client.socket.write(`HELLO ${version}\r\nCOMMAND INFO none\r\n`);
+    const expected = `*1\r\n${nothing}`;
+    await eventually('the reply', () => client.got().endsWith(expected) || undefined, {
+      seen: () => client.got(),
+    });
+  });
+}
 
 test('COMMAND is our own table where Redis does not say', async (t) => {
   const { through } = await start(t, '-NOPERM it is denied\r\n');
