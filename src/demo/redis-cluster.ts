@@ -31,6 +31,9 @@ export interface Shard {
   readonly replicas: readonly number[];
 }
 
+/** Nodes speak with each other the more seldom the longer it is: with a minute they know each other after 10 to 20 s. */
+const FORMING_TIMEOUT_MS = 3_000;
+
 export class RedisCluster {
   readonly #options: Required<ClusterOptions>;
   readonly #folder: string;
@@ -120,7 +123,7 @@ export class RedisCluster {
   /** Under its old ports and its old id; resolves once it answers, which is before it has its data again. */
   async restart(node: ClusterNode): Promise<ClusterNode> {
     node.client.disconnect();
-    const again = await this.#startNode(node.shard, node);
+    const again = await this.#startNode(node.shard, { before: node });
     this.#nodes = this.#nodes.map((other) => (other === node ? again : other));
     return again;
   }
@@ -173,9 +176,9 @@ export class RedisCluster {
   }
 
   async #form(): Promise<void> {
-    const { shards, replicas } = this.#options;
+    const { shards, replicas, nodeTimeoutMs } = this.#options;
     const starting = Array.from({ length: shards * (replicas + 1) }, (_, index) =>
-      this.#startNode(index % shards),
+      this.#startNode(index % shards, { nodeTimeoutMs: Math.min(nodeTimeoutMs, FORMING_TIMEOUT_MS) }),
     );
     this.#nodes = await Promise.all(starting);
     const [first] = this.#nodes;
@@ -203,10 +206,15 @@ export class RedisCluster {
       }),
     );
     await this.settled();
+    for (const { client } of this.#nodes) await client.config('SET', 'cluster-node-timeout', nodeTimeoutMs);
   }
 
-  async #startNode(shard: number, before?: ClusterNode): Promise<ClusterNode> {
-    const { redis, nodeTimeoutMs, config, configOf } = this.#options;
+  async #startNode(
+    shard: number,
+    how: { readonly before?: ClusterNode; readonly nodeTimeoutMs?: number } = {},
+  ): Promise<ClusterNode> {
+    const { redis, config, configOf } = this.#options;
+    const { before, nodeTimeoutMs = this.#options.nodeTimeoutMs } = how;
     const [port = 0, busPort = 0] = before === undefined ? await freePorts(2) : [before.port, before.busPort];
     const node = await startRedis({
       server: redis.server,
