@@ -151,11 +151,7 @@ test('keys of which some have moved are waited for, and then the client is told'
   t.after(() => cluster.stop());
   const proxy = await startProxy(t, clusterPlan(cluster, 'MASTER'), { failoverWaitMs: 1_000 });
   const through = client(t, portsOf(proxy)[0] ?? 0);
-  const [a, b] = await cluster.shards();
-  assert.ok(a && b);
-  const slot = await through.cluster('KEYSLOT', 'tag');
-  const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
-  const [source, target] = [cluster.node((isOfA ? a : b).primary), cluster.node((isOfA ? b : a).primary)];
+  const { slot, source, target } = await slotOfTag(cluster);
   await through.sadd('{tag}moved', 'value');
   await mark(slot, source, target);
   await moveKeys(slot, source, target);
@@ -229,11 +225,7 @@ for (const [policy, from] of [
     t.after(() => cluster.stop());
     const proxy = await startProxy(t, clusterPlan(cluster, policy));
     const through = client(t, portsOf(proxy)[0] ?? 0);
-    const [a, b] = await cluster.shards();
-    assert.ok(a && b);
-    const slot = await through.cluster('KEYSLOT', 'tag');
-    const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
-    const [source, target] = [cluster.node((isOfA ? a : b).primary), cluster.node((isOfA ? b : a).primary)];
+    const { slot, source, target } = await slotOfTag(cluster);
     const [moved, stays, none, late] = ['{tag}moved', '{tag}stays', '{tag}none', '{tag}late'];
     await through.mset(moved, '1', stays, '2');
     await mark(slot, source, target);
@@ -252,4 +244,16 @@ for (const [policy, from] of [
     assert.equal(await through.unlink(moved, late), 1);
     assert.equal(await through.exists(moved, stays, late), 0);
   });
+}
+
+/** That of `{tag}`, of two shards: who has it, and who has not. */
+async function slotOfTag(
+  cluster: RedisCluster,
+): Promise<{ readonly slot: number; readonly source: ClusterNode; readonly target: ClusterNode }> {
+  const [a, b] = await cluster.shards();
+  assert.ok(a && b);
+  const slot = await cluster.node(a.primary).client.cluster('KEYSLOT', 'tag');
+  const isOfA = a.slots.some(([first, last]) => first <= slot && slot <= last);
+  const [owner, other] = isOfA ? [a, b] : [b, a];
+  return { slot, source: cluster.node(owner.primary), target: cluster.node(other.primary) };
 }

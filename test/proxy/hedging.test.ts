@@ -110,29 +110,23 @@ async function setUp(
   };
 }
 
-test('a hedged read that the second node refused is still itself when the first one is lost', async (t) => {
-  const { send, asked, loseFirst } = await setUp(t);
-  send(true, 'GET', 'key');
-  await eventually('the hedge', () => asked.length === 1 || undefined);
-  // In the place of the refused read's bytes, if that is free.
-  const written = send(false, 'INCR', 'ctr');
-  await eventually('the write', () => written.length === 1 || undefined);
-  loseFirst();
-  await eventually('another try', () => asked.length >= 3 || undefined);
-  assert.deepEqual(asked.slice(0, 3), ['GET key', 'INCR ctr', 'GET key']);
-});
-
-test('a hedged read that the second node was doubted for is still itself when the first one is lost', async (t) => {
-  const { send, asked, loseFirst, upstream } = await setUp(t, () => '$-1\r\n');
-  upstream.second.doubt(true);
-  send(true, 'GET', 'key');
-  await eventually('the hedge', () => asked.length === 1 || undefined);
-  const written = send(false, 'INCR', 'ctr');
-  await eventually('the write', () => written.length === 1 || undefined);
-  loseFirst();
-  await eventually('another try', () => asked.length >= 3 || undefined);
-  assert.deepEqual(asked.slice(0, 3), ['GET key', 'INCR ctr', 'GET key']);
-});
+for (const [what, read, isDoubted] of [
+  ['refused', undefined, false],
+  ['was doubted for', () => '$-1\r\n', true],
+] as const) {
+  test(`a hedged read that the second node ${what} is still itself when the first one is lost`, async (t) => {
+    const { send, asked, loseFirst, upstream } = await setUp(t, read);
+    upstream.second.doubt(isDoubted);
+    send(true, 'GET', 'key');
+    await eventually('the hedge', () => asked.length === 1 || undefined);
+    // In the place of the refused read's bytes, if that is free.
+    const written = send(false, 'INCR', 'ctr');
+    await eventually('the write', () => written.length === 1 || undefined);
+    loseFirst();
+    await eventually('another try', () => asked.length >= 3 || undefined);
+    assert.deepEqual(asked.slice(0, 3), ['GET key', 'INCR ctr', 'GET key']);
+  });
+}
 
 test('a hedged read that is asked anew is hedged anew where that node is silent, too', async (t) => {
   let isSilent = false;
