@@ -21,8 +21,17 @@ export class Block {
   /** How many still need something in it. */
   users = 0;
 
+  #filled: Uint8Array;
+
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size);
+    this.#filled = this.bytes;
+  }
+
+  /** What is in use, whole. Replies of one length follow each other: a view made before serves nearly always. */
+  get filled(): Uint8Array {
+    if (this.#filled.length !== this.end) this.#filled = this.bytes.subarray(0, this.end);
+    return this.#filled;
   }
 }
 

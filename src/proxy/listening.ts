@@ -126,7 +126,7 @@ export class Listening implements SessionHome {
     adopt(socket, canShareBuffer, (adopted) => {
       const session = new Session(adopted, this, this.#guests.newId());
       this.#sessions.add(session);
-      return (bytes, length) => session.read(bytes, length);
+      return session;
     });
   }
 }

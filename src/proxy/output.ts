@@ -57,7 +57,7 @@ export class Output {
 }
 
 function write(block: Block, writer: SocketWriter): void {
-  const bytes = block.bytes.subarray(0, block.end);
+  const bytes = block.filled;
   if (writer.isEncrypting) {
     // It keeps what it is given for a while: a copy of just that costs less than a block that does not come back.
     writer.write(Buffer.from(bytes));
