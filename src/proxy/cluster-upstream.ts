@@ -207,6 +207,7 @@ export class ClusterUpstream extends Upstream {
 
   /** At once, without waiting for the next refresh: the slot has another primary. */
   #assign(slot: number, node: Node): void {
+    const former = this.#shards[this.#slots[slot]!]?.primary;
     let index = this.#shards.findIndex(({ primary }) => primary === node);
     if (index < 0) {
       index = this.#shards.findIndex(({ replicas }) => replicas.includes(node));
@@ -215,11 +216,13 @@ export class ClusterUpstream extends Upstream {
         index = this.#shards.push(new Shard(node, [])) - 1;
       } else {
         old.replicas = old.replicas.filter((other) => other !== node);
+        this.hasMoved(old.primary, (place) => this.#slots[place] === index);
         old.primary = node;
         old.refresh();
       }
     }
     this.#slots[slot] = index;
+    if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
   }
 
   #refreshSoon(afterMs: number): void {
@@ -291,6 +294,10 @@ export class ClusterUpstream extends Upstream {
       const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
       return this.#shardOf(place, before, (node) => !primaries.has(node) && !listed.has(node));
     });
+    for (const [index, { primary }] of former.entries()) {
+      const isElsewhere = (slot: number): boolean => this.#shards[this.#slots[slot]!]?.primary !== primary;
+      this.hasMoved(primary, (place) => formerSlots[place] === index && isElsewhere(place));
+    }
     for (const node of primaries) {
       if (!isFirst && !former.some(({ primary }) => primary === node))
         this.#promotedAt.set(node, this.#topologyAt);

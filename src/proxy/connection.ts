@@ -131,6 +131,11 @@ export class Connection implements Flushable {
     return (this.#tail - this.#head) | 0;
   }
 
+  /** How many commands have been answered, or lost, so far; only differences count. */
+  get answered(): number {
+    return this.#head;
+  }
+
   /** Sends `bytes[start, end)` at the end of this turn; `request` gets the reply. */
   append(request: Request | null, bytes: Uint8Array, start: number, end: number): void {
     const size = end - start;

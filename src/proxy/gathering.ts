@@ -41,6 +41,7 @@ export class Gathering {
     const { sink } = this.#request;
     return {
       client: sink?.client ?? '',
+      asker: sink!,
       get isGone() {
         return sink?.isGone === true;
       },

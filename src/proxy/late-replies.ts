@@ -30,6 +30,10 @@ export class LateReplies implements ReplySink {
     return this.#sink.client ?? '';
   }
 
+  get asker(): ReplySink {
+    return this.#sink;
+  }
+
   get isGone(): boolean {
     return this.#sink.isGone === true;
   }

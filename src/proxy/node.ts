@@ -41,7 +41,9 @@ export interface NodeOwner {
   /** A replica's reply that may be wrong while slots move; true: somebody else is asked. */
   doubted(request: Request, node: Node): boolean;
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
-  lost(request: Request, wasSent: boolean): void;
+  /** Any other reply came; asked for with `watchOrder`. */
+  carriedOut(request: Request, node: Node): void;
+  lost(request: Request, wasSent: boolean, node: Node): void;
   /** Whether it may be asked has changed. */
   changed(node: Node): void;
 }
@@ -91,6 +93,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** Why there is no connection, as the system names it. */
   #problem: string | undefined;
   #isDoubted = false;
+  #isOrderWatched = false;
 
   /** In words: why it gets less than others, if it does. */
   get state(): string {
@@ -105,7 +108,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
     const connection = this.#open(kind, this);
-    if (this.#isDoubted) connection.watch = this;
+    connection.watch = this.#watch;
     this.#connections[kind] = connection;
     return connection;
   }
@@ -126,14 +129,24 @@ export class Node implements ConnectionOwner, ReplyWatch {
   doubt(isDoubted: boolean): void {
     if (isDoubted === this.#isDoubted) return;
     this.#isDoubted = isDoubted;
-    const watch = isDoubted || this.#owner.slow !== null ? this : null;
-    for (const connection of this.connections()) connection.watch = watch;
+    for (const connection of this.connections()) connection.watch = this.#watch;
+  }
+
+  /** Whether its owner is told of what was carried out. */
+  watchOrder(isWatched: boolean): void {
+    this.#isOrderWatched = isWatched;
+    for (const connection of this.connections()) connection.watch = this.#watch;
+  }
+
+  get #watch(): this | null {
+    return this.#isDoubted || this.#isOrderWatched || this.#owner.slow !== null ? this : null;
   }
 
   sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#isDoubted && request.isRead && mayBeAbsence(bytes, start, end)) {
       if (this.#owner.doubted(request, this)) return true;
     }
+    if (this.#isOrderWatched) this.#owner.carriedOut(request, this);
     const { slow } = this.#owner;
     if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, this.address);
     return false;
@@ -191,7 +204,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   lost(request: Request, wasSent: boolean): void {
     // Marked first, so that a retry looks elsewhere.
     if (!this.isDead) this.update({ isDead: true, isProbed: false });
-    this.#owner.lost(request, wasSent);
+    this.#owner.lost(request, wasSent, this);
   }
 
   closed(connection: Connection, problem: string): void {

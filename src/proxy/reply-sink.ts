@@ -4,6 +4,8 @@ import type { Request } from './request.ts';
 export interface ReplySink {
   /** HOST:PORT of whose command it is, where that is known. */
   readonly client?: string;
+  /** Whose command it is, where that is somebody else. */
+  readonly asker?: ReplySink;
   /** Nobody waits any more, as far as can be seen: what was not sent yet need not be. */
   readonly isGone?: boolean;
   /** So many bytes of its are kept until a node can be asked. */

@@ -227,6 +227,10 @@ class Aggregate implements ReplySink {
     return this.session.client;
   }
 
+  get asker(): ReplySink {
+    return this.session;
+  }
+
   get isGone(): boolean {
     return this.session.isGone;
   }

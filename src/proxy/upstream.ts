@@ -2,7 +2,7 @@
  * What commands are sent to, of either mode: which node, and what happens when that one can't.
  *
  * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
- * command waits, for at most `failoverWaitMs`.
+ * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
  */
 import { Block, copyBytes } from './block.ts';
 import { sendByKey } from './by-key.ts';
@@ -10,19 +10,21 @@ import type { Connection } from './connection.ts';
 import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
+import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { beginTurn, clock } from './turn.ts';
 import type { UpstreamStatus } from './upstream-status.ts';
+import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 
 const MAX_HOPS = 5;
-/** At most this share of the last minute's reads is hedged. */
-const HEDGED_SHARE = 0.1;
-const HEDGES_AT_LEAST = 20;
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
 const GIVE_UP_MS = 30_000;
+
+/** While some wait for replies only. */
+const SOON_MS = 2;
 
 /** A mirror that is further behind gets nothing more. */
 const MIRRORED_PENDING = 10_000;
@@ -39,15 +41,6 @@ export interface UpstreamSettings {
   readonly maxLagMs?: number | undefined;
 }
 
-interface Held {
-  readonly request: Request;
-  readonly generation: number;
-  readonly until: number;
-  readonly notBefore: number;
-  /** Redis' last word on it. */
-  readonly reply: Buffer | undefined;
-}
-
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
   /** undefined: no limit. */
@@ -61,11 +54,11 @@ export abstract class Upstream implements NodeOwner {
     (names) => describeCommands(this.conversation(), names),
     () => describeAllCommands(this.conversation()),
   );
-  #held: Held[] = [];
+  readonly #waiting = new WaitingLines();
+  #isTimed = false;
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
-  /** Reads and hedges of this minute and the last one. */
-  readonly #counts = { reads: [0, 0], hedges: [0, 0], minute: 0 };
+  readonly #hedging = new HedgeBudget();
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
     this.settings = settings;
@@ -150,10 +143,15 @@ export abstract class Upstream implements NodeOwner {
 
   /** For a request that is to be sent now; null: nobody can be asked. */
   connectionFor(request: Request): Connection | null {
+    if (!this.#waiting.isEmpty && this.#waiting.isBehind(request)) return null;
+    return this.#connectionNow(request);
+  }
+
+  #connectionNow(request: Request): Connection | null {
     const node = this.choose(request);
     if (node === null) return null;
     if (request.isRead) {
-      this.#counts.reads[0]! += 1;
+      this.#hedging.reads += 1;
       node.reads += 1;
     } else {
       node.writes += 1;
@@ -164,7 +162,7 @@ export abstract class Upstream implements NodeOwner {
   /** Sends it to where its place and terms say; null: it is held. */
   send(request: Request, bytes: Uint8Array, start: number, end: number): Connection | null {
     const connection = this.connectionFor(request);
-    if (connection === null) this.#hold(request, bytes, start, end, undefined, 0);
+    if (connection === null) this.#hold(request, bytes, start, end);
     else connection.append(request, bytes, start, end);
     return connection;
   }
@@ -198,7 +196,8 @@ export abstract class Upstream implements NodeOwner {
         }
         const target = this.redirected(request, refusal, node);
         if (target === undefined) return false;
-        if (!target.isUsable) return this.#again(request, reply(), 20);
+        if (!target.isUsable) return this.#again(request, { reply: reply(), delayMs: 20, node });
+        if (this.#waiting.isOvertaking(request)) return this.#again(request, { reply: reply(), node });
         const connection = target.connection(request.connectionKind);
         if (refusal.kind === 'ask') connection.append(null, ASKING, 0, ASKING.length);
         connection.append(request, request.block!.bytes, request.start, request.end);
@@ -206,22 +205,44 @@ export abstract class Upstream implements NodeOwner {
       }
       case 'unfit':
         node.update({ unfit: refusal.word });
-        return this.#again(request, reply(), 0);
+        return this.#again(request, { reply: reply(), node });
       case 'torn':
         this.noteMoving(request.place);
-        if (sendByKey(request, (part, own) => void this.send(part, own, 0, own.length))) return true;
-        return this.#later(request, reply());
+        if (!this.#waiting.isFollowed(request, node) && this.#sendByKey(request)) return true;
+        return this.#later(request, { reply: reply(), goesAlone: true, node });
       case 'later':
-        return this.#later(request, reply());
+        return this.#later(request, { reply: reply(), node });
     }
   }
 
-  #later(request: Request, reply: Buffer): boolean {
+  #sendByKey(request: Request): boolean {
+    return sendByKey(request, (part, own) => {
+      if (this.#waiting.leave(request)) this.#waiting.noteUnderWay(part, true);
+      const connection = this.#connectionNow(part);
+      if (connection === null) this.#hold(part, own, 0, own.length, {});
+      else connection.append(part, own, 0, own.length);
+    });
+  }
+
+  carriedOut(request: Request, node: Node): void {
+    if (isOrdered(request)) this.#waiting.carriedOut(request, node.connection(request.connectionKind));
+  }
+
+  /** What `node` has not answered of these places counts from now on as older than what is sent elsewhere. */
+  protected hasMoved(node: Node, isPlace: (place: number) => boolean): void {
+    for (const connection of node.connections()) {
+      connection.overdue(Infinity, (request) => {
+        if (isPlace(request.place)) this.#waiting.noteUnderWay(request, false);
+      });
+    }
+  }
+
+  #later(request: Request, setback: Setback): boolean {
     // As long as any command waits; then its client may know.
     if (clock.now - request.startedAt > this.settings.failoverWaitMs) return false;
     // Keys that are half moved: each try begins anew, and may be redirected again.
     request.hops = 0;
-    return this.#again(request, reply, 20);
+    return this.#again(request, { ...setback, delayMs: 20 });
   }
 
   doubted(request: Request, node: Node): boolean {
@@ -236,14 +257,15 @@ export abstract class Upstream implements NodeOwner {
     return true;
   }
 
-  lost(request: Request, wasSent: boolean): void {
+  lost(request: Request, wasSent: boolean, node: Node): void {
     if (request.sent > 0) return;
     if (wasSent) request.hops += 1;
     if (request.block === null || (wasSent && (!request.isRead || request.hops > MAX_HOPS))) {
+      if (!this.#waiting.isEmpty) this.carriedOut(request, node);
       this.#answer(request, REPLIES.upstreamFailure);
       return;
     }
-    this.#again(request, undefined, 0);
+    this.#again(request, {});
   }
 
   /** Nothing is under way. */
@@ -251,52 +273,39 @@ export abstract class Upstream implements NodeOwner {
     for (const node of this.nodes()) {
       for (const connection of node.connections()) if (connection.pending > 0) return false;
     }
-    return this.#held.length === 0;
+    return this.#waiting.length === 0;
   }
 
   /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
   tick(now: number, isBehind: boolean): void {
     if (!isBehind) for (const node of this.nodes()) this.#watch(node, now);
     this.retryHeld();
-    const minute = Math.floor(now / 60_000);
-    if (minute === this.#counts.minute) return;
-    this.#counts.minute = minute;
-    for (const counts of [this.#counts.reads, this.#counts.hedges]) {
-      counts.unshift(0);
-      counts.length = 2;
-    }
+    this.#hedging.tick(now);
   }
 
   /** Tries what is held again; call it whenever a node may be asked again. */
   protected retryHeld(): void {
-    if (this.#held.length === 0) return;
+    if (this.#waiting.isEmpty) return;
     beginTurn();
-    const now = performance.now();
-    const held = this.#held;
-    this.#held = [];
-    for (const entry of held) {
-      const { request } = entry;
-      if (request.generation !== entry.generation) continue;
-      // A client that has gone may have asked again elsewhere: what is sent later than that comes twice, or undoes it.
-      if (request.sink!.isGone === true) {
-        this.#answer(request, entry.reply ?? REPLIES.noUpstreamHost);
-        continue;
-      }
-      if (entry.notBefore > now && entry.until > now) {
-        this.#held.push(entry);
-        continue;
-      }
-      const node = this.choose(request);
-      if (node !== null) {
-        node
-          .connection(request.connectionKind)
-          .append(request, request.block!.bytes, request.start, request.end);
-      } else if (entry.until > now) {
-        this.#held.push(entry);
-      } else {
-        this.#answer(request, entry.reply ?? REPLIES.noUpstreamHost);
-      }
-    }
+    const isSoon = this.#waiting.retry(performance.now(), {
+      send: (request) => {
+        const connection = this.choose(request)?.connection(request.connectionKind);
+        connection?.append(request, request.block!.bytes, request.start, request.end);
+        return connection !== undefined;
+      },
+      giveUp: ({ request, reply }) => this.#answer(request, reply ?? REPLIES.noUpstreamHost),
+    });
+    if (isSoon) this.#retrySoon();
+  }
+
+  /** Nobody tells that the replies have come. */
+  #retrySoon(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    setTimeout(() => {
+      this.#isTimed = false;
+      this.retryHeld();
+    }, SOON_MS).unref();
   }
 
   #watch(node: Node, now: number): void {
@@ -312,8 +321,10 @@ export abstract class Upstream implements NodeOwner {
       if (waiting >= hedgeAfterMs) node.update({ isSilent: true });
       connection.overdue(now - patienceMs, (request, sentAt) => {
         // Of a hedged read too: whoever answers later answers nobody.
-        if (sentAt + request.terms.opTimeoutMs < now) this.#answer(request, REPLIES.upstreamFailure);
-        else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
+        if (sentAt + request.terms.opTimeoutMs < now) {
+          if (!this.#waiting.isEmpty) this.carriedOut(request, node);
+          this.#answer(request, REPLIES.upstreamFailure);
+        } else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
           if (request.hedgedAs !== request.generation) this.#hedge(request);
         }
       });
@@ -322,46 +333,35 @@ export abstract class Upstream implements NodeOwner {
 
   /** Asks a second node; the first answer counts. */
   #hedge(request: Request): void {
-    const { reads, hedges } = this.#counts;
-    const allowed = HEDGES_AT_LEAST + HEDGED_SHARE * (reads[0]! + reads[1]!);
-    if (hedges[0]! + hedges[1]! >= allowed || request.block === null) return;
+    if (this.#hedging.isSpent || request.block === null) return;
     const node = this.choose(request);
     if (node === null) return;
-    hedges[0]! += 1;
+    this.#hedging.spend();
     request.hedgedAs = request.generation;
     this.#events.hedged += 1;
     node.connection(request.connectionKind).append(request, request.block.bytes, request.start, request.end);
   }
 
-  #again(request: Request, reply: Buffer | undefined, delayMs: number): true {
+  #again(request: Request, setback: Setback): true {
     const { block, start, end } = request;
     // Nobody is at it any more: whoever gets it now may be silent, too.
     request.hedgedAs = -1;
     this.#events.retried += 1;
-    const node = delayMs === 0 ? this.choose(request) : null;
-    if (node === null) this.#hold(request, block!.bytes, start, end, reply, delayMs);
+    const mayGo =
+      (setback.delayMs ?? 0) === 0 && (this.#waiting.isEmpty || !this.#waiting.isOvertaking(request));
+    const node = mayGo ? this.choose(request) : null;
+    if (node === null) this.#hold(request, block!.bytes, start, end, setback);
     else node.connection(request.connectionKind).append(request, block!.bytes, start, end);
     return true;
   }
 
-  #hold(
-    request: Request,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    reply: Buffer | undefined,
-    delayMs: number,
-  ): void {
+  /** `setback` undefined: it was not under way. */
+  #hold(request: Request, bytes: Uint8Array, start: number, end: number, setback?: Setback): void {
     this.#events.held += 1;
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
-    this.#held.push({
-      request,
-      generation: request.generation,
-      until: request.startedAt + this.settings.failoverWaitMs,
-      notBefore: performance.now() + delayMs,
-      reply,
-    });
+    this.#waiting.add(request, request.startedAt + this.settings.failoverWaitMs, setback);
+    this.#retrySoon();
   }
 
   get slow(): SlowLog | null {

@@ -246,6 +246,32 @@ for (const [policy, from] of [
   });
 }
 
+test('a write to where a slot has gone is carried out behind what its former node has not answered', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({ redis, shards: 2, replicas: 0 });
+  t.after(() => cluster.stop());
+  const proxy = await startProxy(t, clusterPlan(cluster, 'MASTER'));
+  const [port = 0] = portsOf(proxy);
+  const { slot, source, target } = await slotOfTag(cluster);
+  const writer = clientOf(t, port);
+  await source.client.call('CLIENT', 'PAUSE', '60000', 'WRITE');
+  writer.socket.write('SET {tag} 1\r\n');
+  const sent = (): number => proxy.status()[0]?.nodes.reduce((sum, { writes }) => sum + writes, 0) ?? 0;
+  await eventually('the first write', () => sent() === 1 || undefined);
+  await handOver(slot, source, target);
+  // With RESP3, on a connection that is not held up: this tells the proxy.
+  assert.equal(await client(t, port).get('{tag}'), null);
+  writer.socket.write('SET {tag} 2\r\n');
+  await eventually('the second write', async () => {
+    const isThere = (await target.client.get('{tag}')) === '2';
+    return isThere || (proxy.status()[0]?.events['held'] ?? 0) > 0 || undefined;
+  });
+  await source.client.call('CLIENT', 'UNPAUSE');
+  await eventually('both replies', () => writer.got() === '+OK\r\n+OK\r\n' || undefined);
+  assert.equal(await target.client.get('{tag}'), '2');
+});
+
 /** That of `{tag}`, of two shards: who has it, and who has not. */
 async function slotOfTag(
   cluster: RedisCluster,

@@ -66,10 +66,13 @@ test('what waited for a node that may be asked is not sent once its client has g
   const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '-TRYAGAIN later\r\n'));
   const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
   const count = (words: string): number => redis.asked.filter((each) => each === words).length;
-  const gone = clientOf(t, port);
-  gone.socket.write('INCR a\r\nMSET b 1 {c}c 1\r\n');
+  const gone = ['INCR a', 'MSET b 1 {c}c 1'].map((words) => {
+    const client = clientOf(t, port);
+    client.socket.write(`${words}\r\n`);
+    return client;
+  });
   await eventually('tries', () => (count('INCR a') > 1 && count('mset b 1') > 1) || undefined);
-  gone.socket.destroy();
+  for (const { socket } of gone) socket.destroy();
   await nobodyLeft(proxy);
   const tries = (): number => count('INCR a') + count('mset b 1');
   const before = tries();
