@@ -23,7 +23,7 @@ const FIRST_PENDING = 64;
 const MAX_UNREAD_BYTES = 1_048_576;
 /** What a client may send ahead while it waits for a blocking command. */
 const MAX_UNWORKED_BYTES = 1_048_576;
-/** A client of whose commands so much is kept, since no node can be asked, is looked at again when all are answered. */
+/** A client of whose commands or late replies so much is kept is looked at again when all are answered. */
 const MAX_KEPT_BYTES = 1_048_576;
 /** Longer replies that wait behind others are made one at a time. */
 const LONG_REPLY_BYTES = 16_384;
@@ -33,7 +33,7 @@ const HELD_BACK_BYTES = 8_192;
 const HALF_OPEN_MS = 30_000;
 const HALF_OPEN_STEP_MS = 1_000;
 
-/** A connection of a client's own. */
+/** A connection of a client's own, or a reply that is late for it. */
 interface Owned {
   close(): void;
   /** Its reply may never come. */
@@ -54,12 +54,12 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   isEnding = false;
   #hasHungUp = false;
   #isPaused = false;
-  /** What is kept of its commands, at least. */
+  /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
   #isHeld = false;
   #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
-  /** Connections of its own, closed with it. */
+  /** Closed with it. */
   #owned: Set<Owned> | null = null;
 
   constructor(socket: Socket) {

@@ -45,6 +45,7 @@ export class Gathering {
       get isGone() {
         return sink?.isGone === true;
       },
+      kept: (bytes) => sink?.kept?.(bytes),
       deliver: (part, bytes, start, end) => {
         this.#replies[index] = Buffer.from(bytes.subarray(start, end));
         giveRequest(part);

@@ -9,40 +9,70 @@ import type { Request } from './request.ts';
 /** Envoy's words. */
 const INJECTED = encodeError('Fault Injected: Error');
 
+interface Late {
+  close(): void;
+}
+
+/** Closes what is late for it when it goes: a delay may be long. */
+export interface LateClient extends ReplySink {
+  own(late: Late): void;
+  disown(late: Late): void;
+}
+
 /** An error in the place of what Redis would say, after the fault's delay. */
-export function answerFault(fault: Fault, request: Request): void {
+export function answerFault(fault: Fault, request: Request, client: LateClient): void {
   const deliver = (): void => request.sink!.deliver(request, INJECTED, 0, INJECTED.length);
   if (fault.delayMs === undefined) deliver();
-  else setTimeout(deliver, fault.delayMs);
+  else later(client, fault.delayMs, deliver);
 }
 
 /** Hands replies on later; the order among a client's replies is kept by whoever gets them. */
 export class LateReplies implements ReplySink {
-  readonly #sink: ReplySink;
+  readonly #client: LateClient;
   readonly #delayMs: number;
 
-  constructor(sink: ReplySink, delayMs: number) {
-    this.#sink = sink;
+  constructor(client: LateClient, delayMs: number) {
+    this.#client = client;
     this.#delayMs = delayMs;
   }
 
   get client(): string {
-    return this.#sink.client ?? '';
+    return this.#client.client ?? '';
   }
 
   get asker(): ReplySink {
-    return this.#sink;
+    return this.#client;
   }
 
   get isGone(): boolean {
-    return this.#sink.isGone === true;
+    return this.#client.isGone === true;
+  }
+
+  kept(bytes: number): void {
+    this.#client.kept?.(bytes);
   }
 
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
     const reply = Buffer.from(bytes.subarray(start, end));
     // A second answer, where two nodes were asked, is nobody's.
     request.generation += 1;
-    request.sink = this.#sink;
-    setTimeout(() => this.#sink.deliver(request, reply, 0, reply.length), this.#delayMs);
+    request.sink = this.#client;
+    this.kept(reply.length);
+    later(this.#client, this.#delayMs, () => this.#client.deliver(request, reply, 0, reply.length));
   }
+}
+
+/** Calls `then` after a while, or when the client goes. */
+function later(client: LateClient, delayMs: number, then: () => void): void {
+  const timer = setTimeout(() => {
+    client.disown(late);
+    then();
+  }, delayMs);
+  const late: Late = {
+    close: () => {
+      clearTimeout(timer);
+      then();
+    },
+  };
+  client.own(late);
 }

@@ -8,7 +8,7 @@ export interface ReplySink {
   readonly asker?: ReplySink;
   /** Nobody waits any more, as far as can be seen: what was not sent yet need not be. */
   readonly isGone?: boolean;
-  /** So many bytes of its are kept until a node can be asked. */
+  /** So many bytes of its are kept: of commands until a node can be asked, of replies until a fault's delay is over. */
   kept?(bytes: number): void;
   /** Takes the request's reply, `bytes[start, end)`; what must stay has to be copied. The request is the sink's again. */
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void;

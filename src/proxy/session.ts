@@ -321,7 +321,7 @@ export class Session extends ClientStream implements InputHandler {
       this.#lateBy = fault.delayMs ?? 0;
       return false;
     }
-    answerFault(fault, this.newRequest(command));
+    answerFault(fault, this.newRequest(command), this);
     return true;
   }
 

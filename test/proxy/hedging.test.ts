@@ -160,6 +160,8 @@ test('a late reply leaves no second one to be taken for the next command', async
   const queue = new ReplyQueue(new Output());
   let isDelivered = false;
   const session = {
+    own: () => {},
+    disown: () => {},
     deliver: (request: Request, bytes: Uint8Array, start: number, end: number): void => {
       queue.take(request, bytes, start, end);
       isDelivered = true;

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 
+import type { Fault } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
-import { clientOf, planTo, proxyFor } from './servers.ts';
+import { clientOf, planTo, proxyFor, withFault } from './servers.ts';
 
 const VALUE = 'x'.repeat(500_000);
 const PAIR = `$1\r\na\r\n$${VALUE.length}\r\n${VALUE}\r\n`;
@@ -41,12 +42,18 @@ async function planToNobody(): Promise<RoutingPlan> {
   };
 }
 
-for (const [what, asked] of [
-  ['commands', SET],
-  ['commands for several servers', MSET],
+const LATE: Fault = { type: 'DELAY', percentage: 100, delayMs: 1, commands: [] };
+
+for (const [what, asked, fault] of [
+  ['commands', SET, undefined],
+  ['commands for several servers', MSET, undefined],
+  ['commands, which a fault delays,', SET, LATE],
 ] as const) {
   test(`few of a client's long ${what} are kept while no node can be asked`, async (t) => {
-    const { port, proxy } = await proxyFor(t, await planToNobody(), { failoverWaitMs: 1_500 });
+    const plan = await planToNobody();
+    const { port, proxy } = await proxyFor(t, fault === undefined ? plan : withFault(plan, fault), {
+      failoverWaitMs: 1_500,
+    });
     const client = clientOf(t, port);
     const held = (): number => proxy.status()[0]?.events['held'] ?? 0;
     let kept = 0;

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 
 import { pino } from 'pino';
 
+import type { Fault } from '../../src/api/objects.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
@@ -71,6 +72,14 @@ export function planTo(port: number, listenPort = 0): RoutingPlan {
     clientPassword: undefined,
     upstreamPassword: undefined,
   });
+}
+
+export function withFault(plan: RoutingPlan, fault: Fault): RoutingPlan {
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, faults: [fault] },
+  }));
+  return { ...plan, listeners };
 }
 
 export async function proxyFor(
