@@ -2,16 +2,16 @@
  * COMMAND: from our own table and what only the servers know; cluster clients read there where keys are.
  */
 import { allCommands, commandByName, KIND, type Command } from '../redis/command-table.ts';
-import { keyArguments } from '../redis/keys.ts';
-import { encodeError, encodeInteger } from './encode.ts';
+import { encodeInteger } from './encode.ts';
 import type { ForeignCommands } from './foreign-commands.ts';
 import type { Session } from './session.ts';
 
 /** The client waits until the servers have been asked. False: one of them shall answer it itself. */
 export function tellCommands(session: Session, command: Command, args: readonly string[]): boolean {
-  const subcommand = args[0]?.toUpperCase();
-  // Texts, and a selection by what is not in our table.
-  if (subcommand === 'DOCS' || (subcommand === 'LIST' && args.length > 1)) return false;
+  const [subcommand = '', ...rest] = args;
+  // Texts, keys, mistakes, and a selection by what is not in our table: not of what is carried out here.
+  const isOfAll = /^(?:COUNT|LIST)?$/i.test(subcommand) && rest.length === 0;
+  if (!isOfAll && subcommand.toUpperCase() !== 'INFO') return false;
   void answerLater(session, command, args);
   return true;
 }
@@ -20,38 +20,33 @@ async function answerLater(session: Session, command: Command, args: readonly st
   const request = session.newRequest(command);
   const free = session.hold();
   const servers = session.home.routing.upstreams.map(({ foreign }) => foreign);
-  const nothing = session.local.protocol === 3 ? '_\r\n' : '$-1\r\n';
-  const reply = await replyTo(args, servers, nothing);
+  const reply = await replyTo(args, servers, session.local.protocol);
   request.sink!.deliver(request, reply, 0, reply.length);
   free();
 }
 
-/** `nothing` stands for a command that nobody knows. */
 async function replyTo(
   args: readonly string[],
   servers: readonly ForeignCommands[],
-  nothing: string,
+  protocol: 2 | 3,
 ): Promise<Buffer> {
-  const [subcommand, ...names] = args;
-  switch (subcommand?.toUpperCase()) {
-    case undefined:
-      return Buffer.from(encodeArray((await carriedOut(servers)).map(encodeEntry)));
+  const [subcommand = '', ...names] = args;
+  if (names.length > 0) {
+    const nothing = protocol === 3 ? '_\r\n' : '$-1\r\n';
+    const asked = await Promise.all(names.map((name) => commandNamed(name, servers)));
+    const entries = asked.map((command) =>
+      command === undefined ? nothing : encodeEntry(command, protocol),
+    );
+    return Buffer.from(encodeArray(entries));
+  }
+  const all = await carriedOut(servers);
+  switch (subcommand.toUpperCase()) {
     case 'COUNT':
-      return encodeInteger((await carriedOut(servers)).length);
+      return encodeInteger(all.length);
     case 'LIST':
-      return Buffer.from(encodeArray((await carriedOut(servers)).map(({ name }) => bulk(name))));
-    case 'INFO': {
-      const asked =
-        names.length === 0
-          ? await carriedOut(servers)
-          : await Promise.all(names.map((name) => commandNamed(name, servers)));
-      const entries = asked.map((command) => (command === undefined ? nothing : encodeEntry(command)));
-      return Buffer.from(encodeArray(entries));
-    }
-    case 'GETKEYS':
-      return keysOf(await commandNamed(names[0] ?? '', servers), names);
+      return Buffer.from(encodeArray(all.map(({ name }) => bulk(name))));
     default:
-      return encodeError(`ERR unknown subcommand '${subcommand}'. Try COMMAND HELP.`);
+      return Buffer.from(encodeArray(all.map((command) => encodeEntry(command, protocol))));
   }
 }
 
@@ -74,19 +69,9 @@ async function commandNamed(name: string, servers: readonly ForeignCommands[]): 
   return undefined;
 }
 
-/** redis-py asks it where the table says that keys are movable. */
-function keysOf(command: Command | undefined, words: readonly string[]): Buffer {
-  if (command === undefined) return encodeError('ERR Invalid command specified');
-  const { arity } = command;
-  if (arity < 0 ? words.length < -arity : words.length !== arity) {
-    return encodeError('ERR Invalid number of arguments specified for command');
-  }
-  const keys = keyArguments(command.keys, words.length, (index) => words[index] ?? '');
-  if (keys.length === 0) return encodeError('ERR The command has no key arguments');
-  return Buffer.from(encodeArray(keys.map((index) => bulk(words[index] ?? ''))), 'latin1');
-}
-
-function encodeEntry({ name, arity, kind, isRead, keys, firstKey }: Command): string {
+function encodeEntry({ name, arity, kind, isRead, keys, firstKey }: Command, protocol: 2 | 3): string {
+  const set = (items: readonly string[]): string =>
+    `${protocol === 3 ? '~' : '*'}${items.length}\r\n${items.join('')}`;
   const [key] = keys;
   const last = key?.find.kind === 'range' ? key.find.last : 0;
   const step = key === undefined || firstKey === 0 ? 0 : key.find.step;
@@ -98,14 +83,14 @@ function encodeEntry({ name, arity, kind, isRead, keys, firstKey }: Command): st
   return encodeArray([
     bulk(name),
     `:${arity}\r\n`,
-    encodeArray(flags),
+    set(flags),
     `:${firstKey}\r\n`,
     `:${firstKey === 0 ? 0 : last < 0 ? last : firstKey + last}\r\n`,
     `:${step}\r\n`,
-    encodeArray([]),
-    encodeArray([]),
-    encodeArray([]),
-    encodeArray([]),
+    set([]),
+    set([]),
+    set([]),
+    set([]),
   ]);
 }
 

@@ -65,6 +65,11 @@ const KINDS: Readonly<Partial<Record<keyof typeof KIND, string>>> = {
  */
 const WRITES_NEVERTHELESS = new Set(['touch']);
 
+/** What Redis' COMMAND does not tell of keys. */
+const MORE_KEYS: ReadonlyMap<string, readonly KeySpec[]> = new Map([
+  ['sort', parseSpecLine('sort -2 w STORE@2:0.1.0').keys],
+]);
+
 const KIND_BY_NAME = new Map(
   Object.entries(KINDS).flatMap(([kind, names]) =>
     names.split(' ').map((name) => [name, KIND[kind as keyof typeof KIND]] as const),
@@ -73,7 +78,8 @@ const KIND_BY_NAME = new Map(
 
 /** How a command that COMMAND describes is carried out. */
 export function commandOf(spec: CommandSpec, index: number): Command {
-  const { name, arity, keys } = spec;
+  const { name, arity } = spec;
+  const keys = [...spec.keys, ...(MORE_KEYS.get(name) ?? [])];
   const [first] = keys;
   const firstKey = first?.begin.kind === 'index' && first.find.kind === 'range' ? first.begin.index : 0;
   return {

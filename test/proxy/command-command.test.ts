@@ -46,11 +46,10 @@ test('COMMAND has what only Redis knows, as far as it is carried out, once', asy
   assert.equal(redis.asked.filter((words) => words.toLowerCase() === 'command').length, 1);
 });
 
-test('COMMAND INFO and GETKEYS know what only Redis knows', async (t) => {
+test('COMMAND INFO knows what only Redis knows', async (t) => {
   const { through } = await start(t, `*1\r\n${JSON_GET}`);
   const entries = await through.call('COMMAND', 'INFO', 'get', 'JSON.GET', 'none');
   assert.deepEqual(namesIn(entries), ['get', 'json.get', undefined]);
-  assert.deepEqual(await through.call('COMMAND', 'GETKEYS', 'json.get', 'a'), ['a']);
 });
 
 for (const [version, nothing] of [
@@ -86,10 +85,29 @@ for (const said of ['+OK\r\n', '$-1\r\n', '*2\r\n*1\r\n+x\r\n+y\r\n', '*1\r\n*-1
   });
 }
 
-test('what COMMAND says in words, Redis says', async (t) => {
-  const { through } = await start(t, '*0\r\n');
-  assert.deepEqual(await through.call('COMMAND', 'DOCS', 'get'), ['from the server']);
-  assert.deepEqual(await through.call('COMMAND', 'LIST', 'FILTERBY', 'MODULE', 'json'), ['from the server']);
+for (const words of [
+  'DOCS get',
+  'HELP',
+  'LIST FILTERBY MODULE json',
+  'GETKEYS sort a STORE b',
+  'GETKEYSANDFLAGS get a',
+  'COUNT 1',
+  'NONE',
+]) {
+  test(`COMMAND ${words} is answered by Redis`, async (t) => {
+    const { through } = await start(t, '*0\r\n');
+    assert.deepEqual(await through.call('COMMAND', ...words.split(' ')), ['from the server']);
+  });
+}
+
+test('flags of a command are a set in RESP3', async (t) => {
+  const { port } = await start(t, '*0\r\n');
+  const client = clientOf(t, port);
+  client.socket.write('HELLO 3\r\nCOMMAND INFO get\r\n');
+  const entry = '*10\r\n$3\r\nget\r\n:2\r\n~1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n~0\r\n~0\r\n~0\r\n~0\r\n';
+  await eventually('the entry', () => client.got().endsWith(`*1\r\n${entry}`) || undefined, {
+    seen: () => client.got(),
+  });
 });
 
 test('what follows COMMAND in a pipeline is answered behind it', async (t) => {

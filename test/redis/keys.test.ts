@@ -24,6 +24,7 @@ const CASES: [command: string, keys: string][] = [
   ['XGROUP CREATE a g 0', 'a'],
   ['GEORADIUS a 1 2 3 m STORE b', 'a b'],
   ['SORT a BY w_*', 'a'],
+  ['SORT a LIMIT 0 1 store b', 'a b'],
   ['LCS a b', 'a b'],
   ['SSUBSCRIBE a b', 'a b'],
   ['PING', ''],
