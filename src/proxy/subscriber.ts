@@ -12,13 +12,17 @@ import type { Upstream } from './upstream.ts';
 
 const AGAIN_MS = 50;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
-type Subscribing = (typeof SUBSCRIBING)[number];
+export type Subscribing = (typeof SUBSCRIBING)[number];
+
+const COLON = 0x3a;
 
 interface Asked {
   readonly name: string;
   readonly channels: readonly string[];
   /** Of these, those to forget where it is refused: they were not subscribed to before. */
   readonly fresh: readonly string[];
+  /** To how many its client is subscribed after each: on one connection Redis would count all. */
+  readonly counts: readonly number[];
   /** null: a subscription made again, which the client knows of. */
   readonly request: Request | null;
 }
@@ -46,6 +50,8 @@ export interface SubscriberPlace {
   open(shardChannel: string | undefined): OwnConnection | undefined;
   /** They are no longer this subscriber's. */
   moved(moved: Moved): void;
+  /** To how many the client is subscribed in all: shard channels, or channels and patterns. */
+  count(kind: Subscribing): number;
 }
 
 export class Subscriber {
@@ -129,11 +135,13 @@ export class Subscriber {
     // By name, so that another connection, which has none of them, confirms as many.
     const asked = channels.length > 0 ? channels : [...all];
     const fresh = isUnsubscribing ? [] : asked.filter((channel) => !all.has(channel));
-    for (const channel of asked) {
+    const counts = asked.map((channel) => {
       if (isUnsubscribing) all.delete(channel);
       else all.add(channel);
-    }
-    this.#ask({ name: command.name, channels: asked, fresh, request });
+      return this.#place.count(kind);
+    });
+    if (asked.length === 0) counts.push(this.#place.count(kind));
+    this.#ask({ name: command.name, channels: asked, fresh, counts, request });
   }
 
   close(): void {
@@ -153,12 +161,23 @@ export class Subscriber {
     const own = this.#own;
     if (own === undefined || own.connection.isClosed) {
       // The others are asked for again with every connection.
-      if (isOfClient(asked)) this.#early.push(asked);
+      if (isOfClient(asked)) this.#keep(asked);
       return;
     }
     const { name, channels } = asked;
     this.#waiting.push({ ...asked, confirmations: [], missing: Math.max(1, channels.length) });
     own.send(null, encodeSubscription(name, channels));
+  }
+
+  /** While there is nobody to ask. */
+  #keep(asked: AskedByClient): void {
+    if (SUBSCRIBING.some((kind) => kind === asked.name)) {
+      this.#early.push(asked);
+      return;
+    }
+    // With the connection everything on it has ended.
+    const reply = confirm(asked, this.#session.local.protocol);
+    asked.request.sink!.deliver(asked.request, reply, 0, reply.length);
   }
 
   #connect(): void {
@@ -182,7 +201,7 @@ export class Subscriber {
     this.#own = own;
     own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
     own.onLost = () => {
-      for (const asked of this.#waiting.splice(0)) if (isOfClient(asked)) this.#early.push(asked);
+      for (const asked of this.#waiting.splice(0)) if (isOfClient(asked)) this.#keep(asked);
       this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
     };
@@ -203,7 +222,7 @@ export class Subscriber {
   }
 
   #askAgain(name: Subscribing, channels: readonly string[]): void {
-    this.#ask({ name, channels, fresh: channels, request: null });
+    this.#ask({ name, channels, fresh: channels, counts: [], request: null });
   }
 
   #giveUpLate(): void {
@@ -251,7 +270,8 @@ export class Subscriber {
       }
     }
     if (kind === undefined) this.#forget(waiting);
-    waiting.confirmations.push(Buffer.from(bytes.subarray(start, end)));
+    const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
+    waiting.confirmations.push(withCount(bytes.subarray(start, end), count));
     const isFirst = waiting.confirmations.length === 1;
     // An error is the only reply to its command.
     waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
@@ -290,6 +310,23 @@ function isOfClient(asked: Asked): asked is AskedByClient {
 function encodeSubscription(name: string, channels: readonly string[]): Buffer {
   const parts = [name, ...channels].map((word) => `$${word.length}\r\n${word}\r\n`);
   return Buffer.from(`*${parts.length}\r\n${parts.join('')}`, 'latin1');
+}
+
+/** What Redis would say to an UNSUBSCRIBE. */
+function confirm({ name, channels, counts }: Asked, protocol: 2 | 3): Buffer {
+  const [head, nothing] = protocol === 3 ? ['>3', '_'] : ['*3', '$-1'];
+  const parts = counts.map((count, index) => {
+    const channel = channels[index];
+    const second = channel === undefined ? nothing : `$${channel.length}\r\n${channel}`;
+    return `${head}\r\n$${name.length}\r\n${name}\r\n${second}\r\n:${count}\r\n`;
+  });
+  return Buffer.from(parts.join(''), 'latin1');
+}
+
+/** A confirmation, its last element replaced. */
+function withCount(bytes: Uint8Array, count: number | undefined): Buffer {
+  if (count === undefined) return Buffer.from(bytes);
+  return Buffer.concat([bytes.subarray(0, bytes.lastIndexOf(COLON) + 1), Buffer.from(`${count}\r\n`)]);
 }
 
 function fail(request: Request): void {

@@ -118,6 +118,10 @@ export class Subscriptions implements Mode {
         return node === null ? undefined : new OwnConnection(now, node, kind);
       },
       moved: (moved) => this.#moved(moved),
+      count: (subscribing) => {
+        if (subscribing !== 'ssubscribe') return this.#classic?.size ?? 0;
+        return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, this.#moving.size);
+      },
     });
   }
 
@@ -178,7 +182,6 @@ export class Subscriptions implements Mode {
   #leaveAll(upstream: Upstream, command: Command): void {
     const channels = [...this.#sharded.keys()].flatMap((subscriber) => subscriber.shardChannels);
     channels.push(...this.#moving);
-    this.#moving.clear();
     if (channels.length === 0) return this.#sendTo(upstream, '', command, []);
     // Held once, for all of them: freed by the first, the client would have later commands carried out before the others.
     const free = this.#session.hold();
@@ -187,7 +190,10 @@ export class Subscriptions implements Mode {
       missing -= 1;
       if (missing === 0) free();
     };
-    for (const channel of channels) this.#sendTo(upstream, channel, command, [channel], confirmed);
+    for (const channel of channels) {
+      this.#moving.delete(channel);
+      this.#sendTo(upstream, channel, command, [channel], confirmed);
+    }
   }
 
   /** `first`: the channel whose node it is for. */

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 
+import type { Redis } from 'ioredis';
+
 import type { ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { RedisCluster, type ClusterNode } from '../../src/demo/redis-cluster.ts';
+import { RedisCluster, type ClusterNode, type Shard } from '../../src/demo/redis-cluster.ts';
 import { clientOf } from '../proxy/servers.ts';
 import { needRedis } from './environment.ts';
 import { SteadyLoad } from './proxy-load.ts';
@@ -195,14 +197,18 @@ for (const from of ['path', 'wheel'] as const) {
     send('SSUBSCRIBE {tag}second');
     await isTold('the second confirmation', '{tag}second');
     for (const channel of ['{tag}first', '{tag}second']) await reaches(channel, `once ${channel}`);
+    const elsewhere = await keyOf(isOfA ? a : b, slot, publisher);
+    send(`SSUBSCRIBE ${elsewhere}`);
+    // Of both nodes, as one Redis would count.
+    await isTold('the third confirmation', `${elsewhere}\r\n:3\r\n`);
     await mark(slot, other, one);
     await handOver(slot, other, one);
     for (const channel of ['{tag}first', '{tag}second']) await reaches(channel, `again ${channel}`);
     assert.doesNotMatch(subscriber.got(), /sunsubscribe|MOVED/);
     send('SUNSUBSCRIBE');
     await eventually(
-      'both being left',
-      () => subscriber.got().split('sunsubscribe').length === 3 || undefined,
+      'all being left',
+      () => subscriber.got().split('sunsubscribe').length === 4 || undefined,
     );
     const subscribed = async (): Promise<unknown[]> =>
       await Promise.all([one, other].map(({ client: node }) => node.call('PUBSUB', 'SHARDCHANNELS')));
@@ -271,6 +277,14 @@ test('a write to where a slot has gone is carried out behind what its former nod
   await eventually('both replies', () => writer.got() === '+OK\r\n+OK\r\n' || undefined);
   assert.equal(await target.client.get('{tag}'), '2');
 });
+
+/** One that the shard has, but not in this slot. */
+async function keyOf({ slots }: Shard, but: number, asked: Redis): Promise<string> {
+  for (let index = 0; ; index++) {
+    const slot = await asked.cluster('KEYSLOT', `key${index}`);
+    if (slot !== but && slots.some(([first, last]) => first <= slot && slot <= last)) return `key${index}`;
+  }
+}
 
 /** That of `{tag}`, of two shards: who has it, and who has not. */
 async function slotOfTag(

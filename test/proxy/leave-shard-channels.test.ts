@@ -24,16 +24,12 @@ test('what follows SUNSUBSCRIBE from all waits for the last confirmation', async
   client.socket.write('SUNSUBSCRIBE\r\nBLPOP q 1\r\nGET a\r\n');
   const asked = (start: string): number => redis.asked.filter((words) => words.startsWith(start)).length;
   await eventually('the commands', () => asked('sunsubscribe') === CHANNELS.length || undefined);
-  for (const channel of CHANNELS) {
-    const confirmation = array('sunsubscribe', channel, ':0');
+  const confirmations = CHANNELS.map((channel, index) => array('sunsubscribe', channel, `:${2 - index}`));
+  for (const confirmation of confirmations) {
     subscribed?.write(confirmation);
     await eventually('it', () => client.got().includes(confirmation) || undefined);
   }
-  const wanted = [
-    ...CHANNELS.map((channel) => array('sunsubscribe', channel, ':0')),
-    '*-1\r\n',
-    '+OK\r\n',
-  ].join('');
+  const wanted = [...confirmations, '*-1\r\n', '+OK\r\n'].join('');
   await eventually('the last', () => client.got().length >= before + wanted.length || undefined, {
     seen: () => client.got().slice(before),
   });

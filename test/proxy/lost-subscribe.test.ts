@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../src/demo/eventually.ts';
 import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
 
+const BOTH = array('subscribe', 'news', ':1') + array('subscribe', 'sports', ':2');
 const FAILURE = '-upstream failure\r\n';
 
 interface Scene {
@@ -12,6 +13,7 @@ interface Scene {
   /** How often it was asked so. */
   readonly count: (words: string) => number;
   readonly reroute: () => Promise<void>;
+  readonly goAway: () => void;
   /** It is there again. */
   readonly comeBack: () => void;
 }
@@ -40,6 +42,7 @@ async function setUp(
     client: clientOf(t, port),
     redis,
     count: (words) => redis.asked.filter((each) => each === words).length,
+    goAway: () => void (isLost = true),
     comeBack: () => void (isBack = true),
     reroute: () => proxy.update(planTo(redis.port)),
   };
@@ -64,16 +67,33 @@ for (const kind of ['subscribe', 'psubscribe', 'ssubscribe']) {
 test('what was subscribed before is subscribed apart from what is still waited for', async (t) => {
   const { client, count } = await setUp(t, { lost: 'subscribe sports', how: 'cut' });
   client.socket.write('SUBSCRIBE news\r\nSUBSCRIBE sports\r\n');
-  await replies(client, array('subscribe', 'news', ':1') + array('subscribe', 'sports', ':1'));
+  await replies(client, array('subscribe', 'news', ':1') + array('subscribe', 'sports', ':2'));
   assert.equal(count('subscribe news'), 2);
 });
 
 test('UNSUBSCRIBE from all whose connection is lost is confirmed for each', async (t) => {
   const { client } = await setUp(t, { lost: 'unsubscribe news sports', how: 'cut' });
   client.socket.write('SUBSCRIBE news sports\r\nUNSUBSCRIBE\r\n');
-  const both = (kind: string): string => array(kind, 'news', ':1') + array(kind, 'sports', ':1');
-  await replies(client, both('subscribe') + both('unsubscribe'));
+  await replies(client, BOTH + array('unsubscribe', 'news', ':1') + array('unsubscribe', 'sports', ':0'));
 });
+
+for (const [words, confirmations] of [
+  ['UNSUBSCRIBE news', array('unsubscribe', 'news', ':1')],
+  ['UNSUBSCRIBE', array('unsubscribe', 'news', ':1') + array('unsubscribe', 'sports', ':0')],
+  ['PUNSUBSCRIBE', '*3\r\n$12\r\npunsubscribe\r\n$-1\r\n:2\r\n'],
+  ['SUNSUBSCRIBE shard', array('sunsubscribe', 'shard', ':0')],
+] as const) {
+  test(`${words} that nobody can be asked is confirmed`, async (t) => {
+    const { client, redis, goAway } = await setUp(t, { lost: '', how: 'gone' });
+    client.socket.write('SUBSCRIBE news sports\r\nSSUBSCRIBE shard\r\n');
+    const subscribed = BOTH + array('ssubscribe', 'shard', ':1');
+    await replies(client, subscribed);
+    goAway();
+    for (const socket of redis.sockets) socket.destroy();
+    client.socket.write(`${words}\r\n`);
+    await replies(client, subscribed + confirmations);
+  });
+}
 
 test('SUBSCRIBE that can not be asked again in time is refused, and its client no subscriber', async (t) => {
   const { client } = await setUp(t, { lost: 'subscribe news', how: 'gone', failoverWaitMs: 500 });
@@ -99,6 +119,6 @@ test('SSUBSCRIBE during a reroute is asked where the plan has it then', async (t
   client.socket.write('SSUBSCRIBE sports\r\nSSUBSCRIBE news\r\n');
   await eventually('the command', () => count('ssubscribe news') === 1 || undefined);
   await reroute();
-  await replies(client, array('ssubscribe', 'sports', ':1') + array('ssubscribe', 'news', ':1'));
+  await replies(client, array('ssubscribe', 'sports', ':1') + array('ssubscribe', 'news', ':2'));
   assert.equal(count('ssubscribe news'), 2);
 });

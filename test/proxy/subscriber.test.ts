@@ -22,6 +22,7 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
     upstream: () => undefined,
     open: () => found.shift(),
     moved: () => {},
+    count: () => 1,
   });
   const name = Buffer.from('subscribe');
   const command = findCommand(name, 0, name.length);
