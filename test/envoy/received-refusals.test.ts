@@ -4,23 +4,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { SecretText } from '../../src/api/secret-text.ts';
 import { decode, encode } from '../../src/envoy/codec.ts';
 import { ReceivedPlan } from '../../src/envoy/received/plan.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE } from '../../src/envoy/resource.ts';
 import { snapshotOf } from '../../src/envoy/snapshot.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { planOfCase } from '../golden/case.ts';
-import { weakPair } from '../tls/certificates.ts';
+import { weakUpstreamTls } from '../tls/certificates.ts';
 
 test('refused: a cluster with a certificate that OpenSSL does not take', async () => {
-  const { certificate, key } = await weakPair();
-  const tls = {
-    serverName: 'redis',
-    skipVerification: true,
-    authorities: undefined,
-    certificate: { chain: new SecretText(certificate), key: new SecretText(key) },
-  };
+  const tls = await weakUpstreamTls();
   const plan = planSingleUpstream({
     upstream: { address: '127.0.0.1', port: 6_379 },
     mode: 'cluster',

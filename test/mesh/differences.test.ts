@@ -5,28 +5,9 @@ import type { EnvoyFilterDocument } from '../../src/istio/envoy-filter.ts';
 import type { EnvoyFilters } from '../../src/istio/envoy-filters.ts';
 import { differencesOf, isForgotten, type Differences, type Wanted } from '../../src/mesh/differences.ts';
 import { isOurs, manifestOf, type PresentFilter } from '../../src/mesh/manifest.ts';
+import { documentOf } from './kept-mesh.ts';
 
 const CONTROL_PLANE = 'redpilot';
-
-function document(namespace: string, name: string, owner = 'redis/cache'): EnvoyFilterDocument {
-  const [ownerNamespace = '', ownerName = ''] = owner.split('/');
-  return {
-    namespace,
-    name,
-    owner: { kind: 'RedisService', namespace: ownerNamespace, name: ownerName },
-    body: {
-      apiVersion: 'networking.istio.io/v1alpha3',
-      kind: 'EnvoyFilter',
-      metadata: {
-        namespace,
-        name,
-        labels: { 'app.kubernetes.io/managed-by': 'redpilot' },
-        annotations: { 'redpilot.dev/owner': owner },
-      },
-      spec: { priority: 10, configPatches: [] },
-    },
-  };
-}
 
 /** As the API server has it after we applied it. */
 function present(of: EnvoyFilterDocument, uid = 'u1', change: Partial<PresentFilter> = {}): PresentFilter {
@@ -35,9 +16,9 @@ function present(of: EnvoyFilterDocument, uid = 'u1', change: Partial<PresentFil
   return { metadata: { ...metadata, resourceVersion: '1', uid: 'f1', managedFields }, spec, ...change };
 }
 
-const own = document('redis', 'redpilot-cache');
+const own = documentOf('redis/redpilot-cache');
 const lasting: EnvoyFilterDocument = { ...own, outlivesOwner: true };
-const clients = document('shop', 'redpilot-redis-cache');
+const clients = documentOf('shop/redpilot-redis-cache');
 
 function differences(
   filters: Partial<EnvoyFilters>,

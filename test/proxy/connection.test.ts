@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
-import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { takeRequest, type Request } from '../../src/proxy/request.ts';
-import { weakPair } from '../tls/certificates.ts';
+import { weakUpstreamTls } from '../tls/certificates.ts';
 
 const OWNER: ConnectionOwner = {
   opened() {},
@@ -98,7 +97,6 @@ test('a block that is answered while the next one waits to be written leaves not
 });
 
 test('a certificate that OpenSSL refuses ends the connection, and nothing else', async (t) => {
-  const { certificate, key } = await weakPair();
   const problems: string[] = [];
   const connection = new Connection(
     {
@@ -106,12 +104,7 @@ test('a certificate that OpenSSL refuses ends the connection, and nothing else',
       port: 1,
       connectTimeoutMs: 5_000,
       keepalive: keepaliveOf(undefined),
-      tls: {
-        serverName: 'redis',
-        skipVerification: true,
-        authorities: undefined,
-        certificate: { chain: new SecretText(certificate), key: new SecretText(key) },
-      },
+      tls: await weakUpstreamTls(),
       handshake: [],
       latency: new Float64Array(LATENCY_BUCKETS),
     },

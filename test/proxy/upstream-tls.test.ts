@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { weakPair } from '../tls/certificates.ts';
+import { weakUpstreamTls } from '../tls/certificates.ts';
 import { clientOf, planTo, proxyFor } from './servers.ts';
 
 test('an upstream whose certificate OpenSSL refuses costs its own commands, and one line', async (t) => {
-  const { certificate, key } = await weakPair();
-  const tls = {
-    serverName: 'redis',
-    skipVerification: true,
-    authorities: undefined,
-    certificate: { chain: new SecretText(certificate), key: new SecretText(key) },
-  };
+  const tls = await weakUpstreamTls();
   const plan = planTo(1);
   const upstreams = new Map(
     [...plan.upstreams].map(([id, upstream]) => [

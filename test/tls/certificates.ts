@@ -4,6 +4,8 @@
 import { mkdir, mkdtemp, rename, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
+import { SecretText } from '../../src/api/secret-text.ts';
+import type { UpstreamTls } from '../../src/plan/routing-plan.ts';
 import type { KeyPair, Validity } from '../../src/tls/authority.ts';
 import type { CertificateFiles } from '../../src/tls/certificate-files.ts';
 
@@ -69,4 +71,15 @@ export async function weakPair(): Promise<KeyPair> {
     'PRIVATE KEY',
   );
   return { certificate: certificate.toString('pem'), key };
+}
+
+/** Of an upstream to which no connection can be made with it. */
+export async function weakUpstreamTls(): Promise<UpstreamTls> {
+  const { certificate, key } = await weakPair();
+  return {
+    serverName: 'redis',
+    skipVerification: true,
+    authorities: undefined,
+    certificate: { chain: new SecretText(certificate), key: new SecretText(key) },
+  };
 }
