@@ -10,6 +10,9 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { watchFiles } from '../../src/sources/files/watch.ts';
 import type { ObjectChanges } from '../../src/world/world.ts';
 
+/** However busy the machine: what a test writes slowly is not taken half-written for it. */
+const PATIENCE_MS = 60_000;
+
 export class Followed {
   readonly folder: string;
   readonly reports: ObjectChanges[] = [];
@@ -23,13 +26,18 @@ export class Followed {
   }
 
   /** `prepare` fills the folder before it is watched, or what is `given` in it. */
-  static async start(t: TestContext, prepare: (folder: string) => void, given = ''): Promise<Followed> {
+  static async start(
+    t: TestContext,
+    prepare: (folder: string) => void,
+    { given = '', patienceMs = PATIENCE_MS } = {},
+  ): Promise<Followed> {
     const followed = new Followed(mkdtempSync(join(tmpdir(), 'redpilot-files-')));
     t.after(() => rmSync(followed.folder, { recursive: true, force: true }));
     prepare(followed.folder);
     const source = await watchFiles([join(followed.folder, given)], {
       onChange: (changes, diagnostics) => followed.#take(changes, diagnostics),
       log: { error: (message) => t.diagnostic(message) },
+      patienceMs,
     });
     t.after(() => source.close());
     return followed;
@@ -55,7 +63,6 @@ export class Followed {
 
   async becomes(what: string, look: () => boolean): Promise<void> {
     await eventually(what, () => (look() ? true : undefined), {
-      deadlineMs: 20_000,
       seen: () => `${[...this.#objects.keys()].join(', ')}; ${this.reasons().join(', ')}`,
     });
   }

@@ -40,7 +40,7 @@ const replaced: [what: string, prepare: (folder: string) => void, replace: (fold
 
 for (const [what, prepare, replace] of replaced) {
   test(`a given path may be replaced by ${what}, and is followed there`, async (t) => {
-    const followed = await Followed.start(t, prepare, 'given');
+    const followed = await Followed.start(t, prepare, { given: 'given' });
     assert.equal(followed.policy('a'), 'MASTER');
     replace(followed.folder);
     await followed.becomes('the other policy', () => followed.policy('a') === 'ANY');
@@ -61,7 +61,7 @@ for (const given of ['a.yaml', 'folder']) {
       mkdirSync(`${folder}/folder`, { recursive: true });
       writeFileSync(`${folder}/${file}`, service('a', 'MASTER'));
     };
-    const followed = await Followed.start(t, prepare, given);
+    const followed = await Followed.start(t, prepare, { given });
     rmSync(followed.path(given), { recursive: true });
     await followed.becomes('a Diagnostic', () => followed.diagnostics.length > 0);
     assert.equal(followed.policy('a'), 'MASTER');

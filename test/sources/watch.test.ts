@@ -227,14 +227,12 @@ test('what is written while the files are first read is not lost, and is no reas
   for (let round = 0; round < 3; round++) {
     let edits = 0;
     let isLast = false;
-    const begin = Date.now();
     const followed = await Followed.start(t, (folder) => {
       for (let file = 0; file < 100; file++)
         writeFileSync(`${folder}/${file}.yaml`, service(`a${file}`, 'MASTER'));
       const write = (): void => {
         edits++;
-        // Who writes for long is read half-written in the end.
-        isLast = edits === 40 || Date.now() > begin + 1_000;
+        isLast = edits === 40;
         writeFileSync(`${folder}/25.yaml`, service('a25', isLast ? 'ANY' : 'REPLICA'));
         if (!isLast) setTimeout(write, 3);
       };
@@ -269,6 +267,21 @@ test('a file that somebody begins to write to while many are read is not taken h
     followed.reports.flatMap(({ deleted }) => deleted),
     [],
   );
+});
+
+test('a file that somebody writes to without end is read as it is', async (t) => {
+  const followed = await Followed.start(
+    t,
+    (folder) => writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER')),
+    { patienceMs: 300 },
+  );
+  let edits = 0;
+  const writing = setInterval(() => {
+    edits += 1;
+    writeFileSync(followed.path('a.yaml'), `${service('a', 'ANY')}# edit ${edits}\n`);
+  }, 3);
+  t.after(() => clearInterval(writing));
+  await followed.becomes('the edit', () => followed.policy('a') === 'ANY');
 });
 
 test('files beside the objects, as editors make them, are no reason to report anything', async (t) => {

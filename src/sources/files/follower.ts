@@ -23,9 +23,6 @@ const EMPTY_REST_MS = 120;
 /** Of changes that follow each other faster than this only the first is reported alone; the others are gathered. */
 const SERIES_MS = 100;
 
-/** A file that somebody writes to without end is read as it is after this time. */
-const PATIENCE_MS = 2_000;
-
 /** After a look that failed (too many open files), and where a path is hidden: nothing may ever be told of it again. */
 const RETRY_MS = 1_000;
 
@@ -33,7 +30,11 @@ export interface WatchOptions {
   /** First with everything, then with each change; `diagnostics` are all that hold now. */
   readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
   readonly log: { error(message: string): void };
+  /** A file that somebody writes to without end is read as it is after this time; 2 s where it is not given. */
+  readonly patienceMs?: number;
 }
+
+const PATIENCE_MS = 2_000;
 
 /** What has been read: all files, or what became of some; undefined: gone. */
 type Reading =
@@ -42,6 +43,7 @@ type Reading =
 
 export class Follower {
   readonly #options: WatchOptions;
+  readonly #patienceMs: number;
   readonly #stopped = new AbortController();
   readonly #known: KnownFiles;
   #files = new Map<string, FileState>();
@@ -59,12 +61,13 @@ export class Follower {
   constructor(paths: readonly string[], options: WatchOptions) {
     this.#known = new KnownFiles(paths);
     this.#options = options;
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
   /** Reports everything there is. */
   async readAll(): Promise<void> {
     try {
-      const deadline = Date.now() + PATIENCE_MS;
+      const deadline = Date.now() + this.#patienceMs;
       for (;;) {
         // Before the reading: that it takes long itself is no reason to be content with what was just being written.
         const isLate = Date.now() > deadline;
@@ -123,7 +126,7 @@ export class Follower {
   }
 
   async #settle(): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
+    const deadline = Date.now() + this.#patienceMs;
     const due = this.#takeDue();
     let before = await this.#known.look(due.scope);
     if (this.#known.changed(before).length === 0) return;
