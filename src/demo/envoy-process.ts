@@ -51,7 +51,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
         const state = (await admin('/ready')).trim();
         return state === 'LIVE' || options.waitUntilReady === false ? true : undefined;
       },
-      { deadlineMs: 20_000, seen: process.lastLines },
+      { seen: process.lastLines },
     );
   } catch (error) {
     await stop();

@@ -6,13 +6,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Thrown by `look`: it will never come true. */
 export class Hopeless extends Error {}
 
+/** Of a busy machine, too: what never comes true is only told later. */
+const DEADLINE_MS = 30_000;
+
 /** Resolves with the first value that `look` gives; undefined or a thrown error mean not yet. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
   options: { readonly deadlineMs?: number; readonly everyMs?: number; readonly seen?: () => string } = {},
 ): Promise<T> {
-  const { deadlineMs = 10_000, everyMs = 20 } = options;
+  const { deadlineMs = DEADLINE_MS, everyMs = 20 } = options;
   const end = Date.now() + deadlineMs;
   let failure = '';
   for (;;) {

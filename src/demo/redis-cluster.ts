@@ -101,10 +101,8 @@ export class RedisCluster {
     // A node that has not heard of it yet can't forget it, and would hear of it later.
     await Promise.all(
       others.map(({ client, port }) =>
-        eventually(
-          `port ${port} knowing the node that leaves`,
-          async () => (String(await client.cluster('NODES')).includes(node.id) ? true : undefined),
-          { deadlineMs: 20_000 },
+        eventually(`port ${port} knowing the node that leaves`, async () =>
+          String(await client.cluster('NODES')).includes(node.id) ? true : undefined,
         ),
       ),
     );
@@ -149,7 +147,7 @@ export class RedisCluster {
             const isWhole = info.includes('cluster_state:ok') && listed.length === expected;
             return isWhole && isConnected ? true : undefined;
           },
-          { deadlineMs: 20_000, everyMs: 50 },
+          { everyMs: 50 },
         );
         await this.#linkUp(node);
       }),

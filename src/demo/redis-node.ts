@@ -76,14 +76,10 @@ export async function startRedis(options: StartOptions): Promise<RedisNode> {
   // Told where a command fails; without a listener ioredis writes every failed attempt to the console.
   client.on('error', () => {});
   try {
-    await eventually(
-      `an answer of Redis on port ${port}`,
-      async () => {
-        if (!process.isRunning()) throw new Hopeless(`Redis on port ${port} ended:\n${process.lastLines()}`);
-        return (await client.ping()) === 'PONG' ? true : undefined;
-      },
-      { deadlineMs: 10_000 },
-    );
+    await eventually(`an answer of Redis on port ${port}`, async () => {
+      if (!process.isRunning()) throw new Hopeless(`Redis on port ${port} ended:\n${process.lastLines()}`);
+      return (await client.ping()) === 'PONG' ? true : undefined;
+    });
   } catch (error) {
     client.disconnect();
     await process.stop();

@@ -113,7 +113,7 @@ test('a mirror with nobody behind it', async (t) => {
     assert.deepEqual(await transaction(client('guarded')), ['OK', 'OK', []]);
   });
   await t.test('without it a transaction gets no answer', async () => {
-    const answers = await transaction(client('unguarded'));
+    const answers = await transaction(client('unguarded'), { limitMs: 2_000 });
     assert.ok(
       answers.some((answer) => /no answer/.test(String(answer))),
       JSON.stringify(answers),

@@ -50,20 +50,26 @@ export async function startHosts(
   };
 }
 
-/** MULTI, a command, EXEC: the answers, or the texts of errors; `no answer` where there is none. */
-export async function transaction(client: Redis, key = 'key'): Promise<readonly unknown[]> {
+/** So long an answer may take on a busy machine. */
+const ANSWER_LIMIT_MS = 30_000;
+
+/** MULTI, a command, EXEC: the answers, or the texts of errors; `no answer` where there is none in time. */
+export async function transaction(
+  client: Redis,
+  { limitMs = ANSWER_LIMIT_MS, key = 'key' } = {},
+): Promise<readonly unknown[]> {
   const answers: unknown[] = [];
   for (const [name, ...args] of [['MULTI'], ['SET', key, 'value'], ['EXEC']] as [string, ...string[]][]) {
-    answers.push(await answerOf(withLimit(client.call(name, ...args))));
+    answers.push(await answerOf(withLimit(client.call(name, ...args), limitMs)));
   }
   return answers;
 }
 
-async function withLimit(command: Promise<unknown>): Promise<unknown> {
+async function withLimit(command: Promise<unknown>, limitMs: number): Promise<unknown> {
   return await Promise.race([
     command,
     new Promise((_, reject) => {
-      setTimeout(() => reject(new Error('no answer')), 2_000).unref();
+      setTimeout(() => reject(new Error('no answer')), limitMs).unref();
     }),
   ]);
 }

@@ -123,12 +123,8 @@ for (const from of ['path', 'wheel'] as const) {
 /** Another node answers for its slots. */
 async function promoted(cluster: RedisCluster, victim: ClusterNode): Promise<void> {
   const other = cluster.nodes.find((node) => node !== victim);
-  await eventually(
-    'a new primary',
-    async () => {
-      const slots = (await other?.client.cluster('SLOTS')) ?? [];
-      return slots.every(([, , primary]) => primary?.[1] !== victim.port) ? true : undefined;
-    },
-    { deadlineMs: 20_000 },
-  );
+  await eventually('a new primary', async () => {
+    const slots = (await other?.client.cluster('SLOTS')) ?? [];
+    return slots.every(([, , primary]) => primary?.[1] !== victim.port) ? true : undefined;
+  });
 }

@@ -153,11 +153,7 @@ test('a server for reads that has lost its primary gets none once that is longer
   // The link stays up, and nothing comes.
   primary.process.signal('SIGSTOP');
   t.after(() => primary.process.signal('SIGCONT'));
-  await eventually(
-    'reads of the spare',
-    async () => ((await through.get('who')) === 'the spare' ? true : undefined),
-    {
-      deadlineMs: 15_000,
-    },
+  await eventually('reads of the spare', async () =>
+    (await through.get('who')) === 'the spare' ? true : undefined,
   );
 });

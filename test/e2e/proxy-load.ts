@@ -66,9 +66,7 @@ export class SteadyLoad {
 
   /** After `pause`: everything of a kind, once all has come back. */
   async finished(kind: Sent['kind']): Promise<readonly Sent[]> {
-    await eventually('the last replies', () => (this.#pending === 0 ? true : undefined), {
-      deadlineMs: 15_000,
-    });
+    await eventually('the last replies', () => (this.#pending === 0 ? true : undefined));
     return this.#sent.filter((sent) => sent.kind === kind);
   }
 

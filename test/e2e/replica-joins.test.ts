@@ -42,19 +42,15 @@ test('a replica that joins gets its share of the reads, and one that leaves cost
     const replica = cluster.node(
       first?.replicas.find((candidate) => candidate !== joined.port) ?? other.port,
     );
-    const share = await eventually(
-      'a share of the reads between 40 % and 60 %',
-      async () => {
-        const before = await Promise.all([joined, replica].map(({ client }) => countsOf(client, COMMANDS)));
-        const start = load.totals().reads;
-        await eventually('some reads', () => (load.totals().reads - start > 200 ? true : undefined));
-        const after = await Promise.all([joined, replica].map(({ client }) => countsOf(client, COMMANDS)));
-        const [own = 0, rest = 0] = after.map((counts, index) => between(before[index], counts).reads);
-        const part = own / (own + rest);
-        return part > 0.4 && part < 0.6 ? part : undefined;
-      },
-      { deadlineMs: 10_000 },
-    );
+    const share = await eventually('a share of the reads between 40 % and 60 %', async () => {
+      const before = await Promise.all([joined, replica].map(({ client }) => countsOf(client, COMMANDS)));
+      const start = load.totals().reads;
+      await eventually('some reads', () => (load.totals().reads - start > 200 ? true : undefined));
+      const after = await Promise.all([joined, replica].map(({ client }) => countsOf(client, COMMANDS)));
+      const [own = 0, rest = 0] = after.map((counts, index) => between(before[index], counts).reads);
+      const part = own / (own + rest);
+      return part > 0.4 && part < 0.6 ? part : undefined;
+    });
     assert.ok(share > 0);
     assert.equal(load.totals().errors, 0, load.lastError());
   });

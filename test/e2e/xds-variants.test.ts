@@ -115,10 +115,8 @@ async function startLoads(t: Ending, python: string, port: number): Promise<Load
 async function told(sidecar: Sidecar, change: () => Promise<void>): Promise<void> {
   const before = await updates(sidecar);
   await change();
-  await eventually(
-    'Envoy took the change',
-    async () => ((await updates(sidecar)) > before ? true : undefined),
-    { deadlineMs: 20_000 },
+  await eventually('Envoy took the change', async () =>
+    (await updates(sidecar)) > before ? true : undefined,
   );
 }
 

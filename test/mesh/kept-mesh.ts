@@ -98,7 +98,7 @@ export function keepMesh(
 }
 
 export const eventually = <T>(what: string, look: () => T | undefined, seen?: () => string): Promise<T> =>
-  within(what, look, { deadlineMs: 30_000, ...(seen === undefined ? {} : { seen }) });
+  within(what, look, seen === undefined ? {} : { seen });
 
 /** Every write of an EnvoyFilter is answered with it. */
 export function refusing(error: ApiError): FilterStore['refuse'] {

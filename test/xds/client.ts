@@ -14,7 +14,7 @@ import type { Variant } from '../../src/xds/requests.ts';
 import { fieldsOf } from './protobuf-fields.ts';
 import { type ShortType, typeOf } from './talk.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 const METHODS: Readonly<Record<ShortType | 'all', readonly [service: string, what: string]>> = {
   all: ['discovery.v3.AggregatedDiscoveryService', 'AggregatedResources'],

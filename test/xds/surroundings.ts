@@ -150,7 +150,7 @@ export async function stage(spec?: Spec, options: Partial<XdsServerOptions> = {}
 
 /** Waits until it is so; each look comes after a turn of the event loop. */
 export async function until(isTrue: () => boolean, what: string, lastSeen: () => unknown): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   while (!isTrue()) {
     if (performance.now() > deadline)
       throw new Error(`not so: ${what}; last seen: ${JSON.stringify(lastSeen())}`);

@@ -40,8 +40,7 @@ function follow(t: TestContext, script: (api: ScriptedApi) => void): Following {
   });
   void reflector.run();
   t.after(() => reflector.stop());
-  const watch = (index: number): Promise<OpenWatch> =>
-    eventually(`watch ${index}`, () => api.watches[index], { deadlineMs: 20_000 });
+  const watch = (index: number): Promise<OpenWatch> => eventually(`watch ${index}`, () => api.watches[index]);
   return { api, known, lists, states, watch };
 }
 

@@ -99,7 +99,7 @@ export class Conversation {
     const metric = this.#here.metrics.getSingleMetric('redpilot_xds_requests_total');
     const seen = async (): Promise<number> =>
       (await metric?.get())?.values.reduce((sum, { value }) => sum + value, 0) ?? 0;
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 30_000;
     while ((await seen()) < (requests.get(this.#here) ?? 0)) {
       assert.ok(
         performance.now() < deadline,
