@@ -33,21 +33,19 @@ const PORTS_OF_A_FILE = 5_000;
 
 /** Begun first, in this order: begun last, one of these would be all that still runs. */
 const LONGEST = [
-  'e2e/golden-envoy',
-  'e2e/proxy-failover',
   'e2e/xds-variants',
-  'e2e/cli',
-  'e2e/tls',
   'e2e/kubernetes-faults',
+  'e2e/golden-envoy',
   'e2e/kubernetes-status',
+  'e2e/proxy-failover',
   'e2e/demo',
   'e2e/kubernetes-istio-leader',
   'e2e/proxy-migration',
+  'e2e/kubernetes-source',
   'e2e/kubernetes-restart',
+  'e2e/cli',
   'e2e/proxy-xds',
   'xds/many-streams',
-  'xds/follow',
-  'status/lease',
 ];
 
 /** Of the same sources in hundreds of processes: half of the processor time of a short file is compiling. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 
 import type { ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
@@ -21,104 +21,110 @@ const WAYS: readonly (readonly [name: string, go: NodeJS.Signals])[] = [
   ['stopped', 'SIGSTOP'],
 ];
 
-for (const from of ['path', 'wheel'] as const) {
-  for (const [way, signal] of WAYS) {
-    test(`a primary is ${way} (server from the ${from}): no read fails, writes go on`, async (t) => {
-      const redis = await needRedis(t, from);
-      if (redis === undefined) return;
-      const cluster = await RedisCluster.start({
-        redis,
-        nodeTimeoutMs: 3_000,
-        config: { 'cluster-require-full-coverage': 'no' },
-      });
-      t.after(() => cluster.stop());
-      const loads: [ReadPolicy, SteadyLoad][] = [];
-      for (const policy of POLICIES) {
-        const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, policy)));
-        const load = await SteadyLoad.start(port, { readsPerSecond: 100, writesPerSecond: 20 });
-        t.after(() => load.stop());
-        loads.push([policy, load]);
-      }
-      await sleep(1_000);
-      const [shard] = await cluster.shards();
-      assert.ok(shard);
-      const victim = cluster.node(shard.primary);
-      const isTouched = ({ key, startedAt, tookMs }: Sent): boolean => {
-        const slot = slotOf(Buffer.from(key), 0, key.length);
-        return (
-          startedAt + tookMs > before && shard.slots.some(([first, last]) => first <= slot && slot <= last)
-        );
-      };
-      const before = performance.now();
-      victim.process.signal(signal);
-      await promoted(cluster, victim);
-      const after = performance.now();
-      // Long enough that the ex-primary's replicas have found the new one.
-      await sleep(3_000);
-      for (const [, load] of loads) load.pause();
-      for (const [policy, load] of loads) {
-        await t.test(`${policy}: reads`, async () => {
-          const reads = await load.finished('read');
-          const failed = reads.filter(({ error }) => error !== undefined);
-          assert.ok(reads.length > 300, `only ${reads.length} reads`);
-          // A read of a stopped primary has `opTimeout`, too.
-          if (policy !== 'MASTER' || way === 'killed') assert.deepEqual(failed, []);
-          // There nobody else may be asked: it takes as long as the failover.
-          if (policy === 'MASTER') return;
-          // The other shards are without a fault, on the same machine at the same time.
-          const [touched, others] = [reads.filter(isTouched), reads.filter((read) => !isTouched(read))];
-          assert.ok(touched.length > 50 && others.length > 50);
-          const slowest = Math.max(...others.map(({ tookMs }) => tookMs));
-          const limit = slowest + SLOWER_BY_MS;
-          assert.deepEqual(
-            touched.filter(({ tookMs }) => tookMs > limit),
-            [],
-          );
+// The two servers at once: nearly all of the time passes until a node counts as dead.
+suite('failover', { concurrency: true }, () => {
+  for (const from of ['path', 'wheel'] as const) {
+    suite(`server from the ${from}`, { concurrency: 1 }, () => {
+      for (const [way, signal] of WAYS) {
+        test(`a primary is ${way} (server from the ${from}): no read fails, writes go on`, async (t) => {
+          const redis = await needRedis(t, from);
+          if (redis === undefined) return;
+          const cluster = await RedisCluster.start({
+            redis,
+            nodeTimeoutMs: 3_000,
+            config: { 'cluster-require-full-coverage': 'no' },
+          });
+          t.after(() => cluster.stop());
+          const loads: [ReadPolicy, SteadyLoad][] = [];
+          for (const policy of POLICIES) {
+            const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, policy)));
+            const load = await SteadyLoad.start(port, { readsPerSecond: 100, writesPerSecond: 20 });
+            t.after(() => load.stop());
+            loads.push([policy, load]);
+          }
+          await sleep(1_000);
+          const [shard] = await cluster.shards();
+          assert.ok(shard);
+          const victim = cluster.node(shard.primary);
+          const isTouched = ({ key, startedAt, tookMs }: Sent): boolean => {
+            const slot = slotOf(Buffer.from(key), 0, key.length);
+            return (
+              startedAt + tookMs > before &&
+              shard.slots.some(([first, last]) => first <= slot && slot <= last)
+            );
+          };
+          const before = performance.now();
+          victim.process.signal(signal);
+          await promoted(cluster, victim);
+          const after = performance.now();
+          // Long enough that the ex-primary's replicas have found the new one.
+          await sleep(3_000);
+          for (const [, load] of loads) load.pause();
+          for (const [policy, load] of loads) {
+            await t.test(`${policy}: reads`, async () => {
+              const reads = await load.finished('read');
+              const failed = reads.filter(({ error }) => error !== undefined);
+              assert.ok(reads.length > 300, `only ${reads.length} reads`);
+              // A read of a stopped primary has `opTimeout`, too.
+              if (policy !== 'MASTER' || way === 'killed') assert.deepEqual(failed, []);
+              // There nobody else may be asked: it takes as long as the failover.
+              if (policy === 'MASTER') return;
+              // The other shards are without a fault, on the same machine at the same time.
+              const [touched, others] = [reads.filter(isTouched), reads.filter((read) => !isTouched(read))];
+              assert.ok(touched.length > 50 && others.length > 50);
+              const slowest = Math.max(...others.map(({ tookMs }) => tookMs));
+              const limit = slowest + SLOWER_BY_MS;
+              assert.deepEqual(
+                touched.filter(({ tookMs }) => tookMs > limit),
+                [],
+              );
+            });
+          }
+          await t.test('writes fail only where the node that died may have carried them out', async () => {
+            const writes = (await Promise.all(loads.map(([, load]) => load.finished('write')))).flat();
+            const failed = writes.filter(({ error }) => error !== undefined);
+            // What waited for the new primary has other words.
+            assert.deepEqual(
+              failed.filter(
+                ({ error, startedAt }) => error !== 'upstream failure' || startedAt > after + 1_000,
+              ),
+              [],
+            );
+          });
+          victim.process.signal('SIGCONT');
         });
       }
-      await t.test('writes fail only where the node that died may have carried them out', async () => {
-        const writes = (await Promise.all(loads.map(([, load]) => load.finished('write')))).flat();
-        const failed = writes.filter(({ error }) => error !== undefined);
-        // What waited for the new primary has other words.
+
+      test(`with full coverage required (server from the ${from}) reads wait, and none fails`, async (t) => {
+        const redis = await needRedis(t, from);
+        if (redis === undefined) return;
+        const cluster = await RedisCluster.start({
+          redis,
+          config: { 'cluster-require-full-coverage': 'yes' },
+        });
+        t.after(() => cluster.stop());
+        const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'ANY')));
+        const load = await SteadyLoad.start(port, { readsPerSecond: 200, writesPerSecond: 20 });
+        t.after(() => load.stop());
+        const [shard] = await cluster.shards();
+        assert.ok(shard);
+        const victim = cluster.node(shard.primary);
+        await cluster.kill(victim);
+        await promoted(cluster, victim);
+        await sleep(2_000);
+        load.pause();
+        const reads = await load.finished('read');
+        assert.ok(reads.length > 500, `only ${reads.length} reads`);
         assert.deepEqual(
-          failed.filter(({ error, startedAt }) => error !== 'upstream failure' || startedAt > after + 1_000),
+          reads.filter(({ error }) => error !== undefined),
           [],
         );
+        const longest = Math.max(...reads.map(({ tookMs }) => tookMs));
+        assert.ok(longest < 5_000, `a read took ${longest} ms`);
       });
-      victim.process.signal('SIGCONT');
     });
   }
-}
-
-for (const from of ['path', 'wheel'] as const) {
-  test(`with full coverage required (server from the ${from}) reads wait, and none fails`, async (t) => {
-    const redis = await needRedis(t, from);
-    if (redis === undefined) return;
-    const cluster = await RedisCluster.start({
-      redis,
-      config: { 'cluster-require-full-coverage': 'yes' },
-    });
-    t.after(() => cluster.stop());
-    const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'ANY')));
-    const load = await SteadyLoad.start(port, { readsPerSecond: 200, writesPerSecond: 20 });
-    t.after(() => load.stop());
-    const [shard] = await cluster.shards();
-    assert.ok(shard);
-    const victim = cluster.node(shard.primary);
-    await cluster.kill(victim);
-    await promoted(cluster, victim);
-    await sleep(2_000);
-    load.pause();
-    const reads = await load.finished('read');
-    assert.ok(reads.length > 500, `only ${reads.length} reads`);
-    assert.deepEqual(
-      reads.filter(({ error }) => error !== undefined),
-      [],
-    );
-    const longest = Math.max(...reads.map(({ tookMs }) => tookMs));
-    assert.ok(longest < 5_000, `a read took ${longest} ms`);
-  });
-}
+});
 
 /** Another node answers for its slots. */
 async function promoted(cluster: RedisCluster, victim: ClusterNode): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 
 import { pino } from 'pino';
 
@@ -174,109 +174,112 @@ async function accepts(here: Stage, password: string): Promise<void> {
   );
 }
 
-test('an Envoy whose certificate has expired is refused, serves on, and is back with its new one', async (t) => {
-  const binary = await needEnvoy(t);
-  if (binary === undefined) return;
-  const here = await stage(t, binary);
-  await connectShortly(here);
-  await accepts(here, 'of-shop');
-  const [line] = messages(here.log, 'node connected');
-  assert.equal(line?.['namespace'], 'shop');
-  await eventually('refused', () => messages(here.log, 'connection refused')[0], PATIENT);
-  assert.match(
-    String(messages(here.log, 'connection refused')[0]?.['reason']),
-    /^its certificate has expired/,
-  );
-  await here.setPassword('shop', 'of-shop-again');
-  assert.equal(await here.auth('of-shop'), 'OK');
-  await here.renew(HOUR);
-  await accepts(here, 'of-shop-again');
-  // Of the other namespace's object for the same host, nothing came.
-  assert.match(String(await here.auth('of-pay')), /invalid password/);
-});
-
-test('an Envoy whose mounted Secret is renewed in time changes over without being refused once', async (t) => {
-  const binary = await needEnvoy(t);
-  if (binary === undefined) return;
-  const here = await stage(t, binary, { write: mountSecret });
-  const envoy = await connectShortly(here);
-  const refusedBefore = messages(here.log, 'connection refused').length;
-  await here.renew(HOUR);
-  await eventually('ended', () => messages(here.log, 'connection ended')[0], PATIENT);
-  await connected(here, 2);
-  await accepts(here, 'of-shop');
-  assert.equal(messages(here.log, 'connection ended')[0]?.['why'], 'the certificate has expired');
-  assert.equal(messages(here.log, 'connection refused').length, refusedBefore);
-  const stats = await envoy.stats('^(listener_manager.lds|cluster_manager.cds).update_rejected$');
-  assert.deepEqual([...stats.values()], [0, 0]);
-});
-
-test('an Envoy that claims another namespace gets nothing', async (t) => {
-  const binary = await needEnvoy(t);
-  if (binary === undefined) return;
-  const here = await stage(t, binary);
-  await here.renew(HOUR);
-  const envoy = await here.envoy({ namespace: 'pay' });
-  await eventually(
-    'refused three times',
-    () => (messages(here.log, 'request refused').length >= 3 ? true : undefined),
-    PATIENT,
-  );
-  assert.match(
-    String(messages(here.log, 'request refused')[0]?.['problem']),
-    /^the node names the namespace "pay"/,
-  );
-  assert.deepEqual(messages(here.log, 'node connected'), []);
-  assert.equal(await envoy.admin('/listeners'), '');
-  assert.doesNotMatch(await envoy.admin('/clusters'), /cache\.example/);
-});
-
-test('an Envoy does not connect to a server whose certificate has another name', async (t) => {
-  const binary = await needEnvoy(t);
-  if (binary === undefined) return;
-  const here = await stage(t, binary, { serverName: 'redpilot.example' });
-  await here.renew(HOUR);
-  const envoy = await here.envoy();
-  await eventually(
-    'refused by Envoy',
-    async () => {
-      const failed = await envoy.stats('redpilot-xds.ssl.fail_verify_san$');
-      return [...failed.values()].some((count) => count > 0) ? true : undefined;
-    },
-    PATIENT,
-  );
-  assert.deepEqual(messages(here.log, 'node connected'), []);
-});
-
-for (const delta of [true, false]) {
-  const variant = delta ? 'delta' : 'the state of the world';
-  test(`the end of connections by age changes nothing in an Envoy, in ${variant}`, async (t) => {
+// At once: each waits for certificates to run out, or for an Envoy to try again.
+suite('Envoys with certificates', { concurrency: true }, () => {
+  test('an Envoy whose certificate has expired is refused, serves on, and is back with its new one', async (t) => {
     const binary = await needEnvoy(t);
     if (binary === undefined) return;
-    const here = await stage(t, binary, { maxConnectionAgeMs: 1_500 });
-    await here.renew(HOUR);
-    const envoy = await here.envoy({ delta });
+    const here = await stage(t, binary);
+    await connectShortly(here);
     await accepts(here, 'of-shop');
-    const client = connect(t, here.port, { enableReadyCheck: false, password: 'of-shop' });
-    await eventually('a client', () => client.ping(), PATIENT);
-    let disconnects = 0;
-    client.on('close', () => (disconnects += 1));
-    const counters =
-      '^(listener_manager.listener_(modified|in_place_updated|removed)|cluster_manager.cluster_(modified|removed))$';
-    const before = [...(await envoy.stats(counters))];
-    const ends = messages(here.log, 'connection ended').length;
+    const [line] = messages(here.log, 'node connected');
+    assert.equal(line?.['namespace'], 'shop');
+    await eventually('refused', () => messages(here.log, 'connection refused')[0], PATIENT);
+    assert.match(
+      String(messages(here.log, 'connection refused')[0]?.['reason']),
+      /^its certificate has expired/,
+    );
+    await here.setPassword('shop', 'of-shop-again');
+    assert.equal(await here.auth('of-shop'), 'OK');
+    await here.renew(HOUR);
+    await accepts(here, 'of-shop-again');
+    // Of the other namespace's object for the same host, nothing came.
+    assert.match(String(await here.auth('of-pay')), /invalid password/);
+  });
+
+  test('an Envoy whose mounted Secret is renewed in time changes over without being refused once', async (t) => {
+    const binary = await needEnvoy(t);
+    if (binary === undefined) return;
+    const here = await stage(t, binary, { write: mountSecret });
+    const envoy = await connectShortly(here);
+    const refusedBefore = messages(here.log, 'connection refused').length;
+    await here.renew(HOUR);
+    await eventually('ended', () => messages(here.log, 'connection ended')[0], PATIENT);
+    await connected(here, 2);
+    await accepts(here, 'of-shop');
+    assert.equal(messages(here.log, 'connection ended')[0]?.['why'], 'the certificate has expired');
+    assert.equal(messages(here.log, 'connection refused').length, refusedBefore);
+    const stats = await envoy.stats('^(listener_manager.lds|cluster_manager.cds).update_rejected$');
+    assert.deepEqual([...stats.values()], [0, 0]);
+  });
+
+  test('an Envoy that claims another namespace gets nothing', async (t) => {
+    const binary = await needEnvoy(t);
+    if (binary === undefined) return;
+    const here = await stage(t, binary);
+    await here.renew(HOUR);
+    const envoy = await here.envoy({ namespace: 'pay' });
     await eventually(
-      'three ends and reconnects',
+      'refused three times',
+      () => (messages(here.log, 'request refused').length >= 3 ? true : undefined),
+      PATIENT,
+    );
+    assert.match(
+      String(messages(here.log, 'request refused')[0]?.['problem']),
+      /^the node names the namespace "pay"/,
+    );
+    assert.deepEqual(messages(here.log, 'node connected'), []);
+    assert.equal(await envoy.admin('/listeners'), '');
+    assert.doesNotMatch(await envoy.admin('/clusters'), /cache\.example/);
+  });
+
+  test('an Envoy does not connect to a server whose certificate has another name', async (t) => {
+    const binary = await needEnvoy(t);
+    if (binary === undefined) return;
+    const here = await stage(t, binary, { serverName: 'redpilot.example' });
+    await here.renew(HOUR);
+    const envoy = await here.envoy();
+    await eventually(
+      'refused by Envoy',
       async () => {
-        assert.equal(await client.ping(), 'PONG');
-        return messages(here.log, 'connection ended').length >= ends + 3 ? true : undefined;
+        const failed = await envoy.stats('redpilot-xds.ssl.fail_verify_san$');
+        return [...failed.values()].some((count) => count > 0) ? true : undefined;
       },
       PATIENT,
     );
-    await connected(here, ends + 4);
-    assert.deepEqual([...(await envoy.stats(counters))], before);
-    assert.equal(disconnects, 0);
-    await here.setPassword('shop', 'of-shop-again');
-    await accepts(here, 'of-shop-again');
+    assert.deepEqual(messages(here.log, 'node connected'), []);
   });
-}
+
+  for (const delta of [true, false]) {
+    const variant = delta ? 'delta' : 'the state of the world';
+    test(`the end of connections by age changes nothing in an Envoy, in ${variant}`, async (t) => {
+      const binary = await needEnvoy(t);
+      if (binary === undefined) return;
+      const here = await stage(t, binary, { maxConnectionAgeMs: 1_500 });
+      await here.renew(HOUR);
+      const envoy = await here.envoy({ delta });
+      await accepts(here, 'of-shop');
+      const client = connect(t, here.port, { enableReadyCheck: false, password: 'of-shop' });
+      await eventually('a client', () => client.ping(), PATIENT);
+      let disconnects = 0;
+      client.on('close', () => (disconnects += 1));
+      const counters =
+        '^(listener_manager.listener_(modified|in_place_updated|removed)|cluster_manager.cluster_(modified|removed))$';
+      const before = [...(await envoy.stats(counters))];
+      const ends = messages(here.log, 'connection ended').length;
+      await eventually(
+        'three ends and reconnects',
+        async () => {
+          assert.equal(await client.ping(), 'PONG');
+          return messages(here.log, 'connection ended').length >= ends + 3 ? true : undefined;
+        },
+        PATIENT,
+      );
+      await connected(here, ends + 4);
+      assert.deepEqual([...(await envoy.stats(counters))], before);
+      assert.equal(disconnects, 0);
+      await here.setPassword('shop', 'of-shop-again');
+      await accepts(here, 'of-shop-again');
+    });
+  }
+});

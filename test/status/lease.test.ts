@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { suite, test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
@@ -50,44 +50,47 @@ function candidate(t: TestContext, api: Store, identity: string): Lease {
 const held = (lease: Lease): Promise<true> =>
   eventually('the Lease', () => (lease.isHeld ? true : undefined), { deadlineMs: 30_000 });
 
-test('the first takes it, and the second waits', async (t) => {
-  const api = new Store();
-  const first = candidate(t, api, 'a');
-  await held(first);
-  const second = candidate(t, api, 'b');
-  await eventually('a renewal', () => (api.lease?.metadata.resourceVersion === '2' ? true : undefined));
-  assert.deepEqual([first.isHeld, second.isHeld], [true, false]);
-});
+// At once: each waits for a Lease to run out, or to be looked at again.
+suite('a Lease', { concurrency: true }, () => {
+  test('the first takes it, and the second waits', async (t) => {
+    const api = new Store();
+    const first = candidate(t, api, 'a');
+    await held(first);
+    const second = candidate(t, api, 'b');
+    await eventually('a renewal', () => (api.lease?.metadata.resourceVersion === '2' ? true : undefined));
+    assert.deepEqual([first.isHeld, second.isHeld], [true, false]);
+  });
 
-test('one that is given up is taken at once', async (t) => {
-  const api = new Store();
-  const first = candidate(t, api, 'a');
-  await held(first);
-  const second = candidate(t, api, 'b');
-  await first.close();
-  const began = performance.now();
-  await held(second);
-  assert.ok(performance.now() - began < 10_000);
-  assert.deepEqual(api.lease?.spec, { ...api.lease?.spec, holderIdentity: 'b', leaseTransitions: 1 });
-});
+  test('one that is given up is taken at once', async (t) => {
+    const api = new Store();
+    const first = candidate(t, api, 'a');
+    await held(first);
+    const second = candidate(t, api, 'b');
+    await first.close();
+    const began = performance.now();
+    await held(second);
+    assert.ok(performance.now() - began < 10_000);
+    assert.deepEqual(api.lease?.spec, { ...api.lease?.spec, holderIdentity: 'b', leaseTransitions: 1 });
+  });
 
-test('whoever can not renew stops before another may start', async (t) => {
-  const api = new Store();
-  const first = candidate(t, api, 'a');
-  await held(first);
-  api.isAway = true;
-  await eventually('it counts as lost', () => (first.isHeld ? undefined : true), { deadlineMs: 12_000 });
-});
+  test('whoever can not renew stops before another may start', async (t) => {
+    const api = new Store();
+    const first = candidate(t, api, 'a');
+    await held(first);
+    api.isAway = true;
+    await eventually('it counts as lost', () => (first.isHeld ? undefined : true), { deadlineMs: 12_000 });
+  });
 
-test('one whose holder is gone is taken once it has run out, whatever its times say', async (t) => {
-  const api = new Store();
-  api.lease = {
-    metadata: { resourceVersion: '0' },
-    spec: { holderIdentity: 'gone', leaseDurationSeconds: 3, leaseTransitions: 4 },
-  };
-  const began = performance.now();
-  const lease = candidate(t, api, 'a');
-  await held(lease);
-  assert.ok(performance.now() - began >= 3_000);
-  assert.equal(api.lease.spec.leaseTransitions, 5);
+  test('one whose holder is gone is taken once it has run out, whatever its times say', async (t) => {
+    const api = new Store();
+    api.lease = {
+      metadata: { resourceVersion: '0' },
+      spec: { holderIdentity: 'gone', leaseDurationSeconds: 3, leaseTransitions: 4 },
+    };
+    const began = performance.now();
+    const lease = candidate(t, api, 'a');
+    await held(lease);
+    assert.ok(performance.now() - began >= 3_000);
+    assert.equal(api.lease.spec.leaseTransitions, 5);
+  });
 });
