@@ -237,8 +237,9 @@ export class Connection implements Flushable {
     }
     // Not given back to the pool: the socket may still be writing from them.
     this.#blocks.length = 0;
-    this.#relieve();
     this.#owner.closed(this, problem);
+    // Only now: who goes on must not find it.
+    this.#relieve();
   }
 
   #relieve(): void {

@@ -4,7 +4,7 @@
 import type { Fault } from '../api/objects.ts';
 import { encodeError } from './encode.ts';
 import type { ReplySink } from './reply-sink.ts';
-import type { Request } from './request.ts';
+import { nextGeneration, type Request } from './request.ts';
 
 /** Envoy's words. */
 const INJECTED = encodeError('Fault Injected: Error');
@@ -55,7 +55,7 @@ export class LateReplies implements ReplySink {
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
     const reply = Buffer.from(bytes.subarray(start, end));
     // A second answer, where two nodes were asked, is nobody's.
-    request.generation += 1;
+    request.generation = nextGeneration(request.generation);
     request.sink = this.#client;
     this.kept(reply.length);
     later(this.#client, this.#delayMs, () => this.#client.deliver(request, reply, 0, reply.length));

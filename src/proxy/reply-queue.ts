@@ -6,7 +6,7 @@
  */
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import type { Output } from './output.ts';
-import { finishRequest, giveRequest, takeRequest, type Request } from './request.ts';
+import { finishRequest, giveRequest, nextGeneration, takeRequest, type Request } from './request.ts';
 
 /** Of clients that have not asked anything yet. */
 const NONE: Request[] = [];
@@ -116,7 +116,7 @@ export class ReplyQueue {
     }
     copyBytes(bytes, start, end, stash.bytes, stash.end);
     // A second answer, where two nodes were asked, is nobody's.
-    request.generation += 1;
+    request.generation = nextGeneration(request.generation);
     request.isDone = true;
     request.block = stash;
     request.start = stash.end;

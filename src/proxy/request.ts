@@ -55,6 +55,13 @@ export function takeRequest(): Request {
   return pool.pop() ?? new Request();
 }
 
+/** Small integers, and what a connection's list of them holds: a request of a busy client passes 2^32 within days. */
+const GENERATIONS = 0x3fff_ffff;
+
+export function nextGeneration(generation: number): number {
+  return (generation + 1) & GENERATIONS;
+}
+
 export function giveRequest(request: Request): void {
   finishRequest(request);
   request.sink = null;
@@ -64,7 +71,7 @@ export function giveRequest(request: Request): void {
 
 /** Over, and ready to be another command; whoever still holds it holds an older generation. */
 export function finishRequest(request: Request): void {
-  request.generation += 1;
+  request.generation = nextGeneration(request.generation);
   request.block = null;
   request.isDone = false;
   request.endsBatch = false;

@@ -6,7 +6,7 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
-import { takeRequest, type Request } from '../../src/proxy/request.ts';
+import { finishRequest, takeRequest, type Request } from '../../src/proxy/request.ts';
 import { weakUpstreamTls } from '../tls/certificates.ts';
 
 const OWNER: ConnectionOwner = {
@@ -21,6 +21,7 @@ const OWNER: ConnectionOwner = {
 /** A connection to a server that says what the test wants it to say. */
 async function setUp(
   t: TestContext,
+  owner: ConnectionOwner = OWNER,
 ): Promise<{ readonly connection: Connection; readonly server: Socket; readonly received: () => number }> {
   const accepting = createServer();
   await new Promise<void>((resolve) => {
@@ -40,7 +41,7 @@ async function setUp(
       handshake: [],
       latency: new Float64Array(LATENCY_BUCKETS),
     },
-    OWNER,
+    owner,
   );
   t.after(() => connection.destroy('the test is over'));
   const server = await accepted;
@@ -94,6 +95,27 @@ test('a block that is answered while the next one waits to be written leaves not
   server.write('+OK\r\n'.repeat(sent - replies.length));
   await eventually('all replies', () => (replies.length === sent ? true : undefined));
   assert.equal(connection.pending, 0);
+});
+
+test('a request that was used more often than a number has bits for is answered all the same', async (t) => {
+  const { connection, server } = await setUp(t);
+  const replies: string[] = [];
+  const request = requestTo(replies);
+  request.generation = 2 ** 32 - 3;
+  for (let round = 1; round <= 5; round++) {
+    finishRequest(request);
+    connection.append(request, COMMAND, 0, COMMAND.length);
+    server.write('+OK\r\n');
+    await eventually('the reply', () => replies.length === round || undefined, { deadlineMs: 5_000 });
+  }
+});
+
+test('whom a connection held up goes on once it counts as closed, or would be sent to it', async (t) => {
+  const seen: string[] = [];
+  const { connection } = await setUp(t, { ...OWNER, closed: () => void seen.push('closed') });
+  connection.paused.add({ resumeAfter: () => void seen.push('goes on') });
+  connection.destroy('the test is over');
+  assert.deepEqual(seen, ['closed', 'goes on']);
 });
 
 test('a certificate that OpenSSL refuses ends the connection, and nothing else', async (t) => {
