@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 
 import type { ClientAuth } from '../plan/routing-plan.ts';
-import type { Command } from '../redis/command-table.ts';
+import { isCountRight, type Command } from '../redis/command-table.ts';
 import { areRightCredentials } from './client-auth.ts';
 import { answerClient, setName } from './client-command.ts';
 import { answerCluster } from './cluster-emulation.ts';
@@ -49,7 +49,7 @@ export class LocalState {
 
 const PONG = encodeStatus('PONG');
 const WRONG_PASSWORD = encodeError('WRONGPASS invalid username-password pair or user is disabled.');
-const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
+export const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
 const NOT_CONFIGURED = encodeError(
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
 );
@@ -63,9 +63,9 @@ export function answerLocally(
   words: readonly string[],
   auth: ClientAuth,
 ): LocalReply {
-  const { name, arity } = command;
+  const { name } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
-  if (arity < 0 ? words.length < -arity : words.length !== arity) return { reply: wrongCount(name) };
+  if (!isCountRight(command, words.length)) return { reply: wrongCount(name) };
   switch (name) {
     case 'quit':
       return { reply: REPLIES.ok, ends: true };

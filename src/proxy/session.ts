@@ -6,7 +6,7 @@
  */
 import type { Socket } from 'node:net';
 
-import { KIND, allCommands, findCommand, type Command } from '../redis/command-table.ts';
+import { KIND, allCommands, findCommand, isCountRight, type Command } from '../redis/command-table.ts';
 import { inlineToCommand } from '../redis/inline.ts';
 import {
   BROKEN,
@@ -25,7 +25,7 @@ import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from './faults.ts';
 import { Input, type InputHandler } from './input.ts';
 import { LateReplies, answerFault } from './late-replies.ts';
-import { LocalState, answerLocally } from './local-commands.ts';
+import { LocalState, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
 import { locate } from './locate.ts';
 import { mirror } from './mirroring.ts';
 import type { Mode } from './mode.ts';
@@ -125,9 +125,10 @@ export class Session extends ClientStream implements InputHandler {
     return this.local.address;
   }
 
-  /** What follows the routing by itself does so; subscriptions last longer than a command. */
+  /** What lasts longer than a command follows the routing. */
   rerouted(): void {
     this.#subscriptions?.rerouted();
+    this.#lateBy = 0;
   }
 
   leaveTransaction(): void {
@@ -213,16 +214,17 @@ export class Session extends ClientStream implements InputHandler {
         return this.send(command, destination, bytes, frame.start, frame.at, start, end);
       }
       case KIND.split:
-        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         return sendSplit(this, bytes, frame, command);
       case KIND.movable:
         return this.#located(bytes, frame, command);
       case KIND.local:
-        return this.#answerLocally(bytes, frame, command);
+        if (command.name !== 'reset') return this.#answerLocally(bytes, frame, command);
+        return this.#afterAnswers(bytes, frame, (kept, again) => this.#answerLocally(kept, again, command));
       case KIND.keyless:
         return this.#keyless(bytes, frame, command);
       case KIND.blocking:
-        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         if (!mayWait(bytes, frame, command)) return this.#located(bytes, frame, command);
         return this.#afterAnswers(bytes, frame, (kept, again) => sendBlocking(this, kept, again, command));
       case KIND.transaction:
@@ -233,17 +235,18 @@ export class Session extends ClientStream implements InputHandler {
       case KIND.pubsub:
         return this.#afterAnswers(bytes, frame, (kept, again) => {
           this.#subscriptions ??= new Subscriptions(this);
-          this.mode = this.#subscriptions;
-          this.mode.take(kept, again, command);
+          // Who watches keys goes on doing so.
+          this.mode ??= this.#subscriptions;
+          this.#subscriptions.take(kept, again, command);
         });
       case KIND.everywhere: {
-        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         const plan = planEverywhere(bytes, frame, command);
         if (plan === undefined) return this.#keyless(bytes, frame, command);
         return sendEverywhere(this, bytes, frame, command, plan);
       }
       case KIND.scan:
-        if (!isCountRight(command, frame)) return this.#wrongCount(command);
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         return sendScan(this, bytes, frame, command);
       case KIND.refused:
         return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
@@ -267,7 +270,7 @@ export class Session extends ClientStream implements InputHandler {
 
   /** A container (OBJECT HELP) or a mistake. */
   #keyMissing(bytes: Buffer, frame: RequestFrame, command: Command): void {
-    if (isCountRight(command, frame)) this.#keyless(bytes, frame, command);
+    if (isCountRight(command, frame.count)) this.#keyless(bytes, frame, command);
     else this.#wrongCount(command);
   }
 
@@ -321,6 +324,9 @@ export class Session extends ClientStream implements InputHandler {
       this.#lateBy = fault.delayMs ?? 0;
       return false;
     }
+    // As if Redis had refused to queue it; EXEC, which ends the transaction, fails by itself then.
+    this.mode?.refused();
+    if (this.mode !== null && command.name === 'exec') return false;
     answerFault(fault, this.newRequest(command), this);
     return true;
   }
@@ -392,9 +398,3 @@ export class Session extends ClientStream implements InputHandler {
 
 /** Commands so far, by their place in the table; the last: those that it lacks. */
 export const commandCounts = new Float64Array(allCommands().length + 1);
-
-const NOT_AUTHENTICATED = encodeError('NOAUTH Authentication required.');
-
-function isCountRight({ arity }: Command, { count }: RequestFrame): boolean {
-  return arity < 0 ? count >= -arity : count === arity;
-}

@@ -4,7 +4,7 @@
  * Which node that is, the first key says; what comes before is answered here and sent on then. As in a Redis Cluster all
  * keys are of one slot.
  */
-import { KIND, type Command } from '../redis/command-table.ts';
+import { KIND, isCountRight, type Command } from '../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { CROSS_SLOT, locate, type Location } from './locate.ts';
@@ -17,6 +17,7 @@ import type { Upstream } from './upstream.ts';
 
 const MULTI = encodeCommand('MULTI');
 const DISCARD = encodeCommand('DISCARD');
+const MINUS = 0x2d;
 const QUEUED = encodeStatus('QUEUED');
 const EMPTY = Buffer.from('*0\r\n');
 const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
@@ -34,6 +35,10 @@ export class Transaction implements Mode {
   /** A command was refused: EXEC will be. */
   #isAborted = false;
   #isWatching = false;
+  /** Redis has said that it watches. */
+  #hasWatch = false;
+  /** WATCH was refused: there is nothing to stay for. */
+  #isInVain = false;
   #own: OwnConnection | undefined;
   #upstream: Upstream | undefined;
   #place = 0;
@@ -74,6 +79,10 @@ export class Transaction implements Mode {
   }
 
   #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (this.#isInVain && !this.#isMulti && this.#own?.connection.pending === 0) {
+      this.#leave();
+      return false;
+    }
     switch (command.name) {
       case 'multi':
         this.#begin();
@@ -89,7 +98,7 @@ export class Transaction implements Mode {
         return true;
       case 'unwatch':
         if (!this.#isMulti) {
-          if (this.#own === undefined) this.#session.answer(REPLIES.ok);
+          if (this.#own === undefined || this.#isAborted) this.#session.answer(REPLIES.ok);
           else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
           this.#leave();
           return true;
@@ -103,8 +112,8 @@ export class Transaction implements Mode {
       this.#queue(bytes, frame, command, location);
       return true;
     }
-    // Watching: what is read now must come from where the watch is.
-    if (location.kind !== 'keyed' || !this.#isSame(location)) return false;
+    // Watching: what is read now must come from where the watch is. One that is lost has EXEC refused anyway.
+    if (location.kind !== 'keyed' || !this.#isSame(location) || this.#isAborted) return false;
     this.#forward(command, location.bytes, location.from, location.to);
     return true;
   }
@@ -134,16 +143,32 @@ export class Transaction implements Mode {
       return session.answer(encodeError("ERR wrong number of arguments for 'watch' command"));
     }
     if (this.#isWatching && !this.#isSame(location)) return session.answer(CROSS_SLOT);
-    this.#isWatching = true;
+    // What was watched before is lost, and EXEC will say so.
+    if (this.#isAborted) return session.answer(REPLIES.ok);
     this.#enter(location);
-    this.#forward(command, location.bytes, location.from, location.to);
+    const own = this.#own;
+    if (own === undefined) {
+      session.answer(this.#whyNot());
+      return this.#leave();
+    }
+    this.#isWatching = true;
+    const request = session.newRequest(command);
+    const sink = request.sink!;
+    request.sink = {
+      deliver: (answered, reply, start, end) => {
+        if (reply[start] !== MINUS) this.#hasWatch = true;
+        else if (!this.#hasWatch) this.#isInVain = true;
+        sink.deliver(answered, reply, start, end);
+      },
+    };
+    own.send(request, location.bytes, location.from, location.to);
   }
 
   #queue(bytes: Buffer, frame: RequestFrame, command: Command, location: Location): void {
     if (command.kind === KIND.pubsub || command.kind === KIND.refused) {
       return this.#refuse(encodeError(`ERR Command '${command.name}' not allowed inside a transaction`));
     }
-    if (!isCountRight(command, frame)) {
+    if (!isCountRight(command, frame.count)) {
       return this.#refuse(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
     }
     if (location.kind === 'refused') return this.#refuse(location.reply);
@@ -176,6 +201,8 @@ export class Transaction implements Mode {
     const isRefused = this.#isAborted && name === 'EXEC';
     if (this.#own === undefined) session.answer(isRefused ? ABORTED : ifEmpty);
     else if (isRefused) this.#giveUp(command, DISCARD, ABORTED);
+    // A connection that is lost has discarded it.
+    else if (this.#isAborted) this.#giveUp(command, DISCARD, REPLIES.ok);
     else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
     this.#leave();
   }
@@ -219,6 +246,7 @@ export class Transaction implements Mode {
         return false;
       }
       upstream.noteMoved(text);
+      this.#isAborted ||= this.#hasWatch;
       request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
       return true;
     };
@@ -234,18 +262,18 @@ export class Transaction implements Mode {
   #forward(command: Command, bytes: Uint8Array, from: number, to: number): void {
     if (this.#own === undefined) {
       this.#isAborted = true;
-      const isFull = this.#upstream?.isFull === true;
-      return this.#session.answer(isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost);
+      return this.#session.answer(this.#whyNot());
     }
     this.#session.inOrder(command, this.#own, bytes.subarray(from, to));
+  }
+
+  /** Why there is no connection. */
+  #whyNot(): Buffer {
+    return this.#upstream?.isFull === true ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
   }
 
   #leave(): void {
     this.#own?.close();
     this.#session.leaveTransaction();
   }
-}
-
-function isCountRight({ arity }: Command, { count }: RequestFrame): boolean {
-  return arity < 0 ? count >= -arity : count === arity;
 }

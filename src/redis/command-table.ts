@@ -114,6 +114,11 @@ export function allCommands(): readonly Command[] {
   return COMMANDS;
 }
 
+/** `count`: of all arguments, the name included. */
+export function isCountRight({ arity }: Pick<Command, 'arity'>, count: number): boolean {
+  return arity < 0 ? count >= -arity : count === arity;
+}
+
 /** Open addressing over a hash of length, first, middle and last byte; three quarters stay empty. */
 const PLACES = 2_048;
 const NAMES: (Uint8Array | undefined)[] = Array.from({ length: PLACES });

@@ -1,0 +1,68 @@
+/**
+ * A Redis Cluster whose nodes say what a test wants them to say; what it looks like they tell of themselves.
+ */
+import type { Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+
+import type { ReadPolicy } from '../../src/api/objects.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { serverThat, type Server } from './servers.ts';
+
+type Range = readonly [first: number, last: number, node: number];
+
+export interface ScriptedCluster {
+  readonly nodes: readonly Server[];
+  /** Which node has which slots, as all say. */
+  slots: readonly Range[];
+  readonly plan: (readPolicy?: ReadPolicy) => RoutingPlan;
+  /** As a redirection names it. */
+  readonly addressOf: (node: number) => string;
+  /** What clients asked of it: without what the proxy asks for itself. */
+  readonly askedOf: (node: number) => readonly string[];
+}
+
+const OF_THE_PROXY = /^(?:CLUSTER|PING$|INFO)/i;
+
+/** `answer`: what is sent at once, undefined: nothing; of what the proxy asks for itself only where it is not undefined. */
+export async function clusterThat(
+  t: TestContext,
+  count: number,
+  answer: (words: string, node: number, socket: Socket) => string | undefined,
+): Promise<ScriptedCluster> {
+  const nodes: Server[] = [];
+  const portOf = (node: number): number => nodes[node]?.port ?? 0;
+  const told = ([first, last, node]: Range): string =>
+    `*3\r\n:${first}\r\n:${last}\r\n*2\r\n$9\r\n127.0.0.1\r\n:${portOf(node)}\r\n`;
+  const cluster: ScriptedCluster = {
+    nodes,
+    slots: [[0, 16_383, 0]],
+    plan: (readPolicy = 'MASTER') =>
+      planSingleUpstream({
+        upstream: { address: '127.0.0.1', port: portOf(0) },
+        mode: 'cluster',
+        readPolicy,
+        listen: { address: '127.0.0.1', port: 0 },
+        clientPassword: undefined,
+        upstreamPassword: undefined,
+      }),
+    addressOf: (node) => `127.0.0.1:${portOf(node)}`,
+    askedOf: (node) => (nodes[node]?.asked ?? []).filter((words) => !OF_THE_PROXY.test(words)),
+  };
+  const OF_ITSELF: Readonly<Record<string, () => string>> = {
+    PING: () => '+PONG\r\n',
+    'CLUSTER SLOTS': () => `*${cluster.slots.length}\r\n${cluster.slots.map(told).join('')}`,
+    'CLUSTER INFO': () => '$16\r\ncluster_state:ok\r\n',
+    'CLUSTER NODES': () => '$0\r\n\r\n',
+    'INFO REPLICATION': () => '$11\r\nrole:master\r\n',
+  };
+  for (let node = 0; node < count; node++) {
+    nodes.push(
+      await serverThat(
+        t,
+        (words, socket) => answer(words, node, socket) ?? OF_ITSELF[words.toUpperCase()]?.(),
+      ),
+    );
+  }
+  return cluster;
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import type { Fault } from '../../src/api/objects.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { slotOf } from '../../src/redis/slots.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
+
+const OK = '+OK\r\n';
+const QUEUED = '+QUEUED\r\n';
+const VALUE = '$1\r\nx\r\n';
+const ABORTED = '-EXECABORT Transaction discarded because of previous errors.\r\n';
+const MOVED = '-TRYAGAIN The keys of this transaction have just moved to another node\r\n';
+
+async function replies(client: Client, wanted: string): Promise<void> {
+  await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), wanted);
+}
+
+const answers: Readonly<Record<string, string>> = {
+  'GET k': VALUE,
+  'SET k 1': QUEUED,
+  EXEC: '*1\r\n+OK\r\n',
+  PING: '+PONG\r\n',
+};
+
+/** A Redis that notes on which connection it was asked what. */
+async function setUp(t: TestContext, change: (plan: RoutingPlan) => RoutingPlan = (plan) => plan) {
+  const asked: (readonly [words: string, connection: unknown])[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    asked.push([words, socket]);
+    const [kind = '', channel = ''] = words.split(' ');
+    return kind.endsWith('subscribe') ? array(kind, channel, ':1') : (answers[words] ?? OK);
+  });
+  const { port, proxy } = await proxyFor(t, change(planTo(redis.port)));
+  const connectionOf = (words: string): unknown => asked.find(([each]) => each === words)?.[1];
+  return { redis, proxy, client: clientOf(t, port), connectionOf };
+}
+
+test('who subscribes goes on watching, and leaves no connection behind', async (t) => {
+  const { redis, client, connectionOf } = await setUp(t);
+  client.socket.write('HELLO 3\r\n');
+  await eventually('RESP3', () => client.got().includes('proto') || undefined);
+  const greeting = client.got();
+  client.socket.write('WATCH k\r\nSUBSCRIBE n\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${greeting}${OK}${array('subscribe', 'n', ':1')}${OK}${QUEUED}*1\r\n+OK\r\n`);
+  assert.equal(connectionOf('EXEC'), connectionOf('WATCH k'));
+  await eventually('its end', () => !redis.sockets.has(connectionOf('EXEC') as never) || undefined);
+});
+
+test('RESET behind commands of one who watches leaves them their replies', async (t) => {
+  const { client } = await setUp(t);
+  client.socket.write('WATCH k\r\nGET k\r\nRESET\r\n');
+  await replies(client, `${OK}${VALUE}+RESET\r\n`);
+});
+
+for (const [commands, asked, wanted] of [
+  [['set'], 'MULTI\r\nSET k 1\r\nEXEC\r\nGET k\r\n', `${OK}-Fault Injected: Error\r\n${ABORTED}${VALUE}`],
+  [['exec'], 'MULTI\r\nSET k 1\r\nEXEC\r\nGET k\r\n', `${OK}${QUEUED}${ABORTED}${VALUE}`],
+] as const) {
+  test(`a fault of ${commands[0]} has the transaction refused as a whole, and ends it`, async (t) => {
+    const fault: Fault = { type: 'ERROR', percentage: 100, delayMs: undefined, commands: [...commands] };
+    const withFault = (plan: RoutingPlan): RoutingPlan => ({
+      ...plan,
+      listeners: plan.listeners.map(({ bind, listener }) => ({
+        bind,
+        listener: { ...listener, faults: [fault] },
+      })),
+    });
+    const { client, redis } = await setUp(t, withFault);
+    client.socket.write(asked);
+    await replies(client, wanted);
+    assert.ok(!redis.asked.includes('EXEC'));
+  });
+}
+
+test('WATCH of a key that has moved is refused once, and works at its new node', async (t) => {
+  const slot = slotOf(Buffer.from('k'), 0, 1);
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (node === 0 && /^(?:WATCH|GET)/.test(words)) return `-MOVED ${slot} ${cluster.addressOf(1)}\r\n`;
+    return answers[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined);
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\n');
+  await replies(client, MOVED);
+  cluster.slots = [[0, 16_383, 1]];
+  await eventually(
+    'the new topology',
+    () => proxy.status()[0]?.shards?.[0]?.primary === cluster.addressOf(1) || undefined,
+  );
+  client.socket.write('WATCH k\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${MOVED}${OK}${VALUE}${OK}${QUEUED}*1\r\n+OK\r\n`);
+});
+
+test('who watched on a connection that is lost reads on, and has EXEC refused', async (t) => {
+  const { client, connectionOf, redis } = await setUp(t);
+  client.socket.write('WATCH k\r\n');
+  await replies(client, OK);
+  for (const socket of redis.sockets) if (socket === connectionOf('WATCH k')) socket.destroy();
+  client.socket.write('GET k\r\n');
+  await eventually('its reply', () => client.got().length > OK.length || undefined);
+  // It may have been under way to the lost one.
+  const first = client.got();
+  client.socket.write('GET k\r\nWATCH k\r\nUNWATCH\r\nGET k\r\n');
+  await replies(client, `${first}${VALUE}${OK}${OK}${VALUE}`);
+});
