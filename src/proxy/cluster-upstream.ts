@@ -5,13 +5,15 @@ import type { Logger } from 'pino';
 
 import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
-import { Conversation } from './conversation.ts';
+import { LOGIN_AGAIN_MS, type Conversation } from './conversation.ts';
 import { topologyFromSeeds, topologyFromSome } from './discovery.ts';
 import { judgeFitness } from './fitness.ts';
+import { KEPT_MS, KeptReplicas } from './kept-replicas.ts';
+import { KnownNode } from './known-node.ts';
 import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
 import { Migrations, haveSlotsMoved } from './migrations.ts';
-import { Node, addressOf, nodeOptionsOf } from './node.ts';
+import { addressOf, nodeOptionsOf, type Node } from './node.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { MASTER, Shard } from './shard.ts';
@@ -30,28 +32,20 @@ import { Upstream, type UpstreamSettings } from './upstream.ts';
 const MOVING_MS = 250;
 /** While somebody is missing. */
 const HURRIED_MS = 100;
-/** A replica that a new map does not list stays so long, where the map lists no other. */
-const KEPT_MS = 10_000;
 const NOBODY = 0xffff;
-
-interface Known {
-  readonly node: Node;
-  readonly conversation: Conversation;
-  isBeingProbed: boolean;
-}
 
 export class ClusterUpstream extends Upstream {
   override readonly checksSlots = true;
   readonly #plan: ClusterPlan;
   readonly #log: Logger;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, KnownNode>();
   readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
   #shards: Shard[] = [];
   #topology: Topology | undefined;
   #topologyAt = 0;
   readonly #migrations = new Migrations();
   readonly #promotedAt = new WeakMap<Node, number>();
-  readonly #keptUntil = new Map<Node, number>();
+  readonly #kept = new KeptReplicas();
   #timer: NodeJS.Timeout | undefined;
   #isRefreshing = false;
   #isAskedAgain = false;
@@ -77,6 +71,11 @@ export class ClusterUpstream extends Upstream {
 
   get isReady(): boolean {
     return this.#topology !== undefined;
+  }
+
+  override get refusal(): string | undefined {
+    const refusals = [...this.nodes()].map(({ refusal }) => refusal);
+    return refusals.includes(undefined) ? undefined : refusals[0];
   }
 
   placeOf(bytes: Uint8Array, start: number, end: number): number {
@@ -181,21 +180,16 @@ export class ClusterUpstream extends Upstream {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    for (const { node, conversation } of this.#known.values()) {
-      conversation.close();
-      node.close('no longer used');
-    }
+    for (const known of this.#known.values()) known.close('no longer used');
     this.#known.clear();
   }
 
-  #knownAt({ host, port }: NodePlace): Known {
+  #knownAt({ host, port }: NodePlace): KnownNode {
     const address = addressOf(host, port);
     const existing = this.#known.get(address);
     if (existing !== undefined) return existing;
     const options = { ...nodeOptionsOf(this.#plan, true), host, port };
-    const node = new Node(options, this);
-    const conversation = new Conversation(options, () => node.update({ isDead: true, isProbed: false }));
-    const known = { node, conversation, isBeingProbed: false };
+    const known = new KnownNode(options, this);
     this.#known.set(address, known);
     return known;
   }
@@ -248,6 +242,7 @@ export class ClusterUpstream extends Upstream {
     this.#isRefreshing = false;
     const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
     // Asked again meanwhile: soon, but not without end where the answers stay the same.
+    if (this.refusal !== undefined) return this.#refreshSoon(LOGIN_AGAIN_MS);
     if (this.#isAskedAgain || isHurt || topology === undefined) return this.#refreshSoon(HURRIED_MS);
     const { isUnderWay } = this.#migrations;
     this.#refreshSoon(isUnderWay ? Math.min(MOVING_MS, this.#askEveryMs) : this.#askEveryMs);
@@ -255,7 +250,9 @@ export class ClusterUpstream extends Upstream {
 
   /** From known nodes that answer, else from the seeds. */
   async #ask(): Promise<Topology | undefined> {
-    const alive = [...this.#known.values()].filter(({ node }) => !node.isDead && !node.isSilent);
+    const alive = [...this.#known.values()].filter(
+      ({ node }) => !node.isDead && !node.isSilent && node.refusal === undefined,
+    );
     const best = await topologyFromSome(alive);
     if (best !== undefined) return best;
     const { found, problem } = await topologyFromSeeds(this.#plan);
@@ -316,27 +313,18 @@ export class ClusterUpstream extends Upstream {
   #shardOf(place: ShardPlace, before: Shard | undefined, isFree: (node: Node) => boolean): Shard {
     const { node: primary } = this.#knownAt(place.primary);
     const replicas = place.replicas.map((replica) => this.#knownAt(replica).node);
-    const now = performance.now();
-    if (replicas.length === 0 && before !== undefined) {
-      for (const node of [before.primary, ...before.replicas]) {
-        if (!isFree(node) || !node.isUsable || !node.isProbed) continue;
-        const until = this.#keptUntil.get(node) ?? now + KEPT_MS;
-        this.#keptUntil.set(node, until);
-        if (until > now) replicas.push(node);
-      }
-    }
-    for (const listed of place.replicas) this.#keptUntil.delete(this.#knownAt(listed).node);
+    if (replicas.length === 0 && before !== undefined) replicas.push(...this.#kept.of(before, isFree));
+    for (const listed of place.replicas) this.#kept.forget(this.#knownAt(listed).node);
     return new Shard(primary, replicas);
   }
 
   #forgetUnlisted(): void {
     const used = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
-    for (const [address, { node, conversation }] of this.#known) {
-      if (used.has(node)) continue;
+    for (const [address, known] of this.#known) {
+      if (used.has(known.node)) continue;
       this.#known.delete(address);
-      this.#keptUntil.delete(node);
-      conversation.close();
-      node.close('it left the cluster');
+      this.#kept.forget(known.node);
+      known.close('it left the cluster');
     }
   }
 
@@ -348,28 +336,19 @@ export class ClusterUpstream extends Upstream {
     await Promise.all(all.filter(({ node }) => !first.includes(node)).map((known) => this.#probe(known)));
   }
 
-  async #probe(known: Known): Promise<void> {
-    if (known.isBeingProbed) return;
-    known.isBeingProbed = true;
+  async #probe(known: KnownNode): Promise<void> {
+    const { node } = known;
     const askedAt = performance.now();
-    const { node, conversation } = known;
     const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
-    const answer = await conversation.askNamed({
+    const said = await known.ask({
       ping: ['PING'],
       replication: ['INFO', 'replication'],
       clusterInfo: ['CLUSTER', 'INFO'],
       ...(shard?.primary === node ? { nodes: ['CLUSTER', 'NODES'] } : {}),
       ...(this.#asksZones ? { server: ['INFO', 'server'] } : {}),
     });
-    known.isBeingProbed = false;
-    if (this.#isClosed || !this.#known.has(node.address)) return;
-    if ('failure' in answer) {
-      node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true, isProbed: false });
-      return;
-    }
-    const { said } = answer;
+    if (said === undefined || this.#isClosed) return;
     const { ping, clusterInfo, nodes, server } = said;
-    node.refusal = undefined;
     const replication = parseReplication(said['replication']);
     const { unfit: unfitBefore, isProbed } = node;
     const unfit =

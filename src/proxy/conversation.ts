@@ -14,6 +14,9 @@ const ANSWER_MS = 500;
 /** As Redis 5 and later name it. */
 const WANTS_NONE = /without any password configured|no password is set/;
 
+/** Each login that is refused is an entry in the log of the server's ACL. */
+export const LOGIN_AGAIN_MS = 2_000;
+
 class LoginRefused extends Error {}
 
 export type Answer = { readonly values: readonly unknown[] } | Failure;
@@ -30,6 +33,8 @@ export class Conversation {
   readonly #login: readonly string[] | undefined;
   #problem: Error | undefined;
   #isClosed = false;
+  /** Connected, and let in. */
+  #isIn = false;
 
   constructor(
     { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
@@ -55,7 +60,10 @@ export class Conversation {
     this.#client.on('error', (error: Error) => {
       this.#problem = error;
     });
-    this.#client.on('end', onClosed);
+    this.#client.on('end', () => {
+      if (this.#isIn) onClosed();
+      this.#isIn = false;
+    });
   }
 
   /** The replies in order, an Error where one was refused. */
@@ -96,6 +104,7 @@ export class Conversation {
     }
     await this.#client.connect();
     await this.#present();
+    this.#isIn = true;
   }
 
   /** By hand rather than by ioredis' options: it writes to the console where a server wants no password. */
@@ -123,6 +132,13 @@ function failureOf(error: unknown, problem: Error | undefined): Failure {
   const failure = /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone';
   const { message } = problem ?? (error as Error);
   return { failure, why: message };
+}
+
+/** Why it does not let us in, if it said so; `values`: the answer to PING first. */
+export function refusalIn(answer: Answer): string | undefined {
+  if ('failure' in answer) return answer.failure === 'refused' ? answer.why : undefined;
+  const [ping] = answer.values;
+  return ping instanceof Error && ping.message.startsWith('NOAUTH') ? ping.message : undefined;
 }
 
 function isReply(error: Error): boolean {

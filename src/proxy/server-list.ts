@@ -7,7 +7,7 @@ import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
 
 import type { ProxyServers } from '../plan/routing-plan.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from './conversation.ts';
 import { judgeFitness, judgeLink } from './fitness.ts';
 import { askingEveryMs } from './lag.ts';
 import { LoginLog } from './login-log.ts';
@@ -16,8 +16,10 @@ import { parseReplication } from './topology.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;
 const PROBE_HURT_MS = 100;
-/** Each try is an entry in the log of the server's ACL. */
-const LOGIN_AGAIN_MS = 2_000;
+/** While it has not said whether it lets us in. */
+const ASK_AGAIN_MS = 500;
+/** Then it may be stopped, or not reachable, which is no reason to wait for it. */
+const WAITED_FOR_MS = 2_500;
 
 export interface Server {
   /** What Maglev places it by. */
@@ -31,6 +33,9 @@ interface Known extends Server {
   isBeingProbed: boolean;
   /** When it was last asked whether it lets us in. */
   triedAt: number;
+  isBeingTried: boolean;
+  /** It has said so. */
+  isLoginKnown: boolean;
 }
 
 /** What is asked of replicas whose primary is not known here. */
@@ -89,8 +94,10 @@ export class ServerList {
         known.login.tell(known.node.refusal);
       }
     }, PROBE_HURT_MS);
-    const isLoginDue = ({ node, triedAt }: Known): boolean =>
-      node.refusal !== undefined && performance.now() - triedAt >= LOGIN_AGAIN_MS;
+    const isLoginDue = ({ node, triedAt, isBeingTried, isLoginKnown }: Known): boolean =>
+      !isBeingTried &&
+      (node.refusal !== undefined || !isLoginKnown) &&
+      performance.now() - triedAt >= (isLoginKnown ? LOGIN_AGAIN_MS : ASK_AGAIN_MS);
     const isAskedSoon = ({ isUsable, isProbed }: Node): boolean =>
       !isUsable || (replicas !== undefined && !isProbed);
     if (servers.kind === 'dns') {
@@ -108,7 +115,8 @@ export class ServerList {
 
   /** Why none of them lets us in; undefined: one may. */
   get refusal(): string | undefined {
-    const refusals = this.#known.map(({ node }) => node.refusal);
+    const said = this.#known.filter(({ node, isLoginKnown }) => isLoginKnown || node.refusal !== undefined);
+    const refusals = said.map(({ node }) => node.refusal);
     return refusals.includes(undefined) ? undefined : refusals[0];
   }
 
@@ -158,13 +166,15 @@ export class ServerList {
         login: new LoginLog(addressOf(place.address, place.port), this.#log),
         isBeingProbed: false,
         triedAt: 0,
+        isBeingTried: false,
+        isLoginKnown: false,
       };
     });
     for (const gone of before.values()) closeServer(gone);
     this.#changed();
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
     const fresh = this.#known.filter(({ triedAt }) => triedAt === 0);
-    void Promise.all(fresh.map(tryLogin)).then(() => (this.#isTried = true));
+    void Promise.all(fresh.map(tryFirstLogin)).then(() => (this.#isTried = true));
   }
 
   async #probe(known: Known): Promise<void> {
@@ -178,6 +188,15 @@ export class ServerList {
     ]);
     known.isBeingProbed = false;
     if (this.#isClosed) return;
+    const refusal = refusalIn(answer);
+    if (refusal !== undefined) {
+      known.isLoginKnown = true;
+      node.refusal = refusal;
+      // It is there; commands get its own answer, but from servers for reads only where no other is.
+      const doubtful = replicas && refusal;
+      node.update({ isDead: false, isSilent: false, isProbed: true, unfit: undefined, doubtful });
+      return;
+    }
     if ('failure' in answer) {
       node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true });
       return;
@@ -185,31 +204,43 @@ export class ServerList {
     const [ping, info] = answer.values;
     const maxLagMs = replicas?.maxLagMs;
     const problem = replicas === undefined ? undefined : judgeLink(parseReplication(info), maxLagMs);
-    const refusal = judgeFitness(
+    const state = judgeFitness(
       { ping, replication: undefined, clusterInfo: undefined },
       { unfit: undefined, isProbed: true, primaryForMs: Infinity },
     );
     // Without a maximum old data is better than none: its primary may be dead.
     const doubtful = maxLagMs === undefined ? problem : undefined;
-    const unfit = refusal ?? (maxLagMs === undefined ? undefined : problem);
+    const unfit = state ?? (maxLagMs === undefined ? undefined : problem);
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, doubtful });
   }
 }
 
 /** Asks a server whether it lets us in, by a connection of its own: one that is there was let in before. */
-async function tryLogin(known: Known): Promise<void> {
+async function tryLogin(known: Known): Promise<Answer> {
   const { node } = known;
+  const refusalBefore = node.refusal;
   known.triedAt = performance.now();
+  known.isBeingTried = true;
   const trial = new Conversation(node.options);
   const answer = await trial.ask([['PING']]);
   trial.close();
-  if ('failure' in answer) {
-    // What else goes wrong says nothing of it.
-    if (answer.failure === 'refused') node.refusal = answer.why;
-    return;
+  known.isBeingTried = false;
+  const refusal = refusalIn(answer);
+  // What else goes wrong says nothing of it.
+  if (refusal === undefined && 'failure' in answer) return answer;
+  known.isLoginKnown = true;
+  // A newer connection may have been refused meanwhile.
+  if (refusal !== undefined || node.refusal === refusalBefore) node.refusal = refusal;
+  return answer;
+}
+
+async function tryFirstLogin(known: Known): Promise<void> {
+  const until = performance.now() + WAITED_FOR_MS;
+  for (;;) {
+    const answer = await tryLogin(known);
+    const isSilent = 'failure' in answer && answer.failure === 'silent';
+    if (!isSilent || performance.now() > until) return;
   }
-  const [ping] = answer.values;
-  node.refusal = ping instanceof Error && ping.message.startsWith('NOAUTH') ? ping.message : undefined;
 }
 
 function closeServer({ node, conversation }: Known): void {

@@ -43,6 +43,10 @@ async function redis(t: TestContext, wanted: { password: string | undefined }): 
   });
 }
 
+function cutAll({ sockets }: Server): void {
+  for (const socket of sockets) socket.destroy();
+}
+
 async function ready(proxy: Proxy): Promise<void> {
   await eventually('ready', () => (proxy.notReady() === undefined ? true : undefined), {
     deadlineMs: 30_000,
@@ -84,6 +88,105 @@ test('a password that is changed while connections are open is seen at the next 
   await refused(proxy);
   await eventually('the reply', () => client.got() !== '' || undefined, { deadlineMs: 30_000 });
   assert.match(client.got(), /^-NOAUTH/);
+});
+
+test('a server that comes back with another password is seen without a client', async (t) => {
+  const wanted = { password: PASSWORD };
+  const server = await redis(t, wanted);
+  const { proxy, port } = await proxyFor(t, planTo(server));
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\n');
+  await eventually('the reply', () => client.got() === '$-1\r\n' || undefined, { deadlineMs: 30_000 });
+  wanted.password = 'another';
+  cutAll(server);
+  await refused(proxy);
+  client.socket.write('GET a\r\n');
+  await eventually('what it says', () => client.got().includes('-NOAUTH') || undefined, {
+    deadlineMs: 30_000,
+  });
+  wanted.password = PASSWORD;
+  cutAll(server);
+  await ready(proxy);
+});
+
+test('a server that does not answer at first is asked again whether it lets the proxy in', async (t) => {
+  let isAsked = false;
+  const server = await serverThat(t, (words) => {
+    if (isAsked) return words.startsWith('AUTH') ? REFUSED : '-NOAUTH Authentication required.\r\n';
+    isAsked = true;
+    return undefined;
+  });
+  const { proxy } = await proxyFor(t, planTo(server));
+  await refused(proxy);
+});
+
+function clusterPlanTo({ port }: Server): RoutingPlan {
+  return planSingleUpstream({
+    upstream: { address: '127.0.0.1', port },
+    mode: 'cluster',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: new SecretText(PASSWORD),
+  });
+}
+
+/** One node that has all slots. */
+async function cluster(t: TestContext, wanted: { password: string }): Promise<Server> {
+  const letIn = new WeakSet<object>();
+  const server: Server = await serverThat(t, (words, socket) => {
+    const [name] = words.split(' ');
+    if (name === 'AUTH') {
+      if (words !== `AUTH ${wanted.password}`) return REFUSED;
+      letIn.add(socket);
+      return '+OK\r\n';
+    }
+    if (!letIn.has(socket)) return '-NOAUTH Authentication required.\r\n';
+    if (name === 'CLUSTER' && words.endsWith('SLOTS')) {
+      return `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${server.port}\r\n`;
+    }
+    if (name === 'CLUSTER') return '$16\r\ncluster_state:ok\r\n';
+    if (name === 'INFO') return '$11\r\nrole:master\r\n';
+    return name === 'PING' ? '+PONG\r\n' : '$-1\r\n';
+  });
+  return server;
+}
+
+test('a node of a cluster that comes back with another password is seen without a client', async (t) => {
+  const wanted = { password: PASSWORD };
+  const server = await cluster(t, wanted);
+  const { proxy, port } = await proxyFor(t, clusterPlanTo(server));
+  await ready(proxy);
+  wanted.password = 'another';
+  cutAll(server);
+  assert.match(await refused(proxy), /^lets the proxy in \(WRONGPASS /);
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\n');
+  await eventually('what it says', () => client.got().includes('-NOAUTH') || undefined, {
+    deadlineMs: 30_000,
+  });
+  wanted.password = PASSWORD;
+  cutAll(server);
+  await ready(proxy);
+});
+
+test('a node of a cluster that refuses new connections does not count as one that lets in', async (t) => {
+  const wanted = { password: PASSWORD };
+  const server = await cluster(t, wanted);
+  const { proxy, port } = await proxyFor(t, clusterPlanTo(server));
+  await ready(proxy);
+  // The connections that ask it how it is stay.
+  wanted.password = 'another';
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\n');
+  await eventually('what it says', () => client.got().includes('-NOAUTH') || undefined, {
+    deadlineMs: 30_000,
+  });
+  await refused(proxy);
+  const tries = (): number => server.asked.filter((words) => words.startsWith('AUTH')).length;
+  const before = tries();
+  await eventually('another try', () => tries() > before + 1 || undefined, { deadlineMs: 30_000 });
+  assert.notEqual(proxy.notReady(), undefined);
 });
 
 test('a server that wants no password has everybody, and nobody writes past the log', async (t) => {

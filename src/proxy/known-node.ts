@@ -1,0 +1,61 @@
+/**
+ * A node of a Redis Cluster, and the connection on which it is asked about itself.
+ */
+import { Conversation, LOGIN_AGAIN_MS, refusalIn } from './conversation.ts';
+import { Node, type NodeOptions, type NodeOwner } from './node.ts';
+
+type Questions = Parameters<Conversation['askNamed']>[0];
+
+export class KnownNode {
+  readonly node: Node;
+  conversation: Conversation;
+  #isBeingAsked = false;
+  #askedAt = -Infinity;
+  #isClosed = false;
+
+  constructor(options: NodeOptions, owner: NodeOwner) {
+    this.node = new Node(options, owner);
+    this.conversation = this.#talk();
+  }
+
+  /** `questions` has `ping`. Its answers; undefined: it is noted why it has none, or it is not its time. */
+  async ask(questions: Questions): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const { node } = this;
+    if (this.#isBeingAsked) return undefined;
+    const refusalBefore = node.refusal;
+    const now = performance.now();
+    if (refusalBefore !== undefined) {
+      if (now - this.#askedAt < LOGIN_AGAIN_MS) return undefined;
+      // By a connection of its own: one that is there was let in before.
+      this.conversation.close();
+      this.conversation = this.#talk();
+    }
+    this.#isBeingAsked = true;
+    this.#askedAt = now;
+    const answer = await this.conversation.askNamed(questions);
+    this.#isBeingAsked = false;
+    if (this.#isClosed) return undefined;
+    if ('failure' in answer && answer.failure !== 'refused') {
+      node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true, isProbed: false });
+      return undefined;
+    }
+    const refusal = refusalIn('said' in answer ? { values: [answer.said['ping']] } : answer);
+    // A newer connection may have been refused meanwhile.
+    if (refusal !== undefined || node.refusal === refusalBefore) node.refusal = refusal;
+    if ('said' in answer) return answer.said;
+    // It is there: to what only it carries out, as a primary, it gives its own answer.
+    node.update({ isDead: false, isSilent: false, isProbed: false, unfit: undefined });
+    return undefined;
+  }
+
+  close(problem: string): void {
+    this.#isClosed = true;
+    this.conversation.close();
+    this.node.close(problem);
+  }
+
+  #talk(): Conversation {
+    const { node } = this;
+    return new Conversation(node.options, () => node.update({ isDead: true, isProbed: false }));
+  }
+}
