@@ -360,8 +360,8 @@ export abstract class Upstream implements NodeOwner {
     this.#events.held += 1;
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
-    this.#waiting.add(request, request.startedAt + this.settings.failoverWaitMs, setback);
-    this.#retrySoon();
+    const until = request.startedAt + this.settings.failoverWaitMs;
+    if (this.#waiting.add(request, until, setback)) this.#retrySoon();
   }
 
   get slow(): SlowLog | null {

@@ -118,8 +118,8 @@ export class WaitingLines {
     return isFound;
   }
 
-  /** `setback` undefined: it was not under way. */
-  add(request: Request, until: number, setback: Setback | undefined): void {
+  /** `setback` undefined: it was not under way. Returns whether it waits for replies that are under way. */
+  add(request: Request, until: number, setback: Setback | undefined): boolean {
     const { reply, delayMs = 0, goesAlone = false, node } = setback ?? {};
     const wasUnderWay = setback !== undefined;
     const held: Held = {
@@ -140,6 +140,7 @@ export class WaitingLines {
     if (before?.goesFirst === true) line.held.unshift(held);
     else if (wasUnderWay && firstNew >= 0) line.held.splice(firstNew, 0, held);
     else line.held.push(held);
+    return line.underWay.length > 0 || held.behind !== undefined;
   }
 
   #askedBehind(request: Request, node: Node): Behind | undefined {
