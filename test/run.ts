@@ -10,6 +10,7 @@ import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
 import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
+import { temporaryFolder } from '../src/demo/child-process.ts';
 import { REQUIREMENTS, unknownRequirements } from './e2e/environment.ts';
 
 /** The reporter's, of each file; ours stand at the end. */
@@ -48,9 +49,6 @@ const LONGEST = [
   'xds/many-streams',
 ];
 
-/** Of the same sources in hundreds of processes: half of the processor time of a short file is compiling. */
-const COMPILED = '.cache/compiled';
-
 /** Characters. The whole of it stands where the test failed; often the end of the run is all that is kept. */
 const SHOWN_OF_FAILURE = 400;
 
@@ -76,6 +74,8 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 await fetchBinaries();
+/** Of the same sources in hundreds of processes: without it half of the processor time of a short file is compiling. */
+const compiled = await temporaryFolder('compiled');
 const queue = wanted.toSorted((one, other) => turn(one) - turn(other));
 await Promise.all(Array.from({ length: FILES_AT_A_TIME }, (_, index) => takeFromQueue(index)));
 finish();
@@ -115,7 +115,7 @@ async function runFile(file: string, env: Readonly<Record<string, string>>): Pro
   const options = {
     files: [`${root}${file}`],
     timeout: FILE_LIMIT_MS,
-    env: { NODE_COMPILE_CACHE: `${root}${COMPILED}`, ...process.env, ...env },
+    env: { NODE_COMPILE_CACHE: compiled, ...process.env, ...env },
   };
   const stream = run(options);
   stream.on('test:pass', (event) => {
