@@ -79,7 +79,7 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
   },
   'spec.settings.maxUpstreamUnknownConnections': {
     means:
-      'how many connections redirections may open to nodes that no topology names; no effect in the proxy (its log says so), which closes them at the next refresh',
+      'how many connections redirections may open to nodes that no topology names; no effect in the proxy (its log says so), which closes them 10 s after the last redirection',
     without: "Envoy's limit, 100",
   },
   ...auth('spec.settings.auth', 'what clients must present'),

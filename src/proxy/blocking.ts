@@ -4,10 +4,23 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
-import { REPLIES } from './encode.ts';
+import { REPLIES, encodeCommand } from './encode.ts';
+import { Gathering, least } from './gathering.ts';
 import { locate, wordAt } from './locate.ts';
-import { closeAfterReply, openOwn } from './own-connection.ts';
+import type { Node } from './node.ts';
+import { OwnConnection, openOwn } from './own-connection.ts';
+import { readRefusal, type Refusal } from './refusal.ts';
+import type { Request } from './request.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
+
+const ASKING = encodeCommand('ASKING');
+const PING = encodeCommand('PING');
+
+const MAX_HOPS = 5;
+const RETRY_MS = 20;
+/** What is refused later than that was waiting: now it is looked for anew who takes it. */
+const WAITED_MS = 1_000;
 
 /** False: it does not wait, and is a command like any other. */
 export function mayWait(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
@@ -32,20 +45,118 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
       : bytes.subarray(frame.start, frame.at);
   // The buffer is used again before it is sent.
   const kept = Buffer.from(message);
+  if (command.name === 'wait' || command.name === 'waitaof') {
+    return sendWait(session, upstream, command, kept);
+  }
   const request = session.newRequest(command);
   request.place = location.kind === 'keyed' ? location.place : upstream.anyPlace();
+  new Waiting(session, upstream, request, [kept], session.hold()).open();
+}
+
+/** For what this client has written so far, wherever that was: every primary is asked, the least counts. */
+function sendWait(session: Session, upstream: Upstream, command: Command, bytes: Buffer): void {
+  const places = upstream.primaryPlaces();
+  if (places.length === 0) places.push(upstream.anyPlace());
+  const gathering = new Gathering(session.newRequest(command), { merge: least }, places.length);
   const free = session.hold();
-  openOwn(upstream, request, (own) => {
-    // Nor for somebody who may have gone.
-    if (own === undefined || session.isEnding || session.isGone) {
+  let missing = places.length;
+  const answered = (): void => {
+    missing -= 1;
+    if (missing === 0) free();
+  };
+  for (const [index, place] of places.entries()) {
+    const part = session.newPart(command);
+    part.sink = gathering.sinkFor(index);
+    part.place = place;
+    // Redis waits for what was written before the connection's last command: on a new one that is nothing.
+    new Waiting(session, upstream, part, [PING, bytes], answered).open();
+  }
+}
+
+/** One command that waits. Where it is refused unexecuted it is sent again, and waits its whole time anew. */
+class Waiting {
+  readonly #session: Session;
+  readonly #upstream: Upstream;
+  readonly #request: Request;
+  /** The last is it. */
+  readonly #commands: readonly Buffer[];
+  #own: OwnConnection | undefined;
+  #sentAt = 0;
+
+  constructor(
+    session: Session,
+    upstream: Upstream,
+    request: Request,
+    commands: readonly Buffer[],
+    answered: () => void,
+  ) {
+    this.#session = session;
+    this.#upstream = upstream;
+    this.#request = request;
+    this.#commands = commands;
+    const sink = request.sink!;
+    request.sink = {
+      deliver: (which, reply, start, end) => {
+        sink.deliver(which, reply, start, end);
+        this.#leave();
+        answered();
+      },
+    };
+  }
+
+  open(): void {
+    openOwn(this.#upstream, this.#request, (own) => {
+      // Nor for somebody who may have gone.
+      if (own !== undefined && !this.#session.isEnding && !this.#session.isGone) return this.#send(own);
       own?.close();
-      free();
-      const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
-      request.sink!.deliver(request, reply, 0, reply.length);
-      return;
-    }
+      this.#answer(this.#upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost);
+    });
+  }
+
+  #send(own: OwnConnection, isAsking = false): void {
+    this.#own = own;
+    this.#sentAt = performance.now();
     own.mayBlock = true;
-    closeAfterReply(session, request, own, free);
-    own.send(request, kept);
-  });
+    own.onError = (_, text) => this.#refused(own.node, readRefusal(text));
+    this.#session.own(own);
+    const before = this.#commands.slice(0, -1);
+    for (const command of isAsking ? [...before, ASKING] : before) own.send(null, command);
+    own.send(this.#request, this.#commands.at(-1)!);
+  }
+
+  /** True: somebody else gets it. */
+  #refused(node: Node, refusal: Refusal | undefined): boolean {
+    const request = this.#request;
+    if (refusal === undefined) return false;
+    const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
+    if (isRedirection && !request.terms.followRedirections) return false;
+    const now = performance.now();
+    if (now - this.#sentAt > WAITED_MS) {
+      request.startedAt = Math.trunc(now);
+      request.hops = 0;
+    }
+    if (now > request.startedAt + this.#upstream.settings.failoverWaitMs) return false;
+    const named = isRedirection ? this.#upstream.redirected(request, refusal, node) : undefined;
+    if (named?.isUsable === true) request.hops += 1;
+    if (refusal.kind === 'unfit') node.update({ unfit: refusal.word });
+    if (refusal.kind === 'torn') this.#upstream.noteMoving(request.place);
+    this.#leave();
+    if (request.hops > MAX_HOPS) this.#answer(REPLIES.tooManyRedirections);
+    else if (refusal.kind === 'ask' && named?.isUsable === true) {
+      this.#send(new OwnConnection(this.#upstream, named, request.connectionKind), true);
+    } else setTimeout(() => this.open(), RETRY_MS);
+    return true;
+  }
+
+  #leave(): void {
+    const own = this.#own;
+    if (own === undefined) return;
+    this.#own = undefined;
+    this.#session.disown(own);
+    own.close();
+  }
+
+  #answer(reply: Buffer): void {
+    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
+  }
 }

@@ -128,7 +128,7 @@ export class ClusterUpstream extends Upstream {
     this.#refreshSoon(0);
   }
 
-  protected override noteMoving(place: number): void {
+  override noteMoving(place: number): void {
     this.#migrations.slots.add(place);
     this.#slotsMove();
   }
@@ -154,10 +154,11 @@ export class ClusterUpstream extends Upstream {
     return primary && this.#known.get(primary.address)?.conversation;
   }
 
-  protected redirected(request: Request, refusal: Refusal, from: Node): Node | undefined {
+  redirected(request: Request, refusal: Refusal, from: Node): Node | undefined {
     if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
     const isNamed = refusal.host !== '' && refusal.host !== '?';
     const node = this.#knownAt({ host: isNamed ? refusal.host : from.options.host, port: refusal.port }).node;
+    node.namedAt = performance.now();
     if (refusal.kind === 'ask') {
       this.noteMoving(request.place);
     } else {
@@ -321,9 +322,12 @@ export class ClusterUpstream extends Upstream {
   #forgetUnlisted(): void {
     const used = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
     for (const [address, known] of this.#known) {
-      if (used.has(known.node)) continue;
+      const { node } = known;
+      if (used.has(node)) node.isListed = true;
+      // A new one, which those that were asked may not have heard of yet.
+      if (node.isListed ? used.has(node) : this.#topologyAt - node.namedAt < KEPT_MS) continue;
       this.#known.delete(address);
-      this.#kept.forget(known.node);
+      this.#kept.forget(node);
       known.close('it left the cluster');
     }
   }

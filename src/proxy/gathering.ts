@@ -19,6 +19,15 @@ export interface Gathered {
 export const same: Merge = (replies) => replies[0] ?? REPLIES.ok;
 export const sum: Merge = (replies) =>
   encodeInteger(replies.reduce((total, reply) => total + Number(lineOf(reply)), 0));
+/** Numbers, or arrays of as many numbers: the least of each. */
+export const least: Merge = (replies) => {
+  const rows = replies.map((reply) => reply.toString('latin1').split('\r\n'));
+  const [first = []] = rows;
+  const lines = first.map((line, index) =>
+    line.startsWith(':') ? `:${Math.min(...rows.map((row) => Number(row[index]?.slice(1))))}` : line,
+  );
+  return Buffer.from(lines.join('\r\n'));
+};
 /** Arrays, one behind the other. */
 export const concatenate: Merge = (replies) => {
   const count = replies.reduce((total, reply) => total + Number(lineOf(reply)), 0);

@@ -52,6 +52,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly options: NodeOptions;
   readonly address: string;
   readonly #owner: NodeOwner;
+  /** Of single clients. */
+  readonly #own = new Set<Connection>();
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
 
   /** Commands sent to it the first time. */
@@ -69,6 +71,10 @@ export class Node implements ConnectionOwner, ReplyWatch {
   usableSince = -Infinity;
   /** Asked how it is since its connection was last made. */
   isProbed = false;
+  /** Some map of its cluster has listed it. */
+  isListed = false;
+  /** When a redirection named it last. */
+  namedAt = -Infinity;
   /** As it says itself. */
   zone: string | undefined;
   /** In our zone. */
@@ -113,16 +119,22 @@ export class Node implements ConnectionOwner, ReplyWatch {
     return connection;
   }
 
-  /** For one client alone; not among those that are watched. */
+  /** For one client alone, until it is disowned; not among those that are watched. */
   ownConnection(kind: number, owner: ConnectionOwner): Connection {
-    return this.#open(kind, owner);
+    const connection = this.#open(kind, owner);
+    // What it does not have is not looked for elsewhere: it may wait, which is nothing for a connection of others.
+    if (this.#owner.slow !== null) connection.watch = { sees: (request) => this.#isSlow(request) };
+    this.#own.add(connection);
+    return connection;
+  }
+
+  disown(connection: Connection): void {
+    this.#own.delete(connection);
   }
 
   #open(kind: number, owner: ConnectionOwner): Connection {
     const { latency } = this;
-    const connection = new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
-    if (this.#owner.slow !== null) connection.watch = this;
-    return connection;
+    return new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
   }
 
   /** Whether its word counts for keys that it does not have. */
@@ -147,6 +159,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
       if (this.#owner.doubted(request, this)) return true;
     }
     if (this.#isOrderWatched) this.#owner.carriedOut(request, this);
+    return this.#isSlow(request);
+  }
+
+  /** Noted if it is, and always handed on. */
+  #isSlow(request: Request): false {
     const { slow } = this.#owner;
     if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, this.address);
     return false;
@@ -182,7 +199,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** Gives it up: what it says later counts for nobody. */
   close(problem: string): void {
-    for (const connection of this.connections()) connection.destroy(problem);
+    for (const connection of [...this.connections(), ...this.#own]) connection.destroy(problem);
   }
 
   opened(): void {

@@ -23,7 +23,7 @@ export class OwnConnection implements ConnectionOwner {
 
   constructor(upstream: Upstream, node: Node, kind: number) {
     this.upstream = upstream;
-    upstream.ownConnections += 1;
+    upstream.alone.add(this);
     this.node = node;
     this.connection = node.ownConnection(kind, this);
   }
@@ -31,6 +31,16 @@ export class OwnConnection implements ConnectionOwner {
   send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {
     if (!this.connection.isClosed) this.connection.append(request, bytes, start, end);
     else if (request !== null) this.lost(request);
+  }
+
+  /** A node that leaves a command unanswered for too long is not waited for: what it says later counts for nobody. */
+  expire(now: number): void {
+    if (this.mayBlock) return;
+    let isLate = false;
+    this.connection.overdue(now, ({ terms }, sentAt) => {
+      isLate ||= sentAt + terms.opTimeoutMs < now;
+    });
+    if (isLate) this.connection.destroy('no answer in time');
   }
 
   close(): void {
@@ -56,7 +66,8 @@ export class OwnConnection implements ConnectionOwner {
   }
 
   closed(): void {
-    this.upstream.ownConnections -= 1;
+    this.upstream.alone.delete(this);
+    this.node.disown(this.connection);
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.onLost();

@@ -77,7 +77,7 @@ export class ReadsUpstream extends Upstream {
     return undefined;
   }
 
-  protected redirected(): undefined {
+  redirected(): undefined {
     return undefined;
   }
 

@@ -10,13 +10,24 @@ export type Refusal =
   /** The same node may do it in a moment. */
   | { readonly kind: 'later' };
 
-const FIRST_LETTERS = new Set(Buffer.from('MACLRT'));
+const FIRST_LETTERS = new Set(Buffer.from('MACLRTU'));
 const LONGEST = 300;
+
+/** Redis' own words: a script that says what begins alike was carried out. */
+const OWN_WORDS =
+  /^(?:MOVED|ASK|LOADING .*load|MASTERDOWN Link|CLUSTERDOWN .*(?:is down|not served)|TRYAGAIN Multiple keys|READONLY You can't write|UNBLOCKED force)/;
 
 /** Reads the error reply `bytes[start, end)`, its `-` included. */
 export function parseRefusal(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
   if (!FIRST_LETTERS.has(bytes[start + 1]!) || end - start > LONGEST) return undefined;
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start + 1, end - start - 3).toString('latin1');
+  return readRefusal(
+    Buffer.from(bytes.buffer, bytes.byteOffset + start + 1, end - start - 3).toString('latin1'),
+  );
+}
+
+/** The same without `-` and line end. */
+export function readRefusal(text: string): Refusal | undefined {
+  if (!OWN_WORDS.test(text)) return undefined;
   const [word, slot, address] = text.split(' ', 3);
   switch (word) {
     case 'MOVED':
@@ -31,11 +42,14 @@ export function parseRefusal(bytes: Uint8Array, start: number, end: number): Ref
     case 'MASTERDOWN':
       return { kind: 'unfit', word };
     case 'CLUSTERDOWN':
-      // Reads go on with cluster-allow-reads-when-down; a write waits without the node being passed by.
-      return text.includes('only accepts read') ? { kind: 'later' } : { kind: 'unfit', word };
+      // Reads go on with cluster-allow-reads-when-down, and other slots are served; one command waits without the node being
+      // passed by.
+      return /only accepts read|not served/.test(text) ? { kind: 'later' } : { kind: 'unfit', word };
     case 'TRYAGAIN':
       return { kind: 'torn' };
     case 'READONLY':
+    // Whoever waited there is sent away: it is primary no longer.
+    case 'UNBLOCKED':
       return { kind: 'later' };
     case undefined:
     default:

@@ -60,7 +60,7 @@ export class ShardedUpstream extends Upstream {
     return this.#list.conversation();
   }
 
-  protected redirected(): undefined {
+  redirected(): undefined {
     return undefined;
   }
 

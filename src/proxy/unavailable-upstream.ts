@@ -44,7 +44,7 @@ export class UnavailableUpstream extends Upstream {
     return undefined;
   }
 
-  protected redirected(): undefined {
+  redirected(): undefined {
     return undefined;
   }
 

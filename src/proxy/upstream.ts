@@ -45,8 +45,8 @@ export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
   /** undefined: no limit. */
   protected readonly maxConnections: number | undefined;
-  /** Of single clients. */
-  ownConnections = 0;
+  /** Connections of single clients. */
+  readonly alone = new Set<{ expire(now: number): void }>();
   /** What a reply may take, of the listener with the least patience. */
   #shortestTimeoutMs = Infinity;
   /** Commands that only its servers know. */
@@ -75,7 +75,7 @@ export abstract class Upstream implements NodeOwner {
   /** With a node that can be asked, not for a client; undefined: there is none. */
   protected abstract conversation(): Conversation | undefined;
   /** Follows a redirection: what it says of the topology, and the node it names. */
-  protected abstract redirected(request: Request, refusal: Refusal, from: Node): Node | undefined;
+  abstract redirected(request: Request, refusal: Refusal, from: Node): Node | undefined;
   /** Its servers themselves refuse keys of several places. */
   readonly checksSlots: boolean = false;
   abstract changed(node: Node): void;
@@ -105,7 +105,7 @@ export abstract class Upstream implements NodeOwner {
   /** As many connections as its object allows; those that clients share are always made, and count. */
   get isFull(): boolean {
     if (this.maxConnections === undefined) return false;
-    let count = this.ownConnections;
+    let count = this.alone.size;
     for (const node of this.nodes()) for (const _ of node.connections()) count += 1;
     return count >= this.maxConnections;
   }
@@ -139,7 +139,7 @@ export abstract class Upstream implements NodeOwner {
   noteMoved(_text: string): void {}
 
   /** A slot whose keys are on their way. */
-  protected noteMoving(_place: number): void {}
+  noteMoving(_place: number): void {}
 
   /** For a request that is to be sent now; null: nobody can be asked. */
   connectionFor(request: Request): Connection | null {
@@ -196,7 +196,12 @@ export abstract class Upstream implements NodeOwner {
         }
         const target = this.redirected(request, refusal, node);
         if (target === undefined) return false;
-        if (!target.isUsable) return this.#again(request, { reply: reply(), delayMs: 20, node });
+        if (!target.isUsable) {
+          // Not followed, and no hop: it may come back, or have its slots taken over.
+          const setback = { reply: REPLIES.noUpstreamHost, node };
+          if (!this.#later(request, setback)) this.#answer(request, REPLIES.noUpstreamHost);
+          return true;
+        }
         if (this.#waiting.isOvertaking(request)) return this.#again(request, { reply: reply(), node });
         const connection = target.connection(request.connectionKind);
         if (refusal.kind === 'ask') connection.append(null, ASKING, 0, ASKING.length);
@@ -273,12 +278,15 @@ export abstract class Upstream implements NodeOwner {
     for (const node of this.nodes()) {
       for (const connection of node.connections()) if (connection.pending > 0) return false;
     }
-    return this.#waiting.length === 0;
+    return this.#waiting.length === 0 && this.alone.size === 0;
   }
 
   /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
   tick(now: number, isBehind: boolean): void {
-    if (!isBehind) for (const node of this.nodes()) this.#watch(node, now);
+    if (!isBehind) {
+      for (const node of this.nodes()) this.#watch(node, now);
+      for (const own of this.alone) own.expire(now);
+    }
     this.retryHeld();
     this.#hedging.tick(now);
   }

@@ -35,8 +35,8 @@ function ofListener(
   }
   if (maxUnknownConnections !== undefined) {
     problems.push(
-      'the limit of connections to unknown nodes has no effect: a node that the topology does not name is closed ' +
-        'at the next refresh',
+      'the limit of connections to unknown nodes has no effect: a node that no topology names is closed ' +
+        '10 s after the last redirection to it',
     );
   }
   return problems;

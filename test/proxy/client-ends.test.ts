@@ -63,7 +63,9 @@ test('a client that ends its direction gets the replies to what it asked', async
 });
 
 test('what waited for a node that may be asked is not sent once its client has gone', async (t) => {
-  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '-TRYAGAIN later\r\n'));
+  const redis = await serverThat(t, (words) =>
+    words === 'PING' ? '+PONG\r\n' : '-TRYAGAIN Multiple keys request during rehashing of slot\r\n',
+  );
   const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
   const count = (words: string): number => redis.asked.filter((each) => each === words).length;
   const gone = ['INCR a', 'MSET b 1 {c}c 1'].map((words) => {

@@ -55,7 +55,7 @@ class Pair extends Upstream {
     return undefined;
   }
 
-  protected redirected(): undefined {
+  redirected(): undefined {
     return undefined;
   }
 

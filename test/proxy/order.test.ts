@@ -61,7 +61,7 @@ class Pair extends Upstream {
     return undefined;
   }
 
-  protected redirected(): Node {
+  redirected(): Node {
     return this.second;
   }
 
@@ -298,7 +298,7 @@ test('what is refused again comes before what was refused behind it', async (t) 
   const two = send(client, 'SET', 'k', '2');
   await eventually('both', () => asked.length === 2 || undefined);
   say(TRYAGAIN);
-  say('-READONLY not a primary yet\r\n');
+  say("-READONLY You can't write against a read only replica.\r\n");
   for (let round = 3; round <= 4; round++) {
     await eventually('the first again', () => asked.length === round || undefined);
     if (round === 3) say(TRYAGAIN);

@@ -15,6 +15,8 @@ export interface ScriptedCluster {
   readonly nodes: readonly Server[];
   /** Which node has which slots, as all say. */
   slots: readonly Range[];
+  /** Those that say nothing any more. */
+  readonly silent: Set<number>;
   readonly plan: (readPolicy?: ReadPolicy) => RoutingPlan;
   /** As a redirection names it. */
   readonly addressOf: (node: number) => string;
@@ -37,6 +39,7 @@ export async function clusterThat(
   const cluster: ScriptedCluster = {
     nodes,
     slots: [[0, 16_383, 0]],
+    silent: new Set(),
     plan: (readPolicy = 'MASTER') =>
       planSingleUpstream({
         upstream: { address: '127.0.0.1', port: portOf(0) },
@@ -57,12 +60,11 @@ export async function clusterThat(
     'INFO REPLICATION': () => '$11\r\nrole:master\r\n',
   };
   for (let node = 0; node < count; node++) {
-    nodes.push(
-      await serverThat(
-        t,
-        (words, socket) => answer(words, node, socket) ?? OF_ITSELF[words.toUpperCase()]?.(),
-      ),
-    );
+    const say = (words: string, socket: Socket): string | undefined => {
+      if (cluster.silent.has(node)) return undefined;
+      return answer(words, node, socket) ?? OF_ITSELF[words.toUpperCase()]?.();
+    };
+    nodes.push(await serverThat(t, say));
   }
   return cluster;
 }

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
+import { slotOf } from '../../src/redis/slots.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, proxyFor, type Client } from './servers.ts';
+
+const SLOT = slotOf(Buffer.from('k'), 0, 1);
+const FAILURE = '-upstream failure\r\n';
+const QUEUED = '+OK\r\n+QUEUED\r\n';
+
+async function knows(proxy: Proxy): Promise<void> {
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+}
+
+async function replies(client: Client, wanted: string): Promise<void> {
+  await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), wanted);
+}
+
+/** Queues what is asked of it, and says nothing to what waits or carries out. */
+const silent = (words: string): string | undefined => {
+  if (words === 'MULTI') return '+OK\r\n';
+  return words.startsWith('SET') ? '+QUEUED\r\n' : undefined;
+};
+
+function withTimeout(plan: RoutingPlan, opTimeoutMs: number): RoutingPlan {
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, opTimeoutMs },
+  }));
+  return { ...plan, listeners };
+}
+
+test('EXEC without an answer fails after opTimeout, and what follows is carried out', async (t) => {
+  const cluster = await clusterThat(
+    t,
+    1,
+    (words) => silent(words) ?? (words === 'GET k' ? '$1\r\nx\r\n' : undefined),
+  );
+  const { port, proxy } = await proxyFor(t, withTimeout(cluster.plan(), 300));
+  await knows(proxy);
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\nGET k\r\n');
+  await replies(client, `${QUEUED}${FAILURE}$1\r\nx\r\n`);
+});
+
+for (const [what, asked, before] of [
+  ['a transaction', 'MULTI\r\nSET k 1\r\nEXEC\r\n', QUEUED],
+  ['a blocking command', 'BLPOP k 0\r\n', ''],
+] as const) {
+  test(`${what} does not wait for a silent node that was replaced`, async (t) => {
+    const cluster = await clusterThat(t, 2, silent);
+    cluster.slots = [
+      [0, SLOT, 0],
+      [SLOT + 1, 16_383, 1],
+    ];
+    const { port, proxy } = await proxyFor(t, withTimeout(cluster.plan(), 60_000));
+    await knows(proxy);
+    const client = clientOf(t, port);
+    client.socket.write(asked);
+    const last = asked.split('\r\n').at(-2);
+    await eventually('the command', () => cluster.askedOf(0).includes(last ?? '') || undefined);
+    cluster.silent.add(0);
+    cluster.slots = [[0, 16_383, 1]];
+    await replies(client, before + FAILURE);
+  });
+}
+
+test('a plan without the upstream lets a blocking command wait on, and then has done with it', async (t) => {
+  let pop = (): void => {};
+  const cluster = await clusterThat(t, 1, (words, _, socket) => {
+    if (words.startsWith('BLPOP')) pop = () => void socket.write('*-1\r\n');
+    return undefined;
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await knows(proxy);
+  const client = clientOf(t, port);
+  client.socket.write('BLPOP k 0\r\n');
+  const [node] = cluster.nodes;
+  await eventually('the command', () => node?.asked.includes('BLPOP k 0') || undefined);
+  // Of the same content, but not the same.
+  await proxy.update(cluster.plan());
+  const asks = (): number => node?.asked.filter((words) => words === 'CLUSTER SLOTS').length ?? 0;
+  const before = asks();
+  await eventually('both asking on', () => asks() > before + 2 || undefined);
+  pop();
+  await replies(client, '*-1\r\n');
+  await eventually('the end of the first', () => (node?.sockets.size ?? 0) <= 2 || undefined);
+});
+
+test('a node that a redirection names is not given up because no map lists it yet', async (t) => {
+  let answer: (() => void) | undefined;
+  const cluster = await clusterThat(t, 2, (words, node, socket) => {
+    if (words === 'ASKING') return '+OK\r\n';
+    if (!words.startsWith('SET')) return undefined;
+    if (node === 0) return `-ASK ${SLOT} ${cluster.addressOf(1)}\r\n`;
+    answer = () => void socket.write('+OK\r\n');
+    return undefined;
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await knows(proxy);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the command', () => answer);
+  const asked = cluster.nodes[0]?.asked ?? [];
+  const maps = (): number => asked.filter((words) => words === 'CLUSTER SLOTS').length;
+  const before = maps();
+  await eventually('further maps', () => maps() > before + 2 || undefined);
+  answer?.();
+  await replies(client, '+OK\r\n');
+});
+
+test('a redirection to a node that is not there is tried again as long as any command waits', async (t) => {
+  let isBack = false;
+  const cluster = await clusterThat(t, 1, (words) => {
+    if (!words.startsWith('SET')) return undefined;
+    return isBack ? '+OK\r\n' : `-ASK ${SLOT} 127.0.0.1:1\r\n`;
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
+  await knows(proxy);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('more tries than hops', () => cluster.askedOf(0).length > 8 || undefined, {
+    seen: () => client.got(),
+  });
+  isBack = true;
+  await replies(client, '+OK\r\n');
+  const late = await proxyFor(t, cluster.plan(), { failoverWaitMs: 300 });
+  await knows(late.proxy);
+  isBack = false;
+  const other = clientOf(t, late.port);
+  other.socket.write('SET k 1\r\n');
+  await replies(other, '-no upstream host\r\n');
+});
