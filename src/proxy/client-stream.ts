@@ -29,7 +29,9 @@ const MAX_KEPT_BYTES = 1_048_576;
 const LONG_REPLY_BYTES = 16_384;
 /** As much leaves at once, whole or not. */
 const HELD_BACK_BYTES = 8_192;
-/** A client that will send nothing more, and takes none of its replies for so long, gets no more of them. */
+/** As Redis has it for subscribers. */
+const MAX_PUSHED_BYTES = 33_554_432;
+/** A client of which one direction has ended, and that takes none of its replies for so long, gets no more of them. */
 const HALF_OPEN_MS = 30_000;
 const HALF_OPEN_STEP_MS = 1_000;
 
@@ -53,6 +55,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** Nothing more is taken from it; it is closed when all is answered. */
   isEnding = false;
   #hasHungUp = false;
+  #isLimited = false;
   #isPaused = false;
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
@@ -125,7 +128,13 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #hungUp(): void {
     this.#hasHungUp = true;
     this.#finish();
-    if (this.isClosed) return;
+    if (!this.isClosed) this.#limit();
+  }
+
+  /** One direction has ended: who takes nothing of what is left any more, or does not end the other, is put out. */
+  #limit(): void {
+    if (this.#isLimited) return;
+    this.#isLimited = true;
     let { taken } = this.#writer;
     let idleMs = 0;
     const limit = setInterval(() => {
@@ -165,7 +174,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     return request;
   }
 
-  /** A reply made here, or a message that nobody asked for, behind the replies that are still awaited. */
+  /** A reply made here, behind the replies that are still awaited. */
   answer(reply: Uint8Array): void {
     if (this.replies.add(reply)) {
       this.#flushLater();
@@ -173,6 +182,18 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     } else if (this.replies.length >= this.#maxPending || reply.length > LONG_REPLY_BYTES) {
       this.#isPaused = true;
     }
+  }
+
+  /** A message that nobody asked for. `isAhead`: replies that are still awaited may come later. */
+  push(message: Uint8Array, isAhead: boolean): void {
+    if (this.isEnding) return;
+    if (isAhead) {
+      this.#output.append(message, 0, message.length);
+      this.#flushLater();
+    } else {
+      this.answer(message);
+    }
+    if (this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
   }
 
   flush(): void {
@@ -289,6 +310,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     if (this.isClosed) return;
     this.#output.flush(this.#writer);
     this.#socket.end();
+    this.#limit();
   }
 
   #close(): void {

@@ -11,6 +11,7 @@ import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
 const AGAIN_MS = 50;
+const PUSH = 0x3e;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
 export type Subscribing = (typeof SUBSCRIBING)[number];
 
@@ -244,7 +245,9 @@ export class Subscriber {
     // Messages, and a server that takes shard channels away by itself.
     if (kind === undefined ? !this.#isHandshakeOver(bytes, start) : kind.endsWith('message')) {
       if (kind === undefined) return true;
-      this.#session.answer(bytes.subarray(start, end));
+      // Not before the confirmation of its own channel.
+      const isAhead = bytes[start] === PUSH && waiting === undefined;
+      this.#session.push(bytes.subarray(start, end), isAhead);
       return false;
     }
     if (kind === 'sunsubscribe') {

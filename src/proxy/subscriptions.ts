@@ -17,7 +17,7 @@ import type { Upstream } from './upstream.ts';
 /** Until the new node of a slot is looked for again. */
 const AGAIN_MS = 50;
 
-const ALLOWED = new Set(['ping', 'quit', 'reset', 'hello']);
+const ALLOWED = new Set(['ping', 'quit', 'reset']);
 
 export class Subscriptions implements Mode {
   readonly #session: Session;

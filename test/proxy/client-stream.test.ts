@@ -22,6 +22,7 @@ class Stream extends ClientStream {
       write: () => true,
       resume: () => {},
       read: () => null,
+      end: () => {},
     };
     super(Object.assign(emitter, rest, { destroy: () => (this.isDestroyed = true) }) as unknown as Socket);
     this.emitter = emitter;
@@ -61,6 +62,16 @@ test('who will send nothing more has its replies within half a minute, or gets n
   assert.equal(stream.isDestroyed, false);
   t.mock.timers.tick(1_000);
   assert.equal(stream.isDestroyed, true);
+});
+
+test('who was told the end, and does not end itself, is put out', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const stream = new Stream();
+  stream.end();
+  t.mock.timers.tick(29_000);
+  assert.ok(!stream.isDestroyed);
+  t.mock.timers.tick(1_000);
+  assert.ok(stream.isDestroyed);
 });
 
 test('who takes some of its replies now and then, be it slowly, gets the rest', (t) => {
