@@ -170,8 +170,9 @@ export class ServerList {
         isLoginKnown: false,
       };
     });
-    for (const gone of before.values()) closeServer(gone);
+    // First, so that what was under way to those that are gone finds the others.
     this.#changed();
+    for (const gone of before.values()) closeServer(gone);
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
     const fresh = this.#known.filter(({ triedAt }) => triedAt === 0);
     void Promise.all(fresh.map(tryFirstLogin)).then(() => (this.#isTried = true));

@@ -4,22 +4,38 @@
 import type { Logger } from 'pino';
 
 import type { ProxyUpstream } from '../plan/routing-plan.ts';
+import { findCommand } from '../redis/command-table.ts';
+import { keyArguments } from '../redis/keys.ts';
 import { maglevHost, maglevTable } from '../redis/maglev.ts';
+import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import type { Conversation } from './conversation.ts';
+import { wordAt } from './locate.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import type { Request } from './request.ts';
 import { ServerList } from './server-list.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
 
+/** A place is a server's index, and above it which list it is an index of. */
+const INDEX_BITS = 16;
+const INDEX = 0xffff;
+const EDITIONS = 0x7fff;
+
 export class ShardedUpstream extends Upstream {
   readonly #list: ServerList;
   #table = maglevTable([]);
+  /** Of the list of servers. */
+  #edition = 0;
 
   constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
-    // Within the constructor there is no list yet.
-    const changed = (): void => queueMicrotask(() => this.#place());
+    let isMade = false;
+    const changed = (): void => {
+      // Within the constructor there is no list yet.
+      if (isMade) this.#place();
+      else queueMicrotask(() => this.#place());
+    };
     this.#list = new ServerList(plan.servers, nodeOptionsOf(plan, false), this, { changed, log });
+    isMade = true;
   }
 
   get isReady(): boolean {
@@ -31,25 +47,42 @@ export class ShardedUpstream extends Upstream {
   }
 
   placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number {
-    if (this.#list.servers.length <= 1) return 0;
-    return maglevHost(this.#table, bytes.subarray(start, end), hashTags);
+    if (this.#list.servers.length <= 1) return this.#placeAt(0);
+    return this.#placeAt(maglevHost(this.#table, bytes.subarray(start, end), hashTags));
+  }
+
+  #placeAt(index: number): number {
+    return (this.#edition << INDEX_BITS) | index;
   }
 
   anyPlace(): number {
-    return Math.floor(Math.random() * this.#list.servers.length);
+    return this.#placeAt(Math.floor(Math.random() * this.#list.servers.length));
   }
 
   primaryFor(place: number): Node | null {
-    const node = this.#list.servers[place]?.node;
+    if (place >> INDEX_BITS !== this.#edition) return null;
+    const node = this.#list.servers[place & INDEX]?.node;
     return node?.isUsable === true ? node : null;
   }
 
   override primaryPlaces(): number[] {
-    return this.#list.servers.map((_, index) => index);
+    return this.#list.servers.map((_, index) => this.#placeAt(index));
   }
 
   protected choose(request: Request): Node | null {
+    if (request.place >> INDEX_BITS !== this.#edition) this.#placeAnew(request);
     return this.primaryFor(request.place);
+  }
+
+  /** Its bytes have waited while servers came or went. What has no key, or several that are apart now, is for none of them. */
+  #placeAnew(request: Request): void {
+    const { block, start, end, terms } = request;
+    if (block === null) return;
+    const places = keysOf(block.bytes, start, end).map(([from, to]) =>
+      this.placeOf(block.bytes, from, to, terms.hashTags),
+    );
+    const [place] = places;
+    if (place !== undefined && places.every((each) => each === place)) request.place = place;
   }
 
   protected *nodes(): Iterable<Node> {
@@ -73,7 +106,20 @@ export class ShardedUpstream extends Upstream {
   }
 
   #place(): void {
+    this.#edition = (this.#edition + 1) & EDITIONS;
     this.#table = maglevTable(this.#list.servers.map(({ text }) => ({ text, weight: 1 })));
     this.retryHeld();
   }
+}
+
+/** Where the keys of the command `bytes[start, end)` are. */
+function keysOf(bytes: Buffer, start: number, end: number): readonly (readonly [from: number, to: number])[] {
+  const frame = new RequestFrame();
+  frame.begin(start);
+  frame.parse(bytes, end, REQUEST_LIMITS);
+  const { offsets, count } = frame;
+  const command = findCommand(bytes, offsets[0]!, offsets[1]!);
+  if (command === undefined) return [];
+  const keys = keyArguments(command.keys, count, wordAt(bytes, frame));
+  return keys.map((key) => [offsets[2 * key]!, offsets[2 * key + 1]!]);
 }

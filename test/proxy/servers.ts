@@ -23,6 +23,7 @@ export interface Server {
 export async function serverThat(
   t: TestContext,
   answer: (words: string, socket: Socket) => string | undefined,
+  place: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
 ): Promise<Server> {
   const asked: string[] = [];
   const sockets = new Set<Socket>();
@@ -47,7 +48,7 @@ export async function serverThat(
       }
     });
   });
-  const port = await listening(server);
+  const port = await listening(server, place);
   t.after(() => {
     server.close();
     for (const socket of sockets) socket.destroy();
@@ -55,9 +56,13 @@ export async function serverThat(
   return { port, asked, sockets };
 }
 
-async function listening(server: ReturnType<typeof createServer>): Promise<number> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve());
+async function listening(
+  server: ReturnType<typeof createServer>,
+  place: { readonly host: string; readonly port: number },
+): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(place, () => resolve());
   });
   return (server.address() as AddressInfo).port;
 }

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import dns from 'node:dns/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
+import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const [DEAD, SILENT, OLD, NEW] = ['127.0.0.11', '127.0.0.12', '127.0.0.13', '127.0.0.14'];
+
+/** A key, with a number in it, that each of two lists of servers has at the address said. */
+function keyOf(
+  port: number,
+  ...places: readonly (readonly [addresses: readonly string[], at: string])[]
+): string {
+  for (let number = 0; ; number++) {
+    const key = Buffer.from(`key:${number}`);
+    const isAt = ([addresses, at]: (typeof places)[number]): boolean => {
+      const table = maglevTable(addresses.map((address) => ({ text: `${address}:${port}`, weight: 1 })));
+      return addresses[maglevHost(table, key, false)] === at;
+    };
+    if (places.every(isAt)) return key.toString();
+  }
+}
+
+test('what waits for a server that went, or was under way to it, goes to the one that has its key now', async (t) => {
+  const answer = (): string => '+OK\r\n';
+  const old = await serverThat(t, answer, { host: OLD, port: 0 });
+  const { port } = old;
+  const fresh = await serverThat(t, answer, { host: NEW, port });
+  const silent = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : undefined), {
+    host: SILENT,
+    port,
+  });
+  let addresses = [DEAD, SILENT, OLD];
+  const before = addresses;
+  const { lookup } = dns;
+  const lookAt = async (): Promise<unknown> => addresses.map((address) => ({ address, family: 4 }));
+  dns.lookup = lookAt as typeof lookup;
+  syncBuiltinESMExports();
+  t.after(() => {
+    dns.lookup = lookup;
+    syncBuiltinESMExports();
+  });
+  const plan = planTo(port);
+  const byName = (upstream: Upstream): Upstream =>
+    upstream.mode === 'proxy' ? { ...upstream, servers: { kind: 'dns', name: 'servers', port } } : upstream;
+  const named: RoutingPlan = {
+    listeners: plan.listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, opTimeoutMs: 60_000 },
+    })),
+    upstreams: new Map(Array.from(plan.upstreams, ([id, upstream]) => [id, byName(upstream)])),
+  };
+  const { port: through, proxy } = await proxyFor(t, named, { failoverWaitMs: 30_000 });
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const waiting = keyOf(port, [before, DEAD], [[OLD, NEW], NEW]);
+  const underWay = keyOf(port, [before, SILENT], [[OLD, NEW], OLD]);
+  const writer = clientOf(t, through);
+  const reader = clientOf(t, through);
+  writer.socket.write(`SET ${waiting} 1\r\n`);
+  reader.socket.write(`GET ${underWay}\r\n`);
+  await eventually('its being held', () => (proxy.status()[0]?.events['held'] ?? 0) > 0 || undefined);
+  await eventually('the read', () => silent.asked.some((words) => words.startsWith('GET')) || undefined);
+  addresses = [OLD, NEW];
+  await eventually('the replies', () => (writer.got() !== '' && reader.got() !== '') || undefined, {
+    deadlineMs: 20_000,
+  });
+  assert.deepEqual([writer.got(), reader.got()], ['+OK\r\n', '+OK\r\n']);
+  const commands = (asked: readonly string[]): readonly string[] => asked.filter((words) => words !== 'PING');
+  assert.deepEqual(
+    [old, fresh].map(({ asked }) => commands(asked)),
+    [[`GET ${underWay}`], [`SET ${waiting} 1`]],
+  );
+});
