@@ -1,59 +1,115 @@
 /**
- * SCAN over all primaries: the cursor that the client holds has the shard in its lowest bits, the node's own above.
+ * SCAN over all primaries, one after the other: the cursor that the client holds tells in its lowest bits which one, above
+ * them the node's own.
+ *
+ * A cursor means nothing to another node: where another one is primary meanwhile, its shard begins anew. Elements may come
+ * twice then, as SCAN may have it; none is passed over.
  */
 import type { Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
 import { wordAt } from './locate.ts';
+import type { Node } from './node.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
 
-const SHARDS = 1_024n;
+const MARK_BITS = 8n;
+const POSITION_BITS = 16n;
+const POSITION = 0xffff;
 /** Cursors are unsigned 64 bit. */
 const TOO_LARGE = 1n << 64n;
 const MINUS = 0x2d;
 
+interface Cursor {
+  /** The node's. */
+  readonly own: bigint;
+  /** A slot of the shard, or the server's index: what upstreams have in the lowest bits of a place. */
+  readonly position: number;
+  /** Of the node that gave it; 0: none did. */
+  readonly mark: number;
+}
+
 export function sendScan(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
   const upstream = session.home.routing.catchAll?.upstream;
   if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
-  const places = upstream.primaryPlaces();
   const text = wordAt(bytes, frame)(1);
   if (!/^\d{1,20}$/.test(text)) return session.answer(encodeError('ERR invalid cursor'));
-  const isOne = places.length <= 1;
-  const cursor = BigInt(text);
-  const shard = isOne ? 0 : Number(cursor % SHARDS);
-  const place = places[shard] ?? 0;
-  // The cluster has fewer shards than when this scan began: there is nothing left of it.
-  if (shard > 0 && shard >= places.length) {
+  const places = upstream.primaryPlaces();
+  // One server alone is asked as it is.
+  const isAlone = !upstream.checksSlots && places.length <= 1;
+  const held = decode(isAlone ? 0n : BigInt(text));
+  const known = places.find((each) => (each & POSITION) === held.position);
+  const place = held.mark === 0 ? places[0] : known;
+  // A slot is a place, also where another slot is its shard's first by now; of servers there are fewer.
+  if (place === undefined && !upstream.checksSlots && places.length > 0) {
     return session.answer(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
   }
+  const request = session.newRequest(command);
+  // Always from primaries.
+  request.isRead = false;
+  request.place = place ?? held.position;
+  const marked = markOf(upstream.primaryFor(request.place));
+  const isOther = marked !== 0 && marked !== held.mark;
+  const own = isOther ? 0n : held.own;
   const [start, end] = [frame.offsets[2]!, frame.offsets[3]!];
   const head = bytes.subarray(frame.start, bytes.lastIndexOf('$', start));
-  const own = encodeBulk(String(isOne ? cursor : cursor / SHARDS));
-  const message = Buffer.concat([head, own, bytes.subarray(end + 2, frame.at)]);
-  const request = session.newRequest(command);
-  // Always from primaries: a cursor means nothing to another node.
-  request.isRead = false;
-  request.place = place;
-  const sink = request.sink!;
-  request.sink = {
-    deliver: (answered, reply, from, to) => {
-      const made =
-        isOne || reply[from] === MINUS ? undefined : rewrite(reply, from, to, shard, places.length);
-      if (made === undefined) sink.deliver(answered, reply, from, to);
-      else sink.deliver(answered, made, 0, made.length);
-    },
-  };
+  const message = Buffer.concat([
+    head,
+    encodeBulk(isAlone ? text : String(own)),
+    bytes.subarray(end + 2, frame.at),
+  ]);
+  if (!isAlone) {
+    const sink = request.sink!;
+    const asked = { own, position: request.place & POSITION, mark: isOther ? marked : held.mark };
+    request.sink = {
+      deliver: (answered, reply, from, to) => {
+        if (reply[from] === MINUS) return sink.deliver(answered, reply, from, to);
+        const made = rewrite(upstream, asked, Buffer.from(reply.subarray(from, to)));
+        sink.deliver(answered, made, 0, made.length);
+      },
+    };
+  }
   session.heed(upstream.send(request, message, 0, message.length));
 }
 
 /** The reply `*2`, cursor, keys, with the client's next cursor in the place of the node's. */
-function rewrite(reply: Uint8Array, from: number, to: number, shard: number, shards: number): Buffer {
-  const bytes = Buffer.from(reply.subarray(from, to));
-  const found = /^\*2\r\n\$\d+\r\n(\d+)\r\n/.exec(bytes.toString('latin1', 0, 64));
-  if (found === null) return bytes;
-  const cursor = BigInt(found[1] ?? '0');
-  const isDone = cursor === 0n;
-  const next = isDone && shard + 1 >= shards ? 0n : cursor * SHARDS + BigInt(isDone ? shard + 1 : shard);
+function rewrite(upstream: Upstream, asked: Cursor, reply: Buffer): Buffer {
+  const found = /^\*2\r\n\$\d+\r\n(\d+)\r\n/.exec(reply.toString('latin1', 0, 64));
+  if (found === null) return reply;
+  const own = BigInt(found[1] ?? '0');
+  const places = upstream.primaryPlaces();
+  const place = places.find((each) => (each & POSITION) === asked.position) ?? asked.position;
+  const mark = markOf(upstream.primaryFor(place)) || asked.mark;
+  let next = 0n;
+  if (mark !== asked.mark) {
+    // Another node has the shard by now.
+    next = encode({ ...asked, own: 0n, mark });
+  } else if (own > 0n) {
+    next = encode({ ...asked, own, mark });
+  } else {
+    const behind = places.map((each) => each & POSITION).filter((position) => position > asked.position);
+    if (behind.length > 0) next = encode({ own: 0n, position: Math.min(...behind), mark: 1 });
+  }
   if (next >= TOO_LARGE) return encodeError('ERR the cursor of this node is too large for a scan of several');
-  return Buffer.concat([Buffer.from('*2\r\n'), encodeBulk(String(next)), bytes.subarray(found[0].length)]);
+  return Buffer.concat([Buffer.from('*2\r\n'), encodeBulk(String(next)), reply.subarray(found[0].length)]);
+}
+
+function encode({ own, position, mark }: Cursor): bigint {
+  return (((own << POSITION_BITS) | BigInt(position)) << MARK_BITS) | BigInt(mark);
+}
+
+function decode(cursor: bigint): Cursor {
+  return {
+    own: cursor >> (POSITION_BITS + MARK_BITS),
+    position: Number((cursor >> MARK_BITS) & BigInt(POSITION)),
+    mark: Number(cursor & ((1n << MARK_BITS) - 1n)),
+  };
+}
+
+/** 1 to 255, nearly always different for different nodes; 0: there is none. */
+function markOf(node: Node | null): number {
+  if (node === null) return 0;
+  let sum = 0;
+  for (const character of node.address) sum = (sum * 31 + character.charCodeAt(0)) % 255;
+  return sum + 1;
 }

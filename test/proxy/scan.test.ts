@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, proxyFor } from './servers.ts';
+
+const page = (cursor: string, key: string): string =>
+  `*2\r\n$${cursor.length}\r\n${cursor}\r\n*1\r\n$${key.length}\r\n${key}\r\n`;
+
+for (const [what, later] of [
+  ['has failed over', [[0, 1_000, 0] as const, [1_001, 16_383, 2] as const]],
+  ['has joined another', [[0, 16_383, 2] as const]],
+] as const) {
+  test(`a shard that ${what} in the middle of a scan is scanned from its begin`, async (t) => {
+    const cluster = await clusterThat(t, 3, (words, node) => {
+      if (!words.startsWith('SCAN')) return undefined;
+      return node === 1 ? page('5', 'one') : page('0', node === 0 ? 'zero' : 'two');
+    });
+    cluster.slots = [
+      [0, 1_000, 0],
+      [1_001, 16_383, 1],
+    ];
+    const { port, proxy } = await proxyFor(t, cluster.plan());
+    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+    const client = clientOf(t, port);
+    const scan = async (cursor: string): Promise<readonly [next: string, key: string]> => {
+      const before = client.got().length;
+      client.socket.write(`SCAN ${cursor}\r\n`);
+      const found = await eventually(
+        'a page',
+        () =>
+          /^\*2\r\n\$\d+\r\n(\d+)\r\n\*1\r\n\$\d+\r\n(\w+)\r\n$/.exec(client.got().slice(before)) ??
+          undefined,
+      );
+      return [found[1] ?? '', found[2] ?? ''];
+    };
+    const [second, zero] = await scan('0');
+    const [third, one] = await scan(second);
+    cluster.slots = later;
+    const isThere = (): boolean => {
+      const shards = proxy.status()[0]?.shards ?? [];
+      return shards.at(-1)?.primary === cluster.addressOf(2) && shards.length === later.length;
+    };
+    await eventually('the new topology', () => isThere() || undefined);
+    const [last, two] = await scan(third);
+    assert.deepEqual([zero, one, two, last], ['zero', 'one', 'two', '0']);
+    assert.deepEqual(cluster.askedOf(2), ['SCAN 0']);
+  });
+}
