@@ -4,12 +4,9 @@
 import type { Logger } from 'pino';
 
 import type { ProxyUpstream } from '../plan/routing-plan.ts';
-import { findCommand } from '../redis/command-table.ts';
-import { keyArguments } from '../redis/keys.ts';
 import { maglevHost, maglevTable } from '../redis/maglev.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import { argumentsThatAreKeys } from './argument-keys.ts';
 import type { Conversation } from './conversation.ts';
-import { wordAt } from './locate.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import type { Request } from './request.ts';
 import { ServerList } from './server-list.ts';
@@ -78,11 +75,12 @@ export class ShardedUpstream extends Upstream {
   #placeAnew(request: Request): void {
     const { block, start, end, terms } = request;
     if (block === null) return;
-    const places = keysOf(block.bytes, start, end).map(([from, to]) =>
-      this.placeOf(block.bytes, from, to, terms.hashTags),
-    );
-    const [place] = places;
-    if (place !== undefined && places.every((each) => each === place)) request.place = place;
+    const places = argumentsThatAreKeys(block.bytes, start, end)?.map((key) => {
+      const bytes = Buffer.from(key, 'latin1');
+      return this.placeOf(bytes, 0, bytes.length, terms.hashTags);
+    });
+    const place = places?.[0];
+    if (place !== undefined && places?.every((each) => each === place)) request.place = place;
   }
 
   protected *nodes(): Iterable<Node> {
@@ -110,16 +108,4 @@ export class ShardedUpstream extends Upstream {
     this.#table = maglevTable(this.#list.servers.map(({ text }) => ({ text, weight: 1 })));
     this.retryHeld();
   }
-}
-
-/** Where the keys of the command `bytes[start, end)` are. */
-function keysOf(bytes: Buffer, start: number, end: number): readonly (readonly [from: number, to: number])[] {
-  const frame = new RequestFrame();
-  frame.begin(start);
-  frame.parse(bytes, end, REQUEST_LIMITS);
-  const { offsets, count } = frame;
-  const command = findCommand(bytes, offsets[0]!, offsets[1]!);
-  if (command === undefined) return [];
-  const keys = keyArguments(command.keys, count, wordAt(bytes, frame));
-  return keys.map((key) => [offsets[2 * key]!, offsets[2 * key + 1]!]);
 }
