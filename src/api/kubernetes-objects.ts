@@ -144,13 +144,13 @@ export function parseSecret(root: Fields, header: ObjectHeader, report: Report):
   const type = root.text('type') ?? 'Opaque';
   const data = new Map<string, SecretText>();
   const { namespace, name } = header;
-  const read = (field: string, text: string): void =>
-    void data.set(field, new SecretText(text, { namespace, name, field, isTrimmed: false }));
+  const read = (field: string, content: string | Buffer): void =>
+    void data.set(field, new SecretText(content, { namespace, name, field, isTrimmed: false }));
   const encoded = root.secretMap('data');
   for (const key of encoded?.names ?? []) {
     const text = encoded?.secret(key)?.reveal().replaceAll(/\s/g, '');
     if (text === undefined) continue;
-    if (BASE64.test(text)) read(key, Buffer.from(text, 'base64').toString('utf8'));
+    if (BASE64.test(text)) read(key, Buffer.from(text, 'base64'));
     else encoded?.invalid(key, 'is not base64; encode the value, or write it as it is under stringData');
   }
   const plain = root.secretMap('stringData');

@@ -48,7 +48,7 @@ export function keepMesh(wiring: MeshWiring): MeshKeeper {
   const redaction = new Redaction();
   const write = (secret: SecretText): string => {
     const text = secret.reveal();
-    redaction.note(text);
+    redaction.note(secret.isText ? text : secret.bytes().toString('base64'));
     return text;
   };
   const { api } = cluster;

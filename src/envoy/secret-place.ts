@@ -10,5 +10,10 @@ export type Write = (secret: SecretText) => string;
 export type PlaceSecret = (secret: SecretText) => DataSource;
 
 export function inMessage(write: Write): PlaceSecret {
-  return (secret) => ({ inline_string: write(secret) });
+  return (secret) => {
+    const text = write(secret);
+    // Revealed it would be other bytes. In base64, as JSON has it; the codec takes that, too.
+    const isLost = !secret.isText && text === secret.reveal();
+    return isLost ? { inline_bytes: secret.bytes().toString('base64') } : { inline_string: text };
+  };
 }

@@ -245,7 +245,7 @@ function emptySources(value: unknown, path: string): readonly string[] {
   if (Array.isArray(value)) return value.flatMap((item) => emptySources(item, path));
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, inner]) => {
-    const isSource = name === 'inline_string' || name === 'filename';
+    const isSource = name === 'inline_string' || name === 'inline_bytes' || name === 'filename';
     if (isSource && text(inner).trim() === '') return [`${path} is empty, which Envoy takes for no password`];
     return emptySources(inner, isSource ? path : name);
   });

@@ -6,18 +6,17 @@
 import type { FieldPath } from '../api/diagnostic.ts';
 import type { RedisService } from '../api/objects.ts';
 import type { SecretText } from '../api/secret-text.ts';
-import type { PlaceSecret, Write } from '../envoy/secret-place.ts';
+import { inMessage, type PlaceSecret, type Write } from '../envoy/secret-place.ts';
 import type { ClientAuth, Upstream } from '../plan/routing-plan.ts';
 
 export const SECRETS_PATH: FieldPath = ['metadata', 'annotations', 'redpilot.dev/istio-secrets'];
 
 /** In files they are found by the Secret's own name and field, never by a path that an object gives. */
 export function placeSecrets(service: RedisService, directory: string, write: Write): PlaceSecret {
+  const inline = inMessage(write);
   return (secret) => {
     const { source } = secret;
-    if (source === undefined || service.annotations.istioSecrets !== 'file') {
-      return { inline_string: write(secret) };
-    }
+    if (source === undefined || service.annotations.istioSecrets !== 'file') return inline(secret);
     return { filename: `${directory}/${source.name}/${source.field}` };
   };
 }

@@ -30,7 +30,7 @@ export interface Failure {
 
 export class Conversation {
   readonly #client: Redis;
-  readonly #login: readonly string[] | undefined;
+  readonly #login: readonly (string | Buffer)[] | undefined;
   #problem: Error | undefined;
   #isClosed = false;
   /** Connected, and let in. */
@@ -55,7 +55,7 @@ export class Conversation {
       ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
     });
     const { username, password } = credentials ?? {};
-    this.#login = password && [...(username === undefined ? [] : [username]), password.reveal()];
+    this.#login = password && [...(username === undefined ? [] : [username]), password.bytes()];
     // What goes wrong is seen where something is asked, there as a closed connection only.
     this.#client.on('error', (error: Error) => {
       this.#problem = error;

@@ -1,9 +1,9 @@
 /**
  * Commands and replies of our own, as bytes.
  */
-export function encodeCommand(...words: readonly string[]): Buffer {
-  const parts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
-  return Buffer.from(`*${words.length}\r\n${parts.join('')}`);
+export function encodeCommand(...words: readonly (string | Buffer)[]): Buffer {
+  const parts = words.map((word) => encodeBulk(Buffer.from(word)));
+  return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]);
 }
 
 /** A string is Latin-1, each character a byte. */

@@ -234,7 +234,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   #handshake(kind: number): readonly Buffer[] {
     const { credentials, isClusterNode } = this.options;
     const login =
-      credentials === undefined ? [] : [credentials.username ?? 'default', credentials.password.reveal()];
+      credentials === undefined ? [] : [credentials.username ?? 'default', credentials.password.bytes()];
     const commands: Buffer[] = [];
     if ((kind & RESP3) !== 0) {
       commands.push(encodeCommand('HELLO', '3', ...(login.length === 0 ? [] : ['AUTH', ...login])));

@@ -5,10 +5,14 @@ import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-p
 import { eventually } from '../../src/demo/eventually.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { encodeCommand } from '../../src/proxy/encode.ts';
+import { clientOf } from '../proxy/servers.ts';
 import { needBinaries } from './environment.ts';
 import { documents, hostObjects, secret } from './objects.ts';
 import { answerOf, connect, startSidecar } from './sidecar.ts';
 
+/** No text. */
+const RAW = Buffer.from([0xff, 0x00, 0xfe, 0x41]);
 const IN_SECRET = { secret: { name: 'password' } };
 
 test('what clients must present', async (t) => {
@@ -18,7 +22,7 @@ test('what clients must present', async (t) => {
   t.after(() => removeFolder(folder));
   const redis = await startRedis({ server: binaries.redis.server, folder });
   t.after(() => stopRedis(redis));
-  const [open = 0, plain = 0, rotated = 0, missing = 0] = await freePorts(4);
+  const [open = 0, plain = 0, rotated = 0, missing = 0, raw = 0] = await freePorts(5);
   const host = (name: string, port: number, auth?: object): string =>
     hostObjects({ name, port, endpoints: [redis.port], mode: 'PROXY', ...(auth && { settings: { auth } }) });
   const sidecar = await startSidecar(t, {
@@ -28,7 +32,9 @@ test('what clients must present', async (t) => {
       'plain.yaml': host('plain', plain, { plain: { username: 'app', password: 'for-clients' } }),
       'rotated.yaml': host('rotated', rotated, IN_SECRET),
       'missing.yaml': host('missing', missing, { secret: { name: 'nowhere' } }),
+      'raw.yaml': host('raw', raw, { secret: { name: 'raw' } }),
       'secret.yaml': documents(secret('password', { password: 'old' })),
+      'raw-secret.yaml': documents({ ...secret('raw', {}), data: { password: RAW.toString('base64') } }),
     },
   });
   const get = (port: number, credentials: { username?: string; password?: string } = {}): Promise<unknown> =>
@@ -42,6 +48,19 @@ test('what clients must present', async (t) => {
   await t.test('a wrong password is refused', async () =>
     assert.match(String(await get(plain, { username: 'app', password: 'wrong' })), /NOAUTH|WRONGPASS/),
   );
+  await t.test('a password that is no text is asked for as its bytes', async () => {
+    const client = clientOf(t, raw);
+    const commands = [
+      ['AUTH', RAW.toString()],
+      ['AUTH', RAW],
+      ['GET', 'key'],
+    ] as const;
+    client.socket.write(Buffer.concat(commands.map((words) => encodeCommand(...words))));
+    await eventually('the reply', () => client.got().endsWith('$-1\r\n') || undefined, {
+      seen: () => client.got(),
+    });
+    assert.match(client.got(), /^-[^\r]+\r\n\+OK\r\n\$-1\r\n$/);
+  });
   await t.test('a Secret that is not there keeps the listener closed, whatever is presented', async () => {
     assert.match(String(await get(missing)), /NOAUTH/);
     assert.match(String(await get(missing, { password: 'anything' })), /NOAUTH|invalid|WRONGPASS|ERR/);

@@ -192,7 +192,7 @@ function clientAuth(proxy: RedisProxy): ClientAuth {
   }
   const secret = inlineSecret(password, 'its password');
   // Never an open listener: what asks for an empty password was meant to be closed.
-  if (secret.reveal() === '') refuse('its password is empty');
+  if (secret.bytes().length === 0) refuse('its password is empty');
   return {
     kind: 'password',
     username: user ? inlineText(user, 'its user name') : undefined,

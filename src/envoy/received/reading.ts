@@ -45,14 +45,18 @@ export function nameOf(packed: Any | null | undefined): string {
 }
 
 export function inlineText(source: DataSource | null | undefined, what: string): string {
-  const { inline_string: text, inline_bytes: bytes } = source ?? {};
-  if (text !== undefined) return text;
-  if (bytes instanceof Uint8Array) return Buffer.from(bytes).toString('utf8');
-  return refuse(`${what} is not inline`);
+  return inlineContent(source, what).toString();
 }
 
 export function inlineSecret(source: DataSource | null | undefined, what: string): SecretText {
-  return new SecretText(inlineText(source, what));
+  return new SecretText(inlineContent(source, what));
+}
+
+function inlineContent(source: DataSource | null | undefined, what: string): string | Buffer {
+  const { inline_string: text, inline_bytes: bytes } = source ?? {};
+  if (text !== undefined) return text;
+  if (bytes instanceof Uint8Array) return Buffer.from(bytes);
+  return refuse(`${what} is not inline`);
 }
 
 const PER_PERCENT = { HUNDRED: 1, TEN_THOUSAND: 100, MILLION: 10_000 } as const;

@@ -64,7 +64,7 @@ export const askMode: AskMode = async ({ address, port }, { credentials, tls }, 
 async function present(client: Redis, credentials: ModeQuestion['credentials']): Promise<Error | undefined> {
   if (credentials === undefined) return undefined;
   const { username, password } = credentials;
-  const words = username === undefined ? [password.reveal()] : [username, password.reveal()];
+  const words = username === undefined ? [password.bytes()] : [username, password.bytes()];
   return await client.call('AUTH', words).then(
     () => undefined,
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
