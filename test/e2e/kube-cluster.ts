@@ -343,7 +343,7 @@ export class KubeCluster {
     const ca = await this.authority();
     return await new Promise((resolve) => {
       const asked = request(
-        { host: '127.0.0.1', port: this.port, path: '/readyz', ca, agent: false, timeout: 2_000 },
+        { host: '127.0.0.1', port: this.port, path: '/readyz', ca, agent: false, timeout: 10_000 },
         (response) => {
           response.resume();
           resolve(response.statusCode === 200);
