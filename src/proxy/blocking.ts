@@ -30,6 +30,8 @@ export function mayWait(bytes: Buffer, frame: RequestFrame, command: Command): b
     const text = word(index).toUpperCase();
     if (text === 'BLOCK') return true;
     if (text === 'STREAMS') return false;
+    // Names, which may be anything.
+    if (text === 'GROUP') index += 2;
   }
   return false;
 }

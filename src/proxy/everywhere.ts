@@ -4,7 +4,7 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
-import { REPLIES } from './encode.ts';
+import { REPLIES, encodeError } from './encode.ts';
 import { Gathering, behindLine, concatenate, same, sum, type Gathered, type Merge } from './gathering.ts';
 import { wordAt } from './locate.ts';
 import type { Session } from './session.ts';
@@ -13,6 +13,8 @@ import type { Upstream } from './upstream.ts';
 interface Plan extends Gathered {
   /** Replicas are told too, whatever they answer. */
   readonly replicasToo?: boolean;
+  /** Not carried out: it would turn a connection that others share into something else. */
+  readonly isRefused?: boolean;
 }
 
 /** Arrays of 0 and 1, element by element. */
@@ -37,6 +39,7 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['script|load', { merge: same, replicasToo: true }],
   ['script|flush', { merge: same, replicasToo: true }],
   ['script|exists', { merge: allTrue }],
+  ['script|debug', { merge: same, isRefused: true }],
   ['script|kill', { merge: same, oneIsEnough: true }],
   ['function|load', { merge: same }],
   ['function|delete', { merge: same }],
@@ -63,6 +66,10 @@ export function sendEverywhere(
   command: Command,
   plan: Plan,
 ): void {
+  if (plan.isRefused === true) {
+    const name = wordAt(bytes, frame)(1).toLowerCase();
+    return session.answer(encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`));
+  }
   const upstream = session.home.routing.catchAll?.upstream;
   if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
   const places = upstream.primaryPlaces();

@@ -16,16 +16,24 @@ interface Copy {
   readonly end: number;
 }
 
+/** Longer transactions are not copied: a mirror costs bounded memory. */
+const MAX_BYTES = 16_777_216;
 const STAR = 0x2a;
 const MINUS = 0x2d;
 
 export class TransactionCopies {
-  readonly #copies: Copy[] = [];
+  #copies: Copy[] = [];
+  #bytes = 0;
 
   keep(command: Command, location: Location & { readonly kind: 'keyed' }): void {
     const { destination, bytes, from, to, keyStart, keyEnd } = location;
     // On its own it would wait, which it does not in a transaction.
     if (destination.mirrors === null || command.kind === KIND.blocking) return;
+    this.#bytes += to - from;
+    if (this.#bytes > MAX_BYTES) {
+      this.#copies = [];
+      return;
+    }
     this.#copies.push({
       command,
       mirrors: destination.mirrors,

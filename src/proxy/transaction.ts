@@ -7,6 +7,7 @@
 import { KIND, isCountRight, type Command } from '../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
+import { planEverywhere } from './everywhere.ts';
 import { CROSS_SLOT, locate, type Location } from './locate.ts';
 import type { Mode } from './mode.ts';
 import { READONLY } from './node.ts';
@@ -22,6 +23,10 @@ const QUEUED = encodeStatus('QUEUED');
 const EMPTY = Buffer.from('*0\r\n');
 const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
 const MOVED_AWAY = encodeError('TRYAGAIN The keys of this transaction have just moved to another node');
+
+/** Of commands without a key before the first that has one. */
+const MAX_EARLY_BYTES = 1_048_576;
+const TOO_MUCH = encodeError('ERR the commands of this transaction before its first key are too long');
 
 /** Until it is looked again whether there is somebody to open the connection to. */
 const RETRY_MS = 20;
@@ -44,6 +49,7 @@ export class Transaction implements Mode {
   #place = 0;
   /** Queued before the first key was seen. */
   #early: Buffer[] = [];
+  #earlyBytes = 0;
   readonly #copies = new TransactionCopies();
 
   constructor(session: Session) {
@@ -165,7 +171,7 @@ export class Transaction implements Mode {
   }
 
   #queue(bytes: Buffer, frame: RequestFrame, command: Command, location: Location): void {
-    if (command.kind === KIND.pubsub || command.kind === KIND.refused) {
+    if (isNeverQueued(command) || planEverywhere(bytes, frame, command)?.isRefused === true) {
       return this.#refuse(encodeError(`ERR Command '${command.name}' not allowed inside a transaction`));
     }
     if (!isCountRight(command, frame.count)) {
@@ -174,6 +180,8 @@ export class Transaction implements Mode {
     if (location.kind === 'refused') return this.#refuse(location.reply);
     if (location.kind === 'keyless') {
       if (this.#own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
+      this.#earlyBytes += frame.at - frame.start;
+      if (this.#earlyBytes > MAX_EARLY_BYTES) return this.#refuse(TOO_MUCH);
       this.#early.push(Buffer.from(bytes.subarray(frame.start, frame.at)));
       return this.#session.answer(QUEUED);
     }
@@ -276,4 +284,9 @@ export class Transaction implements Mode {
     this.#own?.close();
     this.#session.leaveTransaction();
   }
+}
+
+/** CLUSTER is answered here, and would reach the node itself. */
+function isNeverQueued({ kind, name }: Command): boolean {
+  return kind === KIND.pubsub || kind === KIND.refused || name === 'cluster';
 }
