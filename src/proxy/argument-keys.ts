@@ -3,8 +3,7 @@
  */
 import { findCommand } from '../redis/command-table.ts';
 import { keyArguments } from '../redis/keys.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
-import { wordAt } from './locate.ts';
+import { REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
 
 /** Of `bytes[start, end)`, each character a byte; undefined: it has none, or only its server knows. */
 export function argumentsThatAreKeys(

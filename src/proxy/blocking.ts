@@ -3,10 +3,10 @@
  * As in Redis, the client's next commands are looked at only when it has its reply.
  */
 import type { Command } from '../redis/command-table.ts';
-import type { RequestFrame } from '../redis/request-frame.ts';
+import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
 import { Gathering, least } from './gathering.ts';
-import { locate, wordAt } from './locate.ts';
+import { locate } from './locate.ts';
 import type { Node } from './node.ts';
 import { OwnConnection, openOwn } from './own-connection.ts';
 import { readRefusal, type Refusal } from './refusal.ts';

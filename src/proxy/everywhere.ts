@@ -3,10 +3,9 @@
  * Redis' own command tips have it.
  */
 import type { Command } from '../redis/command-table.ts';
-import type { RequestFrame } from '../redis/request-frame.ts';
+import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeError } from './encode.ts';
 import { Gathering, behindLine, concatenate, same, sum, type Gathered, type Merge } from './gathering.ts';
-import { wordAt } from './locate.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 

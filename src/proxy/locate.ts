@@ -4,7 +4,7 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import { keyArguments } from '../redis/keys.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import { REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeError } from './encode.ts';
 import { rewriteKeys } from './rewrite.ts';
 import type { Destination, Routing } from './routing.ts';
@@ -69,9 +69,4 @@ export function locate(
   again.parse(written, written.length, REQUEST_LIMITS);
   const [keyStart, keyEnd] = [again.offsets[2 * first]!, again.offsets[2 * first + 1]!];
   return { ...common, bytes: written, from: 0, to: written.length, keyStart, keyEnd };
-}
-
-/** The text of an argument. */
-export function wordAt(bytes: Buffer, { offsets }: RequestFrame): (index: number) => string {
-  return (index) => bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
 }

@@ -6,9 +6,8 @@
  * twice then, as SCAN may have it; none is passed over.
  */
 import type { Command } from '../redis/command-table.ts';
-import type { RequestFrame } from '../redis/request-frame.ts';
+import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
-import { wordAt } from './locate.ts';
 import type { Node } from './node.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';

@@ -4,9 +4,8 @@
  * plan has another upstream, there; where a slot has moved, at its new node.
  */
 import { KIND, commandByName, type Command } from '../redis/command-table.ts';
-import type { RequestFrame } from '../redis/request-frame.ts';
+import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
-import { wordAt } from './locate.ts';
 import type { Mode } from './mode.ts';
 import { OwnConnection } from './own-connection.ts';
 import type { Request } from './request.ts';

@@ -158,3 +158,8 @@ export class RequestFrame {
 function printable(byte: number): string {
   return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
 }
+
+/** The text of an argument. */
+export function wordAt(bytes: Buffer, { offsets }: RequestFrame): (index: number) => string {
+  return (index) => bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
+}
