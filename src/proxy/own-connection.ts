@@ -17,6 +17,8 @@ export class OwnConnection implements ConnectionOwner {
   /** Told of every error reply; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
   readonly upstream: Upstream;
+  /** Another node has by now what it is for. */
+  isMisplaced: () => boolean = () => false;
   /** What was sent last may wait for ever. */
   mayBlock = false;
   #isClosing = false;
@@ -35,6 +37,7 @@ export class OwnConnection implements ConnectionOwner {
 
   /** A node that leaves a command unanswered for too long is not waited for: what it says later counts for nobody. */
   expire(now: number): void {
+    if (this.isMisplaced()) return this.connection.destroy('its place is at another node');
     if (this.mayBlock) return;
     let isLate = false;
     this.connection.overdue(now, ({ terms }, sentAt) => {

@@ -357,7 +357,7 @@ export class Session extends ClientStream implements InputHandler {
     if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
     const request = this.newRequest(command);
     request.isRead = false;
-    request.place = upstream.anyPlace();
+    request.place = upstream.anyPlace(command.name.startsWith('pub'));
     this.heed(upstream.send(request, bytes, frame.start, frame.at));
   }
 

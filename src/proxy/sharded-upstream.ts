@@ -22,6 +22,8 @@ export class ShardedUpstream extends Upstream {
   #table = maglevTable([]);
   /** Of the list of servers. */
   #edition = 0;
+  /** Which server has the messages: they know nothing of each other's. */
+  #ofMessages = 0;
 
   constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
@@ -52,7 +54,8 @@ export class ShardedUpstream extends Upstream {
     return (this.#edition << INDEX_BITS) | index;
   }
 
-  anyPlace(): number {
+  anyPlace(forMessages = false): number {
+    if (forMessages) return this.#placeAt(this.#ofMessages);
     return this.#placeAt(Math.floor(Math.random() * this.#list.servers.length));
   }
 
@@ -105,7 +108,10 @@ export class ShardedUpstream extends Upstream {
 
   #place(): void {
     this.#edition = (this.#edition + 1) & EDITIONS;
-    this.#table = maglevTable(this.#list.servers.map(({ text }) => ({ text, weight: 1 })));
+    const texts = this.#list.servers.map(({ text }) => text);
+    // The same for every proxy, in whatever order they are told.
+    this.#ofMessages = texts.indexOf(texts.toSorted()[0] ?? '');
+    this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
     this.retryHeld();
   }
 }

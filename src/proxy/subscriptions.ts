@@ -113,8 +113,14 @@ export class Subscriptions implements Mode {
       open: (channel = first) => {
         const now = this.#upstream();
         if (now === undefined || now.isFull) return undefined;
-        const node = now.primaryFor(channel === undefined ? now.anyPlace() : placeOf(now, channel));
-        return node === null ? undefined : new OwnConnection(now, node, kind);
+        const node = now.primaryFor(channel === undefined ? now.anyPlace(true) : placeOf(now, channel));
+        if (node === null) return undefined;
+        const own = new OwnConnection(now, node, kind);
+        // Nodes of a cluster tell each other of messages, plain servers do not.
+        if (channel === undefined && !now.checksSlots) {
+          own.isMisplaced = () => (now.primaryFor(now.anyPlace(true)) ?? node) !== node;
+        }
+        return own;
       },
       moved: (moved) => this.#moved(moved),
       count: (subscribing) => {

@@ -67,8 +67,8 @@ export abstract class Upstream implements NodeOwner {
 
   /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
   abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
-  /** Of any primary, for what has no key. */
-  abstract anyPlace(): number;
+  /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */
+  abstract anyPlace(forMessages?: boolean): number;
   /** null: nobody can be asked now. */
   protected abstract choose(request: Request): Node | null;
   protected abstract nodes(): Iterable<Node>;

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import dns from 'node:dns/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { ProxyServers, RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
+
+const [FIRST, SECOND] = ['127.0.0.11', '127.0.0.12'];
+
+/** Two servers of one port, the second of which comes first by its address only where it is said. */
+async function setUp(t: TestContext): Promise<{ readonly first: Server; readonly second: Server }> {
+  const answer = (words: string): string => {
+    const [kind = '', ...channels] = words.split(' ');
+    if (kind === 'PUBLISH') return ':1\r\n';
+    return kind === 'subscribe' ? channels.map((channel) => array(kind, channel, ':1')).join('') : '+OK\r\n';
+  };
+  const first = await serverThat(t, answer, { host: FIRST, port: 0 });
+  return { first, second: await serverThat(t, answer, { host: SECOND, port: first.port }) };
+}
+
+function planWith(servers: ProxyServers): RoutingPlan {
+  const plan = planTo(0);
+  const withServers = (upstream: Upstream): Upstream =>
+    upstream.mode === 'proxy' ? { ...upstream, servers } : upstream;
+  return {
+    ...plan,
+    upstreams: new Map(Array.from(plan.upstreams, ([id, upstream]) => [id, withServers(upstream)])),
+  };
+}
+
+const count = ({ asked }: Server, words: string): number => asked.filter((each) => each === words).length;
+
+test('among plain servers messages are published where everybody subscribes', async (t) => {
+  const { first, second } = await setUp(t);
+  const endpoints = [SECOND, FIRST].map((address) => ({ address, port: first.port, hashKey: address }));
+  const { port, proxy } = await proxyFor(t, planWith({ kind: 'endpoints', endpoints }));
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const clients = Array.from({ length: 10 }, () => clientOf(t, port));
+  for (const { socket } of clients) socket.write('SUBSCRIBE news\r\n');
+  const publisher = clientOf(t, port);
+  publisher.socket.write('PUBLISH news hi\r\n'.repeat(10));
+  await eventually('all', () => [publisher, ...clients].every((client) => client.got() !== '') || undefined);
+  await eventually('the rest', () => publisher.got().length === 40 || undefined);
+  assert.deepEqual([count(first, 'subscribe news'), count(first, 'PUBLISH news hi')], [10, 10]);
+  assert.deepEqual([count(second, 'subscribe news'), count(second, 'PUBLISH news hi')], [0, 0]);
+});
+
+test('subscribers follow messages to another server that has come', async (t) => {
+  const { first, second } = await setUp(t);
+  const addresses = [SECOND];
+  const { lookup } = dns;
+  dns.lookup = (async () => addresses.map((address) => ({ address, family: 4 }))) as unknown as typeof lookup;
+  syncBuiltinESMExports();
+  t.after(() => {
+    dns.lookup = lookup;
+    syncBuiltinESMExports();
+  });
+  const { port, proxy } = await proxyFor(t, planWith({ kind: 'dns', name: 'servers', port: first.port }));
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SUBSCRIBE news\r\n');
+  await eventually('the confirmation', () => client.got() !== '' || undefined);
+  assert.equal(count(second, 'subscribe news'), 1);
+  addresses.push(FIRST);
+  await eventually('the other one', () => count(first, 'subscribe news') === 1 || undefined, {
+    deadlineMs: 30_000,
+  });
+  for (const socket of first.sockets) socket.write(array('message', 'news', '$2\r\nhi'));
+  await eventually('a message', () => client.got().includes('hi') || undefined);
+});
