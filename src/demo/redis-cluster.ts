@@ -178,7 +178,10 @@ export class RedisCluster {
     const starting = Array.from({ length: shards * (replicas + 1) }, (_, index) =>
       this.#startNode(index % shards, { nodeTimeoutMs: Math.min(nodeTimeoutMs, FORMING_TIMEOUT_MS) }),
     );
-    this.#nodes = await Promise.all(starting);
+    // Those that did start are known, and so stopped, where another one can't.
+    const started = await Promise.allSettled(starting);
+    this.#nodes = started.flatMap((node) => (node.status === 'fulfilled' ? [node.value] : []));
+    await Promise.all(starting);
     const [first] = this.#nodes;
     if (first === undefined) return;
     const primaries = this.#nodes.slice(0, shards);
