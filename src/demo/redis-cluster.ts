@@ -132,6 +132,7 @@ export class RedisCluster {
     const expected = running.length;
     await Promise.all(
       running.map(async (node) => {
+        let last = '';
         await eventually(
           `port ${node.port} seeing the whole cluster`,
           async () => {
@@ -145,9 +146,10 @@ export class RedisCluster {
               new RegExp(`^${id} .* connected\\b`, 'm').test(seen),
             );
             const isWhole = info.includes('cluster_state:ok') && listed.length === expected;
+            last = `${/^cluster_state:.*$/m.exec(info)?.[0]}, ${listed.length} of ${expected} listed, of ${seen}`;
             return isWhole && isConnected ? true : undefined;
           },
-          { everyMs: 50 },
+          { everyMs: 50, seen: () => last },
         );
         await this.#linkUp(node);
       }),
