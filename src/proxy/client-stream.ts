@@ -259,6 +259,11 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#afterAnswers = then;
   }
 
+  /** What goes over other connections from now on must not overtake what went over the former. */
+  awaitAnswers(): void {
+    if (!this.#isHeld) this.afterAnswers(() => {});
+  }
+
   /** After sending: a connection that can't keep up holds up who feeds it. */
   heed(connection: Connection | null): void {
     if (connection === null || !connection.isCongested || connection.isClosed) return;

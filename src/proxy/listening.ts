@@ -75,7 +75,10 @@ export class Listening implements SessionHome {
   /** For every command from now on, also of clients that are connected. */
   reroute(routing: Routing): void {
     this.#routing = routing;
-    for (const session of this.#sessions) session.rerouted();
+    for (const session of this.#sessions) {
+      session.awaitAnswers();
+      session.rerouted();
+    }
   }
 
   /** With the port that was taken where 0 was asked for. */

@@ -54,6 +54,9 @@ const NOT_CONFIGURED = encodeError(
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
 );
 
+/** What is asked behind these goes over other connections, and must not overtake what was asked before. */
+export const CHANGES_CONNECTIONS = new Set(['reset', 'hello']);
+
 const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
 
 /** `words`: Latin-1, each character a byte, as they need not be text. */

@@ -25,7 +25,7 @@ import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from './faults.ts';
 import { Input, type InputHandler } from './input.ts';
 import { LateReplies, answerFault } from './late-replies.ts';
-import { LocalState, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
+import { CHANGES_CONNECTIONS, LocalState, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
 import { locate } from './locate.ts';
 import { mirror } from './mirroring.ts';
 import type { Mode } from './mode.ts';
@@ -219,7 +219,7 @@ export class Session extends ClientStream implements InputHandler {
       case KIND.movable:
         return this.#located(bytes, frame, command);
       case KIND.local:
-        if (command.name !== 'reset') return this.#answerLocally(bytes, frame, command);
+        if (!CHANGES_CONNECTIONS.has(command.name)) return this.#answerLocally(bytes, frame, command);
         return this.#afterAnswers(bytes, frame, (kept, again) => this.#answerLocally(kept, again, command));
       case KIND.keyless:
         return this.#keyless(bytes, frame, command);

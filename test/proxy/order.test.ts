@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
+import type { ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { Node } from '../../src/proxy/node.ts';
@@ -9,7 +11,7 @@ import { finishRequest, takeRequest } from '../../src/proxy/request.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { beginTurn } from '../../src/proxy/turn.ts';
 import { Upstream } from '../../src/proxy/upstream.ts';
-import { serverThat } from './servers.ts';
+import { clientOf as connectionTo, planTo, proxyFor, serverThat, type Server } from './servers.ts';
 
 const MOVED = '-MOVED 0 127.0.0.1:1\r\n';
 const TRYAGAIN = '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
@@ -324,4 +326,62 @@ test('a refused write behind which its client changed another key is tried again
   upstream.owner = upstream.second;
   await Promise.all([answered('the first', one), answered('the second', two)]);
   assert.deepEqual(carriedOut, ['SET l 2', 'SET k 1', 'SET k 2']);
+});
+
+/** SETs are answered when the test says; HELLO and all else at once. */
+async function throughProxy(t: TestContext): Promise<{
+  readonly redis: Server;
+  readonly port: number;
+  readonly answer: () => void;
+  readonly change: (readPolicy: ReadPolicy) => Promise<void>;
+}> {
+  const waiting: Socket[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    if (!words.startsWith('SET k')) return '+OK\r\n';
+    waiting.push(socket);
+    return undefined;
+  });
+  const plan = planTo(redis.port);
+  const { proxy, port } = await proxyFor(t, plan, { drainMs: 100 });
+  return {
+    redis,
+    port,
+    answer: () => void waiting.shift()?.write('+OK\r\n'),
+    change: async (readPolicy) => {
+      const listeners = plan.listeners.map(({ bind, listener }) => ({
+        bind,
+        listener: { ...listener, readPolicy },
+      }));
+      await proxy.update({ ...plan, listeners });
+    },
+  };
+}
+
+test('what follows another HELLO waits for what went over another connection', async (t) => {
+  const { redis, port, answer } = await throughProxy(t);
+  const client = connectionTo(t, port);
+  client.socket.write('SET k 1\r\nHELLO 3\r\nSET k 2\r\n');
+  await eventually('the first write', () => redis.asked.includes('SET k 1') || undefined);
+  // Over the same connection as the second one.
+  const other = connectionTo(t, port);
+  other.socket.write('HELLO 3\r\nSET other 1\r\n');
+  await eventually('another client', () => other.got().endsWith('+OK\r\n') || undefined);
+  assert.ok(!redis.asked.includes('SET k 2'));
+  answer();
+  await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
+});
+
+test('what follows a change of the read policy waits for what went over another connection', async (t) => {
+  const { redis, port, answer, change } = await throughProxy(t);
+  const client = connectionTo(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the first write', () => redis.asked.includes('SET k 1') || undefined);
+  await change('PREFER_MASTER');
+  client.socket.write('SET k 2\r\n');
+  const other = connectionTo(t, port);
+  other.socket.write('SET other 1\r\n');
+  await eventually('another client', () => other.got().endsWith('+OK\r\n') || undefined);
+  assert.ok(!redis.asked.includes('SET k 2'));
+  answer();
+  await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
 });
