@@ -168,7 +168,7 @@ export class WaitingLines {
   /** It was, or may have been: what was refused before it can't come before it any more. */
   carriedOut(request: Request, connection: Connection): void {
     const line = this.#lineOf(request);
-    if (line === undefined || request.block === null) return;
+    if (line === undefined) return;
     let keys: Keys | undefined;
     for (const held of line.held) {
       const { behind } = held;

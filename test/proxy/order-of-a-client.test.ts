@@ -1,0 +1,91 @@
+/**
+ * Order, as a client of the whole proxy sees it.
+ */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import type { Fault, ReadPolicy } from '../../src/api/objects.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat, withFault, type Server } from './servers.ts';
+
+for (const what of ['', ' where replies are late']) {
+  test(`what comes behind a write that a server did not take yet waits for it${what}`, async (t) => {
+    let isRefused = false;
+    const redis = await serverThat(t, (words) => {
+      if (words !== 'SET k 1' || isRefused) return '+OK\r\n';
+      isRefused = true;
+      return "-READONLY You can't write against a read only replica.\r\n";
+    });
+    const delay: Fault = { type: 'DELAY', percentage: 100, delayMs: 1, commands: [] };
+    const plan = what === '' ? planTo(redis.port) : withFault(planTo(redis.port), delay);
+    const { port, proxy } = await proxyFor(t, plan);
+    const client = clientOf(t, port);
+    client.socket.write('SET k 1\r\n');
+    await eventually('it waiting', () => proxy.status()[0]?.events['held'] === 1 || undefined, {
+      everyMs: 1,
+    });
+    client.socket.write('SET k 2\r\n');
+    await eventually('both', () => client.got() === '+OK\r\n+OK\r\n' || undefined);
+    const sets = redis.asked.filter((words) => words.startsWith('SET'));
+    assert.deepEqual(sets, ['SET k 1', 'SET k 1', 'SET k 2']);
+  });
+}
+
+/** SETs are answered when the test says; HELLO and all else at once. */
+async function throughProxy(t: TestContext): Promise<{
+  readonly redis: Server;
+  readonly port: number;
+  readonly answer: () => void;
+  readonly change: (readPolicy: ReadPolicy) => Promise<void>;
+}> {
+  const waiting: Socket[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    if (!words.startsWith('SET k')) return '+OK\r\n';
+    waiting.push(socket);
+    return undefined;
+  });
+  const plan = planTo(redis.port);
+  const { proxy, port } = await proxyFor(t, plan, { drainMs: 100 });
+  return {
+    redis,
+    port,
+    answer: () => void waiting.shift()?.write('+OK\r\n'),
+    change: async (readPolicy) => {
+      const listeners = plan.listeners.map(({ bind, listener }) => ({
+        bind,
+        listener: { ...listener, readPolicy },
+      }));
+      await proxy.update({ ...plan, listeners });
+    },
+  };
+}
+
+test('what follows another HELLO waits for what went over another connection', async (t) => {
+  const { redis, port, answer } = await throughProxy(t);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\nHELLO 3\r\nSET k 2\r\n');
+  await eventually('the first write', () => redis.asked.includes('SET k 1') || undefined);
+  // Over the same connection as the second one.
+  const other = clientOf(t, port);
+  other.socket.write('HELLO 3\r\nSET other 1\r\n');
+  await eventually('another client', () => other.got().endsWith('+OK\r\n') || undefined);
+  assert.ok(!redis.asked.includes('SET k 2'));
+  answer();
+  await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
+});
+
+test('what follows a change of the read policy waits for what went over another connection', async (t) => {
+  const { redis, port, answer, change } = await throughProxy(t);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the first write', () => redis.asked.includes('SET k 1') || undefined);
+  await change('PREFER_MASTER');
+  client.socket.write('SET k 2\r\n');
+  const other = clientOf(t, port);
+  other.socket.write('SET other 1\r\n');
+  await eventually('another client', () => other.got().endsWith('+OK\r\n') || undefined);
+  assert.ok(!redis.asked.includes('SET k 2'));
+  answer();
+  await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
+});
