@@ -49,6 +49,16 @@ const FLAGS_OF_ONE_UPSTREAM = [
   'upstreamPasswordFile',
 ];
 
+/** Names of the options of the other sources, each with the sources that heed it. */
+const HEEDED_BY: Readonly<Record<string, readonly string[]>> = {
+  nodeId: ['xdsAddress'],
+  namespace: ['xdsAddress', 'config', 'kubernetes'],
+  hosts: ['xdsAddress', 'config', 'kubernetes'],
+  bind: ['xdsAddress', 'config', 'kubernetes'],
+  probe: ['config', 'kubernetes'],
+  clusterDomain: ['config', 'kubernetes'],
+};
+
 export interface RunningSource {
   /** What the source itself waits for before there can be a plan. */
   waitingFor?(): string | undefined;
@@ -76,6 +86,7 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
   if (!kubernetes && (options.watchNamespace !== undefined || options.selector !== undefined))
     command.error('error: --watch-namespace and --selector narrow what --kubernetes watches; remove them');
   if (upstream === undefined) refuseFlagsOfOneUpstream(command);
+  refuseUnheeded(command);
   const { namespace, hosts, bind, zone, nodeId = hostname() } = options;
   if (xdsAddress !== undefined) {
     const node = { id: nodeId, namespace, hosts, bind, zone };
@@ -101,6 +112,21 @@ function refuseFlagsOfOneUpstream(command: Command): void {
   if (flags.length === 0) return;
   const names = flags.map(({ long, envVar }) => `${long} (${envVar})`).join(', ');
   command.error(`error: ${names}: for --upstream only, elsewhere the objects say it; remove it`);
+}
+
+/** Else who narrows a proxy to some hosts, or to an address, would believe it. */
+function refuseUnheeded(command: Command): void {
+  const given = command.options.filter(
+    (option) => command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  const names = new Set(given.map((option) => option.attributeName()));
+  for (const option of given) {
+    const heededBy = HEEDED_BY[option.attributeName()];
+    if (heededBy === undefined || heededBy.some((source) => names.has(source))) continue;
+    const sources = command.options.filter((other) => heededBy.includes(other.attributeName()));
+    const flags = sources.map(({ long }) => long).join(' or ');
+    command.error(`error: ${option.long}: has an effect only with ${flags}; remove it`);
+  }
 }
 
 function startKubernetes(command: Command, options: SourceOptions): StartSource {

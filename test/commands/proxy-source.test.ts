@@ -45,6 +45,13 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
     [...XDS, '--client-password-file', 'f', '--read-policy', 'ANY'],
     /--read-policy \(REDPILOT_READ_POLICY\), --client-password-file \(REDPILOT_CLIENT_PASSWORD_FILE\): for --upstream only/,
   ],
+  [
+    [...UPSTREAM, '--bind', 'auto'],
+    /--bind: has an effect only with .*--xds-address or .*--kubernetes; remove it/,
+  ],
+  [[...UPSTREAM, '--hosts', 'redis'], /--hosts: has an effect only with/],
+  [[...XDS, '--no-probe'], /--no-probe: has an effect only with --config or --kubernetes; remove it/],
+  [['--config', 'objects', '--node-id', 'a'], /--node-id: has an effect only with --xds-address; remove it/],
   [[...XDS, '--hosts', 'a,,b'], /write hosts with a comma between them/],
   [['--upstream', 'redis:0'], /write the port that it listens on, 1 to 65535/],
   [['--xds-address', '127.0.0.1:0'], /write the port that it listens on, 1 to 65535/],
