@@ -6,12 +6,16 @@ import { encodeInteger } from './encode.ts';
 import type { ForeignCommands } from './foreign-commands.ts';
 import type { Session } from './session.ts';
 
+/** Who asks for what is longer is told by Redis that it is none. */
+const LONGEST_NAME = 1_024;
+
 /** The client waits until the servers have been asked. False: one of them shall answer it itself. */
 export function tellCommands(session: Session, command: Command, args: readonly string[]): boolean {
   const [subcommand = '', ...rest] = args;
   // Texts, keys, mistakes, and a selection by what is not in our table: not of what is carried out here.
   const isOfAll = /^(?:COUNT|LIST)?$/i.test(subcommand) && rest.length === 0;
   if (!isOfAll && subcommand.toUpperCase() !== 'INFO') return false;
+  if (rest.some(({ length }) => length > LONGEST_NAME)) return false;
   void answerLater(session, command, args);
   return true;
 }

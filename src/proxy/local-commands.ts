@@ -56,6 +56,9 @@ const NOT_CONFIGURED = encodeError(
 
 /** What is asked behind these goes over other connections, and must not overtake what was asked before. */
 export const CHANGES_CONNECTIONS = new Set(['reset', 'hello']);
+/** Their argument may be anything. */
+const REPEATING = new Set(['ping', 'echo']);
+const LONGEST_WORD = 65_536;
 
 const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
 
@@ -69,6 +72,10 @@ export function answerLocally(
   const { name } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
   if (!isCountRight(command, words.length)) return { reply: wrongCount(name) };
+  // What is put together of it must stay a string.
+  if (!REPEATING.has(name) && words.some(({ length }) => length > LONGEST_WORD)) {
+    return { reply: encodeError(`ERR an argument of '${name}' is too long`) };
+  }
   switch (name) {
     case 'quit':
       return { reply: REPLIES.ok, ends: true };

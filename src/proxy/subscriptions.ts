@@ -13,6 +13,9 @@ import type { Session } from './session.ts';
 import { Subscriber, type Moved } from './subscriber.ts';
 import type { Upstream } from './upstream.ts';
 
+/** It is kept as strings, and put together again. */
+const MAX_COMMAND_BYTES = 16_777_216;
+
 /** Until the new node of a slot is looked for again. */
 const AGAIN_MS = 50;
 
@@ -166,6 +169,9 @@ export class Subscriptions implements Mode {
 
   #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const session = this.#session;
+    if (frame.at - frame.start > MAX_COMMAND_BYTES) {
+      return session.answer(encodeError(`ERR '${command.name}' names too much at once`));
+    }
     const word = wordAt(bytes, frame);
     const channels = Array.from({ length: frame.count - 1 }, (_, index) => word(index + 1));
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {

@@ -16,7 +16,7 @@ export function recognize(
   frame: RequestFrame,
   again: (bytes: Buffer, frame: RequestFrame) => void,
 ): Command | undefined {
-  const name = bytes.toString('latin1', frame.offsets[0], frame.offsets[1]).toLowerCase();
+  const name = startOf(bytes, frame, 0).toLowerCase();
   if (!NAME.test(name)) return answerUnknown(session, bytes, frame, 'unknown');
   const { upstreams } = session.home.routing;
   const findings: Finding[] = [];
@@ -55,7 +55,7 @@ async function learn(
 function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, finding: Finding): undefined {
   session.mode?.refused();
   if (finding !== 'unknown') {
-    const name = bytes.toString('latin1', frame.offsets[0], frame.offsets[1]);
+    const name = startOf(bytes, frame, 0);
     const why =
       typeof finding === 'object' && 'refusal' in finding
         ? finding.refusal
@@ -63,11 +63,15 @@ function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, fin
     session.answer(encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`));
     return undefined;
   }
-  const words = Array.from({ length: Math.min(frame.count, 21) }, (_, index) =>
-    bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]).slice(0, 128),
-  );
+  const words = Array.from({ length: Math.min(frame.count, 21) }, (_, index) => startOf(bytes, frame, index));
   const args = words.slice(1).map((word) => `'${word}' `);
   const text = `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${args.join('')}`;
   session.answer(encodeError(text));
   return undefined;
+}
+
+/** As much of an argument as Redis quotes. */
+function startOf(bytes: Buffer, { offsets }: RequestFrame, index: number): string {
+  const [start, end] = [offsets[2 * index]!, offsets[2 * index + 1]!];
+  return bytes.toString('latin1', start, Math.min(end, start + 128));
 }

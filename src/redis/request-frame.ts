@@ -18,8 +18,8 @@ export interface RequestLimits {
   readonly arguments: number;
 }
 
-/** What Redis allows by default; arguments to the number that no client needs. */
-export const REQUEST_LIMITS: RequestLimits = { argumentBytes: 512 * 1_024 * 1_024, arguments: 1_048_576 };
+/** What Redis allows by default, less 24 bytes that no string has; arguments to the number that no client needs. */
+export const REQUEST_LIMITS: RequestLimits = { argumentBytes: 536_870_888, arguments: 1_048_576 };
 
 /** Redis' limits for who has not authenticated yet. */
 export const STRANGER_LIMITS: RequestLimits = { argumentBytes: 16_384, arguments: 10 };
