@@ -31,8 +31,10 @@ const TOO_MUCH = encodeError('ERR the commands of this transaction before its fi
 /** Until it is looked again whether there is somebody to open the connection to. */
 const RETRY_MS = 20;
 
-/** Commands about the connection itself, which a transaction changes nothing about. */
-const APART = new Set(['auth', 'hello', 'quit', 'reset', 'client']);
+/** They end a transaction. */
+const ENDING = new Set(['quit', 'reset']);
+/** Answered here; queued, Redis would speak of another connection, or of itself. */
+const APART = new Set(['auth', 'hello', 'client', 'cluster']);
 
 export class Transaction implements Mode {
   readonly #session: Session;
@@ -111,7 +113,7 @@ export class Transaction implements Mode {
         }
         break;
       default:
-        if (APART.has(command.name)) return false;
+        if (ENDING.has(command.name) || (!this.#isMulti && APART.has(command.name))) return false;
     }
     const location = this.#locate(bytes, frame, command);
     if (this.#isMulti) {
@@ -204,7 +206,7 @@ export class Transaction implements Mode {
         session.answer(REPLIES.noUpstreamHost);
         return this.#leave();
       }
-      this.#enter({ upstream, place: upstream.anyPlace() });
+      this.#enter({ upstream, place: upstream.anyPlace(true) });
     }
     const isRefused = this.#isAborted && name === 'EXEC';
     if (this.#own === undefined) session.answer(isRefused ? ABORTED : ifEmpty);
@@ -286,7 +288,6 @@ export class Transaction implements Mode {
   }
 }
 
-/** CLUSTER is answered here, and would reach the node itself. */
 function isNeverQueued({ kind, name }: Command): boolean {
-  return kind === KIND.pubsub || kind === KIND.refused || name === 'cluster';
+  return kind === KIND.pubsub || kind === KIND.refused || APART.has(name);
 }

@@ -20,6 +20,11 @@ for (const [what, asked, wanted] of [
     `+OK\r\n+OK\r\n-ERR Command 'cluster' not allowed inside a transaction\r\n${ABORTED}`,
   ],
   [
+    'CLIENT in a transaction',
+    'MULTI\r\nSET a 1\r\nCLIENT ID\r\nEXEC\r\n',
+    `+OK\r\n+OK\r\n-ERR Command 'client' not allowed inside a transaction\r\n${ABORTED}`,
+  ],
+  [
     'more than a mebibyte before the first key',
     `MULTI\r\n${`*2\r\n$4\r\nECHO\r\n$400000\r\n${LONG}\r\n`.repeat(3)}EXEC\r\n`,
     `+OK\r\n+QUEUED\r\n+QUEUED\r\n-ERR the commands of this transaction before its first key are too long\r\n${ABORTED}`,
