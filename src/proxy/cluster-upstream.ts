@@ -84,8 +84,13 @@ export class ClusterUpstream extends Upstream {
 
   anyPlace(): number {
     const usable = this.#shards.filter(({ primary }) => primary.isUsable);
-    const shard = usable[Math.floor(Math.random() * usable.length)];
-    return shard === undefined ? 0 : this.#slots.indexOf(this.#shards.indexOf(shard));
+    const first = Math.floor(Math.random() * usable.length);
+    for (const shard of [...usable.slice(first), ...usable.slice(0, first)]) {
+      const place = this.#slots.indexOf(this.#shards.indexOf(shard));
+      // One whose last slot has just moved has none.
+      if (place >= 0) return place;
+    }
+    return 0;
   }
 
   primaryFor(place: number): Node | null {

@@ -4,7 +4,6 @@
  * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
  * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
  */
-import { Block, copyBytes } from './block.ts';
 import { sendByKey } from './by-key.ts';
 import type { Connection } from './connection.ts';
 import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
@@ -12,6 +11,7 @@ import { REPLIES, encodeCommand } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
+import { giveOwnBytes, keepBytes } from './own-bytes.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
@@ -296,10 +296,12 @@ export abstract class Upstream implements NodeOwner {
     if (this.#waiting.isEmpty) return;
     beginTurn();
     const isSoon = this.#waiting.retry(performance.now(), {
-      send: (request) => {
-        const connection = this.choose(request)?.connection(request.connectionKind);
+      send: (request, isFirst) => {
+        const again = (): Connection | null =>
+          this.choose(request)?.connection(request.connectionKind) ?? null;
+        const connection = isFirst ? this.#connectionNow(request) : again();
         connection?.append(request, request.block!.bytes, request.start, request.end);
-        return connection !== undefined;
+        return connection !== null;
       },
       giveUp: ({ request, reply }) => this.#answer(request, reply ?? REPLIES.noUpstreamHost),
     });
@@ -382,19 +384,4 @@ export abstract class Upstream implements NodeOwner {
     if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, undefined);
     request.sink!.deliver(request, reply, 0, reply.length);
   }
-}
-
-/** A node that has answered uses its block again: the command gets bytes of its own, for when the other one is lost. */
-function keepBytes(request: Request): true {
-  const { block, start, end } = request;
-  if (block !== null) giveOwnBytes(request, block.bytes, start, end);
-  return true;
-}
-
-function giveOwnBytes(request: Request, bytes: Uint8Array, start: number, end: number): void {
-  const own = new Block(end - start);
-  copyBytes(bytes, start, end, own.bytes, 0);
-  request.block = own;
-  request.start = 0;
-  request.end = end - start;
 }

@@ -66,8 +66,8 @@ interface Line {
 }
 
 export interface Carrier {
-  /** False: nobody can be asked now. */
-  send(request: Request): boolean;
+  /** False: nobody can be asked now. `isFirst`: no node had it before. */
+  send(request: Request, isFirst: boolean): boolean;
   /** It is not tried any more. */
   giveUp(held: Held): void;
 }
@@ -203,7 +203,7 @@ export class WaitingLines {
           break;
         }
         if (held.notBefore > now && until > now) break;
-        if (carrier.send(request)) {
+        if (carrier.send(request, !held.wasUnderWay)) {
           line.held.shift();
           if (held.goesAlone) this.noteUnderWay(request, true);
         } else if (until > now) {
