@@ -7,6 +7,8 @@ import { addressOf, nodeOptionsOf } from './node.ts';
 import { betterTopology, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
 const NODES_ASKED = 3;
+const NO_CLUSTER = /cluster support disabled/;
+const REMEDY = '; give --mode proxy, or mode: PROXY in its RedisDestination';
 
 /** `problem`: why nobody says it; empty where somebody does. */
 export async function topologyFromSeeds(
@@ -56,6 +58,6 @@ async function topologyFrom(
     return undefined;
   }
   const [slots, info] = answer.values;
-  if (slots instanceof Error) failed(slots.message);
+  if (slots instanceof Error) failed(`${slots.message}${NO_CLUSTER.test(slots.message) ? REMEDY : ''}`);
   return parseTopology(slots, info, asked);
 }

@@ -2,6 +2,7 @@
  * Plain servers by address or name: names are resolved again and again, servers that can't be asked are asked how they
  * are until they can.
  */
+import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 
 import type { Logger } from 'pino';
@@ -66,6 +67,8 @@ export class ServerList {
   #known: readonly Known[] = [];
   readonly #log: Logger;
   #isResolved = false;
+  /** Why the name had no address last time; undefined: it had one. */
+  #unresolved: string | undefined;
   /** The first servers have been asked whether they let us in. */
   #isTried = false;
   #timer: NodeJS.Timeout | undefined;
@@ -138,16 +141,27 @@ export class ServerList {
   }
 
   async #resolve(name: string, port: number): Promise<void> {
-    const found = await lookup(name, { all: true }).catch(() => []);
+    const found = await lookup(name, { all: true }).catch((error: NodeJS.ErrnoException) => error);
     if (this.#isClosed) return;
+    this.#tellUnresolved(name, found instanceof Error ? (found.code ?? found.message) : undefined);
+    this.#useFound(found instanceof Error ? [] : found, port);
+    this.#timer = setTimeout(() => void this.#resolve(name, port), RESOLVE_AGAIN_MS);
+  }
+
+  /** Once, as long as it stays the same. */
+  #tellUnresolved(name: string, why: string | undefined): void {
+    if (why !== undefined && why !== this.#unresolved)
+      this.#log.warn(`${name} has no address (${why})${this.#isResolved ? '; those before stay' : ''}`);
+    this.#unresolved = why;
+  }
+
+  #useFound(found: readonly LookupAddress[], port: number): void {
     const ipv4 = found.filter(({ family }) => family === 4);
     const addresses = ipv4.length > 0 ? ipv4 : found;
     // A name that does not resolve for a moment takes nothing away.
-    if (addresses.length > 0) {
-      this.#isResolved = true;
-      this.#use(addresses.map(({ address }) => ({ address, port, text: addressOf(address, port) })));
-    }
-    this.#timer = setTimeout(() => void this.#resolve(name, port), RESOLVE_AGAIN_MS);
+    if (addresses.length === 0) return;
+    this.#isResolved = true;
+    this.#use(addresses.map(({ address }) => ({ address, port, text: addressOf(address, port) })));
   }
 
   #use(places: readonly Place[]): void {

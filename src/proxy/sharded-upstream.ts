@@ -8,6 +8,7 @@ import { maglevHost, maglevTable } from '../redis/maglev.ts';
 import { argumentsThatAreKeys } from './argument-keys.ts';
 import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
+import { parseRefusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { ServerList } from './server-list.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
@@ -19,6 +20,9 @@ const EDITIONS = 0x7fff;
 
 export class ShardedUpstream extends Upstream {
   readonly #list: ServerList;
+  readonly #id: string;
+  readonly #log: Logger;
+  #hasToldOfCluster = false;
   #table = maglevTable([]);
   /** Of the list of servers. */
   #edition = 0;
@@ -27,6 +31,8 @@ export class ShardedUpstream extends Upstream {
 
   constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
+    this.#id = plan.id;
+    this.#log = log;
     let isMade = false;
     const changed = (): void => {
       // Within the constructor there is no list yet.
@@ -96,6 +102,21 @@ export class ShardedUpstream extends Upstream {
 
   redirected(): undefined {
     return undefined;
+  }
+
+  /** A redirection goes to the client as it is. */
+  override refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
+    if (!this.#hasToldOfCluster && parseRefusal(bytes, start, end)?.kind === 'moved')
+      this.#tellOfCluster(node);
+    return super.refused(request, node, bytes, start, end);
+  }
+
+  #tellOfCluster({ address }: Node): void {
+    this.#hasToldOfCluster = true;
+    this.#log.warn(
+      `${this.#id}: ${address} is a node of a Redis Cluster and sends clients to others, which they can't follow; ` +
+        'give --mode cluster, or mode: CLUSTER in its RedisDestination',
+    );
   }
 
   changed(node: Node): void {

@@ -1,0 +1,50 @@
+/**
+ * What the log says where Redis is not what the proxy was told.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { clientOf, proxyFor, serverThat } from './servers.ts';
+
+function planFor(upstream: { address: string; port: number }, mode: 'cluster' | 'proxy'): RoutingPlan {
+  return planSingleUpstream({
+    upstream,
+    mode,
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+}
+
+const told = (lines: readonly string[], what: RegExp): number =>
+  lines.filter((line) => what.test(line)).length;
+
+test('a plain server that is taken for a Redis Cluster: the flag and the field that say it are told', async (t) => {
+  const { port } = await serverThat(t, () => '-ERR This instance has cluster support disabled\r\n');
+  const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port }, 'cluster'));
+  const remedy = /cluster support disabled; give --mode proxy, or mode: PROXY in its RedisDestination/;
+  await eventually('a warning', () => told(lines, remedy) > 0 || undefined, { seen: () => lines.join('') });
+});
+
+test('a node of a Redis Cluster that is taken for a plain server is told once', async (t) => {
+  const answer = (words: string): string => (words === 'PING' ? '+PONG\r\n' : '-MOVED 15495 127.0.0.1:1\r\n');
+  const redis = await serverThat(t, answer);
+  const plan = planFor({ address: '127.0.0.1', port: redis.port }, 'proxy');
+  const { port, proxy, lines } = await proxyFor(t, plan);
+  await eventually('its server', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\nGET a\r\n');
+  await eventually('both replies', () => client.got() === answer('GET a').repeat(2) || undefined);
+  assert.equal(told(lines, /is a node of a Redis Cluster .*give --mode cluster/), 1);
+});
+
+test('the name of plain servers that has no address is told', async (t) => {
+  // Reserved for never being a host; some systems say so of it at once, others ask somebody.
+  const { lines } = await proxyFor(t, planFor({ address: 'redis.invalid', port: 6379 }, 'proxy'));
+  const warning = /redis\.invalid has no address \(E\w+\)/;
+  await eventually('a warning', () => told(lines, warning) > 0 || undefined, { seen: () => lines.join('') });
+});
