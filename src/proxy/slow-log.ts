@@ -5,7 +5,8 @@
 import type { Logger } from 'pino';
 
 import { KIND, findCommand } from '../redis/command-table.ts';
-import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import { keyArguments } from '../redis/keys.ts';
+import { COMPLETE, REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
 import type { Request } from './request.ts';
 import { clock } from './turn.ts';
 
@@ -72,11 +73,8 @@ function describe({ block, start, end }: Request): { command: string; keys?: str
   if (found?.kind === KIND.blocking) return undefined;
   // Of a name that no table knows, anything could be a secret.
   if (found === undefined) return { command: 'unknown to the proxy' };
-  const at = 2 * found.firstKey;
-  const key =
-    at > 0 && found.firstKey < frame.count
-      ? bytes.toString('latin1', frame.offsets[at], frame.offsets[at + 1])
-      : '';
+  const word = wordAt(bytes, frame);
+  const [key = ''] = keyArguments(found.keys, frame.count, word).slice(0, 1).map(word);
   const prefix = /^[\w.-]{1,32}:/.exec(key)?.[0];
   return { command: found.name, ...(prefix === undefined ? {} : { keys: `${prefix}*` }) };
 }
