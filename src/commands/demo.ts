@@ -55,7 +55,7 @@ export function demoCommand(): Command {
         'what stands before Redis (default: envoy where it can be had, else proxy)',
       ).choices(['envoy', 'proxy']),
     )
-    .option('--port <port>', 'where Envoy listens (default: a free port)', parsePort)
+    .option('--port <port>', 'where Envoy or the proxy listens (default: a free port)', parsePort)
     .option(
       '--redis <host:port>',
       'a node of a Redis Cluster that runs already: start no servers',

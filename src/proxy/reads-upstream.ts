@@ -7,6 +7,7 @@ import type { ReadsUpstream as ReadsPlan } from '../plan/routing-plan.ts';
 import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import { ServerList } from './server-list.ts';
+import type { UpstreamStatus } from './upstream-status.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
 
 export class ReadsUpstream extends Upstream {
@@ -33,6 +34,13 @@ export class ReadsUpstream extends Upstream {
   override get refusal(): string | undefined {
     const refusals = this.#groups.flat().map((list) => list.refusal);
     return refusals.includes(undefined) ? undefined : refusals[0];
+  }
+
+  /** By what each says itself: the primary may be among them. */
+  override status(): UpstreamStatus {
+    const status = super.status();
+    const servers = this.#groups.flat().flatMap((list) => list.servers);
+    return { ...status, nodes: status.nodes.map((node, index) => ({ ...node, role: servers[index]!.role })) };
   }
 
   placeOf(): number {

@@ -26,9 +26,14 @@ export interface Server {
   /** What Maglev places it by. */
   readonly text: string;
   readonly node: Node;
+  /** As it says itself, where it is asked. */
+  readonly role: Role;
 }
 
+type Role = 'primary' | 'replica';
+
 interface Known extends Server {
+  role: Role;
   readonly conversation: Conversation;
   readonly login: LoginLog;
   isBeingProbed: boolean;
@@ -176,6 +181,7 @@ export class ServerList {
       return {
         text: place.text,
         node: new Node(options, this.#owner),
+        role: this.#replicas === undefined ? 'primary' : 'replica',
         conversation: new Conversation(options),
         login: new LoginLog(addressOf(place.address, place.port), this.#log),
         isBeingProbed: false,
@@ -218,7 +224,9 @@ export class ServerList {
     }
     const [ping, info] = answer.values;
     const maxLagMs = replicas?.maxLagMs;
-    const problem = replicas === undefined ? undefined : judgeLink(parseReplication(info), maxLagMs);
+    const replication = replicas && parseReplication(info);
+    known.role = replication?.role ?? known.role;
+    const problem = judgeLink(replication, maxLagMs);
     const state = judgeFitness(
       { ping, replication: undefined, clusterInfo: undefined },
       { unfit: undefined, isProbed: true, primaryForMs: Infinity },
