@@ -74,9 +74,10 @@ export class Listening implements SessionHome {
 
   /** For every command from now on, also of clients that are connected. */
   reroute(routing: Routing): void {
+    const isLikeBefore = routing.leadsLike(this.#routing);
     this.#routing = routing;
     for (const session of this.#sessions) {
-      session.awaitAnswers();
+      if (!isLikeBefore) session.awaitAnswers();
       session.rerouted();
     }
   }

@@ -36,6 +36,8 @@ export class Routing {
   readonly faults: Faults | null;
   /** Where commands go, the catch-all's first. */
   readonly upstreams: readonly Upstream[];
+  /** Of its routes in their order, those for reads too. */
+  readonly #ways: readonly Upstream[];
   /** The longest first. */
   readonly #prefixes: readonly Prefix[];
   readonly #foldsCase: boolean;
@@ -46,8 +48,10 @@ export class Routing {
     const policy = policyIndex(readPolicy, zoneAffinity);
     this.terms = { policy, followRedirections, opTimeoutMs, hashTags };
     this.faults = faults.length === 0 ? null : new Faults(faults);
+    const ways: Upstream[] = [];
     const sent = (id: UpstreamId): Upstream => {
       const upstream = upstreamOf(id);
+      ways.push(upstream);
       if (zoneAffinity) upstream.askZones();
       upstream.expectTimeouts(opTimeoutMs);
       return upstream;
@@ -74,6 +78,12 @@ export class Routing {
       ...this.#prefixes.map((each) => each.destination),
     ];
     this.upstreams = [...new Set(all.map(({ upstream }) => upstream))];
+    this.#ways = ways;
+  }
+
+  /** Every command goes over the same connections as there. */
+  leadsLike(other: Routing): boolean {
+    return this.listener === other.listener && this.#ways.every((way, index) => way === other.#ways[index]);
   }
 
   /** null: no route. */

@@ -7,6 +7,8 @@ import { test, type TestContext } from 'node:test';
 
 import type { Fault, ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
 import { clientOf, planTo, proxyFor, serverThat, withFault, type Server } from './servers.ts';
 
 for (const what of ['', ' where replies are late']) {
@@ -38,6 +40,8 @@ async function throughProxy(t: TestContext): Promise<{
   readonly port: number;
   readonly answer: () => void;
   readonly change: (readPolicy: ReadPolicy) => Promise<void>;
+  readonly plan: RoutingPlan;
+  readonly proxy: Proxy;
 }> {
   const waiting: Socket[] = [];
   const redis = await serverThat(t, (words, socket) => {
@@ -50,6 +54,8 @@ async function throughProxy(t: TestContext): Promise<{
   return {
     redis,
     port,
+    plan,
+    proxy,
     answer: () => void waiting.shift()?.write('+OK\r\n'),
     change: async (readPolicy) => {
       const listeners = plan.listeners.map(({ bind, listener }) => ({
@@ -88,4 +94,15 @@ test('what follows a change of the read policy waits for what went over another 
   assert.ok(!redis.asked.includes('SET k 2'));
   answer();
   await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
+});
+
+test('a plan that changes nothing for a client holds up none of its commands', async (t) => {
+  const { redis, port, plan, proxy } = await throughProxy(t);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the first write', () => redis.asked.includes('SET k 1') || undefined);
+  await proxy.update({ ...plan });
+  client.socket.write('SET k 2\r\n');
+  await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
+  assert.equal(client.got(), '');
 });
