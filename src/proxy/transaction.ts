@@ -36,6 +36,11 @@ const ENDING = new Set(['quit', 'reset']);
 /** Answered here; queued, Redis would speak of another connection, or of itself. */
 const APART = new Set(['auth', 'hello', 'client', 'cluster']);
 
+interface Goal {
+  readonly upstream: Upstream;
+  readonly place: number;
+}
+
 export class Transaction implements Mode {
   readonly #session: Session;
   #isMulti = false;
@@ -81,9 +86,20 @@ export class Transaction implements Mode {
   #waitMs(bytes: Buffer, frame: RequestFrame, command: Command): number {
     if (this.#own !== undefined || this.#isAborted) return 0;
     if (!this.#isMulti && command.name !== 'watch') return 0;
+    const goal = command.name === 'exec' ? this.#goalWithoutKey() : this.#goalOf(bytes, frame, command);
+    if (goal === undefined || goal.upstream.primaryFor(goal.place) !== null) return 0;
+    return goal.upstream.settings.failoverWaitMs;
+  }
+
+  #goalOf(bytes: Buffer, frame: RequestFrame, command: Command): Goal | undefined {
     const location = this.#locate(bytes, frame, command);
-    if (location.kind !== 'keyed' || location.upstream.primaryFor(location.place) !== null) return 0;
-    return location.upstream.settings.failoverWaitMs;
+    return location.kind === 'keyed' ? location : undefined;
+  }
+
+  /** Of a transaction that ends before a key has said where it goes; undefined: it is empty, or there is nowhere. */
+  #goalWithoutKey(): Goal | undefined {
+    const upstream = this.#early.length > 0 ? this.#session.home.routing.catchAll?.upstream : undefined;
+    return upstream && { upstream, place: upstream.anyPlace(true) };
   }
 
   #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
@@ -201,12 +217,12 @@ export class Transaction implements Mode {
       return;
     }
     if (this.#own === undefined && this.#early.length > 0 && !this.#isAborted && name === 'EXEC') {
-      const upstream = session.home.routing.catchAll?.upstream;
-      if (upstream === undefined) {
-        session.answer(REPLIES.noUpstreamHost);
+      const goal = this.#goalWithoutKey();
+      if (goal !== undefined) this.#enter(goal);
+      if (this.#own === undefined) {
+        session.answer(this.#whyNot());
         return this.#leave();
       }
-      this.#enter({ upstream, place: upstream.anyPlace(true) });
     }
     const isRefused = this.#isAborted && name === 'EXEC';
     if (this.#own === undefined) session.answer(isRefused ? ABORTED : ifEmpty);
@@ -237,12 +253,12 @@ export class Transaction implements Mode {
     return locate(this.#session.home.routing, bytes, frame, command, false);
   }
 
-  #isSame({ upstream, place }: { readonly upstream: Upstream; readonly place: number }): boolean {
+  #isSame({ upstream, place }: Goal): boolean {
     return this.#upstream === upstream && this.#place === place;
   }
 
   /** Opens the connection, if there is somebody to open it to. */
-  #enter({ upstream, place }: { readonly upstream: Upstream; readonly place: number }): void {
+  #enter({ upstream, place }: Goal): void {
     if (this.#own !== undefined) return;
     this.#upstream = upstream;
     this.#place = place;

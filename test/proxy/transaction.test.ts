@@ -18,6 +18,7 @@ async function setUp(t: TestContext, failoverWaitMs: number): Promise<Scene> {
     ['MULTI', '+OK\r\n'],
     ['WATCH a', '+OK\r\n'],
     ['SET a 1', '+QUEUED\r\n'],
+    ['PUBLISH a 1', '+QUEUED\r\n'],
     ['EXEC', '*1\r\n+OK\r\n'],
   ]);
   const redis = await serverThat(t, (words) =>
@@ -31,6 +32,7 @@ async function setUp(t: TestContext, failoverWaitMs: number): Promise<Scene> {
 
 for (const [asked, replies] of [
   ['MULTI\r\nSET a 1\r\nEXEC\r\nPING\r\n', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+PONG\r\n'],
+  ['MULTI\r\nPUBLISH a 1\r\nEXEC\r\n', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n'],
   ['WATCH a\r\nMULTI\r\nSET a 1\r\nEXEC\r\n', '+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n'],
 ] as const) {
   test(`${asked.split('\r\n').join(', ')}waits while no node can be asked`, async (t) => {
@@ -56,4 +58,14 @@ test('a transaction waits for a node no longer than any command, and is then ref
   });
   assert.match(client.got(), /^\+OK\r\n(?:-no upstream host\r\n){2}-EXECABORT [^\r]*\r\n$/);
   assert.ok(!redis.asked.includes('EXEC'));
+});
+
+test('EXEC of commands without keys that nobody carried out says so', async (t) => {
+  const { client } = await setUp(t, 0);
+  client.socket.write('MULTI\r\nPUBLISH a 1\r\nEXEC\r\n');
+  const replies = '+OK\r\n+QUEUED\r\n-no upstream host\r\n';
+  await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), replies);
 });
