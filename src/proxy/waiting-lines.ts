@@ -134,6 +134,7 @@ export class WaitingLines {
       isOvertaken: false,
     };
     const line = this.#lineFor(request);
+    settle(line);
     const before = line.underWay.find((other) => other.request === request);
     line.underWay = line.underWay.filter((other) => other !== before);
     const firstNew = line.held.findIndex((other) => !other.wasUnderWay);
@@ -154,7 +155,11 @@ export class WaitingLines {
   /** Later ones wait until it is answered. */
   noteUnderWay(request: Request, goesFirst: boolean): void {
     if (!isOrdered(request)) return;
-    this.#lineFor(request).underWay.push({ request, generation: request.generation, goesFirst });
+    const { underWay } = this.#lineFor(request);
+    const { generation } = request;
+    // Once: refused, it would wait for itself.
+    if (underWay.some((other) => other.request === request && other.generation === generation)) return;
+    underWay.push({ request, generation, goesFirst });
   }
 
   /** Its parts stand for it. True: some wait for them. */
