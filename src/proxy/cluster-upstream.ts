@@ -14,6 +14,7 @@ import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
 import { Migrations, haveSlotsMoved } from './migrations.ts';
 import { addressOf, nodeOptionsOf, type Node } from './node.ts';
+import { NodeLog } from './node-log.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { MASTER, Shard } from './shard.ts';
@@ -58,6 +59,7 @@ export class ClusterUpstream extends Upstream {
 
   constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
+    this.nodeLog = new NodeLog(plan.id, log);
     this.#plan = plan;
     this.#log = log;
     const { maxLagMs } = settings;

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { ReadsUpstream as ReadsPlan } from '../plan/routing-plan.ts';
 import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
+import { NodeLog } from './node-log.ts';
 import { ServerList } from './server-list.ts';
 import type { UpstreamStatus } from './upstream-status.ts';
 import { Upstream, type UpstreamSettings } from './upstream.ts';
@@ -18,6 +19,7 @@ export class ReadsUpstream extends Upstream {
 
   constructor(plan: ReadsPlan, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
+    this.nodeLog = new NodeLog(plan.id, log);
     const options = nodeOptionsOf(plan, false);
     const replicas = { maxLagMs: settings.maxLagMs };
     // Within the constructor there are no groups yet.

@@ -8,6 +8,7 @@ import { maglevHost, maglevTable } from '../redis/maglev.ts';
 import { argumentsThatAreKeys } from './argument-keys.ts';
 import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
+import { NodeLog } from './node-log.ts';
 import { parseRefusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { ServerList } from './server-list.ts';
@@ -31,6 +32,7 @@ export class ShardedUpstream extends Upstream {
 
   constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
+    this.nodeLog = new NodeLog(plan.id, log);
     this.#id = plan.id;
     this.#log = log;
     let isMade = false;

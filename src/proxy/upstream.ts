@@ -11,6 +11,7 @@ import { REPLIES, encodeCommand } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
+import type { NodeLog } from './node-log.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
 import { parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
@@ -59,6 +60,7 @@ export abstract class Upstream implements NodeOwner {
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
   readonly #hedging = new HedgeBudget();
+  protected nodeLog: NodeLog | undefined;
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
     this.settings = settings;
@@ -284,7 +286,10 @@ export abstract class Upstream implements NodeOwner {
   /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
   tick(now: number, isBehind: boolean): void {
     if (!isBehind) {
-      for (const node of this.nodes()) this.#watch(node, now);
+      for (const node of this.nodes()) {
+        this.#watch(node, now);
+        this.nodeLog?.look(node, now);
+      }
       for (const own of this.alone) own.expire(now);
     }
     this.retryHeld();
