@@ -8,6 +8,7 @@ import { REPLIES, encodeCommand } from './encode.ts';
 import { Gathering, least } from './gathering.ts';
 import { locate } from './locate.ts';
 import type { Node } from './node.ts';
+import { giveOwnBytes } from './own-bytes.ts';
 import { OwnConnection, openOwn } from './own-connection.ts';
 import { readRefusal, type Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
@@ -107,6 +108,8 @@ class Waiting {
   }
 
   open(): void {
+    const bytes = this.#commands.at(-1)!;
+    giveOwnBytes(this.#request, bytes, 0, bytes.length);
     openOwn(this.#upstream, this.#request, (own) => {
       // Nor for somebody who may have gone.
       if (own !== undefined && !this.#session.isEnding && !this.#session.isGone) return this.#send(own);

@@ -254,7 +254,10 @@ export class Transaction implements Mode {
   }
 
   #isSame({ upstream, place }: Goal): boolean {
-    return this.#upstream === upstream && this.#place === place;
+    if (this.#upstream !== upstream) return false;
+    if (this.#place === place || upstream.checksSlots) return this.#place === place;
+    // Other servers came or went, and its keys stayed.
+    return this.#own !== undefined && upstream.primaryFor(place) === this.#own.node;
   }
 
   /** Opens the connection, if there is somebody to open it to. */

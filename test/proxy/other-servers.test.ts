@@ -25,7 +25,7 @@ function keyOf(
   }
 }
 
-test('what waits for a server that went, or was under way to it, goes to the one that has its key now', async (t) => {
+test('what waits for a server that went, or was under way to it, goes to the one that has its key now; transactions stay', async (t) => {
   const answer = (): string => '+OK\r\n';
   const old = await serverThat(t, answer, { host: OLD, port: 0 });
   const { port } = old;
@@ -64,14 +64,26 @@ test('what waits for a server that went, or was under way to it, goes to the one
   reader.socket.write(`GET ${underWay}\r\n`);
   await eventually('its being held', () => (proxy.status()[0]?.events['held'] ?? 0) > 0 || undefined);
   await eventually('the read', () => silent.asked.some((words) => words.startsWith('GET')) || undefined);
+  const popper = clientOf(t, through);
+  popper.socket.write(`BLPOP ${waiting} 0\r\n`);
+  const stays = keyOf(port, [before, OLD], [[OLD, NEW], OLD]);
+  const transaction = clientOf(t, through);
+  transaction.socket.write(`MULTI\r\nSET ${stays} 1\r\n`);
+  await eventually('its begin', () => old.asked.includes(`SET ${stays} 1`) || undefined);
   addresses = [OLD, NEW];
-  await eventually('the replies', () => (writer.got() !== '' && reader.got() !== '') || undefined, {
+  const waiters = [writer, reader, popper];
+  await eventually('the replies', () => waiters.every((each) => each.got() !== '') || undefined, {
     deadlineMs: 20_000,
   });
-  assert.deepEqual([writer.got(), reader.got()], ['+OK\r\n', '+OK\r\n']);
+  transaction.socket.write(`SET ${stays} 2\r\n`);
+  await eventually('the end', () => transaction.got().split('\r\n').length === 4 || undefined);
+  for (const each of [...waiters, transaction]) assert.match(each.got(), /^(?:\+OK\r\n)+$/);
   const commands = (asked: readonly string[]): readonly string[] => asked.filter((words) => words !== 'PING');
   assert.deepEqual(
     [old, fresh].map(({ asked }) => commands(asked)),
-    [[`GET ${underWay}`], [`SET ${waiting} 1`]],
+    [
+      ['MULTI', `SET ${stays} 1`, `GET ${underWay}`, `SET ${stays} 2`],
+      [`SET ${waiting} 1`, `BLPOP ${waiting} 0`],
+    ],
   );
 });
