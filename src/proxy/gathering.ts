@@ -2,7 +2,7 @@
  * One reply of those to several parts of a command.
  */
 import { REPLIES, encodeInteger } from './encode.ts';
-import type { ReplySink } from './reply-sink.ts';
+import { inFrontOf, type ReplySink } from './reply-sink.ts';
 import { giveRequest, type Request } from './request.ts';
 
 const MINUS = 0x2d;
@@ -47,21 +47,12 @@ export class Gathering {
   }
 
   sinkFor(index: number): ReplySink {
-    const { sink } = this.#request;
-    return {
-      client: sink?.client ?? '',
-      asker: sink!,
-      get isGone() {
-        return sink?.isGone === true;
-      },
-      kept: (bytes) => sink?.kept?.(bytes),
-      deliver: (part, bytes, start, end) => {
-        this.#replies[index] = Buffer.from(bytes.subarray(start, end));
-        giveRequest(part);
-        this.#missing -= 1;
-        if (this.#missing === 0) this.#answer();
-      },
-    };
+    return inFrontOf(this.#request.sink!, (part, bytes, start, end) => {
+      this.#replies[index] = Buffer.from(bytes.subarray(start, end));
+      giveRequest(part);
+      this.#missing -= 1;
+      if (this.#missing === 0) this.#answer();
+    });
   }
 
   #answer(): void {

@@ -4,6 +4,7 @@
 import type { Connection, ConnectionOwner } from './connection.ts';
 import { REPLIES } from './encode.ts';
 import type { Node } from './node.ts';
+import { inFrontOf } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -102,12 +103,10 @@ export function closeAfterReply(
 ): void {
   const sink = request.sink!;
   client.own(own);
-  request.sink = {
-    deliver: (answered, reply, start, end) => {
-      client.disown(own);
-      sink.deliver(answered, reply, start, end);
-      own.close();
-      then();
-    },
-  };
+  request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+    client.disown(own);
+    sink.deliver(answered, reply, start, end);
+    own.close();
+    then();
+  });
 }

@@ -13,3 +13,16 @@ export interface ReplySink {
   /** Takes the request's reply, `bytes[start, end)`; what must stay has to be copied. The request is the sink's again. */
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void;
 }
+
+/** For the client of another one, that does something else with the reply. */
+export function inFrontOf(sink: ReplySink, deliver: ReplySink['deliver']): ReplySink {
+  return {
+    client: sink.client ?? '',
+    asker: sink,
+    get isGone() {
+      return sink.isGone === true;
+    },
+    kept: (bytes) => sink.kept?.(bytes),
+    deliver,
+  };
+}

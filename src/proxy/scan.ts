@@ -9,6 +9,7 @@ import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
 import type { Node } from './node.ts';
+import { inFrontOf } from './reply-sink.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -60,13 +61,11 @@ export function sendScan(session: Session, bytes: Buffer, frame: RequestFrame, c
   if (!isAlone) {
     const sink = request.sink!;
     const asked = { own, position: request.place & POSITION, mark: isOther ? marked : held.mark };
-    request.sink = {
-      deliver: (answered, reply, from, to) => {
-        if (reply[from] === MINUS) return sink.deliver(answered, reply, from, to);
-        const made = rewrite(upstream, asked, Buffer.from(reply.subarray(from, to)));
-        sink.deliver(answered, made, 0, made.length);
-      },
-    };
+    request.sink = inFrontOf(sink, (answered, reply, from, to) => {
+      if (reply[from] === MINUS) return sink.deliver(answered, reply, from, to);
+      const made = rewrite(upstream, asked, Buffer.from(reply.subarray(from, to)));
+      sink.deliver(answered, made, 0, made.length);
+    });
   }
   session.heed(upstream.send(request, message, 0, message.length));
 }

@@ -31,6 +31,7 @@ import { mirror } from './mirroring.ts';
 import type { Mode } from './mode.ts';
 import { READONLY, RESP3 } from './node.ts';
 import { closeAfterReply, type OwnConnection } from './own-connection.ts';
+import { inFrontOf } from './reply-sink.ts';
 import { takeRequest, type Request } from './request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import { sendScan } from './scan.ts';
@@ -109,13 +110,11 @@ export class Session extends ClientStream implements InputHandler {
   ): void {
     const request = this.newRequest(command);
     const sink = request.sink!;
-    request.sink = {
-      deliver: (answered, reply, start, end) => {
-        const instead = heard(reply, start);
-        if (instead === undefined) sink.deliver(answered, reply, start, end);
-        else sink.deliver(answered, instead, 0, instead.length);
-      },
-    };
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      const instead = heard(reply, start);
+      if (instead === undefined) sink.deliver(answered, reply, start, end);
+      else sink.deliver(answered, instead, 0, instead.length);
+    });
     // What follows goes over other connections, and must not overtake.
     closeAfterReply(this, request, own, this.hold());
     own.send(request, bytes);

@@ -12,6 +12,7 @@ import { CROSS_SLOT, locate, type Location } from './locate.ts';
 import type { Mode } from './mode.ts';
 import { READONLY } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
+import { inFrontOf } from './reply-sink.ts';
 import type { Session } from './session.ts';
 import { TransactionCopies } from './transaction-copies.ts';
 import type { Upstream } from './upstream.ts';
@@ -178,13 +179,11 @@ export class Transaction implements Mode {
     this.#isWatching = true;
     const request = session.newRequest(command);
     const sink = request.sink!;
-    request.sink = {
-      deliver: (answered, reply, start, end) => {
-        if (reply[start] !== MINUS) this.#hasWatch = true;
-        else if (!this.#hasWatch) this.#isInVain = true;
-        sink.deliver(answered, reply, start, end);
-      },
-    };
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      if (reply[start] !== MINUS) this.#hasWatch = true;
+      else if (!this.#hasWatch) this.#isInVain = true;
+      sink.deliver(answered, reply, start, end);
+    });
     own.send(request, location.bytes, location.from, location.to);
   }
 

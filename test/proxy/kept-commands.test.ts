@@ -12,6 +12,7 @@ const PAIR = `$1\r\na\r\n$${VALUE.length}\r\n${VALUE}\r\n`;
 const SET = `*3\r\n$3\r\nSET\r\n${PAIR}`;
 /** For each of two servers. */
 const MSET = `*9\r\n$4\r\nMSET\r\n${PAIR}${['b', 'c', 'd'].map((key) => `$1\r\n${key}\r\n$1\r\n1\r\n`).join('')}`;
+const SCAN = `*4\r\n$4\r\nSCAN\r\n$1\r\n0\r\n$5\r\nMATCH\r\n$${VALUE.length}\r\n${VALUE}\r\n`;
 /** As many short ones are under way at once. */
 const COUNT = 60;
 
@@ -47,6 +48,7 @@ const LATE: Fault = { type: 'DELAY', percentage: 100, delayMs: 1, commands: [] }
 for (const [what, asked, fault] of [
   ['commands', SET, undefined],
   ['commands for several servers', MSET, undefined],
+  ['scans of several servers', SCAN, undefined],
   ['commands, which a fault delays,', SET, LATE],
 ] as const) {
   test(`few of a client's long ${what} are kept while no node can be asked`, async (t) => {
