@@ -5,7 +5,8 @@ import type { ReplySink } from './reply-sink.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { MirrorDestination } from './routing.ts';
 
-const NOBODY: ReplySink = { deliver: giveRequest };
+/** Gone from the begin: what is refused for now is not tried again. */
+const NOBODY: ReplySink = { isGone: true, deliver: giveRequest };
 
 /** `copy`: a request of its own with the terms of the one that is mirrored, for the mirror's upstream. */
 export function mirror(
