@@ -11,7 +11,7 @@ import type { ReplySink } from './reply-sink.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { giveRequest, type Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
-import { beginTurn, flushClient, type Flushable } from './turn.ts';
+import { beginRead, flushClient, type Flushable } from './turn.ts';
 
 /**
  * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
@@ -96,7 +96,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** What came from the socket; the buffer is used again after it. False: no more, until it is asked for. */
   read(bytes: Buffer, length: number): boolean {
     if (this.isEnding || this.isClosed) return true;
-    beginTurn();
+    beginRead();
     this.take(bytes, length);
     this.replies.endBatch();
     // A client that waits is read from nevertheless: how else would we know that it has gone?

@@ -13,7 +13,7 @@ import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { openSocket, type SocketOptions } from './socket.ts';
-import { beginTurn, clock, flushUpstream, type Flushable } from './turn.ts';
+import { beginRead, clock, flushUpstream, type Flushable } from './turn.ts';
 
 const READ_BYTES = 65_536;
 /** One for all: a read is worked off before the next one is made. */
@@ -252,7 +252,7 @@ export class Connection implements Flushable {
 
   #read(bytes: Buffer, length: number): void {
     if (this.isClosed) return;
-    beginTurn();
+    beginRead();
     this.#owner.heard();
     let at = this.#partial === null ? 0 : this.#resume(this.#partial, bytes, length);
     while (at < length && !this.isClosed) {

