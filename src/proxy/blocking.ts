@@ -10,15 +10,13 @@ import { locate } from './locate.ts';
 import type { Node } from './node.ts';
 import { giveOwnBytes } from './own-bytes.ts';
 import { OwnConnection, openOwn } from './own-connection.ts';
-import { readRefusal, type Refusal } from './refusal.ts';
+import { ASKING, MAX_HOPS, readRefusal, type Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
-const ASKING = encodeCommand('ASKING');
 const PING = encodeCommand('PING');
 
-const MAX_HOPS = 5;
 const RETRY_MS = 20;
 /** What is refused later than that was waiting: now it is looked for anew who takes it. */
 const WAITED_MS = 1_000;

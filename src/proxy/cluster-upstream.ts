@@ -249,8 +249,8 @@ export class ClusterUpstream extends Upstream {
     this.#migrations.doubtReplicas(this.#shards);
     this.#isRefreshing = false;
     const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
-    // Asked again meanwhile: soon, but not without end where the answers stay the same.
     if (this.refusal !== undefined) return this.#refreshSoon(LOGIN_AGAIN_MS);
+    // Asked again meanwhile: soon, but not without end where the answers stay the same.
     if (this.#isAskedAgain || isHurt || topology === undefined) return this.#refreshSoon(HURRIED_MS);
     const { isUnderWay } = this.#migrations;
     this.#refreshSoon(isUnderWay ? Math.min(MOVING_MS, this.#askEveryMs) : this.#askEveryMs);

@@ -1,6 +1,13 @@
 /**
  * Error replies that say: not carried out. All others are the client's.
  */
+import { encodeCommand } from './encode.ts';
+
+/** Redirections of one command that are followed. */
+export const MAX_HOPS = 5;
+/** Before a command that ASK has sent to another node. */
+export const ASKING = encodeCommand('ASKING');
+
 export type Refusal =
   | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
   /** The node can't serve anybody now. */

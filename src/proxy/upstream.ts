@@ -7,20 +7,19 @@
 import { sendByKey } from './by-key.ts';
 import type { Connection } from './connection.ts';
 import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
-import { REPLIES, encodeCommand } from './encode.ts';
+import { REPLIES } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
 import type { NodeLog } from './node-log.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
-import { parseRefusal, type Refusal } from './refusal.ts';
+import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { beginTurn, clock } from './turn.ts';
 import type { UpstreamStatus } from './upstream-status.ts';
 import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 
-const MAX_HOPS = 5;
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
 const GIVE_UP_MS = 30_000;
 
@@ -29,8 +28,6 @@ const SOON_MS = 2;
 
 /** A mirror that is further behind gets nothing more. */
 const MIRRORED_PENDING = 10_000;
-
-const ASKING = encodeCommand('ASKING');
 
 export interface UpstreamSettings {
   readonly hedgeAfterMs: number;

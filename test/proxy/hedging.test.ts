@@ -4,66 +4,22 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../src/demo/eventually.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { LateReplies } from '../../src/proxy/late-replies.ts';
-import { Node } from '../../src/proxy/node.ts';
+import type { Node } from '../../src/proxy/node.ts';
 import { Output } from '../../src/proxy/output.ts';
 import { ReplyQueue } from '../../src/proxy/reply-queue.ts';
 import { finishRequest, takeRequest, type Request } from '../../src/proxy/request.ts';
-import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { beginTurn } from '../../src/proxy/turn.ts';
-import { Upstream } from '../../src/proxy/upstream.ts';
 import { serverThat } from './servers.ts';
+import { TwoNodes } from './two-nodes.ts';
 
 /** Two nodes: reads go to the first while it answers, everything else to the second. */
-class Pair extends Upstream {
-  readonly first: Node;
-  readonly second: Node;
-  readonly isReady = true;
-
-  constructor(firstPort: number, secondPort: number) {
-    super({ hedgeAfterMs: 100, failoverWaitMs: 4_000 });
-    [this.first, this.second] = [this.#nodeAt(firstPort), this.#nodeAt(secondPort)];
-  }
-
-  #nodeAt(port: number): Node {
-    const options = { host: '127.0.0.1', port, connectTimeoutMs: 5_000, credentials: undefined };
-    const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
-    return new Node({ ...options, ...rest }, this);
-  }
-
-  placeOf(): number {
-    return 0;
-  }
-
-  anyPlace(): number {
-    return 0;
-  }
-
+class Pair extends TwoNodes {
   primaryFor(): Node {
     return this.first;
   }
 
   protected choose({ isRead }: Request): Node {
     return isRead && this.first.isUsable ? this.first : this.second;
-  }
-
-  protected *nodes(): Iterable<Node> {
-    yield this.first;
-    yield this.second;
-  }
-
-  protected conversation(): undefined {
-    return undefined;
-  }
-
-  redirected(): undefined {
-    return undefined;
-  }
-
-  changed(): void {}
-
-  close(): void {
-    this.first.close('the test is over');
-    this.second.close('the test is over');
   }
 }
 
@@ -81,7 +37,7 @@ async function setUp(
 ): Promise<Scene> {
   const silent = await serverThat(t, () => undefined);
   const refusing = await serverThat(t, (words) => (words.startsWith('GET') ? read() : '+OK\r\n'));
-  const upstream = new Pair(silent.port, refusing.port);
+  const upstream = new Pair({ hedgeAfterMs: 100, failoverWaitMs: 4_000 }, silent.port, refusing.port);
   const ticking = setInterval(() => upstream.tick(performance.now(), false), 20);
   t.after(() => {
     clearInterval(ticking);

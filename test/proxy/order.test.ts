@@ -3,13 +3,12 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
-import { Node } from '../../src/proxy/node.ts';
+import type { Node } from '../../src/proxy/node.ts';
 import type { ReplySink } from '../../src/proxy/reply-sink.ts';
 import { finishRequest, takeRequest } from '../../src/proxy/request.ts';
-import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { beginTurn } from '../../src/proxy/turn.ts';
-import { Upstream } from '../../src/proxy/upstream.ts';
 import { serverThat } from './servers.ts';
+import { TwoNodes } from './two-nodes.ts';
 
 const MOVED = '-MOVED 0 127.0.0.1:1\r\n';
 const TRYAGAIN = '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
@@ -18,31 +17,8 @@ const LOADING = '-LOADING Redis is loading the dataset in memory\r\n';
 const OFTEN = { everyMs: 1 };
 
 /** Two nodes and one slot, whose owner is as the test says; whatever redirects names the second. */
-class Pair extends Upstream {
-  readonly first: Node;
-  readonly second: Node;
-  owner: Node;
-  readonly isReady = true;
-
-  constructor(firstPort: number, secondPort: number) {
-    super({ hedgeAfterMs: 10_000, failoverWaitMs: 20_000 });
-    [this.first, this.second] = [this.#nodeAt(firstPort), this.#nodeAt(secondPort)];
-    this.owner = this.first;
-  }
-
-  #nodeAt(port: number): Node {
-    const options = { host: '127.0.0.1', port, connectTimeoutMs: 5_000, credentials: undefined };
-    const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
-    return new Node({ ...options, ...rest }, this);
-  }
-
-  placeOf(): number {
-    return 0;
-  }
-
-  anyPlace(): number {
-    return 0;
-  }
+class Pair extends TwoNodes {
+  owner: Node = this.first;
 
   primaryFor(): Node | null {
     return this.choose();
@@ -52,26 +28,12 @@ class Pair extends Upstream {
     return this.owner.isUsable ? this.owner : null;
   }
 
-  protected *nodes(): Iterable<Node> {
-    yield this.first;
-    yield this.second;
-  }
-
-  protected conversation(): undefined {
-    return undefined;
-  }
-
-  redirected(): Node {
+  override redirected(): Node {
     return this.second;
   }
 
-  changed(node: Node): void {
+  override changed(node: Node): void {
     if (node.isUsable) this.retryHeld();
-  }
-
-  close(): void {
-    this.first.close('the test is over');
-    this.second.close('the test is over');
   }
 }
 
@@ -98,7 +60,7 @@ async function setUp(t: TestContext): Promise<Scene> {
     carriedOut.push(words);
     return '+OK\r\n';
   });
-  const upstream = new Pair(first.port, second.port);
+  const upstream = new Pair({ hedgeAfterMs: 10_000, failoverWaitMs: 20_000 }, first.port, second.port);
   const ticking = setInterval(() => {
     beginTurn();
     upstream.tick(performance.now(), false);

@@ -1,0 +1,51 @@
+/**
+ * An upstream of two nodes and one place; who is asked for what, a test says.
+ */
+import { Node } from '../../src/proxy/node.ts';
+import { keepaliveOf } from '../../src/proxy/socket.ts';
+import { Upstream, type UpstreamSettings } from '../../src/proxy/upstream.ts';
+
+export abstract class TwoNodes extends Upstream {
+  readonly first: Node;
+  readonly second: Node;
+  readonly isReady = true;
+
+  constructor(settings: UpstreamSettings, firstPort: number, secondPort: number) {
+    super(settings);
+    [this.first, this.second] = [this.#nodeAt(firstPort), this.#nodeAt(secondPort)];
+  }
+
+  #nodeAt(port: number): Node {
+    const options = { host: '127.0.0.1', port, connectTimeoutMs: 5_000, credentials: undefined };
+    const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
+    return new Node({ ...options, ...rest }, this);
+  }
+
+  placeOf(): number {
+    return 0;
+  }
+
+  anyPlace(): number {
+    return 0;
+  }
+
+  protected *nodes(): Iterable<Node> {
+    yield this.first;
+    yield this.second;
+  }
+
+  protected conversation(): undefined {
+    return undefined;
+  }
+
+  redirected(): Node | undefined {
+    return undefined;
+  }
+
+  changed(_node: Node): void {}
+
+  close(): void {
+    this.first.close('the test is over');
+    this.second.close('the test is over');
+  }
+}
