@@ -16,8 +16,8 @@ import { freePorts, removeFolder, temporaryFolder } from '../src/demo/child-proc
 import { startEnvoy } from '../src/demo/envoy-process.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
 import { bootstrap } from '../src/envoy/bootstrap.ts';
-import { CLUSTER_TYPE, type Snapshot } from '../src/envoy/resource.ts';
-import { ResourceSet } from '../src/envoy/resource-set.ts';
+import { CLUSTER_TYPE } from '../src/envoy/resource.ts';
+import { ResourceSet, type Snapshot } from '../src/envoy/resource-set.ts';
 import { snapshotOf } from '../src/envoy/snapshot.ts';
 import { readFiles } from '../src/sources/files/read.ts';
 import { createXdsServer } from '../src/xds/index.ts';

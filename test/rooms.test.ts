@@ -87,3 +87,24 @@ test('pure rooms import nothing of Node that acts', () => {
     [],
   );
 });
+
+test('no file imports itself by way of others', () => {
+  const importsOf = new Map<string, string[]>();
+  for (const { file, from } of imports) {
+    if (!from.startsWith('.')) continue;
+    importsOf.set(file, [...(importsOf.get(file) ?? []), join(dirname(file), from)]);
+  }
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const follow = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) {
+      const circle = [...path.slice(path.indexOf(file)), file];
+      circles.push(circle.map((name) => relative(src, name)).join(' -> '));
+    }
+    if (done.has(file)) return;
+    done.add(file);
+    for (const next of importsOf.get(file) ?? []) follow(next, [...path, file]);
+  };
+  for (const file of importsOf.keys()) follow(file, []);
+  assert.deepEqual(circles, []);
+});

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { translateObjects } from '../../src/commands/translate-objects.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, type Snapshot } from '../../src/envoy/resource.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE } from '../../src/envoy/resource.ts';
+import type { Snapshot } from '../../src/envoy/resource-set.ts';
 import { snapshotOf } from '../../src/envoy/snapshot.ts';
 import { readFiles } from '../../src/sources/files/read.ts';
 import type { ServiceFolder } from './objects.ts';

@@ -5,7 +5,8 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
 import type { Diagnostic } from '../api/diagnostic.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE, type Snapshot, type TypeUrl } from '../envoy/resource.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, type TypeUrl } from '../envoy/resource.ts';
+import type { Snapshot } from '../envoy/resource-set.ts';
 import type { NodeView, ViewSnapshots } from '../envoy/view-snapshots.ts';
 import { upstreamsOf } from '../plan/view.ts';
 import { writeMemory, type Remembered } from '../sources/kubernetes/memory.ts';

@@ -3,29 +3,13 @@
  */
 import { Redis } from 'ioredis';
 
-import type { Address } from './envoy-admin.ts';
 import { Hopeless, eventually } from './eventually.ts';
 import { startLoad } from './load.ts';
 import type { Screen } from './screen.ts';
-import { Watch, type WatchedNode } from './watch.ts';
+import { Watch, type Servers } from './watch.ts';
 
 /** Immediate and short: the point is to see reads move. A real sidecar drains gradually. */
 export const DRAIN_SECONDS = 3;
-
-/** What the demo looks at: started for it (local-servers.ts), or running already (running-servers.ts). */
-export interface Servers {
-  readonly nodes: readonly WatchedNode[];
-  readonly dataPlane: DataPlane;
-}
-
-/** What stands between applications and Redis. */
-export interface DataPlane {
-  readonly name: 'Envoy' | 'the proxy';
-  /** Where it listens for applications. */
-  readonly address: Address;
-  /** As it has it; undefined while there is no listener. */
-  readonly policyInForce: () => Promise<string | undefined>;
-}
 
 /** What `open` opened, to be closed in reverse order. */
 export type Opened = (() => Promise<void>)[];

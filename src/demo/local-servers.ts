@@ -6,12 +6,13 @@ import { join } from 'node:path';
 
 import { MissingBinary, findEnvoy, findRedis } from './binaries.ts';
 import { checkFree, freePorts, removeFolder, temporaryFolder } from './child-process.ts';
-import { DRAIN_SECONDS, type DataPlane, type Opened, type Servers } from './demo.ts';
+import { DRAIN_SECONDS, type Opened } from './demo.ts';
 import { policyInForce } from './envoy-admin.ts';
 import { startEnvoy } from './envoy-process.ts';
 import { localObjects } from './local-objects.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import type { Screen } from './screen.ts';
+import type { DataPlane, Servers } from './watch.ts';
 
 export interface LocalServersOptions {
   /** The file with the RedisService. */

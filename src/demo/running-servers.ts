@@ -3,11 +3,11 @@
  */
 import { Redis } from 'ioredis';
 
-import type { Opened, Servers } from './demo.ts';
+import type { Opened } from './demo.ts';
 import { type AskEnvoy, envoyAdmin, policyInForce, type Address } from './envoy-admin.ts';
 import { Hopeless, eventually } from './eventually.ts';
 import type { Screen } from './screen.ts';
-import type { WatchedNode } from './watch.ts';
+import type { Servers, WatchedNode } from './watch.ts';
 
 export interface RunningServersOptions {
   /** Any node of the Redis Cluster. */

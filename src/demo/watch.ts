@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Redis } from 'ioredis';
 
-import type { DataPlane } from './demo.ts';
+import type { Address } from './envoy-admin.ts';
 import { eventually } from './eventually.ts';
 import type { Load } from './load.ts';
 import type { Screen } from './screen.ts';
@@ -26,11 +26,24 @@ export interface WatchedNode {
   readonly client: Redis;
 }
 
-type CountsByName = ReadonlyMap<string, Counts>;
-
-export interface WatchOptions {
+/** What the demo looks at: started for it (local-servers.ts), or running already (running-servers.ts). */
+export interface Servers {
   readonly nodes: readonly WatchedNode[];
   readonly dataPlane: DataPlane;
+}
+
+/** What stands between applications and Redis. */
+export interface DataPlane {
+  readonly name: 'Envoy' | 'the proxy';
+  /** Where it listens for applications. */
+  readonly address: Address;
+  /** As it has it; undefined while there is no listener. */
+  readonly policyInForce: () => Promise<string | undefined>;
+}
+
+type CountsByName = ReadonlyMap<string, Counts>;
+
+export interface WatchOptions extends Servers {
   readonly load: Load;
   readonly screen: Screen;
   /** The file that the user may edit. */

@@ -25,7 +25,7 @@ import {
   withoutFeatures,
   type Feature,
 } from './adapted-plan.ts';
-import type { Snapshot } from './resource.ts';
+import type { Snapshot } from './resource-set.ts';
 import { snapshotOf, withUpdates } from './snapshot.ts';
 
 /** How many plans have that listener. */

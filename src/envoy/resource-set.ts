@@ -7,7 +7,10 @@
  */
 import { hash } from 'node:crypto';
 
-import type { Resource } from './resource.ts';
+import type { Resource, TypeUrl } from './resource.ts';
+
+/** All resources of one view: of what one kind of node may see. */
+export type Snapshot = ReadonlyMap<TypeUrl, ResourceSet>;
 
 /** What a client that has one set lacks of another. */
 export interface Transition {

@@ -1,8 +1,6 @@
 /**
- * Resources: encoded Envoy messages, and the snapshot of them that one kind of node may see.
+ * Resources: encoded Envoy messages.
  */
-import type { ResourceSet } from './resource-set.ts';
-
 export const CLUSTER_TYPE = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 export const ENDPOINTS_TYPE = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
 export const LISTENER_TYPE = 'type.googleapis.com/envoy.config.listener.v3.Listener';
@@ -27,6 +25,3 @@ export interface Resource {
    */
   readonly initialBytes?: Uint8Array;
 }
-
-/** All resources of one view. */
-export type Snapshot = ReadonlyMap<TypeUrl, ResourceSet>;

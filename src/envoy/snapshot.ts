@@ -22,11 +22,10 @@ import {
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
   type Resource,
-  type Snapshot,
   TYPE_URLS,
   type TypeUrl,
 } from './resource.ts';
-import { ResourceSet } from './resource-set.ts';
+import { ResourceSet, type Snapshot } from './resource-set.ts';
 import { inMessage } from './secret-place.ts';
 
 interface UpstreamResources {

@@ -11,7 +11,7 @@ import type { ServicePlan } from '../plan/service-plan.ts';
 import { planForView, type View, type ViewPlan } from '../plan/view.ts';
 import { featuresUnknownTo, namesOf, planWithout, tellUnsupported } from './adapted-plan.ts';
 import { MadeView } from './made-view.ts';
-import type { Snapshot } from './resource.ts';
+import type { Snapshot } from './resource-set.ts';
 import { snapshotOf } from './snapshot.ts';
 
 /** What one kind of node may see, and can. */

@@ -2,7 +2,7 @@
  * CLIENT: of the connection to the proxy, not of those to Redis.
  */
 import { encodeBulk, encodeError, encodeInteger, REPLIES } from './encode.ts';
-import type { LocalState } from './local-commands.ts';
+import type { LocalState } from './local-state.ts';
 
 export function answerClient(state: LocalState, args: readonly string[]): Buffer {
   const [subcommand = '', ...rest] = args;

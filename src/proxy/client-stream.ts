@@ -7,9 +7,8 @@ import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
 import { Output } from './output.ts';
-import type { ReplySink } from './reply-sink.ts';
 import { ReplyQueue } from './reply-queue.ts';
-import { giveRequest, type Request } from './request.ts';
+import { type ReplySink, giveRequest, type Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { beginRead, flushClient, type Flushable } from './turn.ts';
 

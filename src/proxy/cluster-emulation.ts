@@ -3,7 +3,7 @@
  */
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { encodeBulk, encodeError, encodeInteger } from './encode.ts';
-import type { LocalState } from './local-commands.ts';
+import type { LocalState } from './local-state.ts';
 
 /** Any 40 hexadecimal digits will do, so long as they stay the same. */
 const NODE_ID = 'ed'.repeat(20);

@@ -2,8 +2,8 @@
  * One reply of those to several parts of a command.
  */
 import { REPLIES, encodeInteger } from './encode.ts';
-import { inFrontOf, type ReplySink } from './reply-sink.ts';
-import { giveRequest, type Request } from './request.ts';
+import { inFrontOf } from './reply-sink.ts';
+import { type ReplySink, giveRequest, type Request } from './request.ts';
 
 const MINUS = 0x2d;
 

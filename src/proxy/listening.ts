@@ -5,12 +5,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { adopt } from './accept.ts';
+import { CommandSession } from './command-session.ts';
 import { encodeError } from './encode.ts';
 import type { Guests } from './guests.ts';
 import type { ListenerTls } from './listener-tls.ts';
 import { addressOf } from './node.ts';
 import type { Routing } from './routing.ts';
-import { Session, type SessionHome } from './session.ts';
+import type { Session, SessionHome } from './session.ts';
 
 const BACKLOG = 4_096;
 const KEEPALIVE_MS = 30_000;
@@ -128,7 +129,7 @@ export class Listening implements SessionHome {
 
   #serve(socket: Socket, canShareBuffer: boolean): void {
     adopt(socket, canShareBuffer, (adopted) => {
-      const session = new Session(adopted, this, this.#guests.newId());
+      const session = new CommandSession(adopted, this, this.#guests.newId());
       this.#sessions.add(session);
       return session;
     });

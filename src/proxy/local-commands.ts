@@ -1,50 +1,18 @@
 /**
  * Commands that concern the connection alone, answered without asking Redis, in Redis' words.
  */
-import type { Socket } from 'node:net';
-
 import type { ClientAuth } from '../plan/routing-plan.ts';
 import { isCountRight, type Command } from '../redis/command-table.ts';
 import { areRightCredentials } from './client-auth.ts';
 import { answerClient, setName } from './client-command.ts';
 import { answerCluster } from './cluster-emulation.ts';
 import { encodeBulk, encodeError, encodeStatus, REPLIES } from './encode.ts';
+import type { LocalState } from './local-state.ts';
 
 export interface LocalReply {
   readonly reply: Buffer;
   /** The connection ends after it. */
   readonly ends?: boolean;
-}
-
-/** What a connection remembers of its client. */
-export class LocalState {
-  readonly id: number;
-  /** Asked for its addresses only where they are needed: each costs a system call. */
-  readonly #socket: Socket;
-  readonly since = Date.now();
-  protocol: 2 | 3 = 2;
-  isAuthenticated: boolean;
-  name = '';
-  libraryName = '';
-  libraryVersion = '';
-
-  constructor(id: number, socket: Socket, auth: ClientAuth) {
-    this.id = id;
-    this.#socket = socket;
-    this.isAuthenticated = auth.kind === 'none';
-  }
-
-  get address(): string {
-    return `${this.#socket.remoteAddress ?? ''}:${this.#socket.remotePort ?? 0}`;
-  }
-
-  get localHost(): string {
-    return this.#socket.localAddress ?? '127.0.0.1';
-  }
-
-  get localPort(): number {
-    return this.#socket.localPort ?? 0;
-  }
 }
 
 const PONG = encodeStatus('PONG');

@@ -6,7 +6,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { KIND, allCommands } from '../redis/command-table.ts';
 import { LATENCY_BUCKETS } from './connection.ts';
 import type { Proxy } from './proxy.ts';
-import { commandCounts } from './session.ts';
+import { commandCounts } from './command-session.ts';
 
 const NAMES = Object.keys(KIND);
 

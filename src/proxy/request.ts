@@ -5,7 +5,6 @@
  * belongs to an older one is nobody's any more.
  */
 import type { Block } from './block.ts';
-import type { ReplySink } from './reply-sink.ts';
 
 /** What of a listener goes with each of its commands. */
 export interface Terms {
@@ -18,6 +17,20 @@ export interface Terms {
 }
 
 const NO_TERMS: Terms = { policy: 0, followRedirections: false, opTimeoutMs: 0, hashTags: false };
+
+/** Who waits for a request's reply: a session, a split command, or nobody (a mirror). */
+export interface ReplySink {
+  /** HOST:PORT of whose command it is, where that is known. */
+  readonly client?: string;
+  /** Whose command it is, where that is somebody else. */
+  readonly asker?: ReplySink;
+  /** Nobody waits any more, as far as can be seen: what was not sent yet need not be. */
+  readonly isGone?: boolean;
+  /** So many bytes of its are kept: of commands until a node can be asked, of replies until a fault's delay is over. */
+  kept?(bytes: number): void;
+  /** Takes the request's reply, `bytes[start, end)`; what must stay has to be copied. The request is the sink's again. */
+  deliver(request: Request, bytes: Uint8Array, start: number, end: number): void;
+}
 
 /** What every command needs stands first: the fewer cache lines, the cheaper. */
 export class Request {

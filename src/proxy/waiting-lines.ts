@@ -6,8 +6,7 @@
 import type { Connection } from './connection.ts';
 import type { Node } from './node.ts';
 import { argumentsThatAreKeys } from './argument-keys.ts';
-import type { ReplySink } from './reply-sink.ts';
-import type { Request } from './request.ts';
+import type { ReplySink, Request } from './request.ts';
 import { MASTER } from './shard.ts';
 
 /** Of more commands under way it is taken for granted that some are of the same client. */

@@ -3,7 +3,7 @@
  */
 import { ENDPOINTS_TYPE } from '../envoy/resource.ts';
 import type { Transition } from '../envoy/resource-set.ts';
-import type { Difference, Served } from './holdings.ts';
+import type { Difference, Served } from './served.ts';
 import { covers } from './interest.ts';
 import type { XdsRequest } from './requests.ts';
 import { type Answer, Subscription } from './subscription.ts';

@@ -12,23 +12,7 @@ import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import { covers, NO_SCOPE, type Scope } from './interest.ts';
 import type { SentResponse } from './outstanding.ts';
 import { Refusals } from './refusals.ts';
-
-/** The resources of one type that one stream is served. */
-export interface Served {
-  readonly resources: ResourceSet;
-  /** Gone, but not to be reported as removed yet, and their content is unknown. */
-  readonly withheld: ReadonlySet<string>;
-  /** Number of the snapshot. */
-  readonly sequence: number;
-}
-
-export interface Difference {
-  readonly content: Transition;
-  /** Gone for the client; a full set says so by silence. */
-  readonly removed: readonly string[];
-  /** Resources of the content that are new to the client; the others are repeated. */
-  readonly fresh: readonly Resource[];
-}
+import type { Difference, Served } from './served.ts';
 
 /** `asked`: answered in any case. `touched`: sent again because its cluster changed, but not if it was refused. */
 type Debt = 'asked' | 'touched';

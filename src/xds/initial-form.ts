@@ -10,7 +10,7 @@
  */
 import type { Resource } from '../envoy/resource.ts';
 import { ResourceSet } from '../envoy/resource-set.ts';
-import type { Difference } from './holdings.ts';
+import type { Difference } from './served.ts';
 
 const ofSets = new WeakMap<ResourceSet, { readonly form: InitialForm | undefined }>();
 

@@ -6,7 +6,7 @@
  */
 import { FIRST_THAT_BEARS_CHANGED_CLUSTERS, isOlder } from '../envoy/envoy-version.ts';
 import { NAMESPACE } from '../envoy/node-view.ts';
-import type { Snapshot } from '../envoy/resource.ts';
+import type { Snapshot } from '../envoy/resource-set.ts';
 import type { Found } from '../tls/identity.ts';
 import { admit } from './admission.ts';
 import { ChangeLatency } from './change-latency.ts';

@@ -6,7 +6,7 @@
  * A port that was taken may be free again, so unchanged content is tried again, but at these times only: servers that
  * answer each refusal at once drive their clients round in a circle.
  */
-import type { Served } from './holdings.ts';
+import type { Served } from './served.ts';
 import type { SentResponse } from './outstanding.ts';
 import { blamedNames, withoutContents } from './rejection.ts';
 

@@ -15,11 +15,10 @@ import {
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
   type Resource,
-  type Snapshot,
   type TypeUrl,
 } from '../envoy/resource.ts';
-import { ResourceSet } from '../envoy/resource-set.ts';
-import type { Served } from './holdings.ts';
+import { ResourceSet, type Snapshot } from '../envoy/resource-set.ts';
+import type { Served } from './served.ts';
 
 interface Kept {
   readonly cluster: Resource | undefined;

@@ -1,7 +1,8 @@
 /**
  * The two ends of the xDS server: where its snapshots come from, and what the nodes said of them.
  */
-import type { Snapshot, TypeUrl } from '../envoy/resource.ts';
+import type { TypeUrl } from '../envoy/resource.ts';
+import type { Snapshot } from '../envoy/resource-set.ts';
 
 /** A connected xDS client, as it names itself in the first request of its stream. */
 export interface XdsNode {

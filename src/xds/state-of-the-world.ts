@@ -4,7 +4,7 @@
  */
 import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import type { ResourceSet, Transition } from '../envoy/resource-set.ts';
-import type { Difference, Served } from './holdings.ts';
+import type { Difference, Served } from './served.ts';
 import { covers, type Scope } from './interest.ts';
 import type { XdsRequest } from './requests.ts';
 import { type Answer, Subscription } from './subscription.ts';

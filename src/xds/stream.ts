@@ -5,17 +5,10 @@
  * stream of one type nothing is known of the others, so clusters there are removed a drain time after they are gone.
  * Pure: times are arguments, and responses are handed out one by one for as long as the caller can write.
  */
-import {
-  CLUSTER_TYPE,
-  ENDPOINTS_TYPE,
-  LISTENER_TYPE,
-  type Snapshot,
-  TYPE_URLS,
-  type TypeUrl,
-} from '../envoy/resource.ts';
-import { ResourceSet } from '../envoy/resource-set.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
+import { ResourceSet, type Snapshot } from '../envoy/resource-set.ts';
 import { DeltaSubscription } from './delta.ts';
-import type { Served } from './holdings.ts';
+import type { Served } from './served.ts';
 import type { StreamKind, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
 import type { ResourceOutcome } from './snapshot-source.ts';

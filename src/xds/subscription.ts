@@ -9,7 +9,8 @@
  */
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
-import { type Difference, Holdings, type Served } from './holdings.ts';
+import { Holdings } from './holdings.ts';
+import type { Difference, Served } from './served.ts';
 import { InitialForm } from './initial-form.ts';
 import { covers, Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';

@@ -7,13 +7,8 @@ import { test } from 'node:test';
 import { SecretText } from '../../src/api/secret-text.ts';
 import { encode, type Messages } from '../../src/envoy/codec.ts';
 import { ReceivedPlan } from '../../src/envoy/received/plan.ts';
-import {
-  CLUSTER_TYPE,
-  ENDPOINTS_TYPE,
-  LISTENER_TYPE,
-  type Snapshot,
-  TYPE_URLS,
-} from '../../src/envoy/resource.ts';
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, TYPE_URLS } from '../../src/envoy/resource.ts';
+import type { Snapshot } from '../../src/envoy/resource-set.ts';
 import { inMessage } from '../../src/envoy/secret-place.ts';
 import { snapshotOf } from '../../src/envoy/snapshot.ts';
 import { any } from '../../src/envoy/codec.ts';

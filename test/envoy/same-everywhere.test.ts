@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { ApiObject, ServicePort } from '../../src/api/objects.ts';
-import { TYPE_URLS, type Snapshot } from '../../src/envoy/resource.ts';
+import { TYPE_URLS } from '../../src/envoy/resource.ts';
+import type { Snapshot } from '../../src/envoy/resource-set.ts';
 import { ViewSnapshots } from '../../src/envoy/view-snapshots.ts';
 import { Planner } from '../../src/plan/planner.ts';
 import { World } from '../../src/world/world.ts';

@@ -5,7 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { TYPE_URLS, type Snapshot } from '../../src/envoy/resource.ts';
+import { TYPE_URLS } from '../../src/envoy/resource.ts';
+import type { Snapshot } from '../../src/envoy/resource-set.ts';
 import { snapshotOf } from '../../src/envoy/snapshot.ts';
 import { planOfCase } from './case.ts';
 

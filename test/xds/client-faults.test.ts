@@ -6,8 +6,8 @@ import { describe, test } from 'node:test';
 
 import { status } from '@grpc/grpc-js';
 
-import type { Resource, Snapshot } from '../../src/envoy/resource.ts';
-import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import type { Resource } from '../../src/envoy/resource.ts';
+import { ResourceSet, type Snapshot } from '../../src/envoy/resource-set.ts';
 import type { TestStream } from './client.ts';
 import { assertSilent, NODE, SERVED, stage, until } from './surroundings.ts';
 import { snapshotOf, typeOf } from './talk.ts';

@@ -8,11 +8,10 @@ import {
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
   type Resource,
-  type Snapshot,
   TYPE_URLS,
   type TypeUrl,
 } from '../../src/envoy/resource.ts';
-import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import { ResourceSet, type Snapshot } from '../../src/envoy/resource-set.ts';
 import { XdsClient } from '../../src/xds/client.ts';
 import { getResources, type GetOptions, type ShownResponse } from '../../src/xds/get-resources.ts';
 import { SERVED, type Stage, stage, until } from './surroundings.ts';

@@ -7,10 +7,9 @@ import {
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
   type Resource,
-  type Snapshot,
   type TypeUrl,
 } from '../../src/envoy/resource.ts';
-import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import { ResourceSet, type Snapshot } from '../../src/envoy/resource-set.ts';
 import type { Receiver } from '../../src/xds/follow.ts';
 import type { ReceivedResource } from '../../src/xds/received.ts';
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import { Registry } from 'prom-client';
 
-import type { Snapshot } from '../../src/envoy/resource.ts';
+import type { Snapshot } from '../../src/envoy/resource-set.ts';
 import type { Clock } from '../../src/xds/clock.ts';
 import { createXdsServer, type XdsServer, type XdsServerOptions } from '../../src/xds/server.ts';
 import type { Variant } from '../../src/xds/requests.ts';

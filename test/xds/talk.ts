@@ -10,10 +10,9 @@ import {
   ENDPOINTS_TYPE,
   LISTENER_TYPE,
   type Resource,
-  type Snapshot,
   type TypeUrl,
 } from '../../src/envoy/resource.ts';
-import { ResourceSet } from '../../src/envoy/resource-set.ts';
+import { ResourceSet, type Snapshot } from '../../src/envoy/resource-set.ts';
 import type { Variant } from '../../src/xds/requests.ts';
 import { XdsStream } from '../../src/xds/stream.ts';
 import type { Answer, Response } from '../../src/xds/subscription.ts';

@@ -5,7 +5,7 @@ import { decode, encode } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, type Resource } from '../../src/envoy/resource.ts';
 import { ResourceSet } from '../../src/envoy/resource-set.ts';
 import { messageOf } from '../../src/xds/frames.ts';
-import type { Difference } from '../../src/xds/holdings.ts';
+import type { Difference } from '../../src/xds/served.ts';
 import { InitialForm } from '../../src/xds/initial-form.ts';
 import type { Response } from '../../src/xds/subscription.ts';
 import { encodeResponse } from '../../src/xds/wire.ts';

@@ -1,0 +1,34 @@
+import type { Socket } from 'node:net';
+
+import type { ClientAuth } from '../plan/routing-plan.ts';
+
+/** What a connection remembers of its client. */
+export class LocalState {
+  readonly id: number;
+  /** Asked for its addresses only where they are needed: each costs a system call. */
+  readonly #socket: Socket;
+  readonly since = Date.now();
+  protocol: 2 | 3 = 2;
+  isAuthenticated: boolean;
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+
+  constructor(id: number, socket: Socket, auth: ClientAuth) {
+    this.id = id;
+    this.#socket = socket;
+    this.isAuthenticated = auth.kind === 'none';
+  }
+
+  get address(): string {
+    return `${this.#socket.remoteAddress ?? ''}:${this.#socket.remotePort ?? 0}`;
+  }
+
+  get localHost(): string {
+    return this.#socket.localAddress ?? '127.0.0.1';
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
+}
