@@ -19,6 +19,21 @@ export interface Target {
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
+/** What stands behind all others, without any of them: no proxy can be better, and the rest is the load's and the machine's. */
+export async function startRedisTarget(redis: RedisBinary): Promise<Target> {
+  const folder = await temporaryFolder('direct');
+  const { port, process, client } = await startRedis({ server: redis.server, folder });
+  return {
+    name: 'Redis itself',
+    port,
+    process,
+    stop: async () => {
+      client.disconnect();
+      await process.stop();
+    },
+  };
+}
+
 /** undefined: it is not installed. */
 export async function startNutcracker(redis: RedisBinary): Promise<Target | undefined> {
   const binary = '/usr/sbin/nutcracker';
@@ -66,7 +81,7 @@ export async function startEnvoyTarget(seed: number, batches: boolean): Promise<
     ...(batches ? { settings: BATCHING } : {}),
   });
   return {
-    name: batches ? 'Envoy, batching' : 'Envoy',
+    name: batches ? 'Envoy that batches' : 'Envoy',
     port: ports.get('MASTER') ?? 0,
     process: envoy.process,
     stop: () => envoy.stop(),

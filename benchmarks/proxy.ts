@@ -3,6 +3,7 @@
  *
  * Every target serves one worker in front of three primaries; each load is put on each target in turn, in interleaved
  * rounds, as rounds differ more than targets on a shared machine. nutcracker does not know clusters: it has plain servers.
+ * A Redis server without anything before it tells what of a latency is the load's and the machine's.
  */
 import { writeFile } from 'node:fs/promises';
 
@@ -19,6 +20,7 @@ import {
   startEnvoyTarget,
   startNutcracker,
   startProxyTarget,
+  startRedisTarget,
   type Target,
 } from './proxy-targets.ts';
 
@@ -28,7 +30,7 @@ const FIXED_SECONDS = 2;
 /**
  * `--rounds N` (7), `--full` for 500 clients and 4 KiB too, `--only GET,SET,fixed`, `--pipelines 1,16`, `--rate N` for the
  * fixed rate, `--json FILE` (or `-`: instead of the table), `--scale F` for longer or shorter runs,
- * `--without nutcracker,Envoy`, `--profile FOLDER` for a CPU profile of the proxy.
+ * `--without nutcracker,Envoy,batching,Redis`, `--profile FOLDER` for a CPU profile of the proxy.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const option = (name: string): string | undefined =>
@@ -80,14 +82,12 @@ async function startTargets(
   without: readonly string[],
   flags: readonly string[],
 ): Promise<void> {
-  if (!without.includes('Envoy')) {
-    targets.push(await startEnvoyTarget(seed, false));
-    targets.push(await startEnvoyTarget(seed, true));
-  }
-  const nutcracker = without.includes('nutcracker')
-    ? undefined
-    : await startNutcracker(await findRedis({ from: 'path' }));
+  const redis = await findRedis({ from: 'path' });
+  if (!without.includes('Envoy')) targets.push(await startEnvoyTarget(seed, false));
+  if (!without.includes('batching')) targets.push(await startEnvoyTarget(seed, true));
+  const nutcracker = without.includes('nutcracker') ? undefined : await startNutcracker(redis);
   if (nutcracker !== undefined) targets.push(nutcracker);
+  if (!without.includes('Redis')) targets.push(await startRedisTarget(redis));
   targets.push(await startProxyTarget(seed, flags));
   // redis-benchmark itself hangs before a port that nobody listens on.
   for (const { name, port } of targets) await eventually(`an answer of ${name}`, () => answers(port));
