@@ -2,11 +2,11 @@
  * Accepted sockets that read into one shared buffer: a fresh 64 KiB slab for each read would cost a fifth of the CPU per
  * pipelined command.
  *
- * Node offers that (`onread`) for sockets that connect, not for accepted ones; so the handle of an accepted one is put
- * into a new Socket. What the stream does at each read is passed by, too. Neither is documented: `canShareBuffer` tries
- * them on connections of our own, and where they do not work, `onread` alone or 'data' events serve.
+ * Node offers that (`onread`) for sockets that connect, not for accepted ones; so the handle below an accepted one is told
+ * it, and its reads pass the stream by, with what that does at each of them. Neither is documented: `canShareBuffer` tries
+ * it on a connection of our own, and where it does not work 'data' events serve.
  */
-import { Socket, connect, createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 const READ_BYTES = 65_536;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -27,13 +27,16 @@ interface Handle {
   /** Called after each read from the kernel. */
   onread: (buffer: unknown) => unknown;
   reading: boolean;
+  readStart(): number;
   readStop(): number;
+  /** Where the kernel's bytes go from now on. */
+  useUserBuffer(buffer: Buffer): void;
   [READER]: Reader;
   [STREAM_READ]: (buffer: unknown) => unknown;
 }
 
 /** Its first number, during `onread`: how many bytes were read, or why none; null: we can't know. */
-let lastRead: Int32Array | null = lastReadOf();
+const lastRead: Int32Array | null = lastReadOf();
 
 function lastReadOf(): Int32Array | null {
   try {
@@ -60,61 +63,52 @@ function readPastStream(this: Handle, buffer: unknown): unknown {
   return undefined;
 }
 
-export function adopt(accepted: Socket, canShare: boolean, readerOf: (socket: Socket) => Reader): void {
-  if (!canShare) {
-    const reader = readerOf(accepted);
-    accepted.on('data', (chunk: Buffer) => {
-      if (!reader.read(chunk, chunk.length)) accepted.pause();
-    });
-    accepted.resume();
-    return;
-  }
-  const handle = Reflect.get(accepted, HANDLE) as Handle;
-  Reflect.set(accepted, HANDLE, null);
-  accepted.destroy();
-  let reader: Reader;
-  const options = {
-    handle,
-    allowHalfOpen: false,
-    onread: { buffer: shared, callback: (length: number): boolean => reader.read(shared, length) },
-  };
-  const socket = new Socket(options);
-  reader = readerOf(socket);
-  if (lastRead !== null) {
+/** Hands what comes over a socket that was accepted, and is paused, to a reader. */
+export function adopt(socket: Socket, canShare: boolean, reader: Reader): void {
+  if (canShare) {
+    const handle = Reflect.get(socket, HANDLE) as Handle;
+    handle.useUserBuffer(shared);
     handle[READER] = reader;
     handle[STREAM_READ] = handle.onread;
     handle.onread = readPastStream;
+  } else {
+    socket.on('data', (chunk: Buffer) => {
+      if (!reader.read(chunk, chunk.length)) socket.pause();
+    });
   }
+  readOn(socket);
+}
+
+/** Goes on reading what a reader has stopped. */
+export function readOn(socket: Socket): void {
   socket.resume();
-  socket.read(0);
+  const handle = (Reflect.get(socket, HANDLE) ?? null) as Handle | null;
+  // Where it is passed by, the stream believes that it reads all the time.
+  if (handle === null || !(READER in handle) || handle.reading) return;
+  handle.reading = true;
+  if (handle.readStart() !== 0) socket.destroy();
 }
 
 /** Nothing but a Node that can't takes so long, not even on a machine with fifteen times the work that it can do. */
 const LIMIT_MS = 10_000;
 
-/** Tried once at start, on connections of our own: past the stream, then with it. */
+/** Tried once at start, on a connection of our own. */
 export async function canShareBuffer(): Promise<boolean> {
-  if (lastRead !== null && (await readsWell())) return true;
-  lastRead = null;
-  return await readsWell();
-}
-
-async function readsWell(): Promise<boolean> {
+  if (lastRead === null) return false;
   const server = createServer({ pauseOnConnect: true });
   try {
     const port = await listen(server);
     return await new Promise<boolean>((resolve) => {
       const limit = setTimeout(() => resolve(false), LIMIT_MS);
       server.once('connection', (accepted) => {
+        const read = (bytes: Buffer, length: number): boolean => {
+          clearTimeout(limit);
+          resolve(bytes.toString('latin1', 0, length) === 'probe');
+          accepted.destroy();
+          return true;
+        };
         try {
-          adopt(accepted, true, (socket) => ({
-            read: (bytes, length) => {
-              clearTimeout(limit);
-              resolve(bytes.toString('latin1', 0, length) === 'probe');
-              socket.destroy();
-              return true;
-            },
-          }));
+          adopt(accepted, true, { read });
         } catch {
           resolve(false);
         }

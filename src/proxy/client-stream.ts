@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 
+import { readOn } from './accept.ts';
 import type { Connection } from './connection.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
 import { Output } from './output.ts';
@@ -119,7 +120,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       this.#isHeld = false;
     }
     this.dropInput();
-    this.#readOn();
+    readOn(this.#socket);
     if (this.replies.isEmpty) this.#flushAndEnd();
   }
 
@@ -302,12 +303,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.replies.endBatch();
     if (this.#hasHungUp) this.#finish();
     // Paused again by what had come.
-    else if (!this.isStopped) this.#readOn();
-  }
-
-  #readOn(): void {
-    this.#socket.resume();
-    this.#socket.read(0);
+    else if (!this.isStopped) readOn(this.#socket);
   }
 
   #flushAndEnd(): void {

@@ -128,10 +128,8 @@ export class Listening implements SessionHome {
   }
 
   #serve(socket: Socket, canShareBuffer: boolean): void {
-    adopt(socket, canShareBuffer, (adopted) => {
-      const session = new CommandSession(adopted, this, this.#guests.newId());
-      this.#sessions.add(session);
-      return session;
-    });
+    const session = new CommandSession(socket, this, this.#guests.newId());
+    this.#sessions.add(session);
+    adopt(socket, canShareBuffer, session);
   }
 }

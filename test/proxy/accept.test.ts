@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { adopt, canShareBuffer } from '../../src/proxy/accept.ts';
+import { adopt, canShareBuffer, readOn } from '../../src/proxy/accept.ts';
 
 /** A connection of which the accepted end was adopted. */
 class Pair {
@@ -13,11 +13,14 @@ class Pair {
   hasEnded = false;
   hasClosed = false;
   readonly client: Socket;
-  adopted: Socket;
+  readonly adopted: Socket;
 
   private constructor(client: Socket, accepted: Socket) {
     this.client = client;
     this.adopted = accepted;
+    accepted.on('error', () => {});
+    accepted.on('end', () => (this.hasEnded = true));
+    accepted.on('close', () => (this.hasClosed = true));
   }
 
   static async open(canShare: boolean): Promise<Pair> {
@@ -29,17 +32,11 @@ class Pair {
     const [accepted] = (await once(server, 'connection')) as [Socket];
     server.close();
     const pair = new Pair(client, accepted);
-    adopt(accepted, canShare, (socket) => {
-      pair.adopted = socket;
-      socket.on('error', () => {});
-      socket.on('end', () => (pair.hasEnded = true));
-      socket.on('close', () => (pair.hasClosed = true));
-      return {
-        read: (bytes, length) => {
-          pair.seen += bytes.toString('latin1', 0, length);
-          return pair.isReading;
-        },
-      };
+    adopt(accepted, canShare, {
+      read: (bytes, length) => {
+        pair.seen += bytes.toString('latin1', 0, length);
+        return pair.isReading;
+      },
     });
     return pair;
   }
@@ -74,8 +71,7 @@ for (const canShare of [true, false]) {
       for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
       assert.equal(pair.seen, 'first second');
       pair.isReading = true;
-      pair.adopted.resume();
-      pair.adopted.read(0);
+      readOn(pair.adopted);
       await eventually('third', () => pair.seen === 'first second third' || undefined);
     });
 

@@ -21,7 +21,6 @@ class Stream extends ClientStream {
       writableLength: 0,
       write: () => true,
       resume: () => {},
-      read: () => null,
       end: () => {},
     };
     super(Object.assign(emitter, rest, { destroy: () => (this.isDestroyed = true) }) as unknown as Socket);

@@ -43,7 +43,7 @@ function setUp(): Scene {
     return true;
   };
   const socket = { on: () => {}, connecting: false, writableLength: 0, write };
-  const stream = new Stream({ ...socket, resume: () => {}, read: () => null } as unknown as Socket);
+  const stream = new Stream({ ...socket, resume: () => {} } as unknown as Socket);
   return {
     ask: (count) => void stream.read(Buffer.alloc(count), count),
     answer: async (...replies) => {
