@@ -19,7 +19,8 @@ import { readFiles } from '../sources/files/read.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { parseRemote } from './arguments.ts';
 import { startControlPlane } from './control-plane.ts';
-import { PROXY_DEFAULTS, followFiles } from './proxy-files.ts';
+import { PROXY_DEFAULTS } from './proxy-defaults.ts';
+import { followFiles } from './proxy-files.ts';
 import { translateObjects } from './translate-objects.ts';
 
 interface Options {

@@ -8,14 +8,6 @@ import type { Proxy } from '../proxy/proxy.ts';
 import { watchFiles } from '../sources/files/watch.ts';
 import { ProxyPlanning, type ProxyView } from './proxy-planning.ts';
 
-export const PROXY_DEFAULTS = {
-  hedgeAfterMs: 200,
-  /** Longer than a failover takes with a node timeout of 5 s. */
-  failoverWaitMs: 10_000,
-  maxClients: 10_000,
-  drainMs: 5_000,
-} as const;
-
 /** Every change of the files is carried out from the next command on. */
 export async function followFiles(
   proxy: Proxy,

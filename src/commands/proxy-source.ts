@@ -12,9 +12,7 @@ import type { SocketAddress } from '../plan/routing-plan.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import { podNamespace } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { followFiles } from './proxy-files.ts';
 import { followFlags } from './proxy-flags.ts';
-import { followControlPlane } from './proxy-xds.ts';
 import { tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 export interface SourceOptions extends TlsArguments {
@@ -71,7 +69,10 @@ export type StartSource = (
   metrics: Registry,
 ) => Promise<RunningSource | undefined>;
 
-/** Ends the command as wrongly called where the plan is in no place, or in two. */
+/**
+ * Ends the command as wrongly called where the plan is in no place, or in two. Each source is loaded only where it is wanted:
+ * what one needs takes up to half a second, and tens of megabytes for good.
+ */
 export function chooseSource(command: Command, options: SourceOptions): StartSource {
   const { xdsAddress, config, kubernetes, upstream } = options;
   const named = [xdsAddress, config, kubernetes || undefined, upstream].filter((one) => one !== undefined);
@@ -90,12 +91,16 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
   const { namespace, hosts, bind, zone, nodeId = hostname() } = options;
   if (xdsAddress !== undefined) {
     const node = { id: nodeId, namespace, hosts, bind, zone };
-    return async (proxy, log, metrics) =>
-      await followControlPlane(proxy, { xdsAddress, tls, node }, { log, metrics });
+    return async (proxy, log, metrics) => {
+      const { followControlPlane } = await import('./proxy-xds.ts');
+      return await followControlPlane(proxy, { xdsAddress, tls, node }, { log, metrics });
+    };
   }
   if (config !== undefined) {
-    return async (proxy, log, metrics) =>
-      await followFiles(proxy, config, options, log, options.probe ? metrics : undefined);
+    return async (proxy, log, metrics) => {
+      const { followFiles } = await import('./proxy-files.ts');
+      return await followFiles(proxy, config, options, log, options.probe ? metrics : undefined);
+    };
   }
   if (upstream === undefined) return startKubernetes(command, options);
   const problem = readsProblem(options);
@@ -135,7 +140,6 @@ function startKubernetes(command: Command, options: SourceOptions): StartSource 
   if (namespace === undefined)
     command.error('error: --kubernetes outside of a pod needs --namespace: whose objects hold here');
   return async (proxy, log, metrics) => {
-    // The client library takes half a second to load: only who needs it waits for that.
     const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
     const { followKubernetes } = await import('./proxy-kubernetes.ts');
     const config = loadCredentials();

@@ -6,7 +6,7 @@ import { AggregatorRegistry, Registry } from 'prom-client';
 
 import { createAdminServer } from '../admin/admin-server.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { PROXY_DEFAULTS } from './proxy-files.ts';
+import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { stopAsked } from './stop-asked.ts';
 import { Workers } from './workers.ts';
 

@@ -21,7 +21,7 @@ import {
 } from './arguments.ts';
 import { createLog } from './log.ts';
 import { countUpTo, durationBetween } from './numbers.ts';
-import { PROXY_DEFAULTS } from './proxy-files.ts';
+import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { carryOut } from './proxy-process.ts';
 import { chooseSource, policyWarning, type SourceOptions } from './proxy-source.ts';
 import { superviseWorkers } from './proxy-workers.ts';

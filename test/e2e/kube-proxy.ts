@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 
-import { PROXY_DEFAULTS } from '../../src/commands/proxy-files.ts';
+import { PROXY_DEFAULTS } from '../../src/commands/proxy-defaults.ts';
 import { followKubernetes } from '../../src/commands/proxy-kubernetes.ts';
 import { Proxy } from '../../src/proxy/proxy.ts';
 import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';

@@ -12,7 +12,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 
 import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
-import { PROXY_DEFAULTS } from '../../src/commands/proxy-files.ts';
+import { PROXY_DEFAULTS } from '../../src/commands/proxy-defaults.ts';
 import { followControlPlane } from '../../src/commands/proxy-xds.ts';
 import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
