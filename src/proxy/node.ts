@@ -34,6 +34,9 @@ export function nodeOptionsOf(
   return { connectTimeoutMs, credentials, tls, keepalive: keepaliveOf(keepalive), isClusterNode };
 }
 
+/** Whether the word of a node counts for keys that it does not have; 'some': as often as is not too much. */
+export type Doubt = 'none' | 'some' | 'all';
+
 /** Who decides what happens with a node's requests. */
 export interface NodeOwner {
   /** null: nobody wants to know. */
@@ -79,6 +82,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
   zone: string | undefined;
   /** In our zone. */
   isNear = false;
+  /** As a replica it knows which keys have moved. */
+  knowsMoves = false;
   /** Why others are better to read from, while there are any; it counts for servers for reads only. */
   doubtful: string | undefined;
 
@@ -98,7 +103,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** Why there is no connection, as the system names it. */
   #problem: string | undefined;
-  #isDoubted = false;
+  #doubt: Doubt = 'none';
   #isOrderWatched = false;
 
   /** In words: why it gets less than others, if it does. */
@@ -137,11 +142,14 @@ export class Node implements ConnectionOwner, ReplyWatch {
     return new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
   }
 
-  /** Whether its word counts for keys that it does not have. */
-  doubt(isDoubted: boolean): void {
-    if (isDoubted === this.#isDoubted) return;
-    this.#isDoubted = isDoubted;
+  set doubt(doubt: Doubt) {
+    if (doubt === this.#doubt) return;
+    this.#doubt = doubt;
     for (const connection of this.connections()) connection.watch = this.#watch;
+  }
+
+  get doubt(): Doubt {
+    return this.#doubt;
   }
 
   /** Whether its owner is told of what was carried out. */
@@ -151,11 +159,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }
 
   get #watch(): this | null {
-    return this.#isDoubted || this.#isOrderWatched || this.#owner.slow !== null ? this : null;
+    return this.#doubt !== 'none' || this.#isOrderWatched || this.#owner.slow !== null ? this : null;
   }
 
   sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#isDoubted && request.isRead && mayBeAbsence(bytes, start, end)) {
+    if (this.#doubt !== 'none' && request.isRead && mayBeAbsence(bytes, start, end)) {
       if (this.#owner.doubted(request, this)) return true;
     }
     if (this.#isOrderWatched) this.#owner.carriedOut(request, this);

@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts';
 import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
 import { REPLIES } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
-import { HedgeBudget } from './hedge-budget.ts';
+import { ReadBudget } from './read-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
 import type { NodeLog } from './node-log.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
@@ -56,7 +56,8 @@ export abstract class Upstream implements NodeOwner {
   #isTimed = false;
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
-  readonly #hedging = new HedgeBudget();
+  readonly #hedging = new ReadBudget();
+  readonly #doubting = new ReadBudget();
   protected nodeLog: NodeLog | undefined;
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
@@ -254,6 +255,10 @@ export abstract class Upstream implements NodeOwner {
     if (primary === null || primary === node || request.block === null) return false;
     // Another replica is still at it; its word will be doubted likewise.
     if (request.sent > 0) return keepBytes(request);
+    if (node.doubt === 'some') {
+      if (this.#doubting.isSpent) return false;
+      this.#doubting.spend();
+    }
     this.#events.doubted += 1;
     primary
       .connection(request.connectionKind)
@@ -290,7 +295,8 @@ export abstract class Upstream implements NodeOwner {
       for (const own of this.alone) own.expire(now);
     }
     this.retryHeld();
-    this.#hedging.tick(now);
+    this.#doubting.reads = this.#hedging.reads;
+    for (const budget of [this.#hedging, this.#doubting]) budget.tick(now);
   }
 
   /** Tries what is held again; call it whenever a node may be asked again. */

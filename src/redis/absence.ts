@@ -13,10 +13,9 @@ const TWO = 0x32;
 const COLON = 0x3a;
 const UNDERSCORE = 0x5f;
 const TILDE = 0x7e;
+const EQUALS = 0x3d;
 const CR = 13;
 
-/** Of an element of an array. */
-const NOTHINGS = ['\r\n$-1\r\n', '\r\n*-1\r\n', '\r\n_\r\n', '\r\n:0\r\n', '\r\n:-2\r\n'];
 const NONE = '+none\r\n';
 const NO_SUCH_KEY = '-ERR no such key';
 
@@ -43,9 +42,20 @@ export function mayBeAbsence(bytes: Uint8Array, start: number, end: number): boo
   }
 }
 
+/** Whether an element, at any depth, is null, 0 or -2. Goes from head to head, past what is long. */
 function hasNothing(bytes: Uint8Array, start: number, end: number): boolean {
-  const reply = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
-  return NOTHINGS.some((nothing) => reply.includes(nothing, 0, 'latin1'));
+  for (let at = start; at < end;) {
+    const type = bytes[at]!;
+    const [first, second] = [bytes[at + 1], bytes[at + 2]];
+    if (type === UNDERSCORE) return true;
+    if (type === COLON && ((first === ZERO && second === CR) || (first === MINUS && second === TWO)))
+      return true;
+    if ((type === DOLLAR || type === STAR) && first === MINUS) return true;
+    let length = 0;
+    for (at += 1; at < end && bytes[at] !== CR; at++) length = 10 * length + bytes[at]! - ZERO;
+    at += type === DOLLAR || type === EQUALS ? length + 4 : 2;
+  }
+  return false;
 }
 
 function startsWith(bytes: Uint8Array, start: number, end: number, text: string): boolean {
