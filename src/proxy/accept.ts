@@ -81,10 +81,10 @@ export function adopt(socket: Socket, canShare: boolean, reader: Reader): void {
 
 /** Goes on reading what a reader has stopped. */
 export function readOn(socket: Socket): void {
-  socket.resume();
   const handle = (Reflect.get(socket, HANDLE) ?? null) as Handle | null;
-  // Where it is passed by, the stream believes that it reads all the time.
-  if (handle === null || !(READER in handle) || handle.reading) return;
+  if (handle === null || !(READER in handle)) return void socket.resume();
+  // The stream, which is passed by, knows nothing of it.
+  if (handle.reading) return;
   handle.reading = true;
   if (handle.readStart() !== 0) socket.destroy();
 }

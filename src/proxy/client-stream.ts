@@ -42,6 +42,9 @@ interface Owned {
   readonly mayBlock?: boolean;
 }
 
+/** The client is gone; 'close' follows. */
+const ignored = (): void => {};
+
 export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   isClosed = false;
   readonly #socket: Socket;
@@ -68,8 +71,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#writer = new SocketWriter(socket, () => this.#resume());
-    // The client is gone; 'close' follows.
-    socket.on('error', () => {});
+    socket.on('error', ignored);
     // What was asked before is answered: a client may end its direction first.
     socket.allowHalfOpen = true;
     socket.on('end', () => this.#hungUp());

@@ -48,7 +48,8 @@ export function haveSlotsMoved(
   const were = before.shards.map(({ primary }) => primary);
   const are = now.shards.map(({ primary }) => primary);
   return now.slots.some((index, slot) => {
-    const [was, is] = [were[before.slots[slot]!], are[index]];
+    const was = were[before.slots[slot]!];
+    const is = are[index];
     return was !== is && was !== undefined && is !== undefined && are.includes(was) && were.includes(is);
   });
 }

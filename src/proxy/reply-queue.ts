@@ -148,7 +148,8 @@ export class ReplyQueue {
       if (index < size) ring.push((index < before.length ? request : undefined) ?? takeRequest());
       else if (request !== undefined) giveRequest(request);
     }
-    this.#ring = ring;
+    // Without the room for 16 more that push has made.
+    this.#ring = ring.slice();
     this.#tail = this.length;
     this.#head = 0;
   }
