@@ -28,10 +28,10 @@ export async function followFlags(
   log: Logger,
 ): Promise<{ close(): Promise<void> }> {
   const { zone, clientPasswordFile, upstreamPasswordFile } = flags;
-  const read = async (): Promise<Passwords> => ({
-    clientPassword: await readPassword('--client-password-file', clientPasswordFile),
-    upstreamPassword: await readPassword('--upstream-password-file', upstreamPasswordFile),
-  });
+  const files = [
+    { name: 'clientPassword', flag: '--client-password-file', path: clientPasswordFile },
+    { name: 'upstreamPassword', flag: '--upstream-password-file', path: upstreamPasswordFile },
+  ] as const;
   let plan: RoutingPlan | undefined;
   const carryOut = async (passwords: Passwords): Promise<void> => {
     const next = planSingleUpstream({ ...flags, ...passwords, zoneAffinity: zone !== undefined });
@@ -43,27 +43,36 @@ export async function followFlags(
     };
     await proxy.update(plan);
   };
-  const current = await read();
-  await carryOut(current).catch((error: unknown) => {
+  let inForce: Passwords = { clientPassword: undefined, upstreamPassword: undefined };
+  for (const { name, flag, path } of files) {
+    if (path !== undefined) inForce = { ...inForce, [name]: await readPassword(flag, path) };
+  }
+  await carryOut(inForce).catch((error: unknown) => {
     if (error instanceof ListenProblems)
       throw new Error(`${error.message}; give another address with --listen`, { cause: error });
     throw error;
   });
   const onProblem = (problem: string): void => log.error(`${problem}; the password before stays in force`);
-  if (clientPasswordFile === undefined && upstreamPasswordFile === undefined)
-    return { close: async () => {} };
-  const close = watchRead(read, current, sameContent, {
-    onChange: (passwords) => {
-      log.info('the password files have changed; new connections use what is in them now');
-      carryOut(passwords).catch((error: unknown) => onProblem(String(error)));
-    },
-    onProblem,
+  // Each by itself: one that can't be used must not keep the other from being changed.
+  const ends = files.map(({ name, flag, path }) => {
+    if (path === undefined) return () => {};
+    return watchRead(() => readPassword(flag, path), inForce[name], sameContent, {
+      onChange: (password) => {
+        inForce = { ...inForce, [name]: password };
+        log.info(`${flag} has changed; new connections use what is in it now`);
+        carryOut(inForce).catch((error: unknown) => onProblem(String(error)));
+      },
+      onProblem,
+    });
   });
-  return { close: async () => close() };
+  return {
+    close: async () => {
+      for (const end of ends) end();
+    },
+  };
 }
 
-async function readPassword(flag: string, path: string | undefined): Promise<SecretText | undefined> {
-  if (path === undefined) return undefined;
+async function readPassword(flag: string, path: string): Promise<SecretText> {
   let bytes;
   try {
     bytes = await readFile(path);

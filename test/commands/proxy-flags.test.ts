@@ -58,8 +58,8 @@ test('password files are read again when they change: new connections use them, 
   assert.ok(redis.asked.includes('AUTH u1'));
 
   mount(folder, 'v2', { client: 'c2', upstream: 'u2' });
-  const changes = (): number => lines.filter((line) => line.includes('have changed')).length;
-  await eventually('the change', () => changes() === 1 || undefined, { deadlineMs: 30_000 });
+  const changes = (): number => lines.filter((line) => line.includes('has changed')).length;
+  await eventually('the changes', () => changes() === 2 || undefined, { deadlineMs: 30_000 });
   await answered(clientOf(t, port), 'AUTH c1', 'disabled.\r\n');
   const late = clientOf(t, port);
   await answered(late, 'AUTH c2', '+OK\r\n');
@@ -73,5 +73,13 @@ test('password files are read again when they change: new connections use them, 
     deadlineMs: 30_000,
   });
   await answered(clientOf(t, port), 'AUTH c2', '+OK\r\n');
-  assert.equal(changes(), 1);
+  assert.equal(changes(), 2);
+
+  // What is wrong with one file is no reason to go on with the other's former password.
+  mount(folder, 'v4', { client: '', upstream: 'u4' });
+  await eventually('the third change', () => changes() === 3 || undefined, { deadlineMs: 30_000 });
+  const last = clientOf(t, port);
+  await answered(last, 'AUTH c2', '+OK\r\n');
+  await answered(last, 'GET a', 'v\r\n');
+  assert.ok(redis.asked.includes('AUTH u4'));
 });
