@@ -164,6 +164,8 @@ export class ClusterUpstream extends Upstream {
 
   redirected(request: Request, refusal: Refusal, from: Node): Node | undefined {
     if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
+    // Redis speaks of the command's own slot; of another one only a script would, which was carried out.
+    if (refusal.slot !== request.place) return undefined;
     const isNamed = refusal.host !== '' && refusal.host !== '?';
     const node = this.#knownAt({ host: isNamed ? refusal.host : from.options.host, port: refusal.port }).node;
     node.namedAt = performance.now();

@@ -2,6 +2,7 @@
  * Error replies that say: not carried out. All others are the client's.
  */
 import { encodeCommand } from './encode.ts';
+import { isPort } from './topology.ts';
 
 /** Redirections of one command that are followed. */
 export const MAX_HOPS = 5;
@@ -41,7 +42,7 @@ export function readRefusal(text: string): Refusal | undefined {
     case 'ASK': {
       const colon = address?.lastIndexOf(':') ?? -1;
       const port = Number(address?.slice(colon + 1));
-      if (address === undefined || colon < 0 || !Number.isInteger(port)) return undefined;
+      if (address === undefined || colon < 0 || !isPort(port)) return undefined;
       const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
       return { kind: word === 'MOVED' ? 'moved' : 'ask', slot: Number(slot), host, port };
     }

@@ -64,10 +64,9 @@ export function openSocket(
       },
     },
   };
-  const socket =
-    tls === undefined
-      ? connect(options)
-      : connectOrFail(() => connectTls({ ...options, ...clientTlsOptions(tls) }));
+  const socket = connectOrFail(() =>
+    tls === undefined ? connect(options) : connectTls({ ...options, ...clientTlsOptions(tls) }),
+  );
   const { timeMs, intervalMs, probes } = keepalive;
   if (intervalMs !== undefined || probes !== undefined) {
     (socket as ProbingSocket).setKeepAlive(
@@ -80,7 +79,10 @@ export function openSocket(
   return socket;
 }
 
-/** A certificate that OpenSSL refuses makes `open` throw: here it ends like any connection that fails, a little later. */
+/**
+ * A certificate that OpenSSL refuses, or an address that can't be one, makes `open` throw: here it ends like any connection
+ * that fails, a little later.
+ */
 function connectOrFail(open: () => Socket): Socket {
   try {
     return open();

@@ -20,17 +20,32 @@ export interface Topology {
 }
 
 type SlotsNode = readonly [endpoint: unknown, port: number, id?: string, metadata?: unknown];
+type SlotsRange = readonly [first: number, last: number, ...nodes: SlotsNode[]];
+
+/** 0: there is none; a node that speaks TLS only has it where it is asked in the clear. */
+export function isPort(port: unknown): boolean {
+  return Number.isInteger(port) && Number(port) >= 0 && Number(port) <= 65_535;
+}
+
+/** Whether a server has said that: what speaks Redis' protocol need not be a Redis. */
+function isRange(said: unknown): said is SlotsRange {
+  if (!Array.isArray(said)) return false;
+  const [first, last, ...nodes] = said as unknown[];
+  return (
+    [first, last].every((slot) => Number.isInteger(slot)) &&
+    nodes.every((node) => Array.isArray(node) && isPort(node[1]))
+  );
+}
 
 /** From the replies to CLUSTER SLOTS and CLUSTER INFO; `asked` stands in where a node does not name its host. */
 export function parseTopology(slots: unknown, info: unknown, asked: NodePlace): Topology | undefined {
-  if (!Array.isArray(slots) || slots.length === 0) return undefined;
+  if (!Array.isArray(slots) || slots.length === 0 || !slots.every(isRange)) return undefined;
   const byPrimary = new Map<
     string,
     { ranges: [number, number][]; primary: NodePlace; replicas: NodePlace[] }
   >();
   let covered = 0;
-  for (const range of slots as readonly (readonly [number, number, ...SlotsNode[]])[]) {
-    const [first, last, ...nodes] = range;
+  for (const [first, last, ...nodes] of slots) {
     const [primary, ...replicas] = nodes.map((node) => placeOf(node, asked));
     if (primary === undefined) return undefined;
     covered += last - first + 1;

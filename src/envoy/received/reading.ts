@@ -25,6 +25,7 @@ export function milliseconds({ seconds, nanos }: Duration): number {
 export function socketAddressOf(address: Address | null | undefined, what: string): SocketAddress {
   const { address: host, port_value: port } = address?.socket_address ?? {};
   if (host === undefined || host === '' || port === undefined) refuse(`${what} has no address with a port`);
+  if (port > 65_535) refuse(`${what} has port ${port}, and 65535 is the last`);
   return { address: host, port };
 }
 
