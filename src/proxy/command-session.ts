@@ -45,6 +45,7 @@ export class CommandSession extends Session implements InputHandler {
 
   /** What lasts longer than a command follows the routing. */
   override rerouted(): void {
+    this.local.follow(this.home.routing.listener.clientAuth);
     this.#subscriptions?.rerouted();
     this.lateBy = 0;
   }

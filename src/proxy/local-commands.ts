@@ -77,7 +77,8 @@ function wrongCount(name: string): Buffer {
 function reset(state: LocalState, auth: ClientAuth): Buffer {
   state.protocol = 2;
   state.name = '';
-  state.isAuthenticated = auth.kind === 'none';
+  state.hasPassword = false;
+  state.follow(auth);
   return encodeStatus('RESET');
 }
 
@@ -98,7 +99,8 @@ function authenticate(state: LocalState, args: readonly string[], auth: ClientAu
   }
   const [username = '', password = ''] = args.length === 1 ? ['default', ...args] : args;
   if (!areRightCredentials(auth, username, password)) return WRONG_PASSWORD;
-  state.isAuthenticated = true;
+  state.hasPassword = true;
+  state.follow(auth);
   return REPLIES.ok;
 }
 

@@ -10,6 +10,8 @@ export class LocalState {
   readonly since = Date.now();
   protocol: 2 | 3 = 2;
   isAuthenticated: boolean;
+  /** It has given what was right then, and was not just let in. */
+  hasPassword = false;
   name = '';
   libraryName = '';
   libraryVersion = '';
@@ -18,6 +20,11 @@ export class LocalState {
     this.id = id;
     this.#socket = socket;
     this.isAuthenticated = auth.kind === 'none';
+  }
+
+  /** What clients must present may have changed: who came in without a password needs one by now. */
+  follow(auth: ClientAuth): void {
+    this.isAuthenticated = auth.kind === 'none' || this.hasPassword;
   }
 
   get address(): string {
