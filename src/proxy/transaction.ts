@@ -6,6 +6,7 @@
  */
 import { KIND, isCountRight, type Command } from '../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import { mayWait } from './blocking.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { CROSS_SLOT, locate, type Location } from './locate.ts';
@@ -130,7 +131,7 @@ export class Transaction implements Mode {
         }
         break;
       default:
-        if (ENDING.has(command.name) || (!this.#isMulti && APART.has(command.name))) return false;
+        if (ENDING.has(command.name) || (!this.#isMulti && isApart(bytes, frame, command))) return false;
     }
     const location = this.#locate(bytes, frame, command);
     if (this.#isMulti) {
@@ -304,6 +305,13 @@ export class Transaction implements Mode {
     this.#own?.close();
     this.#session.leaveTransaction();
   }
+}
+
+/** Not on the connection that watches, which must go on answering one command after the other. */
+function isApart(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+  const { kind, name } = command;
+  if (kind === KIND.blocking) return mayWait(bytes, frame, command);
+  return kind === KIND.pubsub || APART.has(name);
 }
 
 function isNeverQueued({ kind, name }: Command): boolean {

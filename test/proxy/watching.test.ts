@@ -110,3 +110,43 @@ test('who watched on a connection that is lost reads on, and has EXEC refused', 
   client.socket.write('GET k\r\nWATCH k\r\nUNWATCH\r\nGET k\r\n');
   await replies(client, `${first}${VALUE}${OK}${OK}${VALUE}`);
 });
+
+test('who watches and subscribes to a channel of the same slot goes on having replies of its own', async (t) => {
+  const { client, connectionOf } = await setUp(t);
+  client.socket.write('HELLO 3\r\n');
+  await eventually('RESP3', () => client.got().includes('proto') || undefined);
+  const greeting = client.got();
+  client.socket.write('WATCH k\r\nSSUBSCRIBE k\r\nGET k\r\n');
+  await replies(client, `${greeting}${OK}${array('ssubscribe', 'k', ':1')}${VALUE}`);
+  assert.notEqual(connectionOf('ssubscribe k'), connectionOf('WATCH k'));
+  assert.equal(connectionOf('GET k'), connectionOf('WATCH k'));
+});
+
+test('who watches may wait for longer than any command may take', async (t) => {
+  const impatient = (plan: RoutingPlan): RoutingPlan => ({
+    ...plan,
+    listeners: plan.listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, opTimeoutMs: 200 },
+    })),
+  });
+  let pop = (): void => {};
+  const redis = await serverThat(t, (words, socket) => {
+    if (!words.startsWith('BLPOP')) return words === 'EXEC' ? '*1\r\n+OK\r\n' : OK;
+    pop = () => void socket.write(VALUE);
+    return undefined;
+  });
+  const { port } = await proxyFor(t, impatient(planTo(redis.port)));
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\nBLPOP k 0\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await eventually('the command', () => redis.asked.includes('BLPOP k 0') || undefined);
+  // Of a client whose own command is late by then, and says so.
+  const late = await serverThat(t, () => undefined);
+  const slow = await proxyFor(t, impatient(planTo(late.port)));
+  const waiting = clientOf(t, slow.port);
+  waiting.socket.write('GET k\r\n');
+  await eventually('the time being up', () => waiting.got() !== '' || undefined);
+  assert.equal(client.got(), OK);
+  pop();
+  await replies(client, `${OK}${VALUE}${OK}${OK}*1\r\n+OK\r\n`);
+});
