@@ -8,6 +8,8 @@ import type { Session } from './session.ts';
 
 /** Who asks for what is longer is told by Redis that it is none. */
 const LONGEST_NAME = 1_024;
+/** Who asks for more at once than any server has asks Redis alone: here each name that is unknown is looked for everywhere. */
+const MOST_NAMES = 1_024;
 
 /** The client waits until the servers have been asked. False: one of them shall answer it itself. */
 export function tellCommands(session: Session, command: Command, args: readonly string[]): boolean {
@@ -15,7 +17,7 @@ export function tellCommands(session: Session, command: Command, args: readonly 
   // Texts, keys, mistakes, and a selection by what is not in our table: not of what is carried out here.
   const isOfAll = /^(?:COUNT|LIST)?$/i.test(subcommand) && rest.length === 0;
   if (!isOfAll && subcommand.toUpperCase() !== 'INFO') return false;
-  if (rest.some(({ length }) => length > LONGEST_NAME)) return false;
+  if (rest.length > MOST_NAMES || rest.some(({ length }) => length > LONGEST_NAME)) return false;
   void answerLater(session, command, args);
   return true;
 }

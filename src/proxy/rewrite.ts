@@ -11,9 +11,10 @@ export function rewriteKeys(
   cut: number,
 ): Buffer {
   const parts: Buffer[] = [Buffer.from(`*${count}\r\n`)];
+  const areKeys = new Set(keys);
   for (let index = 0; index < count; index++) {
     const [start, end] = [offsets[2 * index]!, offsets[2 * index + 1]!];
-    const from = keys.includes(index) ? Math.min(end, start + cut) : start;
+    const from = areKeys.has(index) ? Math.min(end, start + cut) : start;
     parts.push(Buffer.from(`$${end - from}\r\n`), bytes.subarray(from, end + 2));
   }
   return Buffer.concat(parts);

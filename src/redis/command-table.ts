@@ -106,8 +106,10 @@ const COMMANDS: readonly Command[] = COMMAND_LINES.trim()
   .split('\n')
   .map((line, index) => commandOf(parseSpecLine(line), index));
 
+const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
+
 export function commandByName(name: string): Command | undefined {
-  return COMMANDS.find((command) => command.name === name.toLowerCase());
+  return BY_NAME.get(name.toLowerCase());
 }
 
 export function allCommands(): readonly Command[] {
