@@ -127,7 +127,7 @@ export class CommandSession extends Session implements InputHandler {
         const [start, end] = [offsets[key]!, offsets[key + 1]!];
         const destination = routing.find(bytes, start, end);
         if (destination === null) return this.answer(REPLIES.noUpstreamHost);
-        if (destination.cut > 0 || (!command.hasOneKey && !destination.upstream.checksSlots)) {
+        if (destination.cut > 0 || (!command.hasOneKey && !routing.checksKeys(destination))) {
           return this.#located(bytes, frame, command);
         }
         return this.send(command, destination, bytes, frame.start, frame.at, start, end);

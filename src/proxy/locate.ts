@@ -7,7 +7,7 @@ import { keyArguments } from '../redis/keys.ts';
 import { REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeError } from './encode.ts';
 import { rewriteKeys } from './rewrite.ts';
-import type { Destination, Routing } from './routing.ts';
+import { isSameWay, type Destination, type Routing } from './routing.ts';
 import type { Upstream } from './upstream.ts';
 
 export type Location =
@@ -50,10 +50,10 @@ export function locate(
     if (found === null) return { kind: 'refused', reply: REPLIES.noUpstreamHost };
     const upstream = isRead ? found.reads : found.upstream;
     const own = upstream.placeOf(bytes, start + found.cut, end, routing.terms.hashTags);
-    if (destination !== undefined && (found !== destination || own !== place)) {
+    if (destination !== undefined && (!isSameWay(found, destination) || own !== place)) {
       return { kind: 'refused', reply: CROSS_SLOT };
     }
-    destination = found;
+    destination ??= found;
     place = own;
   }
   const [first] = keys;

@@ -23,6 +23,11 @@ export interface MirrorDestination {
   readonly excludeReads: boolean;
 }
 
+/** Commands go the same way; `read_policy` and faults are the listener's. */
+export function isSameWay(a: Destination, b: Destination): boolean {
+  return a === b || (a.upstream === b.upstream && a.reads === b.reads && a.cut === b.cut);
+}
+
 interface Prefix {
   readonly bytes: Buffer;
   readonly destination: Destination;
@@ -84,6 +89,11 @@ export class Routing {
   /** Every command goes over the same connections as there. */
   leadsLike(other: Routing): boolean {
     return this.listener === other.listener && this.#ways.every((way, index) => way === other.#ways[index]);
+  }
+
+  /** Its servers themselves refuse commands whose keys belong apart. */
+  checksKeys({ upstream }: Destination): boolean {
+    return this.#prefixes.length === 0 && upstream.checksSlots;
   }
 
   /** null: no route. */
