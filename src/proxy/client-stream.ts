@@ -193,9 +193,10 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       this.#output.append(message, 0, message.length);
       this.#flushLater();
     } else {
+      if (!this.replies.isEmpty) this.kept(message.length);
       this.answer(message);
     }
-    if (this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
+    if (this.#keptBytes + this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
   }
 
   flush(): void {

@@ -20,6 +20,8 @@ export class OwnConnection implements ConnectionOwner {
   readonly upstream: Upstream;
   /** Another node has by now what it is for. */
   isMisplaced: () => boolean = () => false;
+  /** For how long what is sent without a request may be left unanswered. */
+  patienceMs = Infinity;
   /** What was sent last may wait for ever. */
   mayBlock = false;
   #isClosing = false;
@@ -40,7 +42,7 @@ export class OwnConnection implements ConnectionOwner {
   expire(now: number): void {
     if (this.isMisplaced()) return this.connection.destroy('its place is at another node');
     if (this.mayBlock) return;
-    let isLate = false;
+    let isLate = this.connection.waitingMs(now) > this.patienceMs;
     this.connection.overdue(now, ({ terms }, sentAt) => {
       isLate ||= sentAt + terms.opTimeoutMs < now;
     });

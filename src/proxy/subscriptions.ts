@@ -119,6 +119,7 @@ export class Subscriptions implements Mode {
         const node = now.primaryFor(channel === undefined ? now.anyPlace(true) : placeOf(now, channel));
         if (node === null) return undefined;
         const own = new OwnConnection(now, node, kind);
+        own.patienceMs = session.home.routing.terms.opTimeoutMs;
         // Nodes of a cluster tell each other of messages, plain servers do not.
         if (channel === undefined && !now.checksSlots) {
           own.isMisplaced = () => (now.primaryFor(now.anyPlace(true)) ?? node) !== node;

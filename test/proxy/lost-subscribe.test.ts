@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
 
 const BOTH = array('subscribe', 'news', ':1') + array('subscribe', 'sports', ':2');
@@ -21,7 +22,7 @@ interface Scene {
 /** A Redis that confirms all, but not `lost` the first time: it cuts the connection, is silent, or cuts all until it is back. */
 async function setUp(
   t: TestContext,
-  options: { lost: string; how: 'cut' | 'silent' | 'gone'; failoverWaitMs?: number },
+  options: { lost: string; how: 'cut' | 'silent' | 'gone'; failoverWaitMs?: number; opTimeoutMs?: number },
 ): Promise<Scene> {
   let isLost = false;
   let isBack = false;
@@ -36,16 +37,26 @@ async function setUp(
     }
     return channels.map((channel) => array(kind, channel, ':1')).join('');
   });
-  const { failoverWaitMs = 20_000 } = options;
-  const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs });
+  const { failoverWaitMs = 20_000, opTimeoutMs } = options;
+  const plan = (): RoutingPlan => withTimeout(planTo(redis.port), opTimeoutMs);
+  const { port, proxy } = await proxyFor(t, plan(), { failoverWaitMs });
   return {
     client: clientOf(t, port),
     redis,
     count: (words) => redis.asked.filter((each) => each === words).length,
     goAway: () => void (isLost = true),
     comeBack: () => void (isBack = true),
-    reroute: () => proxy.update(planTo(redis.port)),
+    reroute: () => proxy.update(plan()),
   };
+}
+
+function withTimeout(plan: RoutingPlan, opTimeoutMs: number | undefined): RoutingPlan {
+  if (opTimeoutMs === undefined) return plan;
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, opTimeoutMs },
+  }));
+  return { ...plan, listeners };
 }
 
 async function replies(client: Client, wanted: string): Promise<void> {
@@ -99,6 +110,13 @@ test('SUBSCRIBE that can not be asked again in time is refused, and its client n
   const { client } = await setUp(t, { lost: 'subscribe news', how: 'gone', failoverWaitMs: 500 });
   client.socket.write('SUBSCRIBE news\r\nCLIENT GETNAME\r\n');
   await replies(client, `${FAILURE}$-1\r\n`);
+});
+
+test('SUBSCRIBE that is not answered in the time of any command is asked again on another connection', async (t) => {
+  const { client, count } = await setUp(t, { lost: 'subscribe news', how: 'silent', opTimeoutMs: 300 });
+  client.socket.write('SUBSCRIBE news\r\n');
+  await replies(client, array('subscribe', 'news', ':1'));
+  assert.equal(count('subscribe news'), 2);
 });
 
 test('a channel stays subscribed when a later SUBSCRIBE to it is refused', async (t) => {

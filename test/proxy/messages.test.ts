@@ -16,10 +16,26 @@ async function setUp(t: TestContext) {
       subscribed.push(socket);
       return channels.map((channel) => array(kind, channel, ':1').replace('*', '>')).join('');
     }
-    return kind === 'BLPOP' ? undefined : '+OK\r\n';
+    return kind === 'BLPOP' || kind === 'ssubscribe' ? undefined : '+OK\r\n';
   });
   const { port, proxy } = await proxyFor(t, planTo(redis.port));
   return { client: clientOf(t, port), proxy, subscribed, waiting };
+}
+
+const FLOOD_BYTES = 200_000_000;
+
+/** Messages without end, nearly; returns how many bytes were written so far. */
+function flood(to: Socket, isWanted: () => boolean): () => number {
+  const long = array('message', 'news', `$100000\r\n${'x'.repeat(100_000)}`);
+  let written = 0;
+  const more = (): void => {
+    while (written < FLOOD_BYTES && isWanted()) {
+      written += long.length;
+      if (!to.write(long)) return void to.once('drain', more);
+    }
+  };
+  more();
+  return () => written;
 }
 
 const MESSAGE = array('message', 'news', '$2\r\nhi').replace('*', '>');
@@ -42,17 +58,19 @@ test('a subscriber that does not read is put out, as Redis does it', async (t) =
   client.socket.write('SUBSCRIBE news\r\n');
   await eventually('the confirmation', () => client.got() !== '' || undefined);
   client.socket.pause();
-  const long = array('message', 'news', `$100000\r\n${'x'.repeat(100_000)}`);
-  let written = 0;
-  const flood = (): void => {
-    while (written < 200_000_000 && proxy.clients > 0) {
-      written += long.length;
-      if (subscribed[0]?.write(long) !== true) return void subscribed[0]?.once('drain', flood);
-    }
-  };
-  flood();
+  const flooded = flood(subscribed[0]!, () => proxy.clients > 0);
   await eventually('its end', () => proxy.clients === 0 || undefined, { deadlineMs: 30_000 });
-  assert.ok(written < 200_000_000, `${written} bytes were taken in for it`);
+  assert.ok(flooded() < FLOOD_BYTES, `${flooded()} bytes were taken in for it`);
+});
+
+test('a RESP2 subscriber whose messages wait for a confirmation that does not come is put out', async (t) => {
+  const { client, subscribed, proxy } = await setUp(t);
+  client.socket.write('SUBSCRIBE news\r\n');
+  await eventually('the confirmation', () => client.got() !== '' || undefined);
+  client.socket.write('SSUBSCRIBE shard\r\n');
+  const flooded = flood(subscribed[0]!, () => proxy.clients > 0);
+  await eventually('its end', () => proxy.clients === 0 || undefined, { deadlineMs: 30_000 });
+  assert.ok(flooded() < FLOOD_BYTES, `${flooded()} bytes were kept for it`);
 });
 
 test('a RESP2 subscriber can not change its protocol, as in Redis', async (t) => {
