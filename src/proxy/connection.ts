@@ -183,8 +183,12 @@ export class Connection implements Flushable {
 
   flush(): void {
     this.#isDirty = false;
-    if (!this.isOpen) return;
     const blocks = this.#blocks;
+    if (!this.isOpen) {
+      const bytes = blocks.reduce((sum, { end }) => sum + end, 0);
+      this.isCongested ||= bytes > CONGESTED_BYTES;
+      return;
+    }
     for (;;) {
       const block = blocks[this.#writing]!;
       if (block.end > this.#writtenTo) {

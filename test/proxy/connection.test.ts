@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { UpstreamTls } from '../../src/plan/routing-plan.ts';
 import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
@@ -22,6 +24,7 @@ const OWNER: ConnectionOwner = {
 async function setUp(
   t: TestContext,
   owner: ConnectionOwner = OWNER,
+  tls?: UpstreamTls,
 ): Promise<{ readonly connection: Connection; readonly server: Socket; readonly received: () => number }> {
   const accepting = createServer();
   await new Promise<void>((resolve) => {
@@ -37,7 +40,7 @@ async function setUp(
       port: (accepting.address() as AddressInfo).port,
       connectTimeoutMs: 5_000,
       keepalive: keepaliveOf(undefined),
-      tls: undefined,
+      tls,
       handshake: [],
       latency: new Float64Array(LATENCY_BUCKETS),
     },
@@ -135,4 +138,22 @@ test('a certificate that OpenSSL refuses ends the connection, and nothing else',
   t.after(() => connection.destroy('the test is over'));
   await eventually('its end', () => connection.isClosed || undefined);
   assert.deepEqual(problems, ['ERR_SSL_EE_KEY_TOO_SMALL']);
+});
+
+test('what waits for a connection to be made holds up who sends more than a mebibyte of it', async (t) => {
+  // It says nothing: under TLS nothing can be written until it does.
+  const { connection, server } = await setUp(t, OWNER, {
+    serverName: 'redis',
+    skipVerification: true,
+    authorities: undefined,
+    certificate: undefined,
+  });
+  await once(server, 'data');
+  const long = encodeCommand('SET', 'key', 'x'.repeat(400_000));
+  const congestion = [1, 2, 3].map(() => {
+    connection.append(null, long, 0, long.length);
+    connection.flush();
+    return connection.isCongested;
+  });
+  assert.deepEqual(congestion, [false, false, true]);
 });
