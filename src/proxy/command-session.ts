@@ -33,9 +33,12 @@ import { sendSplit } from './split.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
 import { recognize } from './unknown-command.ts';
+import type { Upstream } from './upstream.ts';
 
 export class CommandSession extends Session implements InputHandler {
   #subscriptions: Subscriptions | null = null;
+  /** Where it published last. */
+  #messages: { readonly upstream: Upstream; readonly place: number } | null = null;
   readonly #input: Input;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
@@ -237,8 +240,17 @@ export class CommandSession extends Session implements InputHandler {
     if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
     const request = this.newRequest(command);
     request.isRead = false;
-    request.place = upstream.anyPlace(command.name.startsWith('pub'));
+    request.place = command.name.startsWith('pub') ? this.#placeOfMessages(upstream) : upstream.anyPlace();
     this.heed(upstream.send(request, bytes, frame.start, frame.at));
+  }
+
+  /** The same as before, as long as it can be asked: what came by two nodes would not come in order. */
+  #placeOfMessages(upstream: Upstream): number {
+    const before = this.#messages;
+    if (before?.upstream === upstream && upstream.primaryFor(before.place) !== null) return before.place;
+    const place = upstream.anyPlace(true);
+    this.#messages = { upstream, place };
+    return place;
   }
 
   #answerLocally(bytes: Buffer, frame: RequestFrame, command: Command): void {
