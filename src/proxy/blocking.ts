@@ -121,6 +121,7 @@ class Waiting {
     this.#sentAt = performance.now();
     own.mayBlock = true;
     own.onError = (_, text) => this.#refused(own.node, readRefusal(text));
+    own.onUnanswered = ({ isRead }) => isRead && this.#unanswered();
     this.#session.own(own);
     const before = this.#commands.slice(0, -1);
     for (const command of isAsking ? [...before, ASKING] : before) own.send(null, command);
@@ -133,12 +134,7 @@ class Waiting {
     if (refusal === undefined) return false;
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (isRedirection && !request.terms.followRedirections) return false;
-    const now = performance.now();
-    if (now - this.#sentAt > WAITED_MS) {
-      request.startedAt = Math.trunc(now);
-      request.hops = 0;
-    }
-    if (now > request.startedAt + this.#upstream.settings.failoverWaitMs) return false;
+    if (!this.#hasTime()) return false;
     const named = isRedirection ? this.#upstream.redirected(request, refusal, node) : undefined;
     if (named?.isUsable === true) request.hops += 1;
     if (refusal.kind === 'unfit') node.update({ unfit: refusal.word });
@@ -149,6 +145,25 @@ class Waiting {
       this.#send(new OwnConnection(this.#upstream, named, request.connectionKind), true);
     } else setTimeout(() => this.open(), RETRY_MS);
     return true;
+  }
+
+  /** A read whose node has died: another may answer it. */
+  #unanswered(): boolean {
+    if (this.#session.isEnding || this.#session.isGone || !this.#hasTime()) return false;
+    this.#leave();
+    setTimeout(() => this.open(), RETRY_MS);
+    return true;
+  }
+
+  /** For another try. */
+  #hasTime(): boolean {
+    const request = this.#request;
+    const now = performance.now();
+    if (now - this.#sentAt > WAITED_MS) {
+      request.startedAt = Math.trunc(now);
+      request.hops = 0;
+    }
+    return now <= request.startedAt + this.#upstream.settings.failoverWaitMs;
   }
 
   #leave(): void {

@@ -17,6 +17,8 @@ export class OwnConnection implements ConnectionOwner {
   onLost: () => void = () => {};
   /** Told of every error reply; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
+  /** Told of every command that is lost; true: it is taken care of. */
+  onUnanswered: (request: Request) => boolean = () => false;
   readonly upstream: Upstream;
   /** Another node has by now what it is for. */
   isMisplaced: () => boolean = () => false;
@@ -67,6 +69,7 @@ export class OwnConnection implements ConnectionOwner {
   }
 
   lost(request: Request): void {
+    if (this.onUnanswered(request)) return;
     const reply = REPLIES.upstreamFailure;
     request.sink!.deliver(request, reply, 0, reply.length);
   }
