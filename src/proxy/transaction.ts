@@ -54,6 +54,7 @@ export class Transaction implements Mode {
   /** WATCH was refused: there is nothing to stay for. */
   #isInVain = false;
   #own: OwnConnection | undefined;
+  #kind = 0;
   #upstream: Upstream | undefined;
   #place = 0;
   /** Queued before the first key was seen. */
@@ -105,6 +106,8 @@ export class Transaction implements Mode {
   }
 
   #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    // HELLO has come since the watch: over its connection replies would be of the other protocol.
+    if (this.#own !== undefined && this.#kind !== this.#kindNow()) this.#isAborted = true;
     if (this.#isInVain && !this.#isMulti && this.#own?.connection.pending === 0) {
       this.#leave();
       return false;
@@ -260,6 +263,11 @@ export class Transaction implements Mode {
     return this.#own !== undefined && upstream.primaryFor(place) === this.#own.node;
   }
 
+  /** Writes and reads alike go to the primary, which must not answer once it is one no longer. */
+  #kindNow(): number {
+    return this.#session.connectionKind() & ~READONLY;
+  }
+
   /** Opens the connection, if there is somebody to open it to. */
   #enter({ upstream, place }: Goal): void {
     if (this.#own !== undefined) return;
@@ -267,8 +275,8 @@ export class Transaction implements Mode {
     this.#place = place;
     const node = upstream.primaryFor(place);
     if (node === null || upstream.isFull) return;
-    // Writes and reads alike go to the primary, which must not answer once it is one no longer.
-    const own = new OwnConnection(upstream, node, this.#session.connectionKind() & ~READONLY);
+    this.#kind = this.#kindNow();
+    const own = new OwnConnection(upstream, node, this.#kind);
     own.onError = (request, text) => {
       if (!/^(MOVED|ASK) /.test(text)) {
         // What Redis refuses to queue makes it refuse the EXEC by itself.

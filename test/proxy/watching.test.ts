@@ -150,3 +150,13 @@ test('who watches may wait for longer than any command may take', async (t) => {
   pop();
   await replies(client, `${OK}${VALUE}${OK}${OK}*1\r\n+OK\r\n`);
 });
+
+test('who changes the protocol while watching reads on in the new one, and has EXEC refused', async (t) => {
+  const { client, connectionOf } = await setUp(t);
+  client.socket.write('WATCH k\r\nHELLO 3\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await eventually('the last reply', () => client.got().endsWith(ABORTED) || undefined, {
+    seen: () => client.got(),
+  });
+  assert.ok(client.got().startsWith(`${OK}%7`));
+  assert.notEqual(connectionOf('GET k'), connectionOf('WATCH k'));
+});
