@@ -119,6 +119,9 @@ export class CommandSession extends Session implements InputHandler {
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
       return this.answer(NOT_AUTHENTICATED);
     }
+    if (this.mode !== null && !this.replies.isEmpty && this.mode.changesWay(bytes, frame, command)) {
+      return this.#afterAnswers(bytes, frame, (kept, again) => this.#command(kept, again));
+    }
     commandCounts[command.index]! += 1;
     const { routing } = this.home;
     if (routing.faults !== null && this.#injected(routing.faults, command)) return;

@@ -35,6 +35,11 @@ export class Subscriptions implements Mode {
     this.#session = session;
   }
 
+  /** Whoever subscribes is held until Redis has confirmed it. */
+  changesWay(): boolean {
+    return false;
+  }
+
   take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     const { protocol } = this.#session.local;
     if (command.kind === KIND.pubsub) {

@@ -54,6 +54,8 @@ export class Transaction implements Mode {
   /** WATCH was refused: there is nothing to stay for. */
   #isInVain = false;
   #own: OwnConnection | undefined;
+  /** Over it the last command went, and not over those that all share. */
+  #wentOwnWay = true;
   #kind = 0;
   #upstream: Upstream | undefined;
   #place = 0;
@@ -66,7 +68,24 @@ export class Transaction implements Mode {
     this.#session = session;
   }
 
+  changesWay(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    return !this.#isMulti && this.#goesOwnWay(bytes, frame, command) !== this.#wentOwnWay;
+  }
+
+  /** While it watches: what is asked where the watch is must come from there. One that is lost has EXEC refused anyway. */
+  #goesOwnWay(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (command.kind === KIND.transaction) return true;
+    if (this.#isAborted || ENDING.has(command.name) || isApart(bytes, frame, command)) return false;
+    const goal = this.#goalOf(bytes, frame, command);
+    return goal !== undefined && this.#isSame(goal);
+  }
+
   take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    this.#wentOwnWay = this.#takeInTime(bytes, frame, command);
+    return this.#wentOwnWay;
+  }
+
+  #takeInTime(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     const waitMs = this.#waitMs(bytes, frame, command);
     if (waitMs === 0) return this.#take(bytes, frame, command);
     const session = this.#session;
@@ -111,6 +130,10 @@ export class Transaction implements Mode {
     if (this.#isInVain && !this.#isMulti && this.#own?.connection.pending === 0) {
       this.#leave();
       return false;
+    }
+    if (command.kind === KIND.transaction && !isCountRight(command, frame.count)) {
+      this.#wrongCount(command);
+      return true;
     }
     switch (command.name) {
       case 'multi':
@@ -168,9 +191,7 @@ export class Transaction implements Mode {
     if (this.#isMulti) return session.answer(encodeError('ERR WATCH inside MULTI is not allowed'));
     const location = this.#locate(bytes, frame, command);
     if (location.kind === 'refused') return session.answer(location.reply);
-    if (location.kind === 'keyless') {
-      return session.answer(encodeError("ERR wrong number of arguments for 'watch' command"));
-    }
+    if (location.kind === 'keyless') return this.#wrongCount(command);
     if (this.#isWatching && !this.#isSame(location)) return session.answer(CROSS_SLOT);
     // What was watched before is lost, and EXEC will say so.
     if (this.#isAborted) return session.answer(REPLIES.ok);
@@ -189,6 +210,21 @@ export class Transaction implements Mode {
       sink.deliver(answered, reply, start, end);
     });
     own.send(request, location.bytes, location.from, location.to);
+  }
+
+  #wrongCount(command: Command): void {
+    const problem = `wrong number of arguments for '${command.name}' command`;
+    if (command.name === 'exec') {
+      const reply = encodeError(`EXECABORT Transaction discarded because of: ${problem}`);
+      if (this.#own === undefined) this.#session.answer(reply);
+      else this.#giveUp(command, DISCARD, reply);
+      this.#leave();
+    } else if (this.#isMulti) {
+      this.#refuse(encodeError(`ERR ${problem}`));
+    } else {
+      this.#session.answer(encodeError(`ERR ${problem}`));
+      if (!this.#isWatching) this.#leave();
+    }
   }
 
   #queue(bytes: Buffer, frame: RequestFrame, command: Command, location: Location): void {

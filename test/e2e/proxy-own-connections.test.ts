@@ -85,6 +85,34 @@ test('transactions, subscriptions and blocking commands', async (t) => {
       "CROSSSLOT Keys in request don't hash to the same slot",
       'EXECABORT Transaction discarded because of previous errors.',
     ]);
+    const counted = await Promise.all(
+      [
+        one.call('EXEC', 'y'),
+        one.call('MULTI', 'x'),
+        one.call('MULTI'),
+        one.call('SET', 'a', '1'),
+        one.call('EXEC', 'y'),
+        one.call('EXEC'),
+        one.call('WATCH', 'a'),
+        one.call('UNWATCH', 'b'),
+        one.call('MULTI'),
+        one.call('DISCARD', 'y'),
+        one.call('EXEC'),
+      ].map(answerOf),
+    );
+    assert.deepEqual(counted, [
+      "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+      "ERR wrong number of arguments for 'multi' command",
+      'OK',
+      'QUEUED',
+      "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+      'ERR EXEC without MULTI',
+      'OK',
+      "ERR wrong number of arguments for 'unwatch' command",
+      'OK',
+      "ERR wrong number of arguments for 'discard' command",
+      'EXECABORT Transaction discarded because of previous errors.',
+    ]);
     const wrong = await Promise.all(
       [one.call('MULTI'), one.call('SET', 'a'), one.call('EXEC')].map(answerOf),
     );
@@ -107,6 +135,35 @@ test('transactions, subscriptions and blocking commands', async (t) => {
     await other.set('{t}w', 'changed');
     await one.unwatch();
     assert.deepEqual(await one.multi().set('{t}w', 'mine').exec(), [[null, 'OK']]);
+  });
+
+  await t.test('while keys are watched, commands of one client do not overtake each other', async () => {
+    const pipelines: readonly (readonly [commands: readonly string[], replies: readonly unknown[]])[] = [
+      [
+        ['WATCH {t}o', 'SET {t}o 5', 'DEL {t}o {u}a {v}b', 'GET {t}o', 'UNWATCH'],
+        ['OK', 'OK', 1, null, 'OK'],
+      ],
+      [
+        ['WATCH {t}o', 'MSET {t}o 5 {u}a 1', 'GET {t}o', 'DEL {t}o {u}a', 'UNWATCH'],
+        ['OK', 'OK', '5', 2, 'OK'],
+      ],
+      // Redis counts what the client itself changes.
+      [
+        ['WATCH {t}o', 'MSET {t}o 5 {u}a 1', 'MULTI', 'GET {t}o', 'EXEC', 'DEL {t}o {u}a'],
+        ['OK', 'OK', 'OK', 'QUEUED', null, 2],
+      ],
+    ];
+    for (const [commands, replies] of pipelines) {
+      for (let round = 0; round < 20; round++) {
+        const pipeline = one.pipeline();
+        for (const command of commands) pipeline.call(...(command.split(' ') as [string]));
+        const seen = await pipeline.exec();
+        assert.deepEqual(
+          seen?.map(([error, reply]) => error ?? reply),
+          replies,
+        );
+      }
+    }
   });
 
   for (const protocol of [2, 3] as const) {
