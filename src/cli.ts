@@ -51,10 +51,16 @@ export function createProgram(commands: readonly CreateCommand[]): Command {
     if (command !== program && command.commands.length === 0) command.addOption(logLevelOption());
     command.exitOverride();
     command.configureOutput({
-      outputError: (text, write) => write(`redpilot: ${inOneLine(text)}; ${remedy(path)}\n`),
+      outputError: (text, write) =>
+        write(`redpilot: ${inOneLine(withoutCredentials(text))}; ${remedy(path)}\n`),
     });
   }
   return program;
+}
+
+/** Commander repeats what it was given, and an address may have been written with a password before it. */
+function withoutCredentials(text: string): string {
+  return text.replace(/((?:argument|value) ')[^\n]*@/, '$1…@');
 }
 
 /** npm keeps the flags before its `--` to itself and hands on what is left of them. */

@@ -18,7 +18,11 @@ export function parseAddress(text: string): HostAndPort {
   const host = parts?.['v6'] ?? parts?.['host'];
   const port = Number(parts?.['port']);
   if (host === undefined || port > 65_535) {
-    throw new InvalidArgumentError(`write HOST:PORT, for example 127.0.0.1:18000`);
+    throw new InvalidArgumentError(
+      text.includes('@')
+        ? 'write HOST:PORT, without a user or password before it'
+        : 'write HOST:PORT or [IPV6]:PORT',
+    );
   }
   return { host, port };
 }

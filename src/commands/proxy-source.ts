@@ -33,6 +33,7 @@ export interface SourceOptions extends TlsArguments {
   readonly reads?: SocketAddress;
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
+  readonly adminAddress: HostAndPort;
   readonly clientPasswordFile?: string;
   readonly upstreamPasswordFile?: string;
 }
@@ -88,6 +89,14 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
     command.error('error: --watch-namespace and --selector narrow what --kubernetes watches; remove them');
   if (upstream === undefined) refuseFlagsOfOneUpstream(command);
   refuseUnheeded(command);
+  const { listen, adminAddress } = options;
+  if (
+    upstream !== undefined &&
+    listen.address === adminAddress.host &&
+    listen.port === adminAddress.port &&
+    listen.port !== 0
+  )
+    command.error('error: --listen and --admin-address are the same address; give one of them another port');
   const { namespace, hosts, bind, zone, nodeId = hostname() } = options;
   if (xdsAddress !== undefined) {
     const node = { id: nodeId, namespace, hosts, bind, zone };

@@ -39,7 +39,17 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
   [
     'an address without a port',
     ['serve', '--config', SAMPLE, '--xds-address', 'localhost'],
-    /write HOST:PORT, for example/,
+    /write HOST:PORT or \[IPV6\]:PORT/,
+  ],
+  [
+    'an address with a password before it, which is not repeated',
+    ['proxy', '--upstream', 'user:topsecret@127.0.0.1:6379'],
+    /^(?!.*topsecret).*without a user or password before it/s,
+  ],
+  [
+    'one address for two ports of the proxy',
+    ['proxy', '--upstream', '127.0.0.1:1', '--listen', '127.0.0.1:2', '--admin-address', '127.0.0.1:2'],
+    /--listen and --admin-address are the same address/,
   ],
   [
     'a drain time that is no number',
