@@ -28,6 +28,11 @@ export class Block {
     this.#filled = this.bytes;
   }
 
+  /** Made for one piece. */
+  get isLong(): boolean {
+    return this.bytes.length > LARGE_BYTES;
+  }
+
   /** What is in use, whole. Replies of one length follow each other: a view made before serves nearly always. */
   get filled(): Uint8Array {
     if (this.#filled.length !== this.end) this.#filled = this.bytes.subarray(0, this.end);

@@ -15,10 +15,13 @@ import { beginRead, flushClient, type Flushable } from './turn.ts';
 
 /**
  * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
- * at each turn that brought replies, as long as it reads them: how large they are nobody knows before.
+ * at each turn that brought replies, fewer at each that brought much: how large replies are nobody knows before, and what
+ * others ask over the same connection waits behind them.
  */
 const MAX_PENDING = 1_024;
-const FIRST_PENDING = 64;
+const FIRST_PENDING = 4;
+/** Of replies in one turn. */
+const MUCH_BYTES = 262_144;
 /** A client that has not taken so much of its replies is not read from. */
 const MAX_UNREAD_BYTES = 1_048_576;
 /** What a client may send ahead while it waits for a blocking command. */
@@ -55,6 +58,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** Replies wait for those of commands that came with theirs. */
   #isHeldBack = false;
   #maxPending = FIRST_PENDING;
+  /** Its replies are long: the connections to Redis that it shares are those of clients alike. */
+  isBulky = false;
   /** Nothing more is taken from it; it is closed when all is answered. */
   isEnding = false;
   #hasHungUp = false;
@@ -225,6 +230,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #write(): void {
     this.replies.hasWhole = false;
     if (this.replies.isEmpty) this.#keptBytes = 0;
+    const isMuch = this.#output.length > MUCH_BYTES;
+    const isLong = isMuch && this.#output.hasLong;
     this.#output.flush(this.#writer);
     if (this.#afterAnswers !== null && this.replies.isEmpty) {
       const then = this.#afterAnswers;
@@ -232,13 +239,27 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       this.#isHeld = false;
       then();
     }
+    if (isLong) this.#setBulky(true);
+    if (isMuch) this.#maxPending = Math.max(FIRST_PENDING, this.#maxPending / 4);
     if (this.#writer.waiting > MAX_UNREAD_BYTES) {
       this.#isPaused = true;
       this.#maxPending = FIRST_PENDING;
       return;
     }
-    if (this.#maxPending < MAX_PENDING) this.#maxPending *= 2;
+    if (!isMuch && this.#maxPending < MAX_PENDING) this.#grow();
     if (this.#isPaused && this.replies.length < this.#maxPending / 2) this.#resume();
+  }
+
+  #grow(): void {
+    this.#maxPending *= 2;
+    if (this.isBulky && this.#maxPending >= MAX_PENDING) this.#setBulky(false);
+  }
+
+  /** What it asks from now on must not overtake what went over the other connection. */
+  #setBulky(isBulky: boolean): void {
+    if (this.isBulky === isBulky || this.#isHeld || this.isEnding) return;
+    this.isBulky = isBulky;
+    this.awaitAnswers();
   }
 
   /** No command is looked at until what is returned is called. */

@@ -81,6 +81,7 @@ export class Connection implements Flushable {
   readonly #scanner = new ReplyScanner();
   #partial: Partial | null = null;
   #isDirty = false;
+  #readAt = clock.now;
   #problem = 'closed by the node';
 
   /** Who waits for the replies, in order; null: a reply that nobody needs. */
@@ -209,6 +210,11 @@ export class Connection implements Flushable {
     return this.#head === this.#tail ? 0 : now - this.#sentAt[this.#head & (this.#ring.length - 1)]!;
   }
 
+  /** How long nothing has come from the node. */
+  silentMs(now: number): number {
+    return now - this.#readAt;
+  }
+
   /** Every request that has waited since before `since`, the oldest first. */
   overdue(since: number, tell: (request: Request, sentAt: number) => void): void {
     for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
@@ -257,6 +263,7 @@ export class Connection implements Flushable {
   #read(bytes: Buffer, length: number): void {
     if (this.isClosed) return;
     beginRead();
+    this.#readAt = clock.now;
     this.#owner.heard();
     let at = this.#partial === null ? 0 : this.#resume(this.#partial, bytes, length);
     while (at < length && !this.isClosed) {

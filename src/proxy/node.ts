@@ -10,10 +10,11 @@ import type { SlowLog } from './slow-log.ts';
 import { keepaliveOf, type Keepalive } from './socket.ts';
 import { clock } from './turn.ts';
 
-/** RESP3, and READONLY: a connection of a kind serves all clients that need just that. */
+/** RESP3, READONLY, and long replies: a connection of a kind serves all clients that need just that. */
 export const RESP3 = 1;
 export const READONLY = 2;
-const KINDS = 4;
+export const BULKY = 4;
+const KINDS = 8;
 
 export interface NodeOptions {
   readonly host: string;

@@ -21,6 +21,11 @@ export class Output {
     return this.#block === null ? 0 : this.#fullBytes + this.#block.end;
   }
 
+  /** Some reply fills a block of its own. */
+  get hasLong(): boolean {
+    return this.#block?.isLong === true || this.#full?.some(({ isLong }) => isLong) === true;
+  }
+
   append(bytes: Uint8Array, start: number, end: number): void {
     const size = end - start;
     let block = this.#block;

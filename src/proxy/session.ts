@@ -11,7 +11,7 @@ import { LateReplies } from './late-replies.ts';
 import { LocalState } from './local-state.ts';
 import { mirror } from './mirroring.ts';
 import type { Mode } from './mode.ts';
-import { READONLY, RESP3 } from './node.ts';
+import { BULKY, READONLY, RESP3 } from './node.ts';
 import { closeAfterReply, type OwnConnection } from './own-connection.ts';
 import { inFrontOf } from './reply-sink.ts';
 import { takeRequest, type Request } from './request.ts';
@@ -72,7 +72,8 @@ export abstract class Session extends ClientStream {
 
   connectionKind(): number {
     const { policy } = this.home.routing.terms;
-    return (this.local.protocol === 3 ? RESP3 : 0) | (policy === MASTER ? 0 : READONLY);
+    const kind = (this.local.protocol === 3 ? RESP3 : 0) | (policy === MASTER ? 0 : READONLY);
+    return this.isBulky ? kind | BULKY : kind;
   }
 
   /** Sends on a connection of the client's own; the reply leaves in its turn. */

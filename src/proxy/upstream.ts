@@ -336,7 +336,8 @@ export abstract class Upstream implements NodeOwner {
         connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
         continue;
       }
-      if (waiting >= hedgeAfterMs) node.update({ isSilent: true });
+      // Who waits behind long replies does not wait for a silent node.
+      if (Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs) node.update({ isSilent: true });
       connection.overdue(now - patienceMs, (request, sentAt) => {
         // Of a hedged read too: whoever answers later answers nobody.
         if (sentAt + request.terms.opTimeoutMs < now) {

@@ -10,7 +10,7 @@ import { clientOf, planTo, proxyFor, serverThat, withFault } from './servers.ts'
 const HOUR_MS = 3_600_000;
 const DELAY: Fault = { type: 'DELAY', percentage: 100, delayMs: HOUR_MS, commands: [] };
 const MIB = 1_048_576;
-const VALUE = 'x'.repeat(200_000);
+const VALUE = 'x'.repeat(400_000);
 
 test('of a client whose replies are late no more is asked once 1 MiB of them is kept', async (t) => {
   const redis = await serverThat(t, (words) =>

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const LONG = `$1000000\r\n${'x'.repeat(1_000_000)}\r\n`;
+
+interface Scene {
+  readonly port: number;
+  readonly asked: readonly string[];
+  /** Over which connection a command came last. */
+  readonly socketOf: ReadonlyMap<string, Socket>;
+}
+
+/** A Redis with one long value; `late`: the command that it answers after a while, with the time of its answer. */
+async function setUp(t: TestContext, late?: { readonly words: string; isAnswered: boolean }): Promise<Scene> {
+  const socketOf = new Map<string, Socket>();
+  const redis = await serverThat(t, (words, socket) => {
+    socketOf.set(words, socket);
+    if (words !== late?.words) return words === 'GET long' ? LONG : '+OK\r\n';
+    setTimeout(() => {
+      late.isAnswered = true;
+      socket.write('+OK\r\n');
+    }, 100);
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(redis.port));
+  return { port, asked: redis.asked, socketOf };
+}
+
+test('of a client that asks for much at once few commands are before those of others', async (t) => {
+  const { port, asked } = await setUp(t);
+  const { socket } = clientOf(t, port);
+  socket.pause().write('GET long\r\n'.repeat(200));
+  await eventually('its first command', () => asked.includes('GET long') || undefined);
+  const other = clientOf(t, port);
+  other.socket.write('GET short\r\n');
+  await eventually('the reply of another', () => other.got() === '+OK\r\n' || undefined);
+  // Nothing is to be drained.
+  socket.destroy();
+  const before = asked.slice(0, asked.indexOf('GET short')).filter((words) => words === 'GET long');
+  assert.ok(before.length <= 8, `${before.length} were before it`);
+});
+
+test('long replies come over connections on which nobody waits for short ones', async (t) => {
+  const { port, socketOf } = await setUp(t);
+  const [client, other] = [clientOf(t, port), clientOf(t, port)];
+  client.socket.write('GET long\r\n');
+  await eventually('its reply', () => client.got().length === LONG.length || undefined);
+  client.socket.write('GET next\r\n');
+  other.socket.write('GET short\r\n');
+  await eventually('both', () => (socketOf.has('GET next') && socketOf.has('GET short')) || undefined);
+  assert.notEqual(socketOf.get('GET next'), socketOf.get('GET short'));
+});
+
+test('whose replies are short again shares connections with the others again', async (t) => {
+  const { port, socketOf } = await setUp(t);
+  const [client, other] = [clientOf(t, port), clientOf(t, port)];
+  client.socket.write('GET long\r\n');
+  other.socket.write('GET short\r\n');
+  await eventually('the reply', () => client.got().length === LONG.length || undefined);
+  await eventually('its being like the others', async () => {
+    const { length } = client.got();
+    client.socket.write('GET next\r\n');
+    await eventually('a reply', () => client.got().length > length || undefined);
+    return socketOf.get('GET next') === socketOf.get('GET short') || undefined;
+  });
+});
+
+test('what goes over another connection because replies are long does not overtake', async (t) => {
+  const late = { words: 'SET a 1', isAnswered: false };
+  const { port, asked, socketOf } = await setUp(t, late);
+  const client = clientOf(t, port);
+  client.socket.write('GET long\r\nSET a 1\r\n');
+  await eventually('the long reply', () => client.got().length === LONG.length || undefined);
+  client.socket.write('SET a 2\r\n');
+  await eventually('the other command', () => asked.includes('SET a 2') || undefined);
+  assert.ok(late.isAnswered);
+  assert.notEqual(socketOf.get('SET a 1'), socketOf.get('SET a 2'));
+});
