@@ -194,6 +194,8 @@ export abstract class Upstream implements NodeOwner {
           this.#answer(request, REPLIES.tooManyRedirections);
           return true;
         }
+        const note = this.#waiting.noteRedirected(request, node);
+        if (note?.isOvertaken === true) return false;
         const target = this.redirected(request, refusal, node);
         if (target === undefined) return false;
         if (!target.isUsable) {
@@ -202,8 +204,10 @@ export abstract class Upstream implements NodeOwner {
           if (!this.#later(request, setback)) this.#answer(request, REPLIES.noUpstreamHost);
           return true;
         }
-        if (this.#waiting.isOvertaking(request)) return this.#again(request, { reply: reply(), node });
         const connection = target.connection(request.connectionKind);
+        if (note?.isOpen === true || this.#waiting.isOvertaking(request, connection))
+          return this.#again(request, { reply: reply(), isBehind: true });
+        if (note !== undefined) note.connection = connection;
         if (refusal.kind === 'ask') connection.append(null, ASKING, 0, ASKING.length);
         connection.append(request, request.block!.bytes, request.start, request.end);
         return true;
@@ -366,11 +370,12 @@ export abstract class Upstream implements NodeOwner {
     // Nobody is at it any more: whoever gets it now may be silent, too.
     request.hedgedAs = -1;
     this.#events.retried += 1;
-    const mayGo =
-      (setback.delayMs ?? 0) === 0 && (this.#waiting.isEmpty || !this.#waiting.isOvertaking(request));
-    const node = mayGo ? this.choose(request) : null;
-    if (node === null) this.#hold(request, block!.bytes, start, end, setback);
-    else node.connection(request.connectionKind).append(request, block!.bytes, start, end);
+    const { delayMs = 0, isBehind = false } = setback;
+    const node = delayMs === 0 && !isBehind ? this.choose(request) : null;
+    const connection = node?.connection(request.connectionKind) ?? null;
+    const mayGo = connection !== null && !this.#waiting.isOvertaking(request, connection);
+    if (mayGo) connection.append(request, block!.bytes, start, end);
+    else this.#hold(request, block!.bytes, start, end, setback);
     return true;
   }
 

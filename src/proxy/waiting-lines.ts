@@ -22,6 +22,8 @@ export interface Setback {
   readonly delayMs?: number;
   /** Those that are not refused like it wait for it. */
   readonly goesAlone?: boolean;
+  /** It waits for older ones. */
+  readonly isBehind?: boolean;
   /** Who refused it. */
   readonly node?: Node;
 }
@@ -33,9 +35,18 @@ interface Behind {
   readonly keys: Keys;
 }
 
-interface Held {
+interface Ordered {
   readonly request: Request;
   readonly generation: number;
+  /** Of its line: what is older has the smaller one. */
+  readonly order: number;
+  /** Where it was refused, and how far the replies must have come before it is known what became of those behind it. */
+  readonly behind: readonly Behind[];
+  /** Of those behind it one that concerns a key of its was carried out. */
+  isOvertaken: boolean;
+}
+
+interface Held extends Ordered {
   readonly until: number;
   readonly notBefore: number;
   /** Redis' last word on it. */
@@ -44,24 +55,21 @@ interface Held {
   readonly wasUnderWay: boolean;
   /** It may be refused again where those behind it are not: they wait for its reply. */
   readonly goesAlone: boolean;
-  /** Where it was refused, and how far the replies must have come before it is known what became of those behind it. */
-  readonly behind: Behind | undefined;
-  /** Of those behind it one that concerns a key of its was carried out. */
-  isOvertaken: boolean;
 }
 
 /** A request of one moment: with another generation it is another one, and this one over. */
-interface UnderWay {
-  readonly request: Request;
-  readonly generation: number;
-  /** Older than all that waits. */
-  readonly goesFirst: boolean;
+export interface UnderWay extends Ordered {
+  /** Where a redirection has sent it. */
+  connection?: Connection;
 }
+
+/** Older than all that waits. */
+const FIRST = -Infinity;
 
 interface Line {
   held: Held[];
-  /** All in `held` wait for these. */
-  underWay: UnderWay[];
+  /** All in `held` wait for these; those at its begin are not over. */
+  readonly underWay: Map<Request, UnderWay>;
 }
 
 export interface Carrier {
@@ -79,6 +87,7 @@ export class WaitingLines {
   readonly #watched = new Set<Node>();
   /** By slot and client. */
   readonly #byPlace = new Map<number, Map<ReplySink, Line>>();
+  #order = 0;
 
   /** How many wait. */
   get length(): number {
@@ -92,20 +101,30 @@ export class WaitingLines {
     const line = this.#lineOf(request);
     if (line === undefined) return false;
     settle(line);
-    return line.held.length > 0 || line.underWay.length > 0;
+    return line.held.length > 0 || line.underWay.size > 0;
   }
 
-  /** One that was under way has to. */
-  isOvertaking(request: Request): boolean {
+  /** One that was under way has to: an older one waits, or was redirected elsewhere and is not answered. */
+  isOvertaking(request: Request, connection: Connection): boolean {
     const line = this.#lineOf(request);
-    return line?.held[0]?.wasUnderWay === true && !isFirst(line, request);
+    if (line === undefined) return false;
+    settle(line);
+    const order = noted(line, request)?.order ?? Infinity;
+    const first = line.held[0];
+    if (first?.wasUnderWay === true && first.order < order) return true;
+    if (line.underWay.size > LOOKED_THROUGH) return order !== FIRST;
+    for (const other of line.underWay.values()) {
+      const { connection: elsewhere = connection } = other;
+      if (other.order < order && elsewhere !== connection && isLive(other)) return true;
+    }
+    return false;
   }
 
   /** It changes something, and its client asked more of the slot behind it, as far as is known. */
   isFollowed(request: Request, node: Node): boolean {
     if (request.isRead) return false;
     const line = this.#lineOf(request);
-    if (line !== undefined && isFirst(line, request)) return false;
+    if (line !== undefined && noted(line, request)?.order === FIRST) return false;
     if (line?.held[0]?.wasUnderWay === true) return true;
     const connection = node.connection(request.connectionKind);
     if (connection.pending > LOOKED_THROUGH) return true;
@@ -121,6 +140,13 @@ export class WaitingLines {
   add(request: Request, until: number, setback: Setback | undefined): boolean {
     const { reply, delayMs = 0, goesAlone = false, node } = setback ?? {};
     const wasUnderWay = setback !== undefined;
+    const line = this.#lineFor(request);
+    settle(line);
+    const before = noted(line, request);
+    const behind = [
+      ...(before?.behind ?? []),
+      ...(node === undefined ? [] : this.#askedBehind(request, node)),
+    ];
     const held: Held = {
       request,
       generation: request.generation,
@@ -129,43 +155,67 @@ export class WaitingLines {
       reply,
       wasUnderWay,
       goesAlone,
-      behind: node && this.#askedBehind(request, node),
-      isOvertaken: false,
+      order: before?.order ?? this.#nextOrder(),
+      behind,
+      isOvertaken: before?.isOvertaken ?? false,
     };
-    const line = this.#lineFor(request);
-    settle(line);
-    const before = line.underWay.find((other) => other.request === request);
-    line.underWay = line.underWay.filter((other) => other !== before);
-    const firstNew = line.held.findIndex((other) => !other.wasUnderWay);
-    if (before?.goesFirst === true) line.held.unshift(held);
-    else if (wasUnderWay && firstNew >= 0) line.held.splice(firstNew, 0, held);
+    line.underWay.delete(request);
+    const older = line.held.findLastIndex((other) => other.wasUnderWay && other.order <= held.order);
+    if (wasUnderWay) line.held.splice(older + 1, 0, held);
     else line.held.push(held);
-    return line.underWay.length > 0 || held.behind !== undefined;
+    return line.underWay.size > 0 || behind.length > 0;
   }
 
-  #askedBehind(request: Request, node: Node): Behind | undefined {
-    if (!this.isFollowed(request, node)) return undefined;
+  #nextOrder(): number {
+    this.#order += 1;
+    return this.#order;
+  }
+
+  #askedBehind(request: Request, node: Node): readonly Behind[] {
+    if (!this.isFollowed(request, node)) return [];
     node.watchOrder(true);
     this.#watched.add(node);
     const connection = node.connection(request.connectionKind);
-    return { connection, upTo: (connection.answered + connection.pending) | 0, keys: keysOf(request) };
+    return [{ connection, upTo: (connection.answered + connection.pending) | 0, keys: keysOf(request) }];
+  }
+
+  /**
+   * Before a redirection is followed: what its client asks of the slot from now on comes behind it. undefined: nobody can
+   * expect that. `isOpen`: it was redirected before, and is not known yet what became of those behind it.
+   */
+  noteRedirected(request: Request, node: Node): (UnderWay & { readonly isOpen: boolean }) | undefined {
+    if (!isOrdered(request)) return undefined;
+    const behind = this.#askedBehind(request, node);
+    const line = this.#lineFor(request);
+    settle(line);
+    const before = noted(line, request);
+    const note = {
+      request,
+      generation: request.generation,
+      order: before?.order ?? this.#nextOrder(),
+      behind: [...(before?.behind ?? []), ...behind],
+      isOvertaken: before?.isOvertaken ?? false,
+      isOpen: before?.behind.some((other) => !isOver(other)) ?? false,
+    };
+    line.underWay.set(request, note);
+    return note;
   }
 
   /** Later ones wait until it is answered. */
   noteUnderWay(request: Request, goesFirst: boolean): void {
     if (!isOrdered(request)) return;
-    const { underWay } = this.#lineFor(request);
+    const line = this.#lineFor(request);
+    if (noted(line, request) !== undefined) return;
     const { generation } = request;
-    // Once: refused, it would wait for itself.
-    if (underWay.some((other) => other.request === request && other.generation === generation)) return;
-    underWay.push({ request, generation, goesFirst });
+    const order = goesFirst ? FIRST : this.#nextOrder();
+    line.underWay.set(request, { request, generation, order, behind: [], isOvertaken: false });
   }
 
   /** Its parts stand for it. True: some wait for them. */
   leave(request: Request): boolean {
     const line = this.#lineOf(request);
     if (line === undefined) return false;
-    line.underWay = line.underWay.filter((other) => other.request !== request);
+    line.underWay.delete(request);
     return line.held.length > 0;
   }
 
@@ -174,12 +224,13 @@ export class WaitingLines {
     const line = this.#lineOf(request);
     if (line === undefined) return;
     let keys: Keys | undefined;
-    for (const held of line.held) {
-      const { behind } = held;
-      if (behind?.connection !== connection || held.isOvertaken) continue;
-      if (((connection.answered - behind.upTo) | 0) > 0) continue;
-      keys ??= keysOf(request);
-      held.isOvertaken = haveCommon(behind.keys, keys);
+    for (const before of [...line.held, ...line.underWay.values()]) {
+      for (const behind of before.behind) {
+        if (behind.connection !== connection || before.isOvertaken) continue;
+        if (((connection.answered - behind.upTo) | 0) > 0) continue;
+        keys ??= keysOf(request);
+        before.isOvertaken = haveCommon(behind.keys, keys);
+      }
     }
   }
 
@@ -202,7 +253,7 @@ export class WaitingLines {
           carrier.giveUp(held);
           continue;
         }
-        if (line.underWay.length > 0 || (!isOver(held.behind) && until > now)) {
+        if (line.underWay.size > 0 || (!held.behind.every(isOver) && until > now)) {
           isSoon = true;
           break;
         }
@@ -224,7 +275,7 @@ export class WaitingLines {
 
   #dropEmpty(): void {
     for (const line of this.#lines) {
-      if (line.held.length === 0 && line.underWay.length === 0) this.#lines.delete(line);
+      if (line.held.length === 0 && line.underWay.size === 0) this.#lines.delete(line);
     }
     for (const [place, lines] of this.#byPlace) {
       for (const [asker, line] of lines) if (!this.#lines.has(line)) lines.delete(asker);
@@ -244,7 +295,7 @@ export class WaitingLines {
   #lineFor(request: Request): Line {
     const existing = this.#lineOf(request);
     if (existing !== undefined) return existing;
-    const line: Line = { held: [], underWay: [] };
+    const line: Line = { held: [], underWay: new Map() };
     this.#lines.add(line);
     this.isEmpty = false;
     if (!isOrdered(request)) return line;
@@ -267,22 +318,24 @@ function askerOf(request: Request): ReplySink {
   return asker;
 }
 
-/** All that waits in the line waits for it. */
-function isFirst(line: Line, request: Request): boolean {
-  return line.underWay.some((other) => other.request === request && other.goesFirst);
+function noted(line: Line, request: Request): UnderWay | undefined {
+  const found = line.underWay.get(request);
+  return found !== undefined && isLive(found) ? found : undefined;
+}
+
+function isLive({ request, generation }: UnderWay): boolean {
+  return request.generation === generation;
 }
 
 function settle(line: Line): void {
-  if (line.underWay.length === 0) return;
-  line.underWay = line.underWay.filter(({ request, generation }) => request.generation === generation);
+  for (const [request, other] of line.underWay) {
+    if (isLive(other)) return;
+    line.underWay.delete(request);
+  }
 }
 
-function isOver(behind: Behind | undefined): boolean {
-  return (
-    behind === undefined ||
-    behind.connection.isClosed ||
-    ((behind.connection.answered - behind.upTo) | 0) >= 0
-  );
+function isOver({ connection, upTo }: Behind): boolean {
+  return connection.isClosed || ((connection.answered - upTo) | 0) >= 0;
 }
 
 function keysOf({ block, start, end }: Request): Keys {

@@ -1,0 +1,165 @@
+/**
+ * What one client asks of one key at once, where nodes redirect it to different places.
+ */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, proxyFor, type Client } from './servers.ts';
+
+/** That of `k`. */
+const SLOT = 7629;
+
+interface Scene {
+  readonly client: Client;
+  /** Resolves when the node has been asked for so much that it has not answered. */
+  readonly asks: (node: number, count: number) => Promise<unknown>;
+  /** It answers the oldest of that. */
+  readonly say: (node: number, reply: string) => void;
+  readonly move: (node: number) => string;
+  readonly ask: (node: number) => string;
+  /** What was answered without an error, in that order: all nodes together. */
+  readonly carriedOut: readonly string[];
+  readonly received: (reply: string) => Promise<unknown>;
+}
+
+async function setUp(t: TestContext, count: number): Promise<Scene> {
+  const waiting: { readonly words: string; readonly socket: Socket }[][] = Array.from(
+    { length: count },
+    () => [],
+  );
+  const carriedOut: string[] = [];
+  const cluster = await clusterThat(t, count, (words, node, socket) => {
+    if (words === 'ASKING') return '+OK\r\n';
+    if (/^[SG]ET k/.test(words)) waiting[node]?.push({ words, socket });
+    return undefined;
+  });
+  cluster.slots = [
+    [5_000, 16_383, 0],
+    ...Array.from(
+      { length: count - 1 },
+      (_, index) => [index * 1_000, index * 1_000 + 999, index + 1] as const,
+    ),
+  ];
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000, hedgeAfterMs: 60_000 });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  return {
+    client,
+    carriedOut,
+    asks: async (node, length) =>
+      await eventually(
+        `${length} commands at node ${node}`,
+        () => waiting[node]?.length === length || undefined,
+        {
+          seen: () =>
+            `${JSON.stringify(waiting.map((all) => all.map(({ words }) => words)))} ${client.got()}`,
+        },
+      ),
+    say: (node, reply) => {
+      const oldest = waiting[node]?.shift();
+      assert.ok(oldest);
+      if (!reply.startsWith('-')) carriedOut.push(oldest.words);
+      oldest.socket.write(reply);
+    },
+    move: (node) => `-MOVED ${SLOT} ${cluster.addressOf(node)}\r\n`,
+    ask: (node) => `-ASK ${SLOT} ${cluster.addressOf(node)}\r\n`,
+    received: async (reply) =>
+      await eventually('the replies', () => client.got() === reply || undefined, {
+        seen: () => client.got(),
+      }),
+  };
+}
+
+test('a write whose redirection was taken back is not carried out behind a later one', async (t) => {
+  const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nSET k 2\r\n');
+  await asks(0, 2);
+  say(0, ask(1));
+  await asks(1, 1);
+  // The slot stays after all.
+  say(0, '+OK\r\n');
+  say(1, move(0));
+  await received(`${move(0)}+OK\r\n`);
+  assert.deepEqual(carriedOut, ['SET k 2']);
+});
+
+test('a write that is redirected twice waits for what its first node has not answered', async (t) => {
+  const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nSET k 2\r\n');
+  await asks(0, 2);
+  say(0, ask(1));
+  await asks(1, 1);
+  say(1, move(0));
+  client.socket.write('SET k 3\r\n');
+  const other = 'PING\r\n';
+  client.socket.write(other);
+  say(0, '+OK\r\n');
+  await asks(0, 1);
+  say(0, '+OK\r\n');
+  await received(`${move(0)}+OK\r\n+OK\r\n+PONG\r\n`);
+  assert.deepEqual(carriedOut, ['SET k 2', 'SET k 3']);
+});
+
+test('of two writes that are redirected to two nodes the later one waits', async (t) => {
+  const { client, asks, say, move, carriedOut, received } = await setUp(t, 3);
+  client.socket.write('SET k 1\r\nSET k 2\r\n');
+  await asks(0, 2);
+  say(0, move(1));
+  await asks(1, 1);
+  say(0, move(2));
+  say(1, move(2));
+  await asks(2, 1);
+  say(2, '+OK\r\n');
+  await asks(2, 1);
+  say(2, '+OK\r\n');
+  await received('+OK\r\n+OK\r\n');
+  assert.deepEqual(carriedOut, ['SET k 1', 'SET k 2']);
+});
+
+test('a read does not see what its client wrote behind it, where both are redirected to two nodes', async (t) => {
+  const { client, asks, say, move, carriedOut, received } = await setUp(t, 3);
+  client.socket.write('GET k\r\nSET k 2\r\n');
+  await asks(0, 2);
+  say(0, move(1));
+  await asks(1, 1);
+  say(0, move(2));
+  say(1, move(2));
+  await asks(2, 1);
+  say(2, '$-1\r\n');
+  await asks(2, 1);
+  say(2, '+OK\r\n');
+  await received('$-1\r\n+OK\r\n');
+  assert.deepEqual(carriedOut, ['GET k', 'SET k 2']);
+});
+
+test('a write that comes after a redirection waits for what was redirected', async (t) => {
+  const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\n');
+  await asks(0, 1);
+  say(0, ask(1));
+  await asks(1, 1);
+  client.socket.write('SET k 2\r\n');
+  say(1, move(0));
+  await asks(0, 1);
+  say(0, '+OK\r\n');
+  await asks(0, 1);
+  say(0, '+OK\r\n');
+  await received('+OK\r\n+OK\r\n');
+  assert.deepEqual(carriedOut, ['SET k 1', 'SET k 2']);
+});
+
+test('redirections to one node hold up nobody', async (t) => {
+  const { client, asks, say, ask, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nSET k 2\r\nGET k\r\n');
+  await asks(0, 3);
+  for (let count = 1; count <= 3; count++) {
+    say(0, ask(1));
+    await asks(1, count);
+  }
+  for (const reply of ['+OK\r\n', '+OK\r\n', '$1\r\n2\r\n']) say(1, reply);
+  await received('+OK\r\n+OK\r\n$1\r\n2\r\n');
+  assert.deepEqual(carriedOut, ['SET k 1', 'SET k 2', 'GET k']);
+});
