@@ -325,7 +325,7 @@ export class ClusterUpstream extends Upstream {
     const { node: primary } = this.#knownAt(place.primary);
     const replicas = place.replicas.map((replica) => this.#knownAt(replica).node);
     if (replicas.length === 0 && before !== undefined) replicas.push(...this.#kept.of(before, isFree));
-    for (const listed of place.replicas) this.#kept.forget(this.#knownAt(listed).node);
+    for (const listed of [place.primary, ...place.replicas]) this.#kept.forget(this.#knownAt(listed).node);
     return new Shard(primary, replicas);
   }
 
