@@ -166,7 +166,9 @@ export class ServerList {
     // A name that does not resolve for a moment takes nothing away.
     if (addresses.length === 0) return;
     this.#isResolved = true;
-    this.#use(addresses.map(({ address }) => ({ address, port, text: addressOf(address, port) })));
+    // Each once: some systems tell one as often as their list of hosts has it.
+    const distinct = [...new Set(addresses.map(({ address }) => address))];
+    this.#use(distinct.map((address) => ({ address, port, text: addressOf(address, port) })));
   }
 
   #use(places: readonly Place[]): void {
