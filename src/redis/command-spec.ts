@@ -114,8 +114,13 @@ export function specOfEntry(entry: CommandEntry): CommandSpec {
 function keysOfEntry([, , flags, first, last, step, , , keySpecs = []]: CommandEntry): readonly KeySpec[] {
   const stated = keySpecs.flatMap((spec) => keySpecOf(fieldsOf(spec)) ?? []);
   if (stated.length > 0 || first === 0 || flags.includes('movablekeys')) return stated;
-  const find = { kind: 'range', last: last < 0 ? last : last - first, step, limit: 0 } as const;
+  const find = { kind: 'range', last: last < 0 ? last : last - first, step: stepOf(step), limit: 0 } as const;
   return [{ begin: { kind: 'index', index: first }, find }];
+}
+
+/** With none, a search for keys would have no end. */
+function stepOf(said: number): number {
+  return Math.max(1, said);
 }
 
 function keySpecOf(fields: ReadonlyMap<string, unknown>): KeySpec | undefined {
@@ -134,14 +139,14 @@ function keySpecOf(fields: ReadonlyMap<string, unknown>): KeySpec | undefined {
         ? {
             kind: 'range',
             last: number(how, 'lastkey'),
-            step: number(how, 'keystep'),
+            step: stepOf(number(how, 'keystep')),
             limit: number(how, 'limit'),
           }
         : {
             kind: 'count',
             count: number(how, 'keynumidx'),
             first: number(how, 'firstkey'),
-            step: number(how, 'keystep'),
+            step: stepOf(number(how, 'keystep')),
           },
   };
 }

@@ -32,6 +32,24 @@ test('refused: a cluster with a certificate that OpenSSL does not take', async (
   assert.equal(received.plan().upstreams.size, 0);
 });
 
+test('refused: an address with a port beyond the last', () => {
+  const plan = planSingleUpstream({
+    upstream: { address: '127.0.0.1', port: 65_536 },
+    mode: 'cluster',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 6_380 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const received = new ReceivedPlan();
+  const problems = received.apply(
+    CLUSTER_TYPE,
+    snapshotOf(plan, undefined).get(CLUSTER_TYPE)?.list ?? [],
+    [],
+  );
+  assert.deepEqual([...problems.values()], ['an endpoint has port 65536, and 65535 is the last']);
+});
+
 test('endpoints that are refused when there were none before are still waited for', async () => {
   const { received, name } = await waiting();
   assert.deepEqual([...received.apply(ENDPOINTS_TYPE, [{ name, bytes: twoNames(name) }], []).keys()], [name]);

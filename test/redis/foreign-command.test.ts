@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { CommandEntry } from '../../src/redis/command-spec.ts';
 import { KIND } from '../../src/redis/command-table.ts';
 import { foreignCommand } from '../../src/redis/foreign-command.ts';
+import { keyArguments } from '../../src/redis/keys.ts';
 
 /** As a module's command is described before and since Redis 7. */
 const OLD: CommandEntry = ['json.mset', -4, ['write', 'denyoom'], 1, -1, 3];
@@ -70,3 +71,12 @@ for (const [what, entry, why] of REFUSED) {
     assert.match('refusal' in found ? found.refusal : 'none', new RegExp(why));
   });
 }
+
+test('a command whose keys are no step apart has one', () => {
+  const found = foreignCommand('module.get', ['module.get', -2, ['readonly'], 1, 1, 0]);
+  assert.ok('command' in found);
+  assert.deepEqual(
+    keyArguments(found.command.keys, 3, () => ''),
+    [1],
+  );
+});
