@@ -11,7 +11,7 @@ import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { CROSS_SLOT, locate, type Location } from './locate.ts';
 import type { Mode } from './mode.ts';
-import { READONLY } from './node.ts';
+import { RESP3 } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
 import { inFrontOf } from './reply-sink.ts';
 import type { Session } from './session.ts';
@@ -301,7 +301,7 @@ export class Transaction implements Mode {
 
   /** Writes and reads alike go to the primary, which must not answer once it is one no longer. */
   #kindNow(): number {
-    return this.#session.connectionKind() & ~READONLY;
+    return this.#session.connectionKind() & RESP3;
   }
 
   /** Opens the connection, if there is somebody to open it to. */

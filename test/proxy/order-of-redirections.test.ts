@@ -18,6 +18,8 @@ interface Scene {
   readonly asks: (node: number, count: number) => Promise<unknown>;
   /** It answers the oldest of that. */
   readonly say: (node: number, reply: string) => void;
+  /** The slot is that node's, for whoever asks for the topology from now on. */
+  readonly own: (node: number) => void;
   readonly move: (node: number) => string;
   readonly ask: (node: number) => string;
   /** What was answered without an error, in that order: all nodes together. */
@@ -36,13 +38,18 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
     if (/^[SG]ET k/.test(words)) waiting[node]?.push({ words, socket });
     return undefined;
   });
-  cluster.slots = [
-    [5_000, 16_383, 0],
-    ...Array.from(
-      { length: count - 1 },
-      (_, index) => [index * 1_000, index * 1_000 + 999, index + 1] as const,
-    ),
-  ];
+  const own = (owner: number): void => {
+    cluster.slots = [
+      [5_000, SLOT - 1, 0],
+      [SLOT, SLOT, owner],
+      [SLOT + 1, 16_383, 0],
+      ...Array.from(
+        { length: count - 1 },
+        (_, index) => [index * 1_000, index * 1_000 + 999, index + 1] as const,
+      ),
+    ];
+  };
+  own(0);
   const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000, hedgeAfterMs: 60_000 });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
   const client = clientOf(t, port);
@@ -65,6 +72,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
       oldest.socket.write(reply);
     },
     move: (node) => `-MOVED ${SLOT} ${cluster.addressOf(node)}\r\n`,
+    own,
     ask: (node) => `-ASK ${SLOT} ${cluster.addressOf(node)}\r\n`,
     received: async (reply) =>
       await eventually('the replies', () => client.got() === reply || undefined, {
@@ -104,9 +112,10 @@ test('a write that is redirected twice waits for what its first node has not ans
 });
 
 test('of two writes that are redirected to two nodes the later one waits', async (t) => {
-  const { client, asks, say, move, carriedOut, received } = await setUp(t, 3);
+  const { client, asks, say, own, move, carriedOut, received } = await setUp(t, 3);
   client.socket.write('SET k 1\r\nSET k 2\r\n');
   await asks(0, 2);
+  own(2);
   say(0, move(1));
   await asks(1, 1);
   say(0, move(2));
@@ -120,9 +129,10 @@ test('of two writes that are redirected to two nodes the later one waits', async
 });
 
 test('a read does not see what its client wrote behind it, where both are redirected to two nodes', async (t) => {
-  const { client, asks, say, move, carriedOut, received } = await setUp(t, 3);
+  const { client, asks, say, own, move, carriedOut, received } = await setUp(t, 3);
   client.socket.write('GET k\r\nSET k 2\r\n');
   await asks(0, 2);
+  own(2);
   say(0, move(1));
   await asks(1, 1);
   say(0, move(2));
