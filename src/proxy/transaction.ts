@@ -10,9 +10,11 @@ import { mayWait } from './blocking.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { CROSS_SLOT, locate, type Location } from './locate.ts';
+import { FirstQueued } from './first-queued.ts';
 import type { Mode } from './mode.ts';
-import { RESP3 } from './node.ts';
+import { RESP3, type Node } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
+import { ASKING } from './refusal.ts';
 import { inFrontOf } from './reply-sink.ts';
 import type { Session } from './session.ts';
 import { TransactionCopies } from './transaction-copies.ts';
@@ -62,6 +64,8 @@ export class Transaction implements Mode {
   /** Queued before the first key was seen. */
   #early: Buffer[] = [];
   #earlyBytes = 0;
+  /** Not queued yet. */
+  #first: FirstQueued | undefined;
   readonly #copies = new TransactionCopies();
 
   constructor(session: Session) {
@@ -137,7 +141,7 @@ export class Transaction implements Mode {
     }
     switch (command.name) {
       case 'multi':
-        this.#begin();
+        this.#multi();
         return true;
       case 'exec':
         this.#end(bytes, frame, command, EMPTY, 'EXEC');
@@ -178,7 +182,7 @@ export class Transaction implements Mode {
     this.#own?.close();
   }
 
-  #begin(): void {
+  #multi(): void {
     if (this.#isMulti) return this.#session.answer(encodeError('ERR MULTI calls can not be nested'));
     this.#isMulti = true;
     this.#session.answer(REPLIES.ok);
@@ -242,10 +246,10 @@ export class Transaction implements Mode {
       this.#early.push(Buffer.from(bytes.subarray(frame.start, frame.at)));
       return this.#session.answer(QUEUED);
     }
-    if (this.#own === undefined) this.#enter(location);
-    else if (!this.#isSame(location)) return this.#refuse(CROSS_SLOT);
+    if (this.#own !== undefined && !this.#isSame(location)) return this.#refuse(CROSS_SLOT);
     this.#copies.keep(command, location);
-    this.#forward(command, location.bytes, location.from, location.to);
+    if (this.#own === undefined) this.#begin(command, location);
+    else this.#forward(command, location.bytes, location.from, location.to);
   }
 
   #end(bytes: Buffer, frame: RequestFrame, command: Command, ifEmpty: Buffer, name: string): void {
@@ -310,10 +314,14 @@ export class Transaction implements Mode {
     this.#upstream = upstream;
     this.#place = place;
     const node = upstream.primaryFor(place);
-    if (node === null || upstream.isFull) return;
+    if (node !== null && !upstream.isFull) this.#open(upstream, node);
+  }
+
+  #open(upstream: Upstream, node: Node, isAsking = false): OwnConnection {
     this.#kind = this.#kindNow();
     const own = new OwnConnection(upstream, node, this.#kind);
     own.onError = (request, text) => {
+      if (this.#first?.request === request && this.#first.refused(own, text)) return true;
       if (!/^(MOVED|ASK) /.test(text)) {
         // What Redis refuses to queue makes it refuse the EXEC by itself.
         return false;
@@ -327,9 +335,38 @@ export class Transaction implements Mode {
       this.#isAborted = true;
     };
     this.#own = own;
+    // Within MULTI it would be queued; before it, it is for all of the transaction.
+    if (isAsking) own.send(null, ASKING);
     if (this.#isMulti) own.send(null, MULTI);
     for (const early of this.#early) own.send(null, early);
-    this.#early = [];
+    return own;
+  }
+
+  /** The first command with a key: the client's next ones are looked at once it is queued, at whichever node. */
+  #begin(command: Command, location: Location & { readonly kind: 'keyed' }): void {
+    this.#enter(location);
+    const own = this.#own;
+    const { upstream, place, bytes, from, to } = location;
+    if (own === undefined) return this.#forward(command, bytes, from, to);
+    const session = this.#session;
+    const request = session.newRequest(command);
+    request.place = place;
+    const sink = request.sink!;
+    const free = session.hold();
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      this.#first = undefined;
+      this.#early = [];
+      sink.deliver(answered, reply, start, end);
+      free();
+    });
+    this.#first = new FirstQueued(session, upstream, request, Buffer.from(bytes.subarray(from, to)), {
+      open: (node, isAsking) => this.#open(upstream, node, isAsking),
+      giveUp: () => {
+        this.#isAborted = true;
+        request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
+      },
+    });
+    this.#first.send(own);
   }
 
   #forward(command: Command, bytes: Uint8Array, from: number, to: number): void {

@@ -160,3 +160,14 @@ test('who changes the protocol while watching reads on in the new one, and has E
   assert.ok(client.got().startsWith(`${OK}%7`));
   assert.notEqual(connectionOf('GET k'), connectionOf('WATCH k'));
 });
+
+test('who watches and reads a long value goes on watching', async (t) => {
+  const long = `$400000\r\n${'x'.repeat(400_000)}\r\n`;
+  const redis = await serverThat(t, (words) => (words === 'GET k' ? long : (answers[words] ?? OK)));
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\nGET k\r\n');
+  await replies(client, `${OK}${long}`);
+  client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${OK}${long}${OK}${QUEUED}*1\r\n+OK\r\n`);
+});
