@@ -64,3 +64,17 @@ export function judgeLink(
   if (replication.silentSeconds * 1_000 <= maxLagMs) return undefined;
   return `${LAGS}: it has not heard of its primary for ${replication.silentSeconds} s`;
 }
+
+/** Of one among servers for reads that says it is a primary: its data is that of another, if that is whom all others follow. */
+export function judgePrimary(
+  replication: ReplicationInfo | undefined,
+  others: readonly ReplicationInfo[],
+  maxLagMs?: number,
+): string | undefined {
+  if (replication === undefined || replication.role !== 'primary' || replication.id === '') return undefined;
+  const following = others.filter(
+    (other) => other.role === 'replica' && other.id !== '' && judgeLink(other, maxLagMs) === undefined,
+  );
+  const isForsaken = following.length > 0 && following.every(({ id }) => id !== replication.id);
+  return isForsaken ? 'it is a primary that the others do not follow' : undefined;
+}

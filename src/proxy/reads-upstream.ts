@@ -21,7 +21,7 @@ export class ReadsUpstream extends Upstream {
     super(settings, plan.maxConnections);
     this.nodeLog = new NodeLog(plan.id, log);
     const options = nodeOptionsOf(plan, false);
-    const replicas = { maxLagMs: settings.maxLagMs };
+    const replicas = { maxLagMs: settings.maxLagMs, said: new Map() };
     // Within the constructor there are no groups yet.
     const changed = (): void => queueMicrotask(() => this.#refresh());
     this.#groups = plan.groups.map((group) =>

@@ -9,11 +9,11 @@ import type { Logger } from 'pino';
 
 import type { ProxyServers } from '../plan/routing-plan.ts';
 import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from './conversation.ts';
-import { judgeFitness, judgeLink } from './fitness.ts';
+import { judgeFitness, judgeLink, judgePrimary } from './fitness.ts';
 import { askingEveryMs } from './lag.ts';
 import { LoginLog } from './login-log.ts';
 import { Node, addressOf, type NodeOptions, type NodeOwner } from './node.ts';
-import { parseReplication } from './topology.ts';
+import { parseReplication, type ReplicationInfo } from './topology.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;
 const PROBE_HURT_MS = 100;
@@ -48,6 +48,8 @@ interface Known extends Server {
 export interface Replicas {
   /** undefined: one that follows badly is read from where there is no other. */
   readonly maxLagMs: number | undefined;
+  /** What each said last, of all lists together; not those that can't be asked. */
+  readonly said: Map<Node, ReplicationInfo>;
 }
 
 export interface ListOptions {
@@ -194,7 +196,10 @@ export class ServerList {
     });
     // First, so that what was under way to those that are gone finds the others.
     this.#changed();
-    for (const gone of before.values()) closeServer(gone);
+    for (const gone of before.values()) {
+      this.#replicas?.said.delete(gone.node);
+      closeServer(gone);
+    }
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
     const fresh = this.#known.filter(({ triedAt }) => triedAt === 0);
     void Promise.all(fresh.map(tryFirstLogin)).then(() => (this.#isTried = true));
@@ -210,7 +215,8 @@ export class ServerList {
       ...(replicas === undefined ? [] : ([['INFO', 'replication']] as const)),
     ]);
     known.isBeingProbed = false;
-    if (this.#isClosed) return;
+    if (this.#isClosed || !this.#known.includes(known)) return;
+    replicas?.said.delete(node);
     const refusal = refusalIn(answer);
     if (refusal !== undefined) {
       known.isLoginKnown = true;
@@ -228,7 +234,10 @@ export class ServerList {
     const maxLagMs = replicas?.maxLagMs;
     const replication = replicas && parseReplication(info);
     known.role = replication?.role ?? known.role;
-    const problem = judgeLink(replication, maxLagMs);
+    const problem =
+      judgeLink(replication, maxLagMs) ??
+      judgePrimary(replication, [...(replicas?.said.values() ?? [])], maxLagMs);
+    if (replication !== undefined) replicas?.said.set(node, replication);
     const state = judgeFitness(
       { ping, replication: undefined, clusterInfo: undefined },
       { unfit: undefined, isProbed: true, primaryForMs: Infinity },

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { judgeFitness, judgeLag, judgeLink, type Before } from '../../src/proxy/fitness.ts';
-import { parseReplication } from '../../src/proxy/topology.ts';
+import { judgeFitness, judgeLag, judgeLink, judgePrimary, type Before } from '../../src/proxy/fitness.ts';
+import { parseReplication, type ReplicationInfo } from '../../src/proxy/topology.ts';
 
 function replica(more: Readonly<Record<string, string | number>> = {}): string {
   const fields = {
@@ -61,4 +61,51 @@ test('a replica of an unknown primary is judged by when it last heard of it', ()
   assert.match(judge(replica({ master_last_io_seconds_ago: 6 })) ?? '', /6 s/);
   assert.match(judge(down(1)) ?? '', /link/);
   assert.equal(judge('role:master\r\n'), undefined);
+});
+
+const saying = (info: string): ReplicationInfo => {
+  const said = parseReplication(info);
+  assert.ok(said);
+  return said;
+};
+
+for (const [what, own, others, isDoubtful] of [
+  [
+    'whom nobody follows, while another is',
+    'role:master\r\nmaster_replid:b\r\n',
+    [replica({ master_replid: 'a' })],
+    true,
+  ],
+  [
+    'whom one follows',
+    'role:master\r\nmaster_replid:a\r\n',
+    [{ master_replid: 'a' }, { master_replid: 'b' }].map(replica),
+    false,
+  ],
+  [
+    'beside which nobody follows any',
+    'role:master\r\nmaster_replid:b\r\n',
+    ['role:master\r\nmaster_replid:a\r\n'],
+    false,
+  ],
+  [
+    'beside a replica that copies',
+    'role:master\r\nmaster_replid:b\r\n',
+    [replica({ master_replid: 'a', master_sync_in_progress: 1 })],
+    false,
+  ],
+  ['that does not say which stream it has', 'role:master\r\n', [replica({ master_replid: 'a' })], false],
+] as const) {
+  test(`among servers for reads a primary ${what} is ${isDoubtful ? 'doubtful' : 'as good as another'}`, () => {
+    assert.equal(judgePrimary(saying(own), others.map(saying)) !== undefined, isDoubtful);
+  });
+}
+
+test('what a replica follows that is too far behind counts nothing', () => {
+  const [own, other] = [
+    saying('role:master\r\nmaster_replid:b\r\n'),
+    saying(replica({ master_replid: 'a', master_last_io_seconds_ago: 3 })),
+  ];
+  assert.notEqual(judgePrimary(own, [other], 3_000), undefined);
+  assert.equal(judgePrimary(own, [other], 2_000), undefined);
 });
