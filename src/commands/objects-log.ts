@@ -3,6 +3,7 @@
  */
 import type { Logger } from 'pino';
 
+import { sameContent } from '../plan/same-content.ts';
 import { objectKey, type ObjectChanges, type World } from '../world/world.ts';
 
 /** Pods come and go all the time: what only follows them is no news. */
@@ -14,14 +15,21 @@ const MOST_TOLD = 20;
 /** `before`: the World without these changes. */
 export function logObjects(log: Logger, before: World, { set, deleted }: ObjectChanges): void {
   const news: string[] = [];
-  for (const { kind, namespace, name } of set) {
+  for (const object of set) {
+    const { kind, namespace, name } = object;
     if (!TOLD_KINDS.has(kind)) continue;
-    const isKnown = before.object(objectKey(kind, namespace, name)) !== undefined;
-    news.push(`${kind} ${namespace}/${name} ${isKnown ? 'changed' : 'was added'}`);
+    const known = before.object(objectKey(kind, namespace, name));
+    if (known === undefined) news.push(`${kind} ${namespace}/${name} was added`);
+    else if (!sayTheSame(known, object)) news.push(`${kind} ${namespace}/${name} changed`);
   }
   for (const { kind, namespace, name } of deleted)
     if (TOLD_KINDS.has(kind) && before.object(objectKey(kind, namespace, name)) !== undefined)
       news.push(`${kind} ${namespace}/${name} is gone`);
   for (const line of news.slice(0, MOST_TOLD)) log.info(line);
   if (news.length > MOST_TOLD) log.info(`${news.length - MOST_TOLD} more objects came, changed or went`);
+}
+
+/** Other lines of the file, nothing else. */
+function sayTheSame(one: object, other: object): boolean {
+  return sameContent({ ...one, locate: undefined }, { ...other, locate: undefined });
 }

@@ -4,7 +4,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 import { KIND, allCommands } from '../redis/command-table.ts';
-import { LATENCY_BUCKETS } from './connection.ts';
 import type { Proxy } from './proxy.ts';
 import { commandCounts } from './command-session.ts';
 
@@ -69,12 +68,11 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     collect() {
       this.reset();
       for (const { id, nodes } of proxy.status()) {
-        for (const { address, latency } of nodes) {
+        for (const { address, repliesWithinMs } of nodes) {
           let sum = 0;
-          for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
-            sum += latency[bucket] ?? 0;
-            const le = bucket === LATENCY_BUCKETS - 1 ? '+Inf' : String(2 ** bucket);
-            this.inc({ upstream: id, node: address, le }, sum);
+          for (const [withinMs, count] of Object.entries(repliesWithinMs)) {
+            sum += count;
+            this.inc({ upstream: id, node: address, le: withinMs === 'more' ? '+Inf' : withinMs }, sum);
           }
         }
       }

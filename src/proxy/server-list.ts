@@ -201,8 +201,15 @@ export class ServerList {
       closeServer(gone);
     }
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
-    const fresh = this.#known.filter(({ triedAt }) => triedAt === 0);
-    void Promise.all(fresh.map(tryFirstLogin)).then(() => (this.#isTried = true));
+    void this.#try(this.#known.filter(({ triedAt }) => triedAt === 0));
+  }
+
+  async #try(fresh: readonly Known[]): Promise<void> {
+    await Promise.all(fresh.map(tryFirstLogin));
+    this.#isTried = true;
+    // Servers for reads are asked more.
+    if (this.#isClosed || this.#replicas !== undefined) return;
+    for (const { node, isLoginKnown } of fresh) if (isLoginKnown) node.update({ isProbed: true });
   }
 
   async #probe(known: Known): Promise<void> {

@@ -16,7 +16,8 @@ export interface NodeStatus {
   readonly state: string;
   readonly reads: number;
   readonly writes: number;
-  readonly latency: readonly number[];
+  /** How many replies took at most so long, each counted once: '1', '2', '4', … and 'more'. */
+  readonly repliesWithinMs: Readonly<Record<string, number>>;
   /** undefined: not asked for, or it does not say. */
   readonly zone: string | undefined;
 }
@@ -25,4 +26,10 @@ export interface ShardStatus {
   readonly slots: string;
   readonly primary: string;
   readonly replicas: readonly string[];
+}
+
+/** `latency`: as a connection counts it. */
+export function repliesWithin(latency: Float64Array): Readonly<Record<string, number>> {
+  const last = latency.length - 1;
+  return Object.fromEntries([...latency].map((count, at) => [at === last ? 'more' : String(2 ** at), count]));
 }

@@ -17,7 +17,7 @@ import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { beginTurn, clock } from './turn.ts';
-import type { UpstreamStatus } from './upstream-status.ts';
+import { repliesWithin, type UpstreamStatus } from './upstream-status.ts';
 import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
@@ -96,7 +96,7 @@ export abstract class Upstream implements NodeOwner {
       state,
       reads,
       writes,
-      latency: [...latency],
+      repliesWithinMs: repliesWithin(latency),
       zone,
     }));
     return { isReady: this.isReady, nodes, events: { ...this.#events }, topologyAgeMs: undefined };

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 
 import { pino } from 'pino';
 
+import type { RedisService } from '../../src/api/objects.ts';
+import { SecretText } from '../../src/api/secret-text.ts';
 import { logObjects } from '../../src/commands/objects-log.ts';
 import { World, type ObjectChanges } from '../../src/world/world.ts';
 import { redisService, service } from '../plan/objects.ts';
@@ -24,10 +26,27 @@ test('an object that came, changed or went is a line each', () => {
   assert.deepEqual(
     said(
       { set: [object], deleted: [] },
-      { set: [{ ...object }], deleted: [] },
+      { set: [redisService({ hosts: ['a'], readPolicy: 'ANY' })], deleted: [] },
       { set: [], deleted: [object] },
     ),
     [[`${name} was added`], [`${name} changed`], [`${name} is gone`]],
+  );
+});
+
+test('an object of which nothing but its lines in the file changed is no news', () => {
+  const service = (password: string, line: number): RedisService =>
+    redisService({
+      hosts: ['a'],
+      auth: { kind: 'plain', username: undefined, password: new SecretText(password) },
+      locate: () => ({ file: 'a.yaml', line, column: 1 }),
+    });
+  assert.deepEqual(
+    said(
+      { set: [service('one', 1)], deleted: [] },
+      { set: [service('one', 9)], deleted: [] },
+      { set: [service('two', 9)], deleted: [] },
+    ).map((lines) => lines.length),
+    [1, 0, 1],
   );
 });
 

@@ -19,7 +19,7 @@ test('of a client whose replies are late no more is asked once 1 MiB of them is 
   const { proxy, port } = await proxyFor(t, withFault(planTo(redis.port), DELAY), { drainMs: 100 });
   const client = clientOf(t, port);
   const answered = (): number =>
-    proxy.status()[0]?.nodes[0]?.latency.reduce((sum, count) => sum + count) ?? 0;
+    Object.values(proxy.status()[0]?.nodes[0]?.repliesWithinMs ?? {}).reduce((sum, count) => sum + count, 0);
   const enough = Math.ceil(MIB / VALUE.length);
   for (let count = 1; count <= enough; count++) {
     client.socket.write('GET a\r\n');

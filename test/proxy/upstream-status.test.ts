@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { repliesWithin } from '../../src/proxy/upstream-status.ts';
+import { planTo, proxyFor, serverThat } from './servers.ts';
+
+test('a plain server that lets the proxy in is fit', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const { proxy } = await proxyFor(t, planTo(redis.port));
+  const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
+  await eventually('its state', () => state() === 'fit' || undefined, { seen: state, deadlineMs: 10_000 });
+});
+
+test('reply times are told in milliseconds', () => {
+  assert.deepEqual(repliesWithin(Float64Array.of(7, 5, 3, 1)), { '1': 7, '2': 5, '4': 3, more: 1 });
+});
