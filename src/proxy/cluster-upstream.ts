@@ -28,7 +28,8 @@ import {
   type Topology,
 } from './topology.ts';
 import type { NodeStatus, UpstreamStatus } from './upstream-status.ts';
-import { Upstream, type UpstreamSettings } from './upstream.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { Upstream } from './upstream.ts';
 
 /** While slots move. */
 const MOVING_MS = 250;

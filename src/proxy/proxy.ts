@@ -30,7 +30,8 @@ import { UnavailableUpstream } from './unavailable-upstream.ts';
 import { knowsProbes } from './socket.ts';
 import { withoutEffect } from './without-effect.ts';
 import type { UpstreamStatus } from './upstream-status.ts';
-import type { Upstream, UpstreamSettings } from './upstream.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import type { Upstream } from './upstream.ts';
 
 const TICK_MS = 50;
 const MAX_REQUEST_BYTES = 1_073_741_824;

@@ -9,7 +9,8 @@ import { nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import { ServerList } from './server-list.ts';
 import type { UpstreamStatus } from './upstream-status.ts';
-import { Upstream, type UpstreamSettings } from './upstream.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { Upstream } from './upstream.ts';
 
 export class ReadsUpstream extends Upstream {
   readonly #groups: readonly (readonly ServerList[])[];

@@ -12,7 +12,8 @@ import { NodeLog } from './node-log.ts';
 import { parseRefusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { ServerList } from './server-list.ts';
-import { Upstream, type UpstreamSettings } from './upstream.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { Upstream } from './upstream.ts';
 
 /** A place is a server's index, and above it which list it is an index of. */
 const INDEX_BITS = 16;

@@ -17,6 +17,7 @@ import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { beginTurn, clock } from './turn.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
 import { repliesWithin, type UpstreamStatus } from './upstream-status.ts';
 import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 
@@ -28,16 +29,6 @@ const SOON_MS = 2;
 
 /** A mirror that is further behind gets nothing more. */
 const MIRRORED_PENDING = 10_000;
-
-export interface UpstreamSettings {
-  readonly hedgeAfterMs: number;
-  readonly failoverWaitMs: number;
-  /** Where we are; undefined: not said. */
-  readonly zone?: string | undefined;
-  readonly slow?: SlowLog | undefined;
-  /** A replica that may be further behind gets no reads; undefined: any may. */
-  readonly maxLagMs?: number | undefined;
-}
 
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;

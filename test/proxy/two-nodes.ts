@@ -3,7 +3,8 @@
  */
 import { Node } from '../../src/proxy/node.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
-import { Upstream, type UpstreamSettings } from '../../src/proxy/upstream.ts';
+import type { UpstreamSettings } from '../../src/proxy/upstream-settings.ts';
+import { Upstream } from '../../src/proxy/upstream.ts';
 
 export abstract class TwoNodes extends Upstream {
   readonly first: Node;
