@@ -65,7 +65,10 @@ export class ShardedUpstream extends Upstream {
 
   anyPlace(forMessages = false): number {
     if (forMessages) return this.#placeAt(this.#ofMessages);
-    return this.#placeAt(Math.floor(Math.random() * this.#list.servers.length));
+    const all = [...this.#list.servers.keys()];
+    const usable = all.filter((index) => this.#list.servers[index]!.node.isUsable);
+    const indexes = usable.length > 0 ? usable : all;
+    return this.#placeAt(indexes[Math.floor(Math.random() * indexes.length)] ?? 0);
   }
 
   primaryFor(place: number): Node | null {
