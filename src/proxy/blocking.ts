@@ -11,6 +11,7 @@ import type { Node } from './node.ts';
 import { giveOwnBytes } from './own-bytes.ts';
 import { OwnConnection, openOwn } from './own-connection.ts';
 import { ASKING, MAX_HOPS, readRefusal, type Refusal } from './refusal.ts';
+import { inFrontOf } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -96,13 +97,11 @@ class Waiting {
     this.#request = request;
     this.#commands = commands;
     const sink = request.sink!;
-    request.sink = {
-      deliver: (which, reply, start, end) => {
-        sink.deliver(which, reply, start, end);
-        this.#leave();
-        answered();
-      },
-    };
+    request.sink = inFrontOf(sink, (which, reply, start, end) => {
+      sink.deliver(which, reply, start, end);
+      this.#leave();
+      answered();
+    });
   }
 
   open(): void {

@@ -12,6 +12,7 @@ import type { Upstream } from './upstream.ts';
 
 const AGAIN_MS = 50;
 const PUSH = 0x3e;
+const STAR = 0x2a;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
 export type Subscribing = (typeof SUBSCRIBING)[number];
 
@@ -77,6 +78,10 @@ export class Subscriber {
     this.#waitMs = waitMs;
     this.#place = place;
     this.#connect();
+  }
+
+  get isUnused(): boolean {
+    return this.size === 0 && this.#waiting.length === 0 && this.#early.length === 0;
   }
 
   /** How many channels and patterns. */
@@ -246,8 +251,8 @@ export class Subscriber {
     if (kind === undefined ? !this.#isHandshakeOver(bytes, start) : kind.endsWith('message')) {
       if (kind === undefined) return true;
       // Not before the confirmation of its own channel.
-      const isAhead = bytes[start] === PUSH && waiting === undefined;
-      this.#session.push(bytes.subarray(start, end), isAhead);
+      const isAhead = this.#session.local.protocol === 3 && waiting === undefined;
+      this.#session.push(this.#told(bytes, start, end), isAhead);
       return false;
     }
     if (kind === 'sunsubscribe') {
@@ -262,7 +267,7 @@ export class Subscriber {
       }
     }
     if (waiting === undefined) {
-      if (kind !== undefined) this.#session.answer(bytes.subarray(start, end));
+      if (kind !== undefined) this.#session.answer(this.#told(bytes, start, end));
       return kind === undefined;
     }
     const { name, channels, request } = waiting;
@@ -276,7 +281,7 @@ export class Subscriber {
     }
     if (kind === undefined) this.#forget(waiting);
     const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
-    waiting.confirmations.push(withCount(bytes.subarray(start, end), count));
+    waiting.confirmations.push(withCount(this.#told(bytes, start, end), count));
     const isFirst = waiting.confirmations.length === 1;
     // An error is the only reply to its command.
     waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
@@ -287,6 +292,17 @@ export class Subscriber {
       request.sink!.deliver(request, reply, 0, reply.length);
     }
     return isFirst;
+  }
+
+  /** In the client's protocol, which HELLO may have changed since the connection was made. */
+  #told(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const type = this.#session.local.protocol === 3 ? PUSH : STAR;
+    if (bytes[start] === type || (bytes[start] !== PUSH && bytes[start] !== STAR)) {
+      return bytes.subarray(start, end);
+    }
+    const told = Buffer.from(bytes.subarray(start, end));
+    told[0] = type;
+    return told;
   }
 
   #leave(moved: Moved): void {

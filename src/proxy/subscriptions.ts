@@ -8,6 +8,7 @@ import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
 import type { Mode } from './mode.ts';
 import { OwnConnection } from './own-connection.ts';
+import { inFrontOf } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import { Subscriber, type Moved } from './subscriber.ts';
@@ -213,6 +214,15 @@ export class Subscriptions implements Mode {
     }
   }
 
+  /** A connection on which nothing is subscribed to any more. */
+  #leaveUnused(): void {
+    for (const subscriber of this.#sharded.keys()) {
+      if (!subscriber.isUnused) continue;
+      this.#sharded.delete(subscriber);
+      subscriber.close();
+    }
+  }
+
   /** `first`: the channel whose node it is for. */
   #sendTo(
     upstream: Upstream,
@@ -235,12 +245,11 @@ export class Subscriptions implements Mode {
   ): void {
     const request = this.#session.newRequest(command);
     const sink = request.sink!;
-    request.sink = {
-      deliver: (answered, reply, start, end) => {
-        sink.deliver(answered, reply, start, end);
-        free();
-      },
-    };
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      sink.deliver(answered, reply, start, end);
+      this.#leaveUnused();
+      free();
+    });
     subscriber.send(command, channels, request);
   }
 }

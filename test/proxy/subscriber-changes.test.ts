@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+/** A Redis that confirms in the protocol of the connection. */
+async function setUp(t: TestContext) {
+  const isResp3 = new WeakSet<Socket>();
+  const subscribed = new Set<Socket>();
+  const redis = await serverThat(t, (words, socket) => {
+    const [kind = '', channel = ''] = words.split(' ');
+    if (kind === 'HELLO') isResp3.add(socket);
+    if (!kind.endsWith('subscribe')) return '+OK\r\n';
+    subscribed.add(socket);
+    const confirmation = array(kind, channel, kind.includes('un') ? ':0' : ':1');
+    return isResp3.has(socket) ? confirmation.replace('*', '>') : confirmation;
+  });
+  const { port } = await proxyFor(t, planTo(redis.port));
+  return { redis, subscribed, client: clientOf(t, port) };
+}
+
+test('a subscriber that goes back to RESP2 gets its messages in RESP2', async (t) => {
+  const { subscribed, client } = await setUp(t);
+  client.socket.write('HELLO 3\r\nSUBSCRIBE n\r\n');
+  await eventually('the subscription', () => client.got().includes('subscribe') || undefined);
+  const before = client.got().length;
+  client.socket.write('HELLO 2\r\n');
+  await eventually('RESP2', () => client.got().slice(before).includes('proto') || undefined);
+  const greeted = client.got().length;
+  const message = array('message', 'n', '$2\r\nhi');
+  for (const socket of subscribed) socket.write(message.replace('*', '>'));
+  client.socket.write('UNSUBSCRIBE n\r\n');
+  await eventually('both', () => client.got().includes('unsubscribe') || undefined);
+  assert.equal(client.got().slice(greeted), `${message}${array('unsubscribe', 'n', ':0')}`);
+});
+
+test('who has left all its shard channels keeps no connection for them', async (t) => {
+  const { redis, subscribed, client } = await setUp(t);
+  client.socket.write('SSUBSCRIBE n\r\n');
+  await eventually('the subscription', () => client.got().includes('ssubscribe') || undefined);
+  client.socket.write('SUNSUBSCRIBE n\r\n');
+  await eventually('the connection being closed', () =>
+    [...subscribed].some((socket) => redis.sockets.has(socket)) ? undefined : true,
+  );
+  client.socket.write('SSUBSCRIBE n\r\n');
+  const wanted = [array('ssubscribe', 'n', ':1'), array('sunsubscribe', 'n', ':0')];
+  await eventually('another one', () => client.got() === `${wanted.join('')}${wanted[0]}` || undefined, {
+    seen: () => client.got(),
+  });
+});
