@@ -30,7 +30,14 @@ export type Location =
 /** A channel stands where others have a key; prefixes are of keys. */
 const OF_CHANNELS: ReadonlySet<string> = new Set(['spublish', 'ssubscribe', 'sunsubscribe']);
 
-export const CROSS_SLOT = encodeError("CROSSSLOT Keys in request don't hash to the same slot");
+const CROSS_SLOT = encodeError("CROSSSLOT Keys in request don't hash to the same slot");
+
+const CROSS_SERVER = encodeError('CROSSSLOT The keys of this transaction are at different servers');
+
+/** Of a transaction whose keys do not belong together; plain servers have no slots. */
+export function crossing({ checksSlots }: Upstream): Buffer {
+  return checksSlots ? CROSS_SLOT : CROSS_SERVER;
+}
 
 /** `isRead`: whether it may go to the servers for reads. */
 export function locate(

@@ -9,7 +9,7 @@ import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import { mayWait } from './blocking.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
-import { CROSS_SLOT, locate, type Location } from './locate.ts';
+import { crossing, locate, type Location } from './locate.ts';
 import { FirstQueued } from './first-queued.ts';
 import type { Mode } from './mode.ts';
 import { RESP3, type Node } from './node.ts';
@@ -196,7 +196,7 @@ export class Transaction implements Mode {
     const location = this.#locate(bytes, frame, command);
     if (location.kind === 'refused') return session.answer(location.reply);
     if (location.kind === 'keyless') return this.#wrongCount(command);
-    if (this.#isWatching && !this.#isSame(location)) return session.answer(CROSS_SLOT);
+    if (this.#isWatching && !this.#isSame(location)) return session.answer(crossing(location.upstream));
     // What was watched before is lost, and EXEC will say so.
     if (this.#isAborted) return session.answer(REPLIES.ok);
     this.#enter(location);
@@ -246,7 +246,7 @@ export class Transaction implements Mode {
       this.#early.push(Buffer.from(bytes.subarray(frame.start, frame.at)));
       return this.#session.answer(QUEUED);
     }
-    if (this.#own !== undefined && !this.#isSame(location)) return this.#refuse(CROSS_SLOT);
+    if (this.#own !== undefined && !this.#isSame(location)) return this.#refuse(crossing(location.upstream));
     this.#copies.keep(command, location);
     if (this.#own === undefined) this.#begin(command, location);
     else this.#forward(command, location.bytes, location.from, location.to);

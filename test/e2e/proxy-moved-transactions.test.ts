@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { RedisCluster, type ClusterNode } from '../../src/demo/redis-cluster.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { needRedis } from './environment.ts';
+import { catchAll, servers, startListener, startServers } from './proxy-servers.ts';
 import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
 
@@ -49,3 +50,17 @@ for (const from of ['path', 'wheel'] as const) {
     });
   });
 }
+
+test('a transaction over several plain servers is refused in words that fit', async (t) => {
+  const nodes = await startServers(t, 2);
+  if (nodes === undefined) return;
+  const one = client(t, await startListener(t, [servers('a', nodes)], () => catchAll('a')));
+  await one.call('MULTI');
+  const replies = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => answerOf(one.call('SET', `k${index}`, 'x'))),
+  );
+  assert.deepEqual(
+    new Set(replies),
+    new Set(['QUEUED', 'CROSSSLOT The keys of this transaction are at different servers']),
+  );
+});
