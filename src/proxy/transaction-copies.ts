@@ -4,7 +4,7 @@
  */
 import { KIND, type Command } from '../redis/command-table.ts';
 import type { Location } from './locate.ts';
-import type { MirrorDestination } from './routing.ts';
+import type { MirrorDestination, Routing } from './routing.ts';
 import type { Session } from './session.ts';
 
 interface Copy {
@@ -24,8 +24,10 @@ const MINUS = 0x2d;
 export class TransactionCopies {
   #copies: Copy[] = [];
   #bytes = 0;
+  #routing: Routing | undefined;
 
-  keep(command: Command, location: Location & { readonly kind: 'keyed' }): void {
+  /** `routing`: where it was located. */
+  keep(command: Command, location: Location & { readonly kind: 'keyed' }, routing: Routing): void {
     const { destination, bytes, from, to, keyStart, keyEnd } = location;
     // On its own it would wait, which it does not in a transaction.
     if (destination.mirrors === null || command.kind === KIND.blocking) return;
@@ -34,6 +36,7 @@ export class TransactionCopies {
       this.#copies = [];
       return;
     }
+    this.#routing ??= routing;
     this.#copies.push({
       command,
       mirrors: destination.mirrors,
@@ -46,6 +49,8 @@ export class TransactionCopies {
   /** `reply[start…]` is the answer to EXEC: an array where it was carried out. */
   sendAfter(session: Session, reply: Uint8Array, start: number): void {
     if (reply[start] !== STAR || reply[start + 1] === MINUS) return;
+    // A mirror that is no longer in the plan would be connected to again, and nobody would end that.
+    if (this.#routing !== session.home.routing) return;
     /** Whether a mirror gets this transaction, whole or not at all. */
     const draws = new Map<MirrorDestination, boolean>();
     const isDrawn = (mirror: MirrorDestination): boolean => {

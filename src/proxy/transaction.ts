@@ -247,7 +247,7 @@ export class Transaction implements Mode {
       return this.#session.answer(QUEUED);
     }
     if (this.#own !== undefined && !this.#isSame(location)) return this.#refuse(crossing(location.upstream));
-    this.#copies.keep(command, location);
+    this.#copies.keep(command, location, this.#session.home.routing);
     if (this.#own === undefined) this.#begin(command, location);
     else this.#forward(command, location.bytes, location.from, location.to);
   }
