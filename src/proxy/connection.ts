@@ -210,7 +210,7 @@ export class Connection implements Flushable {
     return this.#head === this.#tail ? 0 : now - this.#sentAt[this.#head & (this.#ring.length - 1)]!;
   }
 
-  /** How long nothing has come from the node. */
+  /** How long nothing has come from the node: who waits behind long replies does not wait for a silent one. */
   silentMs(now: number): number {
     return now - this.#readAt;
   }

@@ -331,7 +331,6 @@ export abstract class Upstream implements NodeOwner {
         connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
         continue;
       }
-      // Who waits behind long replies does not wait for a silent node.
       if (Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs) node.update({ isSilent: true });
       connection.overdue(now - patienceMs, (request, sentAt) => {
         // Of a hedged read too: whoever answers later answers nobody.
