@@ -36,6 +36,16 @@ test('a subscriber that goes back to RESP2 gets its messages in RESP2', async (t
   assert.equal(client.got().slice(greeted), `${message}${array('unsubscribe', 'n', ':0')}`);
 });
 
+test('who changes to RESP3 when it has left its channels gets messages as pushes', async (t) => {
+  const { subscribed, client } = await setUp(t);
+  client.socket.write('SUBSCRIBE n\r\nUNSUBSCRIBE n\r\nHELLO 3\r\nSUBSCRIBE n\r\n');
+  const confirmation = array('subscribe', 'n', ':1').replace('*', '>');
+  await eventually('a confirmation', () => client.got().endsWith(confirmation) || undefined);
+  const message = array('message', 'n', '$2\r\nhi');
+  for (const socket of subscribed) socket.write(message);
+  await eventually('it', () => client.got().endsWith(message.replace('*', '>')) || undefined);
+});
+
 test('who has left all its shard channels keeps no connection for them', async (t) => {
   const { redis, subscribed, client } = await setUp(t);
   client.socket.write('SSUBSCRIBE n\r\n');

@@ -47,7 +47,10 @@ test('who subscribes goes on watching, and leaves no connection behind', async (
   await eventually('RESP3', () => client.got().includes('proto') || undefined);
   const greeting = client.got();
   client.socket.write('WATCH k\r\nSUBSCRIBE n\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
-  await replies(client, `${greeting}${OK}${array('subscribe', 'n', ':1')}${OK}${QUEUED}*1\r\n+OK\r\n`);
+  await replies(
+    client,
+    `${greeting}${OK}${array('subscribe', 'n', ':1').replace('*', '>')}${OK}${QUEUED}*1\r\n+OK\r\n`,
+  );
   assert.equal(connectionOf('EXEC'), connectionOf('WATCH k'));
   await eventually('its end', () => !redis.sockets.has(connectionOf('EXEC') as never) || undefined);
 });
@@ -117,7 +120,7 @@ test('who watches and subscribes to a channel of the same slot goes on having re
   await eventually('RESP3', () => client.got().includes('proto') || undefined);
   const greeting = client.got();
   client.socket.write('WATCH k\r\nSSUBSCRIBE k\r\nGET k\r\n');
-  await replies(client, `${greeting}${OK}${array('ssubscribe', 'k', ':1')}${VALUE}`);
+  await replies(client, `${greeting}${OK}${array('ssubscribe', 'k', ':1').replace('*', '>')}${VALUE}`);
   assert.notEqual(connectionOf('ssubscribe k'), connectionOf('WATCH k'));
   assert.equal(connectionOf('GET k'), connectionOf('WATCH k'));
 });
