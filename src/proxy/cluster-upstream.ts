@@ -19,7 +19,6 @@ import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { MASTER, Shard } from './shard.ts';
 import {
-  parseKnowsMoves,
   parseMigratingSlots,
   parseReplication,
   parseZone,
@@ -360,7 +359,7 @@ export class ClusterUpstream extends Upstream {
       replication: ['INFO', 'replication'],
       clusterInfo: ['CLUSTER', 'INFO'],
       ...(shard?.primary === node ? { nodes: ['CLUSTER', 'NODES'] } : {}),
-      ...(this.#asksZones || !node.isProbed ? { server: ['INFO', 'server'] } : {}),
+      ...(this.#asksZones ? { server: ['INFO', 'server'] } : {}),
     });
     if (said === undefined || this.#isClosed) return;
     const { ping, clusterInfo, nodes, server } = said;
@@ -373,7 +372,6 @@ export class ClusterUpstream extends Upstream {
       ) ??
       (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
     node.zone = this.#asksZones ? parseZone(server) : undefined;
-    if (server !== undefined) node.knowsMoves = parseKnowsMoves(server);
     const isNear = node.zone !== undefined && node.zone === this.settings.zone;
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
     if (shard?.primary === node) {

@@ -3,7 +3,6 @@
  *
  * Replicas of Redis 7.0 know nothing of it and say nil for keys that have moved already. So reads of a slot that is known
  * to move go to its primary, and while any moves, or did lately, what a replica does not have is looked for at its primary.
- * That the first one has begun to move nobody tells: so some of what such replicas do not have always is.
  */
 import type { Shard } from './shard.ts';
 
@@ -33,9 +32,8 @@ export class Migrations {
   doubtReplicas(shards: readonly Shard[]): void {
     const { isUnderWay } = this;
     for (const { primary, replicas } of shards) {
-      primary.doubt = 'none';
-      for (const replica of replicas)
-        replica.doubt = isUnderWay ? 'all' : replica.knowsMoves ? 'none' : 'some';
+      primary.doubt(false);
+      for (const replica of replicas) replica.doubt(isUnderWay);
     }
   }
 }

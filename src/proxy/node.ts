@@ -35,9 +35,6 @@ export function nodeOptionsOf(
   return { connectTimeoutMs, credentials, tls, keepalive: keepaliveOf(keepalive), isClusterNode };
 }
 
-/** Whether the word of a node counts for keys that it does not have; 'some': as often as is not too much. */
-export type Doubt = 'none' | 'some' | 'all';
-
 /** Who decides what happens with a node's requests. */
 export interface NodeOwner {
   /** null: nobody wants to know. */
@@ -83,8 +80,6 @@ export class Node implements ConnectionOwner, ReplyWatch {
   zone: string | undefined;
   /** In our zone. */
   isNear = false;
-  /** As a replica it knows which keys have moved. */
-  knowsMoves = false;
   /** Why others are better to read from, while there are any; it counts for servers for reads only. */
   doubtful: string | undefined;
 
@@ -104,7 +99,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** Why there is no connection, as the system names it. */
   #problem: string | undefined;
-  #doubt: Doubt = 'none';
+  #isDoubted = false;
   #isOrderWatched = false;
 
   /** In words: why it gets less than others, if it does. */
@@ -143,14 +138,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
     return new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
   }
 
-  set doubt(doubt: Doubt) {
-    if (doubt === this.#doubt) return;
-    this.#doubt = doubt;
+  /** Whether its word counts for keys that it does not have. */
+  doubt(isDoubted: boolean): void {
+    if (isDoubted === this.#isDoubted) return;
+    this.#isDoubted = isDoubted;
     for (const connection of this.connections()) connection.watch = this.#watch;
-  }
-
-  get doubt(): Doubt {
-    return this.#doubt;
   }
 
   /** Whether its owner is told of what was carried out. */
@@ -160,11 +152,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }
 
   get #watch(): this | null {
-    return this.#doubt !== 'none' || this.#isOrderWatched || this.#owner.slow !== null ? this : null;
+    return this.#isDoubted || this.#isOrderWatched || this.#owner.slow !== null ? this : null;
   }
 
   sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#doubt !== 'none' && request.isRead && mayBeAbsence(bytes, start, end)) {
+    if (this.#isDoubted && request.isRead && mayBeAbsence(bytes, start, end)) {
       if (this.#owner.doubted(request, this)) return true;
     }
     if (this.#isOrderWatched) this.#owner.carriedOut(request, this);

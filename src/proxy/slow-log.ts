@@ -7,7 +7,6 @@ import type { Logger } from 'pino';
 import { KIND, findCommand } from '../redis/command-table.ts';
 import { keyArguments } from '../redis/keys.ts';
 import { COMPLETE, REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
-import { PerSecond } from './per-second.ts';
 import type { Request } from './request.ts';
 import { clock } from './turn.ts';
 
@@ -18,7 +17,8 @@ export class SlowLog {
   readonly thresholdMs: number;
   readonly #log: Logger;
   #count = 0;
-  readonly #lines = new PerSecond(LINES_PER_SECOND);
+  #second = 0;
+  #lines = 0;
   #untold = 0;
 
   constructor(log: Logger, thresholdMs: number) {
@@ -37,10 +37,16 @@ export class SlowLog {
     // They are there to wait.
     if (what === undefined) return;
     this.#count += 1;
-    if (!this.#lines.take()) {
+    const second = Math.floor(clock.now / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#lines = 0;
+    }
+    if (this.#lines >= LINES_PER_SECOND) {
       this.#untold += 1;
       return;
     }
+    this.#lines += 1;
     this.#log.warn(
       {
         ...what,

@@ -115,12 +115,6 @@ export function parseReplication(info: unknown): ReplicationInfo | undefined {
   };
 }
 
-/** From INFO server: whether replicas are told that a slot is on its way, as those of Valkey are since 8.0. */
-export function parseKnowsMoves(info: unknown): boolean {
-  const text = typeof info === 'string' ? info : '';
-  return Number(/^valkey_version:(\d+)\./m.exec(text)?.[1] ?? 0) >= 8;
-}
-
 /** From INFO server; only Valkey says it (`availability-zone`). */
 export function parseZone(info: unknown): string | undefined {
   const text = typeof info === 'string' ? info : '';

@@ -9,8 +9,7 @@ import type { Connection } from './connection.ts';
 import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
 import { REPLIES } from './encode.ts';
 import { ForeignCommands } from './foreign-commands.ts';
-import { PerSecond } from './per-second.ts';
-import { ReadBudget } from './read-budget.ts';
+import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
 import type { NodeLog } from './node-log.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
@@ -27,9 +26,6 @@ const GIVE_UP_MS = 30_000;
 
 /** While some wait for replies only. */
 const SOON_MS = 2;
-
-/** Reads that are looked for at the primary, too, while no slot is known to move: so few are no load. */
-const DOUBTS_PER_SECOND = 10;
 
 /** A mirror that is further behind gets nothing more. */
 const MIRRORED_PENDING = 10_000;
@@ -51,8 +47,7 @@ export abstract class Upstream implements NodeOwner {
   #isTimed = false;
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
-  readonly #hedging = new ReadBudget();
-  readonly #doubting = new PerSecond(DOUBTS_PER_SECOND);
+  readonly #hedging = new HedgeBudget();
   protected nodeLog: NodeLog | undefined;
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
@@ -254,7 +249,6 @@ export abstract class Upstream implements NodeOwner {
     if (primary === null || primary === node || request.block === null) return false;
     // Another replica is still at it; its word will be doubted likewise.
     if (request.sent > 0) return keepBytes(request);
-    if (node.doubt === 'some' && !this.#doubting.take()) return false;
     this.#events.doubted += 1;
     primary
       .connection(request.connectionKind)

@@ -72,7 +72,7 @@ for (const [what, read, isDoubted] of [
 ] as const) {
   test(`a hedged read that the second node ${what} is still itself when the first one is lost`, async (t) => {
     const { send, asked, loseFirst, upstream } = await setUp(t, read);
-    upstream.second.doubt = isDoubted ? 'all' : 'none';
+    upstream.second.doubt(isDoubted);
     send(true, 'GET', 'key');
     await eventually('the hedge', () => asked.length === 1 || undefined);
     // In the place of the refused read's bytes, if that is free.

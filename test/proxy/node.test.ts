@@ -26,7 +26,7 @@ test('what a client waited for alone is looked for nowhere else, where slow comm
   const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
   const node = new Node({ ...options, ...rest }, owner);
   t.after(() => node.close('the test is over'));
-  node.doubt = 'all';
+  node.doubt(true);
   const replies: string[] = [];
   const request = takeRequest();
   request.isRead = true;

@@ -54,11 +54,9 @@ export async function clusterThat(
   };
   const OF_ITSELF: Readonly<Record<string, () => string>> = {
     PING: () => '+PONG\r\n',
-    READONLY: () => '+OK\r\n',
     'CLUSTER SLOTS': () => `*${cluster.slots.length}\r\n${cluster.slots.map(told).join('')}`,
     'CLUSTER INFO': () => '$16\r\ncluster_state:ok\r\n',
     'CLUSTER NODES': () => '$0\r\n\r\n',
-    'INFO SERVER': () => '$0\r\n\r\n',
     'INFO REPLICATION': () => '$11\r\nrole:master\r\n',
   };
   for (let node = 0; node < count; node++) {

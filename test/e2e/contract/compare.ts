@@ -39,7 +39,7 @@ export function compare(each: Case, seen: Seen): readonly string[] {
   const ours = differenceOfArrivals(
     each,
     seen.matches,
-    firstOf(seen.proxy.arrivals),
+    seen.proxy.arrivals,
     isNeverMirrored(command) ? ['mirror'] : [],
   );
   if (ours !== undefined) found.push(`${PASSED_BY} ${JSON.stringify(ours)}`);
@@ -106,15 +106,6 @@ function compareKeyless({ command }: Case, { envoy, proxy, server }: Seen): read
     }
   }
   return found;
-}
-
-/** What a replica of Redis 7.0 does not have may be looked for at its primary, too: docs/proxy.md, where slots move. */
-function firstOf(arrivals: readonly Arrival[]): readonly Arrival[] {
-  const atReplicas = new Set(arrivals.map(({ node, bytes }) => `${node} ${bytes}`));
-  return arrivals.filter(
-    ({ node, bytes }) =>
-      !node.endsWith(' primary') || !atReplicas.has(`${node.replace(/primary$/, 'replica')} ${bytes}`),
-  );
 }
 
 /** Of those behind a mirror all, else the last. */

@@ -1,32 +1,32 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ReadBudget } from '../../src/proxy/read-budget.ts';
+import { HedgeBudget } from '../../src/proxy/hedge-budget.ts';
 
-/** Spends as long as it may. */
-function spendAll(budget: ReadBudget): number {
+/** Hedges as long as it may. */
+function spendAll(budget: HedgeBudget): number {
   let spent = 0;
   for (; !budget.isSpent; spent++) budget.spend();
   return spent;
 }
 
-test('one in ten of the last minute may be asked again, whenever within it', () => {
-  const budget = new ReadBudget();
-  let spent = 0;
+test('one in ten of the last minute is hedged, whenever within it', () => {
+  const budget = new HedgeBudget();
+  let hedges = 0;
   for (let second = 0; second < 60; second++) {
     budget.tick(second * 1_000);
     budget.reads += 100;
-    spent += spendAll(budget);
+    hedges += spendAll(budget);
   }
-  assert.equal(spent, 600);
-  // A second later the first one has left: its 20, and its 100 reads.
+  assert.equal(hedges, 600);
+  // A second later the first one has left: its 20 hedges, and its 100 reads.
   budget.tick(60_000);
   budget.reads += 100;
   assert.equal(spendAll(budget), 20);
 });
 
 test('what was read more than a minute ago allows nothing', () => {
-  const budget = new ReadBudget();
+  const budget = new HedgeBudget();
   budget.reads = 10_000;
   budget.tick(30_000);
   assert.equal(spendAll(budget), 1_000);
@@ -36,8 +36,8 @@ test('what was read more than a minute ago allows nothing', () => {
   assert.equal(spendAll(budget), 20);
 });
 
-test('few reads may be asked again more often, at most 20 in a minute', () => {
-  const budget = new ReadBudget();
+test('few reads may be hedged more often, at most 20 in a minute', () => {
+  const budget = new HedgeBudget();
   budget.reads = 5;
   assert.equal(spendAll(budget), 20);
   budget.tick(59_000);
