@@ -239,6 +239,7 @@ export class WaitingLines {
     let isSoon = false;
     for (const line of this.#lines) {
       settle(line);
+      const sent: Held[] = [];
       for (;;) {
         const held = line.held[0];
         if (held === undefined) break;
@@ -261,12 +262,19 @@ export class WaitingLines {
         if (carrier.send(request, !held.wasUnderWay)) {
           line.held.shift();
           if (held.goesAlone) this.noteUnderWay(request, true);
+          else sent.push(held);
         } else if (until > now) {
           break;
         } else {
           line.held.shift();
           carrier.giveUp(held);
         }
+      }
+      if (line.held.length === 0) continue;
+      // Refused again, they are still older than what waits.
+      for (const { request, generation, order } of sent) {
+        line.underWay.set(request, { request, generation, order, behind: [], isOvertaken: false });
+        isSoon = true;
       }
     }
     this.#dropEmpty();
