@@ -60,7 +60,7 @@ export function createProgram(commands: readonly CreateCommand[]): Command {
 
 /** Commander repeats what it was given, and an address may have been written with a password before it. */
 function withoutCredentials(text: string): string {
-  return text.replace(/((?:argument|value) ')[^\n]*@/, '$1…@');
+  return text.replace(/((?:argument|value|unknown command|unknown option) '|but got \d+: )[^\n]*@/, '$1…@');
 }
 
 /** npm keeps the flags before its `--` to itself and hands on what is left of them. */

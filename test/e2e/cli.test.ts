@@ -47,6 +47,16 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     /^(?!.*topsecret).*without a user or password before it/s,
   ],
   [
+    'a flag that is none with a password in it, which is not repeated',
+    ['proxy', '--upsteam=user:topsecret@127.0.0.1:6379'],
+    /^(?!.*topsecret).*unknown option '…@127\.0\.0\.1/s,
+  ],
+  [
+    'an address with a password at no flag, which is not repeated',
+    ['proxy', 'user:topsecret@127.0.0.1:6379'],
+    /^(?!.*topsecret).*too many arguments/s,
+  ],
+  [
     'one address for two ports of the proxy',
     ['proxy', '--upstream', '127.0.0.1:1', '--listen', '127.0.0.1:2', '--admin-address', '127.0.0.1:2'],
     /--listen and --admin-address are the same address/,
