@@ -125,7 +125,8 @@ export class CommandSession extends Session implements InputHandler {
     commandCounts[command.index]! += 1;
     const { routing } = this.home;
     if (routing.faults !== null && this.#injected(routing.faults, command)) return;
-    if (this.mode !== null && this.mode.take(bytes, frame, command)) return;
+    // Who has to give a password first gives it in no mode.
+    if (this.mode !== null && this.local.isAuthenticated && this.mode.take(bytes, frame, command)) return;
     switch (command.kind) {
       case KIND.keyed: {
         const key = 2 * command.firstKey;

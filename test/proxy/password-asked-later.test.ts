@@ -42,6 +42,18 @@ for (const [what, before, presented, after, wanted] of [
   });
 }
 
+test('a client within a transaction can give the password that is asked for later', async (t) => {
+  const redis = await serverThat(t, () => OK);
+  const plan = asking(planTo(redis.port), NONE);
+  const { proxy, port } = await proxyFor(t, plan);
+  const client = clientOf(t, port);
+  await said(client, 'MULTI\r\n');
+  await proxy.update(asking(plan, password('new')));
+  assert.equal(await said(client, 'EXEC\r\n'), NOAUTH);
+  assert.equal(await said(client, 'AUTH new\r\n'), OK);
+  assert.equal(await said(client, 'EXEC\r\n'), '*0\r\n');
+});
+
 test('RESET takes back what was given before', async (t) => {
   const redis = await serverThat(t, () => OK);
   const plan = asking(planTo(redis.port), password('old'));
