@@ -45,6 +45,8 @@ export class FirstQueued {
     if (isRedirection && !request.terms.followRedirections) return false;
     if (isRedirection && request.hops === MAX_HOPS) return false;
     const named = isRedirection ? this.#upstream.redirected(request, refusal, own.node) : undefined;
+    // What its upstream can't follow would be refused likewise again and again.
+    if (isRedirection && named === undefined) return false;
     const isThere = named?.isUsable === true;
     if (isThere) request.hops += 1;
     if (refusal.kind === 'unfit') own.node.update({ unfit: refusal.word });

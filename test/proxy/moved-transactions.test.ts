@@ -69,6 +69,13 @@ test('one whose slot is half moved waits until it is whole', async (t) => {
   await replies(client, CARRIED_OUT);
 });
 
+test('a redirection that can not be followed is not waited for', async (t) => {
+  const { client, cluster } = await setUp(t, ({ addressOf }) => `-MOVED ${SLOT + 1} ${addressOf(1)}\r\n`);
+  client.socket.write('MULTI\r\nSET k 1\r\n');
+  await replies(client, /^\+OK\r\n-[^\r]*\r\n$/);
+  assert.deepEqual(cluster.askedOf(0), ['MULTI', 'SET k 1']);
+});
+
 test('one whose keys nobody has is refused as a whole after a while', async (t) => {
   const refusal = '-CLUSTERDOWN Hash slot not served\r\n';
   const { client, cluster } = await setUp(t, () => refusal, 100);
