@@ -246,13 +246,14 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       this.#maxPending = FIRST_PENDING;
       return;
     }
-    if (!isMuch && this.#maxPending < MAX_PENDING) this.#grow();
+    if (!isMuch && (this.#maxPending < MAX_PENDING || this.isBulky)) this.#grow();
     if (this.#isPaused && this.replies.length < this.#maxPending / 2) this.#resume();
   }
 
   #grow(): void {
-    this.#maxPending *= 2;
-    if (this.isBulky && this.#maxPending >= MAX_PENDING) this.#setBulky(false);
+    if (this.#maxPending < MAX_PENDING) this.#maxPending *= 2;
+    // Not while it is held; then at one of the next turns.
+    if (this.#maxPending >= MAX_PENDING) this.#setBulky(false);
   }
 
   /** What it asks from now on must not overtake what went over the other connection. */

@@ -69,6 +69,22 @@ test('whose replies are short again shares connections with the others again', a
   });
 });
 
+test('so does who waits in between', async (t) => {
+  const { port, socketOf } = await setUp(t);
+  const [client, other] = [clientOf(t, port), clientOf(t, port)];
+  client.socket.write('GET long\r\n');
+  other.socket.write('GET short\r\n');
+  await eventually('the reply', () => client.got().length === LONG.length || undefined);
+  client.socket.write('GET next\r\n');
+  await eventually('a reply', () => client.got().length > LONG.length || undefined);
+  await eventually('its being like the others', async () => {
+    const { length } = client.got();
+    client.socket.write('GET next\r\nBLPOP list 0\r\n');
+    await eventually('two replies', () => client.got().length === length + 10 || undefined);
+    return socketOf.get('GET next') === socketOf.get('GET short') || undefined;
+  });
+});
+
 test('what goes over another connection because replies are long does not overtake', async (t) => {
   const late = { words: 'SET a 1', isAnswered: false };
   const { port, asked, socketOf } = await setUp(t, late);
