@@ -49,6 +49,8 @@ export class CommandSession extends Session implements InputHandler {
   /** What lasts longer than a command follows the routing. */
   override rerouted(): void {
     this.local.follow(this.home.routing.listener.clientAuth);
+    // Who has to give a password now would get messages all the same.
+    if (this.#subscriptions !== null && !this.local.isAuthenticated) return this.end();
     this.#subscriptions?.rerouted();
     this.lateBy = 0;
   }

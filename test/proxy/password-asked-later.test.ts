@@ -10,6 +10,7 @@ const NONE: ClientAuth = { kind: 'none' };
 const UNKNOWN: ClientAuth = { kind: 'unavailable', why: 'test' };
 const NOAUTH = '-NOAUTH Authentication required.\r\n';
 const OK = '+OK\r\n';
+const CONFIRMED = '*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n';
 
 function asking(plan: RoutingPlan, clientAuth: ClientAuth): RoutingPlan {
   const listeners = plan.listeners.map(({ bind, listener }) => ({
@@ -52,6 +53,16 @@ test('a client within a transaction can give the password that is asked for late
   assert.equal(await said(client, 'EXEC\r\n'), NOAUTH);
   assert.equal(await said(client, 'AUTH new\r\n'), OK);
   assert.equal(await said(client, 'EXEC\r\n'), '*0\r\n');
+});
+
+test('a subscriber that has given no password is disconnected where one is asked for', async (t) => {
+  const redis = await serverThat(t, (words) => (words === 'subscribe news' ? CONFIRMED : OK));
+  const plan = asking(planTo(redis.port), NONE);
+  const { proxy, port } = await proxyFor(t, plan);
+  const client = clientOf(t, port);
+  await said(client, 'SUBSCRIBE news\r\n');
+  await proxy.update(asking(plan, password('new')));
+  await eventually('its end', () => client.hasEnded || undefined);
 });
 
 test('RESET takes back what was given before', async (t) => {
