@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
-import { type ReplySink, giveRequest, type Request } from './request.ts';
+import { giveRequest, type ReplySink, type Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { beginRead, flushClient, type Flushable } from './turn.ts';
 

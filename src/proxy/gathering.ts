@@ -3,7 +3,7 @@
  */
 import { REPLIES, encodeInteger } from './encode.ts';
 import { inFrontOf } from './reply-sink.ts';
-import { type ReplySink, giveRequest, type Request } from './request.ts';
+import { giveRequest, type ReplySink, type Request } from './request.ts';
 
 const MINUS = 0x2d;
 

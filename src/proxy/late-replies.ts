@@ -3,7 +3,7 @@
  */
 import type { Fault } from '../api/objects.ts';
 import { encodeError } from './encode.ts';
-import { type ReplySink, nextGeneration, type Request } from './request.ts';
+import { nextGeneration, type ReplySink, type Request } from './request.ts';
 
 /** Envoy's words. */
 const INJECTED = encodeError('Fault Injected: Error');

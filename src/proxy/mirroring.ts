@@ -1,7 +1,7 @@
 /**
  * Copies of commands for mirrors: their replies are thrown away, and what can't be sent at once is dropped.
  */
-import { type ReplySink, giveRequest, type Request } from './request.ts';
+import { giveRequest, type ReplySink, type Request } from './request.ts';
 import type { MirrorDestination } from './routing.ts';
 
 /** Gone from the begin: what is refused for now is not tried again. */

@@ -8,7 +8,7 @@ import type { Command } from '../redis/command-table.ts';
 import { ReplyScanner } from '../redis/reply-scanner.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeError, encodeInteger } from './encode.ts';
-import { type ReplySink, giveRequest, type Request } from './request.ts';
+import { giveRequest, type ReplySink, type Request } from './request.ts';
 import type { Destination } from './routing.ts';
 import { Scratch } from './scratch.ts';
 import type { Session } from './session.ts';

@@ -9,8 +9,8 @@ import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import { mayWait } from './blocking.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
-import { crossing, locate, type Location } from './locate.ts';
 import { FirstQueued } from './first-queued.ts';
+import { crossing, locate, type Location } from './locate.ts';
 import type { Mode } from './mode.ts';
 import { RESP3, type Node } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
@@ -161,15 +161,14 @@ export class Transaction implements Mode {
         }
         break;
       default:
-        if (ENDING.has(command.name) || (!this.#isMulti && isApart(bytes, frame, command))) return false;
+        if (this.#isMulti ? ENDING.has(command.name) : !this.#goesOwnWay(bytes, frame, command)) return false;
     }
     const location = this.#locate(bytes, frame, command);
     if (this.#isMulti) {
       this.#queue(bytes, frame, command, location);
       return true;
     }
-    // Watching: what is read now must come from where the watch is. One that is lost has EXEC refused anyway.
-    if (location.kind !== 'keyed' || !this.#isSame(location) || this.#isAborted) return false;
+    if (location.kind !== 'keyed') return false;
     this.#forward(command, location.bytes, location.from, location.to);
     return true;
   }

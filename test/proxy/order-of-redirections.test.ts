@@ -102,8 +102,7 @@ test('a write that is redirected twice waits for what its first node has not ans
   await asks(1, 1);
   say(1, move(0));
   client.socket.write('SET k 3\r\n');
-  const other = 'PING\r\n';
-  client.socket.write(other);
+  client.socket.write('PING\r\n');
   say(0, '+OK\r\n');
   await asks(0, 1);
   say(0, '+OK\r\n');
@@ -111,39 +110,31 @@ test('a write that is redirected twice waits for what its first node has not ans
   assert.deepEqual(carriedOut, ['SET k 2', 'SET k 3']);
 });
 
-test('of two writes that are redirected to two nodes the later one waits', async (t) => {
-  const { client, asks, say, own, move, carriedOut, received } = await setUp(t, 3);
-  client.socket.write('SET k 1\r\nSET k 2\r\n');
-  await asks(0, 2);
-  own(2);
-  say(0, move(1));
-  await asks(1, 1);
-  say(0, move(2));
-  say(1, move(2));
-  await asks(2, 1);
-  say(2, '+OK\r\n');
-  await asks(2, 1);
-  say(2, '+OK\r\n');
-  await received('+OK\r\n+OK\r\n');
-  assert.deepEqual(carriedOut, ['SET k 1', 'SET k 2']);
-});
-
-test('a read does not see what its client wrote behind it, where both are redirected to two nodes', async (t) => {
-  const { client, asks, say, own, move, carriedOut, received } = await setUp(t, 3);
-  client.socket.write('GET k\r\nSET k 2\r\n');
-  await asks(0, 2);
-  own(2);
-  say(0, move(1));
-  await asks(1, 1);
-  say(0, move(2));
-  say(1, move(2));
-  await asks(2, 1);
-  say(2, '$-1\r\n');
-  await asks(2, 1);
-  say(2, '+OK\r\n');
-  await received('$-1\r\n+OK\r\n');
-  assert.deepEqual(carriedOut, ['GET k', 'SET k 2']);
-});
+for (const [what, first, reply] of [
+  ['of two writes that are redirected to two nodes the later one waits', 'SET k 1', '+OK\r\n'],
+  [
+    'a read does not see what its client wrote behind it, where both are redirected to two nodes',
+    'GET k',
+    '$-1\r\n',
+  ],
+] as const) {
+  test(what, async (t) => {
+    const { client, asks, say, own, move, carriedOut, received } = await setUp(t, 3);
+    client.socket.write(`${first}\r\nSET k 2\r\n`);
+    await asks(0, 2);
+    own(2);
+    say(0, move(1));
+    await asks(1, 1);
+    say(0, move(2));
+    say(1, move(2));
+    await asks(2, 1);
+    say(2, reply);
+    await asks(2, 1);
+    say(2, '+OK\r\n');
+    await received(`${reply}+OK\r\n`);
+    assert.deepEqual(carriedOut, [first, 'SET k 2']);
+  });
+}
 
 test('a write that comes after a redirection waits for what was redirected', async (t) => {
   const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
