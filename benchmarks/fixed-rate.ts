@@ -1,10 +1,12 @@
 /**
  * GETs at a fixed rate, whatever comes back: an open loop, so that a slow target can't slow down what measures it.
  *
- * Every millisecond sends what is due, each command on the next connection; a reply's time counts from the write.
+ * Each command has its moment and its connection, one after the other, and a reply's time counts from that moment, not from
+ * the write: what is sent late has waited, too. The loop never sleeps, as a timer's millisecond would send twenty together, and
+ * most of what is measured were the wait behind one's neighbours. It costs one core, the same for every target.
  */
 import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 import { ReplyScanner } from '../src/redis/reply-scanner.ts';
 import type { Seen } from './redis-benchmark.ts';
@@ -26,15 +28,15 @@ export async function runAtFixedRate(port: number, load: FixedRate): Promise<See
     Array.from({ length: load.clients }, () => Client.open(port, (ms) => times.push(ms))),
   );
   const begin = performance.now();
-  const end = begin + load.seconds * 1_000;
+  const total = load.perSecond * load.seconds;
   let sent = 0;
   let warmUp = 0;
-  for (let now = begin; now < end; now = performance.now()) {
-    if (now - begin < WARM_UP_MS) warmUp = times.length;
-    const due = Math.floor(((now - begin) * load.perSecond) / 1_000);
-    for (; sent < due; sent++) clients[sent % clients.length]?.ask();
-    for (const client of clients) client.flush();
-    await sleep(1);
+  while (sent < total) {
+    const elapsed = performance.now() - begin;
+    if (elapsed < WARM_UP_MS) warmUp = times.length;
+    const due = Math.min(total, Math.floor((elapsed * load.perSecond) / 1_000));
+    for (; sent < due; sent++) clients[sent % clients.length]?.ask(begin + (sent * 1_000) / load.perSecond);
+    await nextTurn();
   }
   const limit = performance.now() + LAST_ANSWERS_MS;
   while (times.length < sent && performance.now() < limit) await sleep(1);
@@ -53,9 +55,8 @@ class Client {
   readonly #socket: Socket;
   readonly #scanner = new ReplyScanner();
   #rest: Buffer = Buffer.alloc(0);
-  #toSend = '';
-  /** When what is not answered yet was written, the oldest first. */
-  readonly #sentAt: number[] = [];
+  /** The moments of what is not answered yet, the oldest first. */
+  readonly #dueAt: number[] = [];
 
   private constructor(socket: Socket, answered: (ms: number) => void) {
     this.#socket = socket;
@@ -67,7 +68,7 @@ class Client {
         const next = this.#scanner.scan(bytes, at, bytes.length);
         if (next <= 0) break;
         at = next;
-        answered(now - (this.#sentAt.shift() ?? now));
+        answered(now - (this.#dueAt.shift() ?? now));
       }
       this.#rest = bytes.subarray(at);
     });
@@ -82,16 +83,10 @@ class Client {
     return new Client(socket, answered);
   }
 
-  ask(): void {
+  ask(dueAt: number): void {
     const key = `key:${String(Math.floor(Math.random() * KEYS)).padStart(12, '0')}`;
-    this.#toSend += `*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`;
-    this.#sentAt.push(performance.now());
-  }
-
-  flush(): void {
-    if (this.#toSend === '') return;
-    this.#socket.write(this.#toSend, 'latin1');
-    this.#toSend = '';
+    this.#dueAt.push(dueAt);
+    this.#socket.write(`*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`, 'latin1');
   }
 
   close(): void {

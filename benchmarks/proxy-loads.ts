@@ -2,6 +2,7 @@
  * What `proxy` puts on each target: the same for all, through redis-benchmark and at a fixed rate.
  */
 import { runAtFixedRate } from './fixed-rate.ts';
+import { median } from './free-connections.ts';
 import { runRedisBenchmark, type Seen } from './redis-benchmark.ts';
 
 export interface ProxyLoad {
@@ -68,6 +69,17 @@ export function fixedLoad(perSecond: number, seconds: number): ProxyLoad {
     name: `GET at ${perSecond.toLocaleString('en')}/s`,
     run: (port) => runAtFixedRate(port, { perSecond, seconds, clients: 50 }),
   };
+}
+
+const BUSY = 0.9;
+const TRIES = 5;
+
+/** So many GETs a second that what listens on `port` is busy: nine tenths of what it answers at most, in thousands. */
+export async function busyRate(port: number): Promise<number> {
+  const load = { command: COMMANDS['GET']?.('') ?? [], pipeline: 1, clients: 50, bytes: 3, commands: 40_000 };
+  const seen: number[] = [];
+  for (let count = 0; count < TRIES; count++) seen.push((await runRedisBenchmark(port, load)).perSecond);
+  return Math.floor((median(seen) * BUSY) / 1_000) * 1_000;
 }
 
 /** Every key has a value of `bytes` afterwards, the caches are warm, the code is compiled. */

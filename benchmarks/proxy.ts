@@ -12,7 +12,7 @@ import { Redis } from 'ioredis';
 import { findRedis } from '../src/demo/binaries.ts';
 import { eventually } from '../src/demo/eventually.ts';
 import { RedisCluster } from '../src/demo/redis-cluster.ts';
-import { closedLoads, fixedLoad, warmUp, type LoadChoice, type ProxyLoad } from './proxy-loads.ts';
+import { busyRate, closedLoads, fixedLoad, warmUp, type LoadChoice, type ProxyLoad } from './proxy-loads.ts';
 import { conditions, jsonOf, tableOf, Rows } from './proxy-report.ts';
 import {
   cpuSeconds,
@@ -28,8 +28,9 @@ const FIXED_PER_SECOND = 20_000;
 const FIXED_SECONDS = 2;
 
 /**
- * `--rounds N` (7), `--full` for 500 clients and 4 KiB too, `--only GET,SET,fixed`, `--pipelines 1,16`, `--rate N` for the
- * fixed rate, `--json FILE` (or `-`: instead of the table), `--scale F` for longer or shorter runs,
+ * `--rounds N` (7), `--full` for 500 clients and 4 KiB too, `--only GET,SET,fixed`, `--pipelines 1,16`, `--rate N,N` for the
+ * fixed rates (20,000 a second, and nine tenths of what the first target answers at most), `--json FILE` (or `-`: instead of
+ * the table), `--scale F` for longer or shorter runs,
  * `--without nutcracker,Envoy,batching,Redis`, `--profile FOLDER` for a CPU profile of the proxy.
  */
 export async function run(args: readonly string[]): Promise<void> {
@@ -59,8 +60,13 @@ export async function run(args: readonly string[]): Promise<void> {
         await warmUp(target.port, bytes);
       }
       const loads = closedLoads({ ...choice, bytes: [bytes] });
-      if (only.includes('fixed') && bytes === 3)
-        loads.push(fixedLoad(Number(option('--rate') ?? FIXED_PER_SECOND), FIXED_SECONDS));
+      if (only.includes('fixed') && bytes === 3) {
+        const rates = option('--rate')?.split(',').map(Number) ?? [
+          FIXED_PER_SECOND,
+          await busyRate(targets[0]?.port ?? 0),
+        ];
+        loads.push(...rates.map((rate) => fixedLoad(rate, FIXED_SECONDS)));
+      }
       await measureRounds(targets, loads, rounds, rows);
     }
     for (const { name, process } of targets) rows.memory.set(name, await memoryMib(process.pid));
