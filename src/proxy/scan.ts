@@ -33,7 +33,8 @@ export function sendScan(session: Session, bytes: Buffer, frame: RequestFrame, c
   const upstream = session.home.routing.catchAll?.upstream;
   if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
   const text = wordAt(bytes, frame)(1);
-  if (!/^\d{1,20}$/.test(text)) return session.answer(encodeError('ERR invalid cursor'));
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) >= TOO_LARGE)
+    return session.answer(encodeError('ERR invalid cursor'));
   const places = upstream.primaryPlaces();
   // One server alone is asked as it is.
   const isAlone = !upstream.checksSlots && places.length <= 1;

@@ -48,3 +48,16 @@ for (const [what, later] of [
     assert.deepEqual(cluster.askedOf(2), ['SCAN 0']);
   });
 }
+
+test('a cursor that no Redis gives is refused as Redis does', async (t) => {
+  const cluster = await clusterThat(t, 1, (words) => (words.startsWith('SCAN') ? page('0', 'a') : undefined));
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write(`SCAN ${2n ** 64n}\r\nSCAN 0\r\n`);
+  const wanted = `-ERR invalid cursor\r\n${page('0', 'a')}`;
+  await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), wanted);
+});
