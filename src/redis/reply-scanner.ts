@@ -34,12 +34,16 @@ export class ReplyScanner {
       const type = bytes[at];
       let line = at + 1;
       let value = 0;
+      // All digits' bits. Another character has more than four, or is negative; none leads backwards.
+      let bits = 0;
       if (type === 0x24 || type === 0x3a || type === 0x2a) {
         // `$` `:` `*`: the line is short, and two of three need its number.
         for (; line < end; line++) {
           const byte = bytes[line]!;
           if (byte === CR) break;
-          value = value * 10 + byte - 0x30;
+          const digit = byte - 0x30;
+          value = value * 10 + digit;
+          bits |= digit;
         }
       } else {
         while (line < end && bytes[line] !== CR) line += 1;
@@ -61,6 +65,7 @@ export class ReplyScanner {
           if (bytes[at + 1] === 0x2d) {
             at = behind;
           } else {
+            if (bits > 15 || bits < 0) return -1;
             if (behind + value + 2 > end) return this.#stop(missing, at - start, behind + value + 2 - start);
             at = behind + value + 2;
           }
@@ -76,7 +81,9 @@ export class ReplyScanner {
           break;
         }
         case 0x2a: // *
-          missing += bytes[at + 1] === 0x2d ? -1 : value - 1;
+          if (bytes[at + 1] === 0x2d) missing -= 1;
+          else if (bits > 15 || bits < 0) return -1;
+          else missing += value - 1;
           at = behind;
           break;
         case 0x7e: // ~
@@ -96,7 +103,7 @@ export class ReplyScanner {
         default:
           return at >= end ? this.#stop(missing, at - start) : -1;
       }
-      if (Number.isNaN(missing)) return -1;
+      if (Number.isNaN(missing + at)) return -1;
     }
     this.#missing = 0;
     return at;

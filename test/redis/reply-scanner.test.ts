@@ -48,9 +48,22 @@ for (const reply of REPLIES) {
   });
 }
 
-for (const reply of ['?\r\n', 'HTTP/1.1 400 Bad Request\r\n', '%x\r\n']) {
+for (const reply of [
+  '?\r\n',
+  'HTTP/1.1 400 Bad Request\r\n',
+  '%x\r\n',
+  '=x\r\n',
+  '$3x\r\nabc\r\n',
+  '*x\r\n',
+  // A length that would lead back to where it stands, and before.
+  '*9\r\n$*\r\n',
+  '+OK\r\n+OK\r\n$%%\r\n',
+]) {
   test(`${JSON.stringify(reply)} is no reply`, () => {
     const bytes = Buffer.from(reply);
-    assert.equal(new ReplyScanner().scan(bytes, 0, bytes.length), -1);
+    const scanner = new ReplyScanner();
+    let end = 0;
+    for (let at = 0; (end = scanner.scan(bytes, at, bytes.length)) > at;) at = end;
+    assert.equal(end, -1);
   });
 }
