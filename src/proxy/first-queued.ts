@@ -1,6 +1,6 @@
 /**
- * The command of a transaction that says where it goes. Until Redis has queued it nothing has happened: where it is refused
- * the transaction begins anew, at the node that has its keys by then.
+ * The command of a transaction that says where it goes. Until Redis has queued it (or watches, where it is WATCH) nothing
+ * has happened: where it is refused or lost the transaction begins anew, at the node that has its keys by then.
  */
 import type { Node } from './node.ts';
 import type { OwnConnection } from './own-connection.ts';
@@ -40,7 +40,7 @@ export class FirstQueued {
   refused(own: OwnConnection, text: string): boolean {
     const { request } = this;
     const refusal = readRefusal(text);
-    if (refusal === undefined || this.#isOver()) return false;
+    if (refusal === undefined || this.#isLate()) return false;
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (isRedirection && !request.terms.followRedirections) return false;
     if (isRedirection && request.hops === MAX_HOPS) return false;
@@ -48,6 +48,7 @@ export class FirstQueued {
     // What its upstream can't follow would be refused likewise again and again.
     if (isRedirection && named === undefined) return false;
     const isThere = named?.isUsable === true;
+    if (!isThere && this.#session.isGone) return false;
     if (isThere) request.hops += 1;
     if (refusal.kind === 'unfit') own.node.update({ unfit: refusal.word });
     if (refusal.kind === 'torn') this.#upstream.noteMoving(request.place);
@@ -57,17 +58,25 @@ export class FirstQueued {
     return true;
   }
 
+  /** True: it is asked again. */
+  unanswered(): boolean {
+    if (this.#isLate() || this.#session.isGone) return false;
+    this.#later();
+    return true;
+  }
+
   #later(): void {
     setTimeout(() => {
       const node = this.#upstream.primaryFor(this.request.place);
-      if (this.#isOver()) this.#beginning.giveUp();
+      // Who has gone may have asked again elsewhere.
+      if (this.#isLate() || this.#session.isGone) this.#beginning.giveUp();
       else if (node === null || this.#upstream.isFull) this.#later();
       else this.send(this.#beginning.open(node, false));
     }, RETRY_MS);
   }
 
-  #isOver(): boolean {
-    if (this.#session.isEnding || this.#session.isGone) return true;
+  #isLate(): boolean {
+    if (this.#session.isEnding) return true;
     return performance.now() > this.request.startedAt + this.#upstream.settings.failoverWaitMs;
   }
 }

@@ -50,11 +50,8 @@ export class Transaction implements Mode {
   #isMulti = false;
   /** A command was refused: EXEC will be. */
   #isAborted = false;
+  /** Redis has said so. */
   #isWatching = false;
-  /** Redis has said that it watches. */
-  #hasWatch = false;
-  /** WATCH was refused: there is nothing to stay for. */
-  #isInVain = false;
   #own: OwnConnection | undefined;
   /** Over it the last command went, and not over those that all share. */
   #wentOwnWay = true;
@@ -113,7 +110,7 @@ export class Transaction implements Mode {
     if (this.#own !== undefined || this.#isAborted) return 0;
     if (!this.#isMulti && command.name !== 'watch') return 0;
     const goal = command.name === 'exec' ? this.#goalWithoutKey() : this.#goalOf(bytes, frame, command);
-    if (goal === undefined || goal.upstream.primaryFor(goal.place) !== null) return 0;
+    if (goal === undefined || nodeFor(goal) !== null) return 0;
     return goal.upstream.settings.failoverWaitMs;
   }
 
@@ -131,10 +128,6 @@ export class Transaction implements Mode {
   #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     // HELLO has come since the watch: over its connection replies would be of the other protocol.
     if (this.#own !== undefined && this.#kind !== this.#kindNow()) this.#isAborted = true;
-    if (this.#isInVain && !this.#isMulti && this.#own?.connection.pending === 0) {
-      this.#leave();
-      return false;
-    }
     if (command.kind === KIND.transaction && !isCountRight(command, frame.count)) {
       this.#wrongCount(command);
       return true;
@@ -199,20 +192,14 @@ export class Transaction implements Mode {
     // What was watched before is lost, and EXEC will say so.
     if (this.#isAborted) return session.answer(REPLIES.ok);
     this.#enter(location);
-    const own = this.#own;
-    if (own === undefined) {
+    if (this.#own === undefined) {
       session.answer(this.#whyNot());
-      return this.#leave();
+      this.#leave();
+    } else if (this.#isWatching) {
+      this.#forward(command, location.bytes, location.from, location.to);
+    } else {
+      this.#begin(this.#own, command, location);
     }
-    this.#isWatching = true;
-    const request = session.newRequest(command);
-    const sink = request.sink!;
-    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
-      if (reply[start] !== MINUS) this.#hasWatch = true;
-      else if (!this.#hasWatch) this.#isInVain = true;
-      sink.deliver(answered, reply, start, end);
-    });
-    own.send(request, location.bytes, location.from, location.to);
   }
 
   #wrongCount(command: Command): void {
@@ -247,7 +234,9 @@ export class Transaction implements Mode {
     }
     if (this.#own !== undefined && !this.#isSame(location)) return this.#refuse(crossing(location.upstream));
     this.#copies.keep(command, location, this.#session.home.routing);
-    if (this.#own === undefined) this.#begin(command, location);
+    const isFirst = this.#own === undefined;
+    this.#enter(location);
+    if (isFirst && this.#own !== undefined) this.#begin(this.#own, command, location);
     else this.#forward(command, location.bytes, location.from, location.to);
   }
 
@@ -308,30 +297,34 @@ export class Transaction implements Mode {
   }
 
   /** Opens the connection, if there is somebody to open it to. */
-  #enter({ upstream, place }: Goal): void {
+  #enter(goal: Goal): void {
     if (this.#own !== undefined) return;
+    const { upstream, place } = goal;
     this.#upstream = upstream;
     this.#place = place;
-    const node = upstream.primaryFor(place);
-    if (node !== null && !upstream.isFull) this.#open(upstream, node);
+    const node = nodeFor(goal);
+    if (node !== null) this.#open(upstream, node);
   }
 
   #open(upstream: Upstream, node: Node, isAsking = false): OwnConnection {
     this.#kind = this.#kindNow();
     const own = new OwnConnection(upstream, node, this.#kind);
     own.onError = (request, text) => {
-      if (this.#first?.request === request && this.#first.refused(own, text)) return true;
+      // ASKING is for one command, or for all from MULTI on.
+      const isFollowed = this.#isMulti || !text.startsWith('ASK ');
+      if (isFollowed && this.#first?.request === request && this.#first.refused(own, text)) return true;
       if (!/^(MOVED|ASK) /.test(text)) {
         // What Redis refuses to queue makes it refuse the EXEC by itself.
         return false;
       }
       upstream.noteMoved(text);
-      this.#isAborted ||= this.#hasWatch;
+      this.#isAborted ||= this.#isWatching;
       request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
       return true;
     };
+    own.onUnanswered = (request) => this.#first?.request === request && this.#first.unanswered();
     own.onLost = () => {
-      this.#isAborted = true;
+      this.#isAborted ||= this.#first === undefined;
     };
     this.#own = own;
     // Within MULTI it would be queued; before it, it is for all of the transaction.
@@ -342,11 +335,8 @@ export class Transaction implements Mode {
   }
 
   /** The first command with a key: the client's next ones are looked at once it is queued, at whichever node. */
-  #begin(command: Command, location: Location & { readonly kind: 'keyed' }): void {
-    this.#enter(location);
-    const own = this.#own;
+  #begin(own: OwnConnection, command: Command, location: Location & { readonly kind: 'keyed' }): void {
     const { upstream, place, bytes, from, to } = location;
-    if (own === undefined) return this.#forward(command, bytes, from, to);
     const session = this.#session;
     const request = session.newRequest(command);
     request.place = place;
@@ -356,6 +346,9 @@ export class Transaction implements Mode {
       this.#first = undefined;
       this.#early = [];
       sink.deliver(answered, reply, start, end);
+      this.#isWatching = !this.#isMulti && reply[start] !== MINUS;
+      // Nothing to stay for.
+      if (!this.#isMulti && !this.#isWatching) this.#leave();
       free();
     });
     this.#first = new FirstQueued(session, upstream, request, Buffer.from(bytes.subarray(from, to)), {
@@ -385,6 +378,11 @@ export class Transaction implements Mode {
     this.#own?.close();
     this.#session.leaveTransaction();
   }
+}
+
+/** Who may be asked; null: nobody now. */
+function nodeFor({ upstream, place }: Goal): Node | null {
+  return upstream.isFull ? null : upstream.primaryFor(place);
 }
 
 /** Not on the connection that watches, which must go on answering one command after the other. */

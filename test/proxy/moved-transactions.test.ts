@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
@@ -19,16 +20,16 @@ const ANSWERS: Readonly<Record<string, string>> = {
 /** Two nodes, and what the first says to a transaction's commands. */
 async function setUp(
   t: TestContext,
-  refusal: (cluster: ScriptedCluster) => string | undefined,
-  failoverWaitMs = 20_000,
-): Promise<{ readonly cluster: ScriptedCluster; readonly client: Client }> {
-  const cluster: ScriptedCluster = await clusterThat(t, 2, (words, node) => {
-    const isRefused = node === 0 && words.startsWith('SET');
-    return (isRefused ? refusal(cluster) : undefined) ?? ANSWERS[words];
+  refusal: (cluster: ScriptedCluster, socket: Socket) => string | undefined,
+  { failoverWaitMs = 20_000, alsoRefused = '' } = {},
+): Promise<{ readonly cluster: ScriptedCluster; readonly client: Client; readonly port: number }> {
+  const cluster: ScriptedCluster = await clusterThat(t, 2, (words, node, socket) => {
+    const isRefused = node === 0 && (words.startsWith('SET') || words === alsoRefused);
+    return (isRefused ? refusal(cluster, socket) : undefined) ?? ANSWERS[words];
   });
   const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
-  return { cluster, client: clientOf(t, port) };
+  return { cluster, client: clientOf(t, port), port };
 }
 
 async function replies(client: Client, wanted: RegExp): Promise<void> {
@@ -47,6 +48,48 @@ test('a transaction whose keys have moved is carried out at their new node', asy
   await replies(client, CARRIED_OUT);
   assert.deepEqual(cluster.askedOf(1), COMMANDS);
   assert.deepEqual(cluster.askedOf(0), COMMANDS.slice(0, 3));
+});
+
+test('so is one of a client that has ended its direction behind it', async (t) => {
+  let say = (): void => {};
+  const { cluster, port } = await setUp(t, ({ addressOf }, socket) => {
+    say = () => void socket.write(`-MOVED ${SLOT} ${addressOf(1)}\r\n`);
+    return '';
+  });
+  const client = clientOf(t, port, true);
+  client.socket.end(ASKED);
+  await eventually('the command', () => cluster.askedOf(0).includes('SET k 1') || undefined);
+  const other = clientOf(t, port);
+  other.socket.write('PING\r\n');
+  // By then its end has come, too.
+  await eventually('a reply', () => other.got() !== '' || undefined);
+  say();
+  await replies(client, CARRIED_OUT);
+});
+
+test('one whose first commands are refused by a node that loads begins anew', async (t) => {
+  let isLoading = true;
+  const loading = '-LOADING Redis is loading the dataset in memory\r\n';
+  const { cluster, client } = await setUp(t, () => (isLoading ? loading : undefined), {
+    alsoRefused: 'ECHO a',
+  });
+  client.socket.write(ASKED);
+  await eventually('the refusal', () => cluster.askedOf(0).includes('ECHO a') || undefined);
+  isLoading = false;
+  await replies(client, CARRIED_OUT);
+});
+
+test('one whose connection is lost before its keys are known begins anew', async (t) => {
+  let isLost = false;
+  const { cluster, client } = await setUp(t, (_, socket) => {
+    if (isLost) return undefined;
+    isLost = true;
+    socket.destroy();
+    return '';
+  });
+  client.socket.write(ASKED);
+  await replies(client, CARRIED_OUT);
+  assert.deepEqual(cluster.askedOf(0), [...COMMANDS.slice(0, 3), ...COMMANDS]);
 });
 
 test('one whose keys are on their way is carried out where they go', async (t) => {
@@ -78,7 +121,7 @@ test('a redirection that can not be followed is not waited for', async (t) => {
 
 test('one whose keys nobody has is refused as a whole after a while', async (t) => {
   const refusal = '-CLUSTERDOWN Hash slot not served\r\n';
-  const { client, cluster } = await setUp(t, () => refusal, 100);
+  const { client, cluster } = await setUp(t, () => refusal, { failoverWaitMs: 100 });
   client.socket.write(ASKED);
   await replies(client, /^\+OK\r\n\+QUEUED\r\n-[^\r]*\r\n-[^\r]*\r\n-EXECABORT [^\r]*\r\n$/);
   assert.ok(!cluster.askedOf(0).includes('EXEC'));

@@ -81,24 +81,60 @@ for (const [commands, asked, wanted] of [
   });
 }
 
-test('WATCH of a key that has moved is refused once, and works at its new node', async (t) => {
-  const slot = slotOf(Buffer.from('k'), 0, 1);
+const SLOT = slotOf(Buffer.from('k'), 0, 1);
+
+/** What the first of two nodes says to WATCH until its cluster's second has the slot. */
+async function setUpCluster(t: TestContext, refusal: (second: string) => string | undefined) {
   const cluster = await clusterThat(t, 2, (words, node) => {
-    if (node === 0 && /^(?:WATCH|GET)/.test(words)) return `-MOVED ${slot} ${cluster.addressOf(1)}\r\n`;
-    return answers[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined);
+    const isRefused = node === 0 && /^(?:WATCH|GET)/.test(words);
+    const refused = isRefused ? refusal(cluster.addressOf(1)) : undefined;
+    return refused ?? answers[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined);
   });
-  const { port, proxy } = await proxyFor(t, cluster.plan());
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
-  const client = clientOf(t, port);
+  return { client: clientOf(t, port), cluster, proxy };
+}
+
+const WATCHED = 'WATCH k\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n';
+const WATCHED_REPLIES = `${OK}${VALUE}${OK}${QUEUED}*1\r\n+OK\r\n`;
+
+test('a key that has moved is watched at its new node', async (t) => {
+  const { client, cluster } = await setUpCluster(t, (second) => `-MOVED ${SLOT} ${second}\r\n`);
+  cluster.slots = [[0, 16_383, 1]];
+  client.socket.write(WATCHED);
+  await replies(client, WATCHED_REPLIES);
+});
+
+for (const refusal of [
+  '-LOADING Redis is loading the dataset in memory\r\n',
+  '-CLUSTERDOWN The cluster is down\r\n',
+]) {
+  test(`WATCH that is answered ${refusal.split(' ')[0]} waits`, async (t) => {
+    let isRefusing = true;
+    const { client, cluster } = await setUpCluster(t, () => (isRefusing ? refusal : undefined));
+    client.socket.write(WATCHED);
+    await eventually('the refusal', () => cluster.askedOf(0).includes('WATCH k') || undefined);
+    isRefusing = false;
+    await replies(client, WATCHED_REPLIES);
+  });
+}
+
+test('WATCH of a key that is on its way is refused once, and works when it has arrived', async (t) => {
+  let isArriving = true;
+  const { client, cluster, proxy } = await setUpCluster(
+    t,
+    (second) => `-${isArriving ? 'ASK' : 'MOVED'} ${SLOT} ${second}\r\n`,
+  );
   client.socket.write('WATCH k\r\n');
   await replies(client, MOVED);
+  isArriving = false;
   cluster.slots = [[0, 16_383, 1]];
   await eventually(
     'the new topology',
     () => proxy.status()[0]?.shards?.[0]?.primary === cluster.addressOf(1) || undefined,
   );
-  client.socket.write('WATCH k\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
-  await replies(client, `${MOVED}${OK}${VALUE}${OK}${QUEUED}*1\r\n+OK\r\n`);
+  client.socket.write(WATCHED);
+  await replies(client, `${MOVED}${WATCHED_REPLIES}`);
 });
 
 test('who watched on a connection that is lost reads on, and has EXEC refused', async (t) => {
