@@ -128,7 +128,7 @@ export class CommandSession extends Session implements InputHandler {
     const { routing } = this.home;
     if (routing.faults !== null && this.#injected(routing.faults, command)) return;
     // Who has to give a password first gives it in no mode.
-    if (this.mode !== null && this.local.isAuthenticated && this.mode.take(bytes, frame, command)) return;
+    if (this.mode !== null && this.local.isAuthenticated && this.#inMode(bytes, frame, command)) return;
     switch (command.kind) {
       case KIND.keyed: {
         const key = 2 * command.firstKey;
@@ -179,6 +179,12 @@ export class CommandSession extends Session implements InputHandler {
       case KIND.refused:
         return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
     }
+  }
+
+  /** As a subscriber first, who may watch keys besides. */
+  #inMode(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (this.#subscriptions?.restricts(bytes, frame, command) === true) return true;
+    return this.mode!.take(bytes, frame, command);
   }
 
   /** The command again, with bytes of its own where it has to wait. */

@@ -42,12 +42,15 @@ export class Subscriptions implements Mode {
   }
 
   take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
-    const { protocol } = this.#session.local;
-    if (command.kind === KIND.pubsub) {
-      this.#subscribe(bytes, frame, command);
-      return true;
-    }
-    if (protocol === 3 || !this.#isSubscribed()) return false;
+    if (command.kind !== KIND.pubsub) return false;
+    this.#subscribe(bytes, frame, command);
+    return true;
+  }
+
+  /** True: it is answered here, since in RESP2 a subscriber may ask little. */
+  restricts(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (this.#session.local.protocol === 3 || command.kind === KIND.pubsub || !this.#isSubscribed())
+      return false;
     if (command.name === 'ping') {
       const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
       const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
@@ -76,7 +79,11 @@ export class Subscriptions implements Mode {
   /** The plan may have another upstream. */
   rerouted(): void {
     const upstream = this.#upstream();
-    if (upstream === undefined) return;
+    if (upstream === undefined) {
+      // It would wait for messages that nobody sends.
+      if (this.#isSubscribed()) this.#session.end();
+      return;
+    }
     this.#classic?.follow();
     for (const subscriber of this.#sharded.keys()) {
       if (!subscriber.isElsewhere(upstream)) continue;
@@ -216,6 +223,10 @@ export class Subscriptions implements Mode {
 
   /** A connection on which nothing is subscribed to any more. */
   #leaveUnused(): void {
+    if (this.#classic?.isUnused === true) {
+      this.#classic.close();
+      this.#classic = undefined;
+    }
     for (const subscriber of this.#sharded.keys()) {
       if (!subscriber.isUnused) continue;
       this.#sharded.delete(subscriber);

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
 import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
 
 /** Confirms each channel. */
@@ -18,6 +20,16 @@ interface Scene {
   readonly first: Server;
   readonly second: Server;
   readonly toSecond: () => Promise<void>;
+  readonly proxy: Proxy;
+  readonly port: number;
+}
+
+function withoutCatchAll(plan: RoutingPlan): RoutingPlan {
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, routes: { ...listener.routes, catchAll: undefined } },
+  }));
+  return { ...plan, upstreams: new Map(), listeners };
 }
 
 async function setUp(t: TestContext): Promise<Scene> {
@@ -27,6 +39,8 @@ async function setUp(t: TestContext): Promise<Scene> {
     client: clientOf(t, port),
     first,
     second,
+    proxy,
+    port,
     toSecond: () => proxy.update(planTo(second.port)),
   };
 }
@@ -57,6 +71,20 @@ test('subscriptions of an upstream that is gone are made again at the one that t
   await asked(second, 'subscribe news');
   for (const socket of second.sockets) socket.destroy();
   await asked(second, 'subscribe news', 2);
+});
+
+test('who is subscribed where the plan has nobody any more is disconnected, and nobody else', async (t) => {
+  const { first, client, port, proxy } = await setUp(t);
+  const other = clientOf(t, port);
+  client.socket.write('SUBSCRIBE news\r\n');
+  other.socket.write('SUBSCRIBE news\r\nUNSUBSCRIBE news\r\n');
+  await eventually('a subscriber', () => client.got().includes('news') || undefined);
+  await eventually('one that was', () => other.got().includes('unsubscribe') || undefined);
+  await proxy.update(withoutCatchAll(planTo(first.port)));
+  await eventually('its end', () => client.hasEnded || undefined);
+  other.socket.write('PING\r\n');
+  await eventually('a reply', () => other.got().endsWith('+PONG\r\n') || undefined);
+  await eventually('no connection to Redis', () => first.sockets.size === 0 || undefined);
 });
 
 test('shard channels go with the plan, too, each in a command of its own', async (t) => {

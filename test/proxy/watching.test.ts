@@ -210,3 +210,16 @@ test('who watches and reads a long value goes on watching', async (t) => {
   client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\n');
   await replies(client, `${OK}${long}${OK}${QUEUED}*1\r\n+OK\r\n`);
 });
+
+test('who watches and subscribes in RESP2 may ask nothing but what a subscriber may', async (t) => {
+  const { client } = await setUp(t);
+  client.socket.write('WATCH k\r\nSUBSCRIBE n\r\nGET k\r\nMULTI\r\nPING\r\nUNSUBSCRIBE n\r\n');
+  const confirmed = `${OK}${array('subscribe', 'n', ':1')}`;
+  const refused = (name: string): string =>
+    `-ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context\r\n`;
+  const pong = '*2\r\n$4\r\npong\r\n$0\r\n\r\n';
+  const left = `${confirmed}${refused('get')}${refused('multi')}${pong}${array('unsubscribe', 'n', ':0')}`;
+  await replies(client, left);
+  client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${left}${OK}${QUEUED}*1\r\n+OK\r\n`);
+});
