@@ -91,7 +91,7 @@ export class Subscriptions implements Mode {
       this.#sharded.delete(subscriber);
       const asked = subscriber.leave();
       for (const channel of subscriber.shardChannels) {
-        this.#subscriberFor(upstream, placeOf(upstream, channel), channel).restore(channel);
+        this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
       }
       for (const { name, channels, request } of asked) {
         this.#settle({ name: name as Moved['name'], channels, request, reply: undefined });
@@ -105,6 +105,12 @@ export class Subscriptions implements Mode {
 
   #holderOf(channel: string): Subscriber | undefined {
     return [...this.#sharded.keys()].find((subscriber) => subscriber.hasShardChannel(channel));
+  }
+
+  /** Where it is published to. */
+  #placeOf(upstream: Upstream, channel: string): number {
+    const bytes = Buffer.from(channel, 'latin1');
+    return upstream.placeOf(bytes, 0, bytes.length, this.#session.home.routing.terms.hashTags);
   }
 
   /** Of the node that has the shard channel now, or will be the first to. */
@@ -129,7 +135,7 @@ export class Subscriptions implements Mode {
       open: (channel = first) => {
         const now = this.#upstream();
         if (now === undefined || now.isFull) return undefined;
-        const node = now.primaryFor(channel === undefined ? now.anyPlace(true) : placeOf(now, channel));
+        const node = now.primaryFor(channel === undefined ? now.anyPlace(true) : this.#placeOf(now, channel));
         if (node === null) return undefined;
         const own = new OwnConnection(now, node, kind);
         own.patienceMs = session.home.routing.terms.opTimeoutMs;
@@ -163,7 +169,7 @@ export class Subscriptions implements Mode {
     if (request === null) {
       if (upstream === undefined) return this.#moved({ name, channels: still, request, reply });
       for (const channel of still) {
-        this.#subscriberFor(upstream, placeOf(upstream, channel), channel).restore(channel);
+        this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
       }
       return;
     }
@@ -172,7 +178,7 @@ export class Subscriptions implements Mode {
     if (this.#isClosed || upstream === undefined || first === undefined || isLate) {
       return answer(request, reply);
     }
-    const subscriber = this.#subscriberFor(upstream, placeOf(upstream, first), first);
+    const subscriber = this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
     subscriber.send(commandByName(name)!, channels, request);
   }
 
@@ -197,27 +203,40 @@ export class Subscriptions implements Mode {
       this.#classic ??= this.#makeSubscriber(upstream, undefined);
       return this.#send(this.#classic, command, channels);
     }
-    const [first] = channels;
-    if (first === undefined) return this.#leaveAll(upstream, command);
-    if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
-    this.#sendTo(upstream, first, command, channels);
+    this.#sendEach(upstream, command, this.#grouped(upstream, channels));
   }
 
-  /** SUNSUBSCRIBE without channels: from all, whichever nodes have them. */
-  #leaveAll(upstream: Upstream, command: Command): void {
-    const channels = [...this.#sharded.keys()].flatMap((subscriber) => subscriber.shardChannels);
-    channels.push(...this.#moving);
-    if (channels.length === 0) return this.#sendTo(upstream, '', command, []);
+  /** What one node is asked at once. */
+  #grouped(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
+    if (channels.length === 0) {
+      // From all, whichever nodes have them.
+      const all = [...this.#sharded.keys()].flatMap((subscriber) => subscriber.shardChannels);
+      return [...all, ...this.#moving].map((channel) => [channel]);
+    }
+    // Of several slots a Redis Cluster has its own say.
+    if (upstream.checksSlots) return [channels];
+    const groups = new Map<number, string[]>();
+    for (const channel of channels) {
+      const place = this.#placeOf(upstream, channel);
+      const group = groups.get(place);
+      if (group === undefined) groups.set(place, [channel]);
+      else group.push(channel);
+    }
+    return [...groups.values()];
+  }
+
+  #sendEach(upstream: Upstream, command: Command, groups: readonly (readonly string[])[]): void {
+    if (groups.length === 0) return this.#sendTo(upstream, '', command, []);
     // Held once, for all of them: freed by the first, the client would have later commands carried out before the others.
     const free = this.#session.hold();
-    let missing = channels.length;
+    let missing = groups.length;
     const confirmed = (): void => {
       missing -= 1;
       if (missing === 0) free();
     };
-    for (const channel of channels) {
-      this.#moving.delete(channel);
-      this.#sendTo(upstream, channel, command, [channel], confirmed);
+    for (const channels of groups) {
+      if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
+      this.#sendTo(upstream, channels[0] ?? '', command, channels, confirmed);
     }
   }
 
@@ -240,10 +259,10 @@ export class Subscriptions implements Mode {
     first: string,
     command: Command,
     channels: readonly string[],
-    free?: () => void,
+    free = this.#session.hold(),
   ): void {
     const subscriber =
-      this.#holderOf(first) ?? this.#subscriberFor(upstream, placeOf(upstream, first), first);
+      this.#holderOf(first) ?? this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
     this.#send(subscriber, command, channels, free);
   }
 
@@ -263,11 +282,6 @@ export class Subscriptions implements Mode {
     });
     subscriber.send(command, channels, request);
   }
-}
-
-function placeOf(upstream: Upstream, channel: string): number {
-  const bytes = Buffer.from(channel, 'latin1');
-  return upstream.placeOf(bytes, 0, bytes.length, true);
 }
 
 function answer(request: Request | null, reply: Buffer = REPLIES.upstreamFailure): void {

@@ -7,6 +7,7 @@ import { createClient } from 'redis';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { needRedis } from './environment.ts';
+import { catchAll, servers, startListener, startServers } from './proxy-servers.ts';
 import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
 
@@ -281,4 +282,24 @@ test('transactions, subscriptions and blocking commands', async (t) => {
       (await connections(cluster)) <= before ? true : undefined,
     );
   });
+});
+
+test('what is published to shard channels of several plain servers reaches whoever subscribed to them', async (t) => {
+  const nodes = await startServers(t, 2);
+  if (nodes === undefined) return;
+  const port = await startListener(t, [servers('a', nodes)], () => catchAll('a'));
+  const [subscriber, publisher] = [client(t, port), client(t, port)];
+  // With hash tags, too, which do not count here.
+  const channels = Array.from({ length: 16 }, (_, index) => (index < 8 ? `c${index}` : `{tag}${index}`));
+  const got: string[] = [];
+  subscriber.on('smessage', (channel: string) => void got.push(channel));
+  assert.equal(await subscriber.ssubscribe(...channels), channels.length);
+  const receivers = await Promise.all(channels.map((channel) => publisher.spublish(channel, 'x')));
+  assert.deepEqual(
+    receivers,
+    channels.map(() => 1),
+  );
+  await eventually('the messages', () => got.length === channels.length || undefined);
+  assert.deepEqual(got.toSorted(), channels.toSorted());
+  assert.equal(await subscriber.sunsubscribe(...channels), 0);
 });
