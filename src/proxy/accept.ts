@@ -96,13 +96,13 @@ const LIMIT_MS = 10_000;
 export async function canShareBuffer(): Promise<boolean> {
   if (lastRead === null) return false;
   const server = createServer({ pauseOnConnect: true });
+  let limit: NodeJS.Timeout | undefined;
   try {
     const port = await listen(server);
     return await new Promise<boolean>((resolve) => {
-      const limit = setTimeout(() => resolve(false), LIMIT_MS);
+      limit = setTimeout(() => resolve(false), LIMIT_MS);
       server.once('connection', (accepted) => {
         const read = (bytes: Buffer, length: number): boolean => {
-          clearTimeout(limit);
           resolve(bytes.toString('latin1', 0, length) === 'probe');
           accepted.destroy();
           return true;
@@ -117,6 +117,7 @@ export async function canShareBuffer(): Promise<boolean> {
       client.on('error', () => resolve(false));
     });
   } finally {
+    clearTimeout(limit);
     server.close();
   }
 }

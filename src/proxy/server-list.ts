@@ -108,8 +108,7 @@ export class ServerList {
       !isBeingTried &&
       (node.refusal !== undefined || !isLoginKnown) &&
       performance.now() - triedAt >= (isLoginKnown ? LOGIN_AGAIN_MS : ASK_AGAIN_MS);
-    const isAskedSoon = ({ isUsable, isProbed }: Node): boolean =>
-      !isUsable || (replicas !== undefined && !isProbed);
+    const isAskedSoon = ({ isUsable, isProbed }: Node): boolean => !isUsable || !isProbed;
     if (servers.kind === 'dns') {
       void this.#resolve(servers.name, servers.port);
     } else {
@@ -207,9 +206,6 @@ export class ServerList {
   async #try(fresh: readonly Known[]): Promise<void> {
     await Promise.all(fresh.map(tryFirstLogin));
     this.#isTried = true;
-    // Servers for reads are asked more.
-    if (this.#isClosed || this.#replicas !== undefined) return;
-    for (const { node, isLoginKnown } of fresh) if (isLoginKnown) node.update({ isProbed: true });
   }
 
   async #probe(known: Known): Promise<void> {

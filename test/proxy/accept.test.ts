@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import net, { connect, createServer, Socket, type AddressInfo } from 'node:net';
+import { syncBuiltinESMExports } from 'node:module';
+import { after, before, describe, it, test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { adopt, canShareBuffer, readOn } from '../../src/proxy/accept.ts';
@@ -89,3 +90,16 @@ for (const canShare of [true, false]) {
     pair.close();
   });
 }
+
+test('where no connection can be made it is known at once that buffers are not shared, and nothing goes on', async (t) => {
+  t.mock.method(net, 'connect', () => new Socket().destroy(new Error('no socket is left')));
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  assert.equal(await canShareBuffer(), false);
+  assert.equal(timers(), before);
+});

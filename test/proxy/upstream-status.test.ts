@@ -12,6 +12,19 @@ test('a plain server that lets the proxy in is fit', async (t) => {
   await eventually('its state', () => state() === 'fit' || undefined, { seen: state, deadlineMs: 10_000 });
 });
 
+test('a plain server that is there only later is fit then', async (t) => {
+  let isStarting = true;
+  const redis = await serverThat(t, (_, socket) => {
+    if (isStarting) socket.destroy();
+    return '+PONG\r\n';
+  });
+  const { proxy } = await proxyFor(t, planTo(redis.port));
+  await eventually('that all have been asked', () => proxy.notReady() === undefined || undefined);
+  isStarting = false;
+  const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
+  await eventually('its state', () => state() === 'fit' || undefined, { seen: state, deadlineMs: 10_000 });
+});
+
 test('reply times are told in milliseconds', () => {
   assert.deepEqual(repliesWithin(Float64Array.of(7, 5, 3, 1)), { '1': 7, '2': 5, '4': 3, more: 1 });
 });
