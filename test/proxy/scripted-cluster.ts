@@ -9,7 +9,7 @@ import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { serverThat, type Server } from './servers.ts';
 
-type Range = readonly [first: number, last: number, node: number];
+export type Range = readonly [first: number, last: number, node: number];
 
 export interface ScriptedCluster {
   readonly nodes: readonly Server[];
@@ -18,6 +18,8 @@ export interface ScriptedCluster {
   /** Those that say nothing any more. */
   readonly silent: Set<number>;
   readonly plan: (readPolicy?: ReadPolicy) => RoutingPlan;
+  /** CLUSTER SLOTS, of a node that says otherwise. */
+  readonly saying: (slots: readonly Range[]) => string;
   /** As a redirection names it. */
   readonly addressOf: (node: number) => string;
   /** What clients asked of it: without what the proxy asks for itself. */
@@ -49,12 +51,13 @@ export async function clusterThat(
         clientPassword: undefined,
         upstreamPassword: undefined,
       }),
+    saying: (slots) => `*${slots.length}\r\n${slots.map(told).join('')}`,
     addressOf: (node) => `127.0.0.1:${portOf(node)}`,
     askedOf: (node) => (nodes[node]?.asked ?? []).filter((words) => !OF_THE_PROXY.test(words)),
   };
   const OF_ITSELF: Readonly<Record<string, () => string>> = {
     PING: () => '+PONG\r\n',
-    'CLUSTER SLOTS': () => `*${cluster.slots.length}\r\n${cluster.slots.map(told).join('')}`,
+    'CLUSTER SLOTS': () => cluster.saying(cluster.slots),
     'CLUSTER INFO': () => '$16\r\ncluster_state:ok\r\n',
     'CLUSTER NODES': () => '$0\r\n\r\n',
     'INFO REPLICATION': () => '$11\r\nrole:master\r\n',
