@@ -1,7 +1,7 @@
 /**
  * CLIENT: of the connection to the proxy, not of those to Redis.
  */
-import { encodeBulk, encodeError, encodeInteger, REPLIES } from './encode.ts';
+import { encodeBulk, encodeError, encodeInteger, encodeText, REPLIES } from './encode.ts';
 import type { LocalState } from './local-state.ts';
 
 export function answerClient(state: LocalState, args: readonly string[]): Buffer {
@@ -21,9 +21,9 @@ export function answerClient(state: LocalState, args: readonly string[]): Buffer
       if (rest.length !== 2) return wrongCount();
       return setInfo(state, rest[0] ?? '', rest[1] ?? '');
     case 'INFO':
-      return encodeText(state, describe(state));
+      return encodeText(state.protocol, describe(state));
     case 'LIST':
-      return encodeText(state, describe(state));
+      return encodeText(state.protocol, describe(state));
     case 'NO-EVICT':
     case 'NO-TOUCH':
       return rest.length === 1 ? REPLIES.ok : wrongCount();
@@ -78,9 +78,4 @@ function describe(state: LocalState): string {
   };
   const words = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   return `${words.join(' ')}\n`;
-}
-
-function encodeText({ protocol }: LocalState, text: string): Buffer {
-  if (protocol === 2) return encodeBulk(text);
-  return Buffer.from(`=${Buffer.byteLength(text) + 4}\r\ntxt:${text}\r\n`);
 }

@@ -2,7 +2,7 @@
  * CLUSTER: to a client that insists on a cluster the proxy is one of a single node, itself.
  */
 import { SLOTS, slotOf } from '../redis/slots.ts';
-import { encodeBulk, encodeError, encodeInteger } from './encode.ts';
+import { encodeBulk, encodeError, encodeInteger, encodeText } from './encode.ts';
 import type { LocalState } from './local-state.ts';
 
 /** Any 40 hexadecimal digits will do, so long as they stay the same. */
@@ -10,14 +10,14 @@ const NODE_ID = 'ed'.repeat(20);
 
 export function answerCluster(state: LocalState, args: readonly string[]): Buffer {
   const [subcommand = '', argument] = args;
-  const { localHost: host, localPort: port } = state;
+  const { localHost: host, localPort: port, protocol } = state;
+  const map = (pairs: number): string => (protocol === 3 ? `%${pairs}\r\n` : `*${2 * pairs}\r\n`);
   switch (subcommand.toUpperCase()) {
     case 'SLOTS':
       return Buffer.from(
-        `*1\r\n*3\r\n:0\r\n:${SLOTS - 1}\r\n*4\r\n${bulk(host)}:${port}\r\n${bulk(NODE_ID)}*0\r\n`,
+        `*1\r\n*3\r\n:0\r\n:${SLOTS - 1}\r\n*4\r\n${bulk(host)}:${port}\r\n${bulk(NODE_ID)}${map(0)}`,
       );
     case 'SHARDS': {
-      const map = (pairs: number): string => (state.protocol === 3 ? `%${pairs}\r\n` : `*${2 * pairs}\r\n`);
       const node =
         `${map(7)}${bulk('id')}${bulk(NODE_ID)}${bulk('port')}:${port}\r\n${bulk('ip')}${bulk(host)}` +
         `${bulk('endpoint')}${bulk(host)}${bulk('role')}${bulk('master')}` +
@@ -27,11 +27,13 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
       );
     }
     case 'NODES':
-      return encodeBulk(
+      return encodeText(
+        protocol,
         `${NODE_ID} ${host}:${port}@${port} myself,master - 0 0 1 connected 0-${SLOTS - 1}\n`,
       );
     case 'INFO':
-      return encodeBulk(
+      return encodeText(
+        protocol,
         [
           'cluster_state:ok',
           `cluster_slots_assigned:${SLOTS}`,

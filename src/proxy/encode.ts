@@ -12,6 +12,11 @@ export function encodeBulk(content: string | Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, LINE_END]);
 }
 
+/** What is for people to read: RESP3 says so. Latin-1 as well. */
+export function encodeText(protocol: 2 | 3, text: string): Buffer {
+  return protocol === 2 ? encodeBulk(text) : Buffer.from(`=${text.length + 4}\r\ntxt:${text}\r\n`, 'latin1');
+}
+
 const LINE_END = Buffer.from('\r\n');
 
 /** Latin-1 as well: it may quote what a client sent. */
