@@ -8,11 +8,17 @@ import type { Node } from './node.ts';
 
 const PATIENCE_MS = 1_000;
 
+/** Of those that never come back, as pods do, the oldest is forgotten. */
+const MOST_AWAY = 1_000;
+
 export class NodeLog {
   readonly #upstream: string;
   readonly #log: Pick<Logger, 'info' | 'warn'>;
-  /** Of those that may not be asked: since when, in milliseconds, or that it was told. */
-  readonly #away = new WeakMap<Node, number | 'told'>();
+  /**
+   * Of those that may not be asked, by address: since when, in milliseconds, or that it was told. The same server is another
+   * node where its cluster's map has left it out meanwhile, as that of a failover does.
+   */
+  readonly #away = new Map<string, number | 'told'>();
 
   constructor(upstream: string, log: Pick<Logger, 'info' | 'warn'>) {
     this.#upstream = upstream;
@@ -21,16 +27,18 @@ export class NodeLog {
 
   /** Call it often. */
   look(node: Node, now: number): void {
-    const away = this.#away.get(node);
+    const { address } = node;
+    const away = this.#away.get(address);
     if (node.isUsable) {
       if (away === undefined) return;
-      this.#away.delete(node);
-      if (away === 'told') this.#log.info(`${this.#upstream}: ${node.address} gets commands again`);
+      this.#away.delete(address);
+      if (away === 'told') this.#log.info(`${this.#upstream}: ${address} gets commands again`);
     } else if (away === undefined) {
-      this.#away.set(node, now);
+      this.#away.set(address, now);
+      if (this.#away.size > MOST_AWAY) this.#away.delete(this.#away.keys().next().value!);
     } else if (away !== 'told' && now - away >= PATIENCE_MS) {
-      this.#away.set(node, 'told');
-      this.#log.warn(`${this.#upstream}: ${node.address} gets no commands (${node.state})`);
+      this.#away.set(address, 'told');
+      this.#log.warn(`${this.#upstream}: ${address} gets no commands (${node.state})`);
     }
   }
 }

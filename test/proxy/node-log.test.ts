@@ -9,7 +9,7 @@ function scene() {
   const log = { info: (line: string) => lines.push(line), warn: (line: string) => lines.push(line) };
   const node = { address: '10.0.0.1:6379', isUsable: true, state: 'no connection: ECONNREFUSED' };
   const nodeLog = new NodeLog('redis/cache', log as never);
-  return { lines, node, look: (now: number) => nodeLog.look(node as Node, now) };
+  return { lines, node, nodeLog, look: (now: number) => nodeLog.look(node as Node, now) };
 }
 
 test('a node that may not be asked is told once, with the reason, and once that it may be again', () => {
@@ -31,4 +31,13 @@ test('moments are not told', () => {
     look(now);
   }
   assert.deepEqual(lines, []);
+});
+
+test('a server that its cluster has left out of the map meanwhile is told to be back', () => {
+  const { lines, node, nodeLog, look } = scene();
+  node.isUsable = false;
+  for (let now = 0; now < 2_000; now += 50) look(now);
+  assert.equal(lines.length, 1);
+  nodeLog.look({ ...node, isUsable: true } as Node, 20_000);
+  assert.deepEqual(lines.slice(1), ['redis/cache: 10.0.0.1:6379 gets commands again']);
 });
