@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,6 +126,20 @@ for (const [what, bytes] of [
     );
     assert.match(diagnostics[0]?.message ?? '', /^it is no text in UTF-8; save it as that/);
   });
+
+test('a file that is too large is not read, and costs no other', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(`${folder}/a.yaml`, `${service('a')}#`);
+  truncateSync(`${folder}/a.yaml`, 16 * 1_048_576 + 1);
+  writeFileSync(`${folder}/b.yaml`, service('b'));
+  const { objects, diagnostics } = await readFiles([folder]);
+  assert.deepEqual(
+    objects.map(({ name }) => name),
+    ['b'],
+  );
+  assert.match(diagnostics[0]?.message ?? '', /^it is larger than 16 MiB; split it/);
+});
 
 test('a pipe among the files of a folder is passed over: nobody may ever write to it', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));

@@ -2,7 +2,7 @@
  * Reads files of objects once.
  */
 import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
@@ -42,6 +42,7 @@ async function isPipe(path: string): Promise<boolean> {
 /** A file that can't be read is a Diagnostic, not an exception: the others must not suffer. */
 export async function readAndParse(path: string, before: FileState | undefined): Promise<FileState> {
   try {
+    if ((await stat(path)).size > MOST_BYTES) return unreadable(path, TOO_LARGE, before);
     const bytes = await readFile(path);
     if (!isUtf8(bytes) || bytes.includes(0)) return unreadable(path, NOT_TEXT, before);
     return parseFile(path, bytes.toString(), before);
@@ -50,10 +51,15 @@ export async function readAndParse(path: string, before: FileState | undefined):
   }
 }
 
+/** A parser takes a third of a second for each MiB, and some 40 MiB of memory; nothing else happens meanwhile. */
+const MOST_BYTES = 16 * 1_048_576;
+
 const NOT_TEXT = 'it is no text in UTF-8';
+const TOO_LARGE = 'it is larger than 16 MiB';
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   [NOT_TEXT, 'save it as that'],
+  [TOO_LARGE, 'split it'],
   [MISSING, 'put it back'],
   [UNFOLLOWED, 'put a file in its place'],
 ]);
