@@ -11,6 +11,9 @@ import type { Routing } from './routing.ts';
 
 const AGAIN_MS = 1_000;
 
+const NOTHING_LISTENS =
+  'nothing listens: no RedisService governs this proxy; see what redpilot validate says of the objects, and look at --namespace and --hosts';
+
 type Bound = RoutingPlan['listeners'][number];
 
 type Missing = Bound & { readonly problem: string };
@@ -30,6 +33,8 @@ export class Listeners {
   #wanted: ReadonlySet<string> = new Set();
   #missing = new Map<string, Missing>();
   #isUpdating = false;
+  /** No listener is wanted, and the log says so. */
+  #isEmpty = false;
   /** Those that are missing are being tried again. */
   #again: Promise<void> | undefined;
   #triedAt = 0;
@@ -57,10 +62,17 @@ export class Listeners {
     try {
       await this.#again;
       await this.#follow(listeners);
+      this.#tellEmpty(listeners.length === 0);
     } finally {
       this.#isUpdating = false;
     }
     return this.problems();
+  }
+
+  /** Ready as it is, nobody can connect: more often a name that is misspelt than what somebody wants. */
+  #tellEmpty(isEmpty: boolean): void {
+    if (isEmpty && !this.#isEmpty) this.#options.log.warn(NOTHING_LISTENS);
+    this.#isEmpty = isEmpty;
   }
 
   async #follow(listeners: readonly Bound[]): Promise<void> {

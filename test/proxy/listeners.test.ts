@@ -88,3 +88,16 @@ test('a plan that is being carried out when the proxy closes leaves nothing list
   const client = clientOf(t, second);
   await assert.rejects(once(client.socket, 'connect'), { code: 'ECONNREFUSED' });
 });
+
+test('a plan without a listener is a warning, once', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const [port = 0] = await freePorts(1);
+  const { proxy, lines } = await proxyFor(t, planOn(redis.port, []));
+  const told = (): number => lines.filter((line) => line.includes('nothing listens')).length;
+  assert.equal(told(), 1);
+  await proxy.update(planOn(redis.port, []));
+  assert.equal(told(), 1);
+  await proxy.update(planOn(redis.port, [port]));
+  await proxy.update(planOn(redis.port, []));
+  assert.equal(told(), 2);
+});
