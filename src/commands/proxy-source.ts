@@ -39,6 +39,7 @@ export interface SourceOptions extends TlsArguments {
 }
 
 /** Names of the command's options. */
+const SOURCES = ['xdsAddress', 'config', 'kubernetes', 'upstream'];
 const FLAGS_OF_ONE_UPSTREAM = [
   'mode',
   'reads',
@@ -76,10 +77,11 @@ export type StartSource = (
  */
 export function chooseSource(command: Command, options: SourceOptions): StartSource {
   const { xdsAddress, config, kubernetes, upstream } = options;
-  const named = [xdsAddress, config, kubernetes || undefined, upstream].filter((one) => one !== undefined);
+  const named = givenSources(command);
   if (named.length !== 1) {
+    const given = named.length === 0 ? '' : `; given are ${named.join(' and ')}`;
     command.error(
-      'error: give one of --xds-address HOST:PORT, --config PATH, --kubernetes and --upstream HOST:PORT',
+      `error: give one of --xds-address HOST:PORT, --config PATH, --kubernetes and --upstream HOST:PORT${given}`,
     );
   }
   const tls = tlsFiles(command, options);
@@ -115,6 +117,16 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
   const problem = readsProblem(options);
   if (problem !== undefined) command.error(`error: ${problem}`);
   return async (proxy, log) => await followFlags(proxy, { ...options, upstream }, log);
+}
+
+/** As they were given: who forgot a variable of the environment looks for it in vain among the flags. */
+function givenSources(command: Command): readonly string[] {
+  const options = command.options.filter((option) => SOURCES.includes(option.attributeName()));
+  return options.flatMap((option) => {
+    const source = command.getOptionValueSource(option.attributeName());
+    if (source === 'env') return [`${option.envVar} (in the environment)`];
+    return source === 'cli' ? [String(option.long)] : [];
+  });
 }
 
 /** Else who asked for a password by flag would have a listener that is open. */

@@ -69,6 +69,15 @@ for (const [args, why] of WRONG) {
   test(`refused: redpilot proxy ${args.join(' ')}`, () => assert.match(refusal(args), why));
 }
 
+test('of two sources both are named, and which of them is in the environment', (t) => {
+  process.env['REDPILOT_UPSTREAM'] = 'redis:6379';
+  t.after(() => delete process.env['REDPILOT_UPSTREAM']);
+  assert.match(
+    refusal(['--config', 'objects']),
+    /; given are --config and REDPILOT_UPSTREAM \(in the environment\)$/m,
+  );
+});
+
 const RIGHT: readonly (readonly string[])[] = [
   XDS,
   [
