@@ -107,7 +107,7 @@ export class Subscriptions implements Mode {
     return [...this.#sharded.keys()].find((subscriber) => subscriber.hasShardChannel(channel));
   }
 
-  /** Where it is published to. */
+  /** As SPUBLISH finds it. */
   #placeOf(upstream: Upstream, channel: string): number {
     const bytes = Buffer.from(channel, 'latin1');
     return upstream.placeOf(bytes, 0, bytes.length, this.#session.home.routing.terms.hashTags);

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+test('among plain servers SPUBLISH and SSUBSCRIBE find each other, whatever their hash tags', async (t) => {
+  const servers = [0, 1].map(() =>
+    serverThat(t, (words) => {
+      const [name = '', channel = ''] = words.split(' ');
+      if (name === 'ssubscribe') return array(name, channel, ':1');
+      return name === 'SPUBLISH' ? ':0\r\n' : '+PONG\r\n';
+    }),
+  );
+  const [one, other] = await Promise.all(servers);
+  assert.ok(one && other);
+  const plan = planTo(one.port);
+  const [upstream] = plan.upstreams.values();
+  assert.ok(upstream?.mode === 'proxy');
+  const endpoints = [one, other].map(({ port }) => ({ address: '127.0.0.1', port, hashKey: String(port) }));
+  const upstreams = new Map([
+    [upstream.id, { ...upstream, servers: { kind: 'endpoints' as const, endpoints } }],
+  ]);
+  const { port } = await proxyFor(t, { ...plan, upstreams });
+  const channels = Array.from({ length: 20 }, (_, index) => `{tag}${index}`);
+  const [subscriber, publisher] = [clientOf(t, port), clientOf(t, port)];
+  subscriber.socket.write(channels.map((channel) => `SSUBSCRIBE ${channel}\r\n`).join(''));
+  publisher.socket.write(channels.map((channel) => `SPUBLISH ${channel} hi\r\n`).join(''));
+  await eventually('the confirmations', () => subscriber.got().split('*3').length === 21 || undefined);
+  await eventually('the replies', () => publisher.got() === ':0\r\n'.repeat(20) || undefined);
+  const of = (asked: readonly string[], name: string): readonly string[] =>
+    asked.filter((words) => words.startsWith(name)).map((words) => words.split(' ')[1] ?? '');
+  assert.deepEqual(of(one.asked, 'ssubscribe'), of(one.asked, 'SPUBLISH'));
+});
