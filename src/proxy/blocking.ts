@@ -10,15 +10,15 @@ import { locate } from './locate.ts';
 import type { Node } from './node.ts';
 import { giveOwnBytes } from './own-bytes.ts';
 import { OwnConnection, openOwn } from './own-connection.ts';
-import { ASKING, MAX_HOPS, readRefusal, type Refusal } from './refusal.ts';
+import { ASKING, readRefusal, type Refusal } from './refusal.ts';
 import { inFrontOf } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
+import { whereNext } from './where-next.ts';
 
 const PING = encodeCommand('PING');
 
-const RETRY_MS = 20;
 /** What is refused later than that was waiting: now it is looked for anew who takes it. */
 const WAITED_MS = 1_000;
 
@@ -127,22 +127,16 @@ class Waiting {
     own.send(this.#request, this.#commands.at(-1)!);
   }
 
-  /** True: somebody else gets it. */
+  /** True: somebody else gets it, or the same node later. */
   #refused(node: Node, refusal: Refusal | undefined): boolean {
+    if (refusal === undefined || !this.#hasTime()) return false;
     const request = this.#request;
-    if (refusal === undefined) return false;
-    const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
-    if (isRedirection && !request.terms.followRedirections) return false;
-    if (!this.#hasTime()) return false;
-    const named = isRedirection ? this.#upstream.redirected(request, refusal, node) : undefined;
-    if (named?.isUsable === true) request.hops += 1;
-    if (refusal.kind === 'unfit') node.update({ unfit: refusal.word });
-    if (refusal.kind === 'torn') this.#upstream.noteMoving(request.place);
+    const next = whereNext(request, refusal, this.#upstream, node);
+    if (next === undefined) return false;
     this.#leave();
-    if (request.hops > MAX_HOPS) this.#answer(REPLIES.tooManyRedirections);
-    else if (refusal.kind === 'ask' && named?.isUsable === true) {
-      this.#send(new OwnConnection(this.#upstream, named, request.connectionKind), true);
-    } else setTimeout(() => this.open(), RETRY_MS);
+    if (next === 'nowhere') this.#answer(REPLIES.tooManyRedirections);
+    else if (next === 'later') this.#upstream.alone.inAMoment(() => this.open());
+    else this.#send(new OwnConnection(this.#upstream, next.node, request.connectionKind), next.isAsking);
     return true;
   }
 
@@ -150,7 +144,7 @@ class Waiting {
   #unanswered(): boolean {
     if (this.#session.isEnding || this.#session.isGone || !this.#hasTime()) return false;
     this.#leave();
-    setTimeout(() => this.open(), RETRY_MS);
+    this.#upstream.alone.inAMoment(() => this.open());
     return true;
   }
 

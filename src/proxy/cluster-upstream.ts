@@ -162,7 +162,7 @@ export class ClusterUpstream extends Upstream {
     return primary && this.#known.get(primary.address)?.conversation;
   }
 
-  redirected(request: Request, refusal: Refusal, from: Node): Node | undefined {
+  redirected(request: Request, refusal: Refusal, from: Node): Node | null | undefined {
     if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
     // Redis speaks of the command's own slot; of another one only a script would, which was carried out.
     if (refusal.slot !== request.place) return undefined;
@@ -177,7 +177,7 @@ export class ClusterUpstream extends Upstream {
       if (node.isUsable) this.#assign(refusal.slot, node);
       this.#refreshSoon(0);
     }
-    return node;
+    return node.isUsable ? node : null;
   }
 
   changed(node: Node): void {

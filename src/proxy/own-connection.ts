@@ -8,8 +8,6 @@ import { inFrontOf } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import type { Upstream } from './upstream.ts';
 
-const RETRY_MS = 20;
-
 export class OwnConnection implements ConnectionOwner {
   readonly node: Node;
   readonly connection: Connection;
@@ -95,7 +93,7 @@ export function openOwn(
   } else if (performance.now() > request.startedAt + upstream.settings.failoverWaitMs) {
     opened(undefined);
   } else {
-    setTimeout(() => openOwn(upstream, request, opened), RETRY_MS);
+    upstream.alone.inAMoment(() => openOwn(upstream, request, opened));
   }
 }
 

@@ -353,9 +353,9 @@ export class Transaction implements Mode {
     });
     this.#first = new FirstQueued(session, upstream, request, Buffer.from(bytes.subarray(from, to)), {
       open: (node, isAsking) => this.#open(upstream, node, isAsking),
-      giveUp: () => {
+      giveUp: (why) => {
         this.#isAborted = true;
-        request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
+        request.sink!.deliver(request, why, 0, why.length);
       },
     });
     this.#first.send(own);

@@ -4,6 +4,7 @@
  * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
  * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
  */
+import { Alone } from './alone.ts';
 import { sendByKey } from './by-key.ts';
 import type { Connection } from './connection.ts';
 import { describeAllCommands, describeCommands, type Conversation } from './conversation.ts';
@@ -24,6 +25,9 @@ import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
 const GIVE_UP_MS = 30_000;
 
+/** Before the same node is asked again. */
+const RETRY_MS = 20;
+
 /** While some wait for replies only. */
 const SOON_MS = 2;
 
@@ -34,8 +38,7 @@ export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
   /** undefined: no limit. */
   protected readonly maxConnections: number | undefined;
-  /** Connections of single clients. */
-  readonly alone = new Set<{ expire(now: number): void }>();
+  readonly alone = new Alone();
   /** What a reply may take, of the listener with the least patience. */
   #shortestTimeoutMs = Infinity;
   /** Commands that only its servers know. */
@@ -64,8 +67,11 @@ export abstract class Upstream implements NodeOwner {
   protected abstract nodes(): Iterable<Node>;
   /** With a node that can be asked, not for a client; undefined: there is none. */
   protected abstract conversation(): Conversation | undefined;
-  /** Follows a redirection: what it says of the topology, and the node it names. */
-  abstract redirected(request: Request, refusal: Refusal, from: Node): Node | undefined;
+  /**
+   * Follows a redirection: what it says of the topology, and the node it names. null: it can't be asked now; undefined:
+   * nobody here is meant.
+   */
+  abstract redirected(request: Request, refusal: Refusal, from: Node): Node | null | undefined;
   /** Its servers themselves refuse keys of several places. */
   readonly checksSlots: boolean = false;
   abstract changed(node: Node): void;
@@ -95,7 +101,7 @@ export abstract class Upstream implements NodeOwner {
   /** As many connections as its object allows; those that clients share are always made, and count. */
   get isFull(): boolean {
     if (this.maxConnections === undefined) return false;
-    let count = this.alone.size;
+    let { count } = this.alone;
     for (const node of this.nodes()) for (const _ of node.connections()) count += 1;
     return count >= this.maxConnections;
   }
@@ -188,7 +194,7 @@ export abstract class Upstream implements NodeOwner {
         if (note?.isOvertaken === true) return false;
         const target = this.redirected(request, refusal, node);
         if (target === undefined) return false;
-        if (!target.isUsable) {
+        if (target === null) {
           // Not followed, and no hop: it may come back, or have its slots taken over.
           const setback = { reply: REPLIES.noUpstreamHost, node };
           if (!this.#later(request, setback)) this.#answer(request, REPLIES.noUpstreamHost);
@@ -241,7 +247,7 @@ export abstract class Upstream implements NodeOwner {
     if (clock.now - request.startedAt > this.settings.failoverWaitMs) return false;
     // Keys that are half moved: each try begins anew, and may be redirected again.
     request.hops = 0;
-    return this.#again(request, { ...setback, delayMs: 20 });
+    return this.#again(request, { ...setback, delayMs: RETRY_MS });
   }
 
   doubted(request: Request, node: Node): boolean {
@@ -272,7 +278,7 @@ export abstract class Upstream implements NodeOwner {
     for (const node of this.nodes()) {
       for (const connection of node.connections()) if (connection.pending > 0) return false;
     }
-    return this.#waiting.length === 0 && this.alone.size === 0;
+    return this.#waiting.length === 0 && this.alone.isIdle;
   }
 
   /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
@@ -282,7 +288,7 @@ export abstract class Upstream implements NodeOwner {
         this.#watch(node, now);
         this.nodeLog?.look(node, now);
       }
-      for (const own of this.alone) own.expire(now);
+      this.alone.expire(now);
     }
     this.retryHeld();
     this.#hedging.tick(now);

@@ -27,8 +27,8 @@ class Pair extends TwoNodes {
     return this.owner.isUsable ? this.owner : null;
   }
 
-  override redirected(): Node {
-    return this.second;
+  override redirected(): Node | null {
+    return this.second.isUsable ? this.second : null;
   }
 
   override changed(node: Node): void {

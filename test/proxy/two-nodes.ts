@@ -39,7 +39,7 @@ export abstract class TwoNodes extends Upstream {
     return undefined;
   }
 
-  redirected(): Node | undefined {
+  redirected(): Node | null | undefined {
     return undefined;
   }
 
