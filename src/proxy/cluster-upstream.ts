@@ -17,8 +17,10 @@ import { addressOf, nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
+import { runsScript } from './script-words.ts';
 import { MASTER, Shard } from './shard.ts';
 import {
+  isMember,
   parseMigratingSlots,
   parseReplication,
   parseZone,
@@ -38,6 +40,7 @@ const NOBODY = 0xffff;
 
 export class ClusterUpstream extends Upstream {
   override readonly checksSlots = true;
+  protected override readonly nodeLog: NodeLog;
   readonly #plan: ClusterPlan;
   readonly #log: Logger;
   readonly #known = new Map<string, KnownNode>();
@@ -46,12 +49,13 @@ export class ClusterUpstream extends Upstream {
   #topology: Topology | undefined;
   #topologyAt = 0;
   readonly #migrations = new Migrations();
+  /** CLUSTER NODES, as a primary said it last. */
+  #members = '';
   readonly #promotedAt = new WeakMap<Node, number>();
   readonly #kept = new KeptReplicas();
   #timer: NodeJS.Timeout | undefined;
   #isRefreshing = false;
   #isAskedAgain = false;
-  #told = '';
   #asksZones = false;
   readonly #askEveryMs: number;
   /** undefined: no replica is too far behind. */
@@ -132,7 +136,7 @@ export class ClusterUpstream extends Upstream {
     this.#asksZones = this.settings.zone !== undefined;
   }
 
-  override noteMoved(): void {
+  override noteDoubt(): void {
     this.#refreshSoon(0);
   }
 
@@ -167,7 +171,9 @@ export class ClusterUpstream extends Upstream {
     // Redis speaks of the command's own slot; of another one only a script would, which was carried out.
     if (refusal.slot !== request.place) return undefined;
     const isNamed = refusal.host !== '' && refusal.host !== '?';
-    const node = this.#knownAt({ host: isNamed ? refusal.host : from.options.host, port: refusal.port }).node;
+    const place = { host: isNamed ? refusal.host : from.options.host, port: refusal.port };
+    if (runsScript(request)) return this.#rumoured(place);
+    const { node } = this.#knownAt(place);
     node.namedAt = performance.now();
     if (refusal.kind === 'ask') {
       this.noteMoving(request.place);
@@ -178,6 +184,14 @@ export class ClusterUpstream extends Upstream {
       this.#refreshSoon(0);
     }
     return node.isUsable ? node : null;
+  }
+
+  /** A script may have said it: nothing else follows from that, and only members are connected to. */
+  #rumoured(place: NodePlace): Node | null {
+    this.noteDoubt();
+    const isKnown = this.#known.has(addressOf(place.host, place.port)) || isMember(this.#members, place);
+    const node = isKnown ? this.#knownAt(place).node : undefined;
+    return node?.isUsable === true ? node : null;
   }
 
   changed(node: Node): void {
@@ -267,16 +281,8 @@ export class ClusterUpstream extends Upstream {
     const best = await topologyFromSome(alive);
     if (best !== undefined) return best;
     const { found, problem } = await topologyFromSeeds(this.#plan);
-    this.#tell(problem);
+    if (!this.#isClosed) this.nodeLog.lookAtMap(problem);
     return found;
-  }
-
-  /** Once, as long as it stays the same. */
-  #tell(problem: string): void {
-    if (problem !== '' && problem !== this.#told && !this.#isClosed) {
-      this.#log.warn(`${this.#plan.id}: nobody says what the cluster looks like (${problem})`);
-    }
-    this.#told = problem;
   }
 
   /** A map that lacks slots does not replace one that has them, unless it stays so. */
@@ -376,7 +382,8 @@ export class ClusterUpstream extends Upstream {
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
     if (shard?.primary === node) {
       const isOwn = (slot: number): boolean => this.#shards[this.#slots[slot]!] === shard;
-      const moving = parseMigratingSlots(nodes);
+      this.#members = String(nodes);
+      const moving = parseMigratingSlots(this.#members);
       this.#migrations.noteSlots(moving, isOwn);
       if (moving.length > 0) this.#slotsMove();
     }

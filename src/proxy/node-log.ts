@@ -20,6 +20,8 @@ export class NodeLog {
    */
   readonly #away = new Map<string, number | 'told'>();
 
+  #mapProblem = '';
+
   constructor(upstream: string, log: Pick<Logger, 'info' | 'warn'>) {
     this.#upstream = upstream;
     this.#log = log;
@@ -40,5 +42,12 @@ export class NodeLog {
       this.#away.set(address, 'told');
       this.#log.warn(`${this.#upstream}: ${address} gets no commands (${node.state})`);
     }
+  }
+
+  /** Why nobody says what the cluster looks like; empty: somebody does. Told once, as long as it stays the same. */
+  lookAtMap(problem: string): void {
+    if (problem !== '' && problem !== this.#mapProblem)
+      this.#log.warn(`${this.#upstream}: nobody says what the cluster looks like (${problem})`);
+    this.#mapProblem = problem;
   }
 }

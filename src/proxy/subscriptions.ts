@@ -158,7 +158,7 @@ export class Subscriptions implements Mode {
     const { name, channels, request, reply } = moved;
     if (this.#isClosed) return answer(request, reply);
     if (name === 'ssubscribe') for (const channel of channels) this.#moving.add(channel);
-    this.#upstream()?.noteMoved(reply?.toString('latin1') ?? '');
+    this.#upstream()?.noteDoubt();
     setTimeout(() => this.#settle(moved), AGAIN_MS);
   }
 

@@ -81,6 +81,15 @@ export function parseMigratingSlots(nodes: unknown): readonly number[] {
   return [...(own ?? '').matchAll(/\[(\d+)-[<>]-/g)].map(([, slot]) => Number(slot));
 }
 
+/** Whether CLUSTER NODES lists it, by its address or its name. */
+export function isMember(nodes: string, { host, port }: NodePlace): boolean {
+  return nodes.split('\n').some((line) => {
+    const [address = '', ...names] = (line.split(' ', 2)[1] ?? '').split(',');
+    if (!address.includes(`:${port}@`)) return false;
+    return address.startsWith(`${host}:${port}@`) || names.includes(host);
+  });
+}
+
 export interface ReplicationInfo {
   readonly role: 'primary' | 'replica';
   readonly isLinkUp: boolean;

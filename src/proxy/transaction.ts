@@ -317,7 +317,7 @@ export class Transaction implements Mode {
         // What Redis refuses to queue makes it refuse the EXEC by itself.
         return false;
       }
-      upstream.noteMoved(text);
+      upstream.noteDoubt();
       this.#isAborted ||= this.#isWatching;
       request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
       return true;

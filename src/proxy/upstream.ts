@@ -16,7 +16,9 @@ import type { NodeLog } from './node-log.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
 import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
 import { giveRequest, type Request } from './request.ts';
+import { runsScript } from './script-words.ts';
 import type { SlowLog } from './slow-log.ts';
+import { SoonAgain } from './soon-again.ts';
 import { beginTurn, clock } from './turn.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { repliesWithin, type UpstreamStatus } from './upstream-status.ts';
@@ -25,11 +27,9 @@ import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
 const GIVE_UP_MS = 30_000;
 
-/** Before the same node is asked again. */
+/** Before the same node is asked again: as long, and such a share of what the command has waited so far. */
 const RETRY_MS = 20;
-
-/** While some wait for replies only. */
-const SOON_MS = 2;
+const RETRY_SHARE = 0.1;
 
 /** A mirror that is further behind gets nothing more. */
 const MIRRORED_PENDING = 10_000;
@@ -47,7 +47,8 @@ export abstract class Upstream implements NodeOwner {
     () => describeAllCommands(this.conversation()),
   );
   readonly #waiting = new WaitingLines();
-  #isTimed = false;
+  /** Nobody tells that the replies have come for which some wait. */
+  readonly #soonAgain = new SoonAgain(() => this.retryHeld());
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
   readonly #hedging = new HedgeBudget();
@@ -131,8 +132,8 @@ export abstract class Upstream implements NodeOwner {
   /** From now on each node is asked for its zone. */
   askZones(): void {}
 
-  /** A redirection that was seen on a connection of a client's own. */
-  noteMoved(_text: string): void {}
+  /** What it knows may be out of date. */
+  noteDoubt(): void {}
 
   /** A slot whose keys are on their way. */
   noteMoving(_place: number): void {}
@@ -209,15 +210,23 @@ export abstract class Upstream implements NodeOwner {
         return true;
       }
       case 'unfit':
+        if (this.#isHearsay(request)) return this.#later(request, { reply: reply(), node });
         node.update({ unfit: refusal.word });
         return this.#again(request, { reply: reply(), node });
       case 'torn':
-        this.noteMoving(request.place);
+        if (!this.#isHearsay(request)) this.noteMoving(request.place);
         if (!this.#waiting.isFollowed(request, node) && this.#sendByKey(request)) return true;
         return this.#later(request, { reply: reply(), goesAlone: true, node });
       case 'later':
         return this.#later(request, { reply: reply(), node });
     }
+  }
+
+  /** Of others nothing follows from a script's words: it is asked what is true. */
+  #isHearsay(request: Request): boolean {
+    if (!runsScript(request)) return false;
+    this.noteDoubt();
+    return true;
   }
 
   #sendByKey(request: Request): boolean {
@@ -244,10 +253,11 @@ export abstract class Upstream implements NodeOwner {
 
   #later(request: Request, setback: Setback): boolean {
     // As long as any command waits; then its client may know.
-    if (clock.now - request.startedAt > this.settings.failoverWaitMs) return false;
+    const waited = clock.now - request.startedAt;
+    if (waited > this.settings.failoverWaitMs) return false;
     // Keys that are half moved: each try begins anew, and may be redirected again.
     request.hops = 0;
-    return this.#again(request, { ...setback, delayMs: RETRY_MS });
+    return this.#again(request, { ...setback, delayMs: Math.max(RETRY_MS, waited * RETRY_SHARE) });
   }
 
   doubted(request: Request, node: Node): boolean {
@@ -308,17 +318,7 @@ export abstract class Upstream implements NodeOwner {
       },
       giveUp: ({ request, reply }) => this.#answer(request, reply ?? REPLIES.noUpstreamHost),
     });
-    if (isSoon) this.#retrySoon();
-  }
-
-  /** Nobody tells that the replies have come. */
-  #retrySoon(): void {
-    if (this.#isTimed) return;
-    this.#isTimed = true;
-    setTimeout(() => {
-      this.#isTimed = false;
-      this.retryHeld();
-    }, SOON_MS).unref();
+    if (isSoon) this.#soonAgain.ask();
   }
 
   #watch(node: Node, now: number): void {
@@ -375,7 +375,7 @@ export abstract class Upstream implements NodeOwner {
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
     const until = request.startedAt + this.settings.failoverWaitMs;
-    if (this.#waiting.add(request, until, setback)) this.#retrySoon();
+    if (this.#waiting.add(request, until, setback)) this.#soonAgain.ask();
   }
 
   get slow(): SlowLog | null {
