@@ -17,6 +17,7 @@ import { addressOf, nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
+import { Repeated } from './repeated.ts';
 import { runsScript } from './script-words.ts';
 import { MASTER, Shard } from './shard.ts';
 import {
@@ -34,8 +35,9 @@ import { Upstream } from './upstream.ts';
 
 /** While slots move. */
 const MOVING_MS = 250;
-/** While somebody is missing. */
+/** While somebody is missing; later, such a share of the time since. */
 const HURRIED_MS = 100;
+const PATIENCE = 0.02;
 const NOBODY = 0xffff;
 
 export class ClusterUpstream extends Upstream {
@@ -53,9 +55,9 @@ export class ClusterUpstream extends Upstream {
   #members = '';
   readonly #promotedAt = new WeakMap<Node, number>();
   readonly #kept = new KeptReplicas();
-  #timer: NodeJS.Timeout | undefined;
-  #isRefreshing = false;
-  #isAskedAgain = false;
+  readonly #refreshing = new Repeated(() => this.#refresh(), HURRIED_MS);
+  /** When somebody was last found missing. */
+  #hurtAt = performance.now();
   #asksZones = false;
   readonly #askEveryMs: number;
   /** undefined: no replica is too far behind. */
@@ -73,7 +75,7 @@ export class ClusterUpstream extends Upstream {
       maxLagMs === undefined
         ? undefined
         : new LagJudge(maxLagMs, (problem) => log.warn(`${plan.id}: ${problem}`));
-    void this.#refresh();
+    this.#refreshing.ask();
   }
 
   get isReady(): boolean {
@@ -137,7 +139,7 @@ export class ClusterUpstream extends Upstream {
   }
 
   override noteDoubt(): void {
-    this.#refreshSoon(0);
+    this.#refreshing.ask();
   }
 
   override noteMoving(place: number): void {
@@ -170,8 +172,12 @@ export class ClusterUpstream extends Upstream {
     if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
     // Redis speaks of the command's own slot; of another one only a script would, which was carried out.
     if (refusal.slot !== request.place) return undefined;
-    const isNamed = refusal.host !== '' && refusal.host !== '?';
-    const place = { host: isNamed ? refusal.host : from.options.host, port: refusal.port };
+    const place = { host: refusal.host === '' ? from.options.host : refusal.host, port: refusal.port };
+    // `?`: it has no name of the kind that its cluster prefers. Which node that is, the map says.
+    if (place.host === '?' || addressOf(place.host, place.port) === from.address) {
+      this.noteDoubt();
+      return null;
+    }
     if (runsScript(request)) return this.#rumoured(place);
     const { node } = this.#knownAt(place);
     node.namedAt = performance.now();
@@ -181,7 +187,7 @@ export class ClusterUpstream extends Upstream {
       // To another primary: the slot has moved. To a replica: that was promoted.
       if (this.#shards.some(({ primary }) => primary === node)) this.#slotsMove();
       if (node.isUsable) this.#assign(refusal.slot, node);
-      this.#refreshSoon(0);
+      this.#refreshing.ask();
     }
     return node.isUsable ? node : null;
   }
@@ -198,13 +204,14 @@ export class ClusterUpstream extends Upstream {
     for (const shard of this.#shards) {
       if (shard.primary === node || shard.replicas.includes(node)) shard.refresh();
     }
-    if (node.isUsable) this.retryHeld();
-    else this.#refreshSoon(0);
+    if (node.isUsable) return this.retryHeld();
+    this.#hurtAt = performance.now();
+    this.#refreshing.ask();
   }
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#refreshing.close();
     for (const known of this.#known.values()) known.close('no longer used');
     this.#known.clear();
   }
@@ -244,33 +251,25 @@ export class ClusterUpstream extends Upstream {
     if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
   }
 
-  #refreshSoon(afterMs: number): void {
-    if (this.#isClosed) return;
-    if (this.#isRefreshing) {
-      if (afterMs === 0) this.#isAskedAgain = true;
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#refresh(), afterMs);
-  }
-
-  /** One at a time: asks several nodes for the map, takes the best answer, then asks every node how it is. */
-  async #refresh(): Promise<void> {
-    if (this.#isRefreshing || this.#isClosed) return;
-    this.#isRefreshing = true;
-    this.#isAskedAgain = false;
+  /** Asks several nodes for the map, takes the best answer, then asks every node how it is. Returns when it is to be again. */
+  async #refresh(): Promise<number> {
     const topology = await this.#ask();
-    if (this.#isClosed) return;
+    if (this.#isClosed) return 0;
     if (topology !== undefined && this.#isBetter(topology)) this.#apply(topology);
     await this.#probeAll();
     this.#migrations.doubtReplicas(this.#shards);
-    this.#isRefreshing = false;
+    if (this.refusal !== undefined) return LOGIN_AGAIN_MS;
+    // Soon, but not without end where the answers stay the same.
+    if (this.#refreshing.isAskedAgain) return HURRIED_MS;
     const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
-    if (this.refusal !== undefined) return this.#refreshSoon(LOGIN_AGAIN_MS);
-    // Asked again meanwhile: soon, but not without end where the answers stay the same.
-    if (this.#isAskedAgain || isHurt || topology === undefined) return this.#refreshSoon(HURRIED_MS);
-    const { isUnderWay } = this.#migrations;
-    this.#refreshSoon(isUnderWay ? Math.min(MOVING_MS, this.#askEveryMs) : this.#askEveryMs);
+    if (isHurt || topology === undefined) return this.#hurriedMs();
+    return this.#migrations.isUnderWay ? Math.min(MOVING_MS, this.#askEveryMs) : this.#askEveryMs;
+  }
+
+  /** Who is away for long, and asked for by many, is not asked for ten times a second by each. */
+  #hurriedMs(): number {
+    const patientMs = (performance.now() - this.#hurtAt) * PATIENCE;
+    return Math.min(this.#askEveryMs, Math.max(HURRIED_MS, patientMs));
   }
 
   /** From known nodes that answer, else from the seeds. */

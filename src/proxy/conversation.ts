@@ -11,6 +11,12 @@ import type { NodeOptions } from './node.ts';
 /** Longer than that is no answer. */
 const ANSWER_MS = 500;
 
+/**
+ * Then it is asked by another connection, and its name resolved again: of one whose host is lost the kernel says so after a
+ * quarter of an hour.
+ */
+const SILENT_MS = 2_000;
+
 /** As Redis 5 and later name it. */
 const WANTS_NONE = /without any password configured|no password is set/;
 
@@ -35,6 +41,8 @@ export class Conversation {
   #isClosed = false;
   /** Connected, and let in. */
   #isIn = false;
+  /** When it last answered, or was connected to. */
+  #heardAt = 0;
 
   constructor(
     { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
@@ -77,12 +85,23 @@ export class Conversation {
       );
       const values = await Promise.all(asked);
       const broken = values.find((value) => value instanceof Error && !isReply(value));
-      if (broken === undefined) return { values };
-      return failureOf(broken, this.#problem);
+      if (broken !== undefined) return this.#failed(failureOf(broken, this.#problem));
+      this.#heardAt = performance.now();
+      return { values };
     } catch (error) {
       if (error instanceof LoginRefused) return { failure: 'refused', why: error.message };
       return failureOf(error, this.#problem);
     }
+  }
+
+  #failed(failure: Failure): Failure {
+    const isLong = performance.now() - this.#heardAt > SILENT_MS;
+    if (failure.failure === 'silent' && isLong && this.#isIn) {
+      // Not its end, as far as is known.
+      this.#isIn = false;
+      this.#client.disconnect();
+    }
+    return failure;
   }
 
   /** The same, by name. */
@@ -105,6 +124,7 @@ export class Conversation {
     await this.#client.connect();
     await this.#present();
     this.#isIn = true;
+    this.#heardAt = performance.now();
   }
 
   /** By hand rather than by ioredis' options: it writes to the console where a server wants no password. */

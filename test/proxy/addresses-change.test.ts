@@ -1,0 +1,93 @@
+/**
+ * Nodes as Kubernetes has them: their hosts are lost without a word, and their addresses change, or become those of others.
+ */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import { slotOf } from '../../src/redis/slots.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+
+test('a node that is there again is found, though the connections from before stay silent', async (t) => {
+  const lost = new Set<Socket>();
+  const cluster = await clusterThat(t, 1, (words, _, socket) => {
+    if (lost.has(socket)) return '';
+    return words === 'SET k 1' ? '+OK\r\n' : undefined;
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 60_000 });
+  const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
+  const is = (wanted: string): Promise<unknown> =>
+    eventually(`its being ${wanted}`, () => state() === wanted || undefined, { seen: state });
+  await is('fit');
+  cluster.silent.add(0);
+  await is('silent');
+  for (const socket of cluster.nodes[0]!.sockets) lost.add(socket);
+  cluster.silent.clear();
+  await is('fit');
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), '+OK\r\n');
+});
+
+for (const host of ['?', '']) {
+  test(`a redirection to '${host}', which nobody is, is followed by the map`, async (t) => {
+    const SLOT = slotOf(Buffer.from('k'), 0, 1);
+    const hosts = ['127.0.0.21', '127.0.0.22', '127.0.0.23'];
+    const nodes: Server[] = [];
+    let owner = 0;
+    const portOf = (): number => nodes[0]?.port ?? 0;
+    const told = (first: number, last: number, node: number): string =>
+      `*3\r\n:${first}\r\n:${last}\r\n` +
+      `*4\r\n$1\r\n?\r\n:${portOf()}\r\n$2\r\nid\r\n*2\r\n$2\r\nip\r\n$10\r\n${hosts[node]}\r\n`;
+    for (const [node, address] of hosts.entries()) {
+      const answer = (words: string): string => {
+        if (words === 'CLUSTER SLOTS') return `*2\r\n${told(0, SLOT, owner)}${told(SLOT + 1, 16_383, 2)}`;
+        if (words !== 'SET k 1') return '+OK\r\n';
+        return node === owner ? '+OK\r\n' : `-MOVED ${SLOT} ${host}:${portOf()}\r\n`;
+      };
+      nodes.push(await serverThat(t, answer, { host: address, port: portOf() }));
+    }
+    const plan = planSingleUpstream({
+      upstream: { address: '127.0.0.21', port: portOf() },
+      mode: 'cluster',
+      readPolicy: 'MASTER',
+      listen: { address: '127.0.0.1', port: 0 },
+      clientPassword: undefined,
+      upstreamPassword: undefined,
+    });
+    const { port, proxy } = await proxyFor(t, plan, { failoverWaitMs: 20_000 });
+    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+    owner = 1;
+    const client = clientOf(t, port);
+    client.socket.write('SET k 1\r\n');
+    await eventually('the reply', () => client.got() !== '' || undefined);
+    assert.equal(client.got(), '+OK\r\n');
+  });
+}
+
+test('a node that is away for long has the others asked no more often than while all is well', async (t) => {
+  const cluster = await clusterThat(t, 1, () => undefined);
+  const SLOT = 8_191;
+  // Nobody is there.
+  cluster.slots = [
+    [0, SLOT, 0],
+    [SLOT + 1, 16_383, 1],
+  ];
+  const { proxy } = await proxyFor(t, cluster.plan());
+  await eventually('that somebody is missing', () => proxy.status()[0]?.nodes.length === 2 || undefined);
+  const maps = (): number => cluster.nodes[0]!.asked.filter((words) => words === 'CLUSTER SLOTS').length;
+  const askedFor = async (times: number): Promise<number> => {
+    const [begin, before] = [process.hrtime.bigint(), maps()];
+    await eventually('its being asked', () => maps() >= before + times || undefined);
+    return Number((process.hrtime.bigint() - begin) / 1_000_000n);
+  };
+  await askedFor(3);
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 60_000);
+  // One may be due, of the time before.
+  assert.ok((await askedFor(4)) > 1_500);
+});
