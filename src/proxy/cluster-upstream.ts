@@ -22,6 +22,7 @@ import { runsScript } from './script-words.ts';
 import { MASTER, Shard } from './shard.ts';
 import {
   isMember,
+  mayReplace,
   parseMigratingSlots,
   parseReplication,
   parseZone,
@@ -277,18 +278,18 @@ export class ClusterUpstream extends Upstream {
     const alive = [...this.#known.values()].filter(
       ({ node }) => !node.isDead && !node.isSilent && node.refusal === undefined,
     );
-    const best = await topologyFromSome(alive);
+    const best = await topologyFromSome(alive, this.#topology);
     if (best !== undefined) return best;
     const { found, problem } = await topologyFromSeeds(this.#plan);
     if (!this.#isClosed) this.nodeLog.lookAtMap(problem);
     return found;
   }
 
-  /** A map that lacks slots does not replace one that has them, unless it stays so. */
+  /** One that may not replace the one before does so where it stays so. */
   #isBetter(topology: Topology): boolean {
     const current = this.#topology;
     if (current === undefined || performance.now() - this.#topologyAt > KEPT_MS) return true;
-    return topology.covered >= current.covered && topology.epoch >= current.epoch;
+    return mayReplace(topology, current);
   }
 
   #apply(topology: Topology): void {

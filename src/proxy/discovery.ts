@@ -4,7 +4,7 @@
 import type { ClusterUpstream } from '../plan/routing-plan.ts';
 import { Conversation } from './conversation.ts';
 import { addressOf, nodeOptionsOf } from './node.ts';
-import { betterTopology, parseTopology, type NodePlace, type Topology } from './topology.ts';
+import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
 const NODES_ASKED = 3;
 const NO_CLUSTER = /cluster support disabled/;
@@ -31,16 +31,21 @@ export async function topologyFromSeeds(
   return { found, problem: found === undefined ? [...problems].join('; ') : '' };
 }
 
-/** Of nodes that are known, several: they need not agree. */
+/** Of nodes that are known, several: they need not agree. What is not of the same cluster as `before` does not count. */
 export async function topologyFromSome(
   known: readonly { readonly node: { readonly options: NodePlace }; readonly conversation: Conversation }[],
+  before: Topology | undefined,
 ): Promise<Topology | undefined> {
   const shuffled = known
     .map((each) => [Math.random(), each] as const)
     .sort(([a], [b]) => a - b)
     .map(([, each]) => each);
   const asked = shuffled.slice(0, NODES_ASKED);
-  const answers = asked.map(({ node, conversation }) => topologyFrom(conversation, node.options));
+  const answers = asked.map(async ({ node, conversation }) => {
+    const topology = await topologyFrom(conversation, node.options);
+    const isOther = topology !== undefined && before !== undefined && !isSameCluster(topology, before);
+    return isOther ? undefined : topology;
+  });
   return (await Promise.all(answers)).reduce(betterTopology, undefined);
 }
 

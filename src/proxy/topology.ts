@@ -17,6 +17,8 @@ export interface Topology {
   /** How many slots have an owner. */
   readonly covered: number;
   readonly epoch: number;
+  /** Of its nodes, as far as they have any: Redis before 4.0 tells none. */
+  readonly ids: readonly string[];
 }
 
 type SlotsNode = readonly [endpoint: unknown, port: number, id?: string, metadata?: unknown];
@@ -55,7 +57,10 @@ export function parseTopology(slots: unknown, info: unknown, asked: NodePlace): 
     else known.ranges.push([first, last]);
   }
   const epoch = Number(/cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? 0);
-  return { shards: [...byPrimary.values()], covered, epoch };
+  const ids = slots
+    .flatMap(([, , ...nodes]) => nodes.map(([, , id]) => id))
+    .filter((id) => typeof id === 'string');
+  return { shards: [...byPrimary.values()], covered, epoch, ids: [...new Set(ids)] };
 }
 
 /** The endpoint may be missing or `?`: then the metadata's ip, else the host that was asked. */
@@ -64,6 +69,17 @@ function placeOf([endpoint, port, , metadata]: SlotsNode, asked: NodePlace): Nod
   const fields = Array.isArray(metadata) ? (metadata as readonly unknown[]) : [];
   const ip = fields[fields.indexOf('ip') + 1];
   return { host: fields.includes('ip') && typeof ip === 'string' && ip !== '' ? ip : asked.host, port };
+}
+
+/** Whether two answers may be of one cluster: an address can be that of another one's node meanwhile. */
+export function isSameCluster(a: Topology, b: Topology): boolean {
+  return a.ids.length === 0 || b.ids.length === 0 || a.ids.some((id) => b.ids.includes(id));
+}
+
+/** One that lacks slots, or is older, may not; that of a cluster that was made anew may. */
+export function mayReplace(topology: Topology, before: Topology): boolean {
+  if (!isSameCluster(topology, before)) return true;
+  return topology.covered >= before.covered && topology.epoch >= before.epoch;
 }
 
 /** The better of two: more slots, else the newer epoch. */

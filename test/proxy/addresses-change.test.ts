@@ -91,3 +91,53 @@ test('a node that is away for long has the others asked no more often than while
   // One may be due, of the time before.
   assert.ok((await askedFor(4)) > 1_500);
 });
+
+const isWrite = (words: string): boolean => words === 'SET k 1';
+
+function inEpoch(words: string, number: number): string | undefined {
+  const text = `cluster_state:ok\r\ncluster_current_epoch:${number}\r\n`;
+  return words === 'CLUSTER INFO' ? `$${text.length}\r\n${text}\r\n` : undefined;
+}
+
+test('a node of another cluster that has got the address of one of ours says nothing of ours', async (t) => {
+  const other = await clusterThat(t, 1, () => undefined);
+  let isTaken = false;
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (isWrite(words)) return '+OK\r\n';
+    if (node === 0 || !isTaken) return inEpoch(words, 1);
+    return words === 'CLUSTER SLOTS' ? other.saying(other.slots) : inEpoch(words, 2);
+  });
+  cluster.slots = [
+    [0, 0, 1],
+    [1, 16_383, 0],
+  ];
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  isTaken = true;
+  const maps = (): number => cluster.nodes[1]!.asked.filter((words) => words === 'CLUSTER SLOTS').length;
+  const before = maps();
+  await eventually('its being asked', () => maps() > before + 1 || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.deepEqual(cluster.askedOf(0), ['SET k 1']);
+  assert.deepEqual(other.nodes[0]!.asked, []);
+});
+
+test('a cluster that was made anew is known at once, though its epoch is an older one', async (t) => {
+  let epoch = 9;
+  const cluster = await clusterThat(t, 3, (words) => (isWrite(words) ? '+OK\r\n' : inEpoch(words, epoch)));
+  // The seed is none of them.
+  cluster.slots = [[0, 16_383, 1]];
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 6_000 });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  cluster.silent.add(1);
+  epoch = 1;
+  cluster.generation = 1;
+  cluster.slots = [[0, 16_383, 2]];
+  await eventually('its being silent', () => proxy.status()[0]?.nodes[0]?.state !== 'fit' || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), '+OK\r\n');
+});

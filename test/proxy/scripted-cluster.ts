@@ -15,6 +15,8 @@ export interface ScriptedCluster {
   readonly nodes: readonly Server[];
   /** Which node has which slots, as all say. */
   slots: readonly Range[];
+  /** With another one, all are other nodes at the same addresses. */
+  generation: number;
   /** Those that say nothing any more. */
   readonly silent: Set<number>;
   readonly plan: (readPolicy?: ReadPolicy) => RoutingPlan;
@@ -36,12 +38,16 @@ export async function clusterThat(
 ): Promise<ScriptedCluster> {
   const nodes: Server[] = [];
   const portOf = (node: number): number => nodes[node]?.port ?? 0;
-  const told = ([first, last, node]: Range): string =>
-    `*3\r\n:${first}\r\n:${last}\r\n*2\r\n$9\r\n127.0.0.1\r\n:${portOf(node)}\r\n`;
+  const told = ([first, last, node]: Range): string => {
+    const id = `${portOf(node)} ${cluster.generation}`;
+    const place = `*3\r\n$9\r\n127.0.0.1\r\n:${portOf(node)}\r\n$${id.length}\r\n${id}\r\n`;
+    return `*3\r\n:${first}\r\n:${last}\r\n${place}`;
+  };
   const cluster: ScriptedCluster = {
     nodes,
     slots: [[0, 16_383, 0]],
     silent: new Set(),
+    generation: 0,
     plan: (readPolicy = 'MASTER') =>
       planSingleUpstream({
         upstream: { address: '127.0.0.1', port: portOf(0) },

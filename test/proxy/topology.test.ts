@@ -53,7 +53,12 @@ for (const [what, a, b, isFirst] of [
   ['as many slots, and an older epoch', [16_384, 1], [16_384, 2], false],
 ] as const) {
   test(`of two answers one with ${what} is ${isFirst ? '' : 'not '}taken`, () => {
-    const [first, second] = [a, b].map(([covered, epoch]): Topology => ({ shards: [], covered, epoch }));
+    const [first, second] = [a, b].map(([covered, epoch]): Topology => ({
+      shards: [],
+      covered,
+      epoch,
+      ids: [],
+    }));
     assert.equal(betterTopology(first, second), isFirst ? first : second);
     assert.equal(betterTopology(second, first), isFirst ? first : second);
   });
