@@ -4,6 +4,7 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
+import { toAllPrimaries } from './all-primaries.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
 import { Gathering, least } from './gathering.ts';
 import { locate } from './locate.ts';
@@ -37,6 +38,7 @@ export function mayWait(bytes: Buffer, frame: RequestFrame, command: Command): b
 }
 
 export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
+  if (command.name === 'wait' || command.name === 'waitaof') return sendWait(session, bytes, frame, command);
   const location = locate(session.home.routing, bytes, frame, command, command.isRead);
   if (location.kind === 'refused') return session.answer(location.reply);
   const upstream = location.kind === 'keyed' ? location.upstream : session.home.routing.catchAll?.upstream;
@@ -47,32 +49,30 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
       : bytes.subarray(frame.start, frame.at);
   // The buffer is used again before it is sent.
   const kept = Buffer.from(message);
-  if (command.name === 'wait' || command.name === 'waitaof') {
-    return sendWait(session, upstream, command, kept);
-  }
   const request = session.newRequest(command);
   request.place = location.kind === 'keyed' ? location.place : upstream.anyPlace();
   new Waiting(session, upstream, request, [kept], session.hold()).open();
 }
 
 /** For what this client has written so far, wherever that was: every primary is asked, the least counts. */
-function sendWait(session: Session, upstream: Upstream, command: Command, bytes: Buffer): void {
-  const places = upstream.primaryPlaces();
-  if (places.length === 0) places.push(upstream.anyPlace());
-  const gathering = new Gathering(session.newRequest(command), { merge: least }, places.length);
-  const free = session.hold();
-  let missing = places.length;
-  const answered = (): void => {
-    missing -= 1;
-    if (missing === 0) free();
-  };
-  for (const [index, place] of places.entries()) {
-    const part = session.newPart(command);
-    part.sink = gathering.sinkFor(index);
-    part.place = place;
-    // Redis waits for what was written before the connection's last command: on a new one that is nothing.
-    new Waiting(session, upstream, part, [PING, bytes], answered).open();
-  }
+function sendWait(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
+  toAllPrimaries(session, bytes, frame, ({ upstream, places }, kept, again) => {
+    const message = Buffer.from(kept.subarray(again.start, again.at));
+    const gathering = new Gathering(session.newRequest(command), { merge: least }, places.length);
+    const free = session.hold();
+    let missing = places.length;
+    const answered = (): void => {
+      missing -= 1;
+      if (missing === 0) free();
+    };
+    for (const [index, place] of places.entries()) {
+      const part = session.newPart(command);
+      part.sink = gathering.sinkFor(index);
+      part.place = place;
+      // Redis waits for what was written before the connection's last command: on a new one that is nothing.
+      new Waiting(session, upstream, part, [PING, message], answered).open();
+    }
+  });
 }
 
 /** One command that waits. Where it is refused unexecuted it is sent again, and waits its whole time anew. */

@@ -4,7 +4,8 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
-import { REPLIES, encodeError } from './encode.ts';
+import { toAllPrimaries } from './all-primaries.ts';
+import { encodeError } from './encode.ts';
 import { Gathering, behindLine, concatenate, same, sum, type Gathered, type Merge } from './gathering.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -69,22 +70,21 @@ export function sendEverywhere(
     const name = wordAt(bytes, frame)(1).toLowerCase();
     return session.answer(encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`));
   }
-  const upstream = session.home.routing.catchAll?.upstream;
-  if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
-  const places = upstream.primaryPlaces();
-  // Each its turn, so that RANDOMKEY is not always of the first.
-  const first = Math.floor(Math.random() * places.length);
-  const ordered = command.name === 'randomkey' ? [...places.slice(first), ...places.slice(0, first)] : places;
-  if (ordered.length === 0) ordered.push(0);
-  const gathering = new Gathering(session.newRequest(command), plan, ordered.length);
-  for (const [index, place] of ordered.entries()) {
-    const part = session.newPart(command);
-    part.isRead = false;
-    part.sink = gathering.sinkFor(index);
-    part.place = place;
-    session.heed(upstream.send(part, bytes, frame.start, frame.at));
-  }
-  if (plan.replicasToo === true) tellReplicas(session, upstream, bytes, frame);
+  toAllPrimaries(session, bytes, frame, ({ upstream, places }, kept, again) => {
+    // Each its turn, so that RANDOMKEY is not always of the first.
+    const first = Math.floor(Math.random() * places.length);
+    const ordered =
+      command.name === 'randomkey' ? [...places.slice(first), ...places.slice(0, first)] : places;
+    const gathering = new Gathering(session.newRequest(command), plan, ordered.length);
+    for (const [index, place] of ordered.entries()) {
+      const part = session.newPart(command);
+      part.isRead = false;
+      part.sink = gathering.sinkFor(index);
+      part.place = place;
+      session.heed(upstream.send(part, kept, again.start, again.at));
+    }
+    if (plan.replicasToo === true) tellReplicas(session, upstream, kept, again);
+  });
 }
 
 function tellReplicas(session: Session, upstream: Upstream, bytes: Buffer, frame: RequestFrame): void {

@@ -7,7 +7,8 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
-import { REPLIES, encodeBulk, encodeError } from './encode.ts';
+import { toAllPrimaries, type Primaries } from './all-primaries.ts';
+import { encodeBulk, encodeError } from './encode.ts';
 import type { Node } from './node.ts';
 import { inFrontOf } from './reply-sink.ts';
 import type { Session } from './session.ts';
@@ -30,19 +31,29 @@ interface Cursor {
 }
 
 export function sendScan(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
-  const upstream = session.home.routing.catchAll?.upstream;
-  if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
   const text = wordAt(bytes, frame)(1);
   if (!/^\d{1,20}$/.test(text) || BigInt(text) >= TOO_LARGE)
     return session.answer(encodeError('ERR invalid cursor'));
-  const places = upstream.primaryPlaces();
+  toAllPrimaries(session, bytes, frame, (primaries, kept, again) =>
+    scanOne(session, command, primaries, kept, again),
+  );
+}
+
+function scanOne(
+  session: Session,
+  command: Command,
+  { upstream, places }: Primaries,
+  bytes: Buffer,
+  frame: RequestFrame,
+): void {
+  const text = wordAt(bytes, frame)(1);
   // One server alone is asked as it is.
   const isAlone = !upstream.checksSlots && places.length <= 1;
   const held = decode(isAlone ? 0n : BigInt(text));
   const known = places.find((each) => (each & POSITION) === held.position);
   const place = held.mark === 0 ? places[0] : known;
   // A slot is a place, also where another slot is its shard's first by now; of servers there are fewer.
-  if (place === undefined && !upstream.checksSlots && places.length > 0) {
+  if (place === undefined && !upstream.checksSlots) {
     return session.answer(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
   }
   const request = session.newRequest(command);

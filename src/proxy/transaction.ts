@@ -5,12 +5,13 @@
  * keys are of one slot.
  */
 import { KIND, isCountRight, type Command } from '../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import type { RequestFrame } from '../redis/request-frame.ts';
 import { mayWait } from './blocking.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { FirstQueued } from './first-queued.ts';
 import { crossing, locate, type Location } from './locate.ts';
+import { lookLater } from './look-later.ts';
 import type { Mode } from './mode.ts';
 import { RESP3, type Node } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
@@ -31,9 +32,6 @@ const MOVED_AWAY = encodeError('TRYAGAIN The keys of this transaction have just 
 /** Of commands without a key before the first that has one. */
 const MAX_EARLY_BYTES = 1_048_576;
 const TOO_MUCH = encodeError('ERR the commands of this transaction before its first key are too long');
-
-/** Until it is looked again whether there is somebody to open the connection to. */
-const RETRY_MS = 20;
 
 /** They end a transaction. */
 const ENDING = new Set(['quit', 'reset']);
@@ -89,19 +87,9 @@ export class Transaction implements Mode {
   #takeInTime(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     const waitMs = this.#waitMs(bytes, frame, command);
     if (waitMs === 0) return this.#take(bytes, frame, command);
-    const session = this.#session;
-    const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
-    const again = new RequestFrame();
-    again.parse(kept, kept.length, REQUEST_LIMITS);
-    const until = performance.now() + waitMs;
-    const free = session.hold();
-    const look = (): void => {
-      const isOver = session.isEnding || session.isGone || performance.now() >= until;
-      if (!isOver && this.#waitMs(kept, again, command) > 0) return void setTimeout(look, RETRY_MS);
-      free();
-      if (!session.isEnding && !session.isClosed) this.#take(kept, again, command);
-    };
-    look();
+    const isTime = (kept: Buffer, again: RequestFrame): boolean => this.#waitMs(kept, again, command) === 0;
+    const then = (kept: Buffer, again: RequestFrame): void => void this.#take(kept, again, command);
+    lookLater(this.#session, bytes, frame, waitMs, isTime, then);
     return true;
   }
 

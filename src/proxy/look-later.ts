@@ -1,0 +1,30 @@
+/**
+ * A command that can't be carried out yet: looked at again until it can, its client held meanwhile.
+ */
+import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import type { Session } from './session.ts';
+
+const RETRY_MS = 20;
+
+/** `then` gets it once it is time, or `waitMs` are over, unless its client has gone by then. */
+export function lookLater(
+  session: Session,
+  bytes: Buffer,
+  frame: RequestFrame,
+  waitMs: number,
+  isTime: (bytes: Buffer, frame: RequestFrame) => boolean,
+  then: (bytes: Buffer, frame: RequestFrame) => void,
+): void {
+  const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
+  const again = new RequestFrame();
+  again.parse(kept, kept.length, REQUEST_LIMITS);
+  const until = performance.now() + waitMs;
+  const free = session.hold();
+  const look = (): void => {
+    const isOver = session.isEnding || session.isGone || performance.now() >= until;
+    if (!isOver && !isTime(kept, again)) return void setTimeout(look, RETRY_MS);
+    free();
+    if (!session.isEnding && !session.isClosed) then(kept, again);
+  };
+  look();
+}
