@@ -15,6 +15,7 @@ import { askingEveryMs } from './lag.ts';
 import { Migrations, haveSlotsMoved } from './migrations.ts';
 import { addressOf, nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
+import { placesOfShards } from './places-of-shards.ts';
 import type { Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { Repeated } from './repeated.ts';
@@ -109,10 +110,7 @@ export class ClusterUpstream extends Upstream {
   }
 
   override primaryPlaces(): number[] {
-    return this.#shards
-      .map((_, index) => this.#slots.indexOf(index))
-      .filter((slot) => slot >= 0)
-      .sort((a, b) => a - b);
+    return placesOfShards(this.#slots, NOBODY);
   }
 
   override usableReplicas(): readonly Node[] {

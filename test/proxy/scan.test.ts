@@ -61,3 +61,41 @@ test('a cursor that no Redis gives is refused as Redis does', async (t) => {
   });
   assert.equal(client.got(), wanted);
 });
+
+test('a shard that gets slots before those of its own in the middle of a scan is not passed over', async (t) => {
+  const cluster = await clusterThat(t, 3, (words, node) =>
+    words.startsWith('SCAN') ? page('0', ['zero', 'one', 'two'][node] ?? '') : undefined,
+  );
+  cluster.slots = [
+    [0, 5_000, 0],
+    [5_001, 10_000, 1],
+    [10_001, 16_383, 2],
+  ];
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  const keys: string[] = [];
+  let cursor = '0';
+  do {
+    const before = client.got().length;
+    client.socket.write(`SCAN ${cursor}\r\n`);
+    const [, next = '', key = ''] = await eventually(
+      'a page',
+      () =>
+        /^\*2\r\n\$\d+\r\n(\d+)\r\n\*1\r\n\$\d+\r\n(\w+)\r\n$/.exec(client.got().slice(before)) ?? undefined,
+    );
+    cursor = next;
+    keys.push(key);
+    // The first slots of the shard that was scanned go to the last one.
+    cluster.slots = [
+      [0, 100, 2],
+      [101, 5_000, 0],
+      [5_001, 10_000, 1],
+      [10_001, 16_383, 2],
+    ];
+    const isThere = (): boolean =>
+      (proxy.status()[0]?.shards ?? []).some(({ slots }) => slots.includes('0-100 '));
+    await eventually('the new topology', () => isThere() || undefined);
+  } while (cursor !== '0' && keys.length < 10);
+  assert.deepEqual([...new Set(keys)].sort(), ['one', 'two', 'zero']);
+});
