@@ -1,7 +1,7 @@
 /**
  * The keys of a command that was understood before, and whose bytes alone are left.
  */
-import { findCommand } from '../redis/command-table.ts';
+import { KIND, findCommand, type Command } from '../redis/command-table.ts';
 import { keyArguments } from '../redis/keys.ts';
 import { REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
 
@@ -11,12 +11,27 @@ export function argumentsThatAreKeys(
   start: number,
   end: number,
 ): readonly string[] | undefined {
+  const { keys = [] } = understand(bytes, start, end);
+  return keys.length === 0 ? undefined : keys;
+}
+
+/** What any server may carry out; undefined: it has keys, or concerns a certain server. */
+export function commandForAny(bytes: Buffer, start: number, end: number): Command | undefined {
+  const { command, keys } = understand(bytes, start, end);
+  if (command?.kind !== KIND.keyless && command?.kind !== KIND.movable) return undefined;
+  return keys?.length === 0 ? command : undefined;
+}
+
+function understand(
+  bytes: Buffer,
+  start: number,
+  end: number,
+): { readonly command?: Command; readonly keys?: readonly string[] } {
   const frame = new RequestFrame();
   frame.begin(start);
   frame.parse(bytes, end, REQUEST_LIMITS);
   const command = findCommand(bytes, frame.offsets[0]!, frame.offsets[1]!);
-  if (command === undefined) return undefined;
+  if (command === undefined) return {};
   const word = wordAt(bytes, frame);
-  const keys = keyArguments(command.keys, frame.count, word).map(word);
-  return keys.length === 0 ? undefined : keys;
+  return { command, keys: keyArguments(command.keys, frame.count, word).map(word) };
 }

@@ -7,7 +7,14 @@
  */
 import type { Socket } from 'node:net';
 
-import { KIND, allCommands, findCommand, isCountRight, type Command } from '../redis/command-table.ts';
+import {
+  KIND,
+  allCommands,
+  findCommand,
+  isCountRight,
+  isOfMessages,
+  type Command,
+} from '../redis/command-table.ts';
 import { inlineToCommand } from '../redis/inline.ts';
 import {
   BROKEN,
@@ -252,7 +259,7 @@ export class CommandSession extends Session implements InputHandler {
     if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
     const request = this.newRequest(command);
     request.isRead = false;
-    request.place = command.name.startsWith('pub') ? this.#placeOfMessages(upstream) : upstream.anyPlace();
+    request.place = isOfMessages(command) ? this.#placeOfMessages(upstream) : upstream.anyPlace();
     this.heed(upstream.send(request, bytes, frame.start, frame.at));
   }
 

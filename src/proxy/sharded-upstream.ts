@@ -5,7 +5,8 @@ import type { Logger } from 'pino';
 
 import type { ProxyUpstream } from '../plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../redis/maglev.ts';
-import { argumentsThatAreKeys } from './argument-keys.ts';
+import { isOfMessages } from '../redis/command-table.ts';
+import { argumentsThatAreKeys, commandForAny } from './argument-keys.ts';
 import type { Conversation } from './conversation.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
@@ -86,10 +87,12 @@ export class ShardedUpstream extends Upstream {
     return this.primaryFor(request.place);
   }
 
-  /** Its bytes have waited while servers came or went. What has no key, or several that are apart now, is for none of them. */
+  /** Its bytes have waited while servers came or went. What has several keys that are apart now is for none of them. */
   #placeAnew(request: Request): void {
     const { block, start, end, terms } = request;
     if (block === null) return;
+    const forAny = commandForAny(block.bytes, start, end);
+    if (forAny !== undefined) request.place = this.anyPlace(isOfMessages(forAny));
     const places = argumentsThatAreKeys(block.bytes, start, end)?.map((key) => {
       const bytes = Buffer.from(key, 'latin1');
       return this.placeOf(bytes, 0, bytes.length, terms.hashTags);

@@ -116,6 +116,11 @@ export function allCommands(): readonly Command[] {
   return COMMANDS;
 }
 
+/** PUBLISH and PUBSUB: plain servers know nothing of each other's messages. */
+export function isOfMessages({ name }: Command): boolean {
+  return name.startsWith('pub');
+}
+
 /** `count`: of all arguments, the name included. */
 export function isCountRight({ arity }: Pick<Command, 'arity'>, count: number): boolean {
   return arity < 0 ? count >= -arity : count === arity;
