@@ -5,14 +5,18 @@
 import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
-import { encodeError } from './encode.ts';
+import { REPLIES, encodeError } from './encode.ts';
 import { Gathering, behindLine, concatenate, same, sum, type Gathered, type Merge } from './gathering.ts';
+import { closeAfterReply, openOwn } from './own-connection.ts';
+import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
 interface Plan extends Gathered {
   /** Replicas are told too, whatever they answer. */
   readonly replicasToo?: boolean;
+  /** On connections of its own: what it is to end holds up the one that all share. */
+  readonly goesApart?: boolean;
   /** Not carried out: it would turn a connection that others share into something else. */
   readonly isRefused?: boolean;
 }
@@ -40,12 +44,12 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['script|flush', { merge: same, replicasToo: true }],
   ['script|exists', { merge: allTrue }],
   ['script|debug', { merge: same, isRefused: true }],
-  ['script|kill', { merge: same, oneIsEnough: true }],
+  ['script|kill', { merge: same, oneIsEnough: true, goesApart: true }],
   ['function|load', { merge: same }],
   ['function|delete', { merge: same }],
   ['function|flush', { merge: same }],
   ['function|restore', { merge: same }],
-  ['function|kill', { merge: same, oneIsEnough: true }],
+  ['function|kill', { merge: same, oneIsEnough: true, goesApart: true }],
   ['config|set', { merge: same, replicasToo: true }],
   ['config|resetstat', { merge: same, replicasToo: true }],
   ['slowlog|get', { merge: concatenate }],
@@ -81,9 +85,22 @@ export function sendEverywhere(
       part.isRead = false;
       part.sink = gathering.sinkFor(index);
       part.place = place;
-      session.heed(upstream.send(part, kept, again.start, again.at));
+      if (plan.goesApart === true) sendApart(session, upstream, part, kept.subarray(again.start, again.at));
+      else session.heed(upstream.send(part, kept, again.start, again.at));
     }
     if (plan.replicasToo === true) tellReplicas(session, upstream, kept, again);
+  });
+}
+
+function sendApart(session: Session, upstream: Upstream, part: Request, bytes: Buffer): void {
+  const kept = Buffer.from(bytes);
+  openOwn(upstream, part, (own) => {
+    if (own === undefined) {
+      const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
+      return part.sink!.deliver(part, reply, 0, reply.length);
+    }
+    closeAfterReply(session, part, own);
+    own.send(part, kept);
   });
 }
 
