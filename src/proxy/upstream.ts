@@ -179,8 +179,12 @@ export abstract class Upstream implements NodeOwner {
     if (refusal === undefined) return false;
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (isRedirection && !request.terms.followRedirections) return false;
-    // Another node is still at it.
-    if (request.sent > 0) return keepBytes(request);
+    if (request.sent > 0) {
+      if (refusal.kind === 'unfit') node.update({ unfit: refusal.word });
+      if (isRedirection) this.redirected(request, refusal, node);
+      this.#hedgeAnew(request, node);
+      return keepBytes(request);
+    }
     const reply = (): Buffer => Buffer.from(bytes.subarray(start, end));
     switch (refusal.kind) {
       case 'moved':
@@ -273,7 +277,7 @@ export abstract class Upstream implements NodeOwner {
   }
 
   lost(request: Request, wasSent: boolean, node: Node): void {
-    if (request.sent > 0) return;
+    if (request.sent > 0) return this.#hedgeAnew(request, node);
     if (wasSent) request.hops += 1;
     if (request.block === null || (wasSent && (!request.isRead || request.hops > MAX_HOPS))) {
       if (!this.#waiting.isEmpty) this.carriedOut(request, node);
@@ -338,21 +342,26 @@ export abstract class Upstream implements NodeOwner {
           if (!this.#waiting.isEmpty) this.carriedOut(request, node);
           this.#answer(request, REPLIES.upstreamFailure);
         } else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
-          if (request.hedgedAs !== request.generation) this.#hedge(request);
+          if (request.hedgedAs !== request.generation) this.#hedge(request, connection);
         }
       });
     }
   }
 
-  /** Asks a second node; the first answer counts. */
-  #hedge(request: Request): void {
+  /** Asks a second node; the first answer counts. `from`: where it waits. */
+  #hedge(request: Request, from: Connection): void {
     if (this.#hedging.isSpent || request.block === null) return;
-    const node = this.choose(request);
-    if (node === null) return;
+    const connection = this.choose(request)?.connection(request.connectionKind);
+    if (connection === undefined || connection === from) return;
     this.#hedging.spend();
     request.hedgedAs = request.generation;
     this.#events.hedged += 1;
-    node.connection(request.connectionKind).append(request, request.block.bytes, request.start, request.end);
+    connection.append(request, request.block.bytes, request.start, request.end);
+  }
+
+  /** Another node is still at it, and may be silent: it is asked of a third, if there is one. */
+  #hedgeAnew(request: Request, node: Node): void {
+    if (this.choose(request) !== node) request.hedgedAs = -1;
   }
 
   #again(request: Request, setback: Setback): true {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
@@ -9,7 +10,9 @@ import { Output } from '../../src/proxy/output.ts';
 import { ReplyQueue } from '../../src/proxy/reply-queue.ts';
 import { finishRequest, takeRequest, type Request } from '../../src/proxy/request.ts';
 import { beginTurn } from '../../src/proxy/turn.ts';
-import { serverThat } from './servers.ts';
+import type { UpstreamSettings } from '../../src/proxy/upstream-settings.ts';
+import type { Upstream } from '../../src/proxy/upstream.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 import { TwoNodes } from './two-nodes.ts';
 
 /** Two nodes: reads go to the first while it answers, everything else to the second. */
@@ -23,9 +26,35 @@ class Pair extends TwoNodes {
   }
 }
 
+/** Three nodes: the first of them that may be asked. */
+class Trio extends TwoNodes {
+  readonly third: Node;
+
+  constructor(settings: UpstreamSettings, ...[first, second, third]: readonly [number, number, number]) {
+    super(settings, first, second);
+    this.third = this.nodeAt(third);
+  }
+
+  primaryFor(): Node {
+    return this.first;
+  }
+
+  protected choose(): Node | null {
+    return [this.first, this.second, this.third].find(({ isUsable }) => isUsable) ?? null;
+  }
+
+  override close(): void {
+    super.close();
+    this.third.close('the test is over');
+  }
+}
+
+type Send = (isRead: boolean, ...words: readonly string[]) => string[];
+
 interface Scene {
-  readonly send: (isRead: boolean, ...words: readonly string[]) => string[];
+  readonly send: Send;
   readonly asked: readonly string[];
+  readonly askedFirst: readonly string[];
   readonly loseFirst: () => void;
   readonly upstream: Pair;
 }
@@ -38,31 +67,36 @@ async function setUp(
   const silent = await serverThat(t, () => undefined);
   const refusing = await serverThat(t, (words) => (words.startsWith('GET') ? read() : '+OK\r\n'));
   const upstream = new Pair({ hedgeAfterMs: 100, failoverWaitMs: 4_000 }, silent.port, refusing.port);
+  return {
+    upstream,
+    asked: refusing.asked,
+    askedFirst: silent.asked,
+    loseFirst: () => {
+      for (const socket of silent.sockets) socket.destroy();
+    },
+    send: senderTo(t, upstream),
+  };
+}
+
+function senderTo(t: TestContext, upstream: Upstream): Send {
   const ticking = setInterval(() => upstream.tick(performance.now(), false), 20);
   t.after(() => {
     clearInterval(ticking);
     upstream.close();
   });
   const terms = { policy: 4, followRedirections: true, opTimeoutMs: 60_000, hashTags: false };
-  return {
-    upstream,
-    asked: refusing.asked,
-    loseFirst: () => {
-      for (const socket of silent.sockets) socket.destroy();
-    },
-    send: (isRead, ...words) => {
-      beginTurn();
-      const replies: string[] = [];
-      const request = takeRequest();
-      const deliver = (answered: Request, bytes: Uint8Array, start: number, end: number): void => {
-        replies.push(Buffer.from(bytes.subarray(start, end)).toString());
-        finishRequest(answered);
-      };
-      Object.assign(request, { terms, isRead, startedAt: Math.trunc(performance.now()), sink: { deliver } });
-      const command = encodeCommand(...words);
-      upstream.send(request, command, 0, command.length);
-      return replies;
-    },
+  return (isRead, ...words) => {
+    beginTurn();
+    const replies: string[] = [];
+    const request = takeRequest();
+    const deliver = (answered: Request, bytes: Uint8Array, start: number, end: number): void => {
+      replies.push(Buffer.from(bytes.subarray(start, end)).toString());
+      finishRequest(answered);
+    };
+    Object.assign(request, { terms, isRead, startedAt: Math.trunc(performance.now()), sink: { deliver } });
+    const command = encodeCommand(...words);
+    upstream.send(request, command, 0, command.length);
+    return replies;
   };
 }
 
@@ -86,14 +120,17 @@ for (const [what, read, isDoubted] of [
 
 test('a hedged read that is asked anew is hedged anew where that node is silent, too', async (t) => {
   let isSilent = false;
-  const { send, asked, loseFirst } = await setUp(t, () =>
+  const { send, asked, askedFirst, loseFirst, upstream } = await setUp(t, () =>
     isSilent ? undefined : '-MASTERDOWN Link with MASTER is down\r\n',
   );
   send(true, 'GET', 'key');
-  await eventually('the hedge', () => asked.length === 1 || undefined);
+  await eventually("the hedge's being refused", () => upstream.second.unfit !== undefined || undefined);
   isSilent = true;
   loseFirst();
-  await eventually('another try, and its hedge', () => asked.length >= 3 || undefined);
+  await eventually('another try', () => asked.length === 2 || undefined);
+  upstream.first.update({ isDead: false, isSilent: false });
+  // Before the second node, which says nothing, is given up.
+  await eventually('its hedge', () => askedFirst.length === 2 || undefined, { deadlineMs: 20_000 });
 });
 
 test('a hedge that was refused is not repeated while the first node is still at it', async (t) => {
@@ -109,6 +146,48 @@ test('a hedge that was refused is not repeated while the first node is still at 
   assert.deepEqual(
     asked.filter((words) => words.startsWith('GET')),
     ['GET key'],
+  );
+});
+
+for (const [what, answer] of [
+  ['refuses it', () => '-MASTERDOWN Link with MASTER is down\r\n'],
+  ['is lost', (_words: string, socket: Socket) => void socket.destroy()],
+] as const) {
+  test(`a read that a silent node has, and another one ${what}, is asked of a third`, async (t) => {
+    const servers = [() => undefined, answer, () => '+third\r\n'].map((say) => serverThat(t, say));
+    const [first, second, third] = await Promise.all(servers);
+    assert.ok(first && second && third);
+    const settings = { hedgeAfterMs: 100, failoverWaitMs: 4_000 };
+    const send = senderTo(t, new Trio(settings, first.port, second.port, third.port));
+    const replies = send(true, 'GET', 'key');
+    await eventually('the reply', () => replies.length > 0 || undefined);
+    assert.deepEqual(
+      [first, second, third].map(({ asked }) => asked.length),
+      [1, 1, 1],
+    );
+    assert.deepEqual(replies, ['+third\r\n']);
+  });
+}
+
+test('a read whose reply takes long to come is not asked for a second time where it comes from', async (t) => {
+  const ELEMENTS = 50;
+  const trickling = await serverThat(t, (words, socket) => {
+    if (!words.startsWith('LRANGE')) return '+PONG\r\n';
+    let sent = 0;
+    const timer = setInterval(() => {
+      socket.write(sent === 0 ? `*${ELEMENTS}\r\n` : ':1\r\n');
+      sent += 1;
+      if (sent > ELEMENTS) clearInterval(timer);
+    }, 10);
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(trickling.port), { hedgeAfterMs: 100 });
+  const client = clientOf(t, port);
+  client.socket.write('LRANGE key 0 -1\r\n');
+  await eventually('the reply', () => client.got().split(':1').length > ELEMENTS || undefined);
+  assert.deepEqual(
+    trickling.asked.filter((words) => words !== 'PING'),
+    ['LRANGE key 0 -1'],
   );
 });
 

@@ -13,10 +13,10 @@ export abstract class TwoNodes extends Upstream {
 
   constructor(settings: UpstreamSettings, firstPort: number, secondPort: number) {
     super(settings);
-    [this.first, this.second] = [this.#nodeAt(firstPort), this.#nodeAt(secondPort)];
+    [this.first, this.second] = [this.nodeAt(firstPort), this.nodeAt(secondPort)];
   }
 
-  #nodeAt(port: number): Node {
+  protected nodeAt(port: number): Node {
     const options = { host: '127.0.0.1', port, connectTimeoutMs: 5_000, credentials: undefined };
     const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
     return new Node({ ...options, ...rest }, this);
