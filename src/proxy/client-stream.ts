@@ -68,6 +68,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
   #isHeld = false;
+  /** Once it is no longer held. */
+  #mustAwait = false;
   #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
   /** Closed with it. */
@@ -269,6 +271,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#isPaused = true;
     return () => {
       this.#isHeld = false;
+      if (this.#mustAwait) this.awaitAnswers();
       this.#flushLater();
     };
   }
@@ -286,6 +289,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
 
   /** What goes over other connections from now on must not overtake what went over the former. */
   awaitAnswers(): void {
+    this.#mustAwait = this.#isHeld;
     if (!this.#isHeld) this.afterAnswers(() => {});
   }
 

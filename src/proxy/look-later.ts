@@ -24,7 +24,9 @@ export function lookLater(
     const isOver = session.isEnding || session.isGone || performance.now() >= until;
     if (!isOver && !isTime(kept, again)) return void setTimeout(look, RETRY_MS);
     free();
-    if (!session.isEnding && !session.isClosed) then(kept, again);
+    if (session.isEnding || session.isClosed) return;
+    // It may go over other connections than what was asked before: meanwhile the plan may have changed.
+    session.afterAnswers(() => then(kept, again));
   };
   look();
 }

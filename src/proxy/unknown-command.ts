@@ -49,7 +49,8 @@ async function learn(
   const frame = new RequestFrame();
   frame.parse(bytes, bytes.length, REQUEST_LIMITS);
   if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);
-  else again(bytes, frame);
+  // It may go over other connections than what was asked before: meanwhile the plan may have changed.
+  else session.afterAnswers(() => again(bytes, frame));
 }
 
 function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, finding: Finding): undefined {

@@ -106,3 +106,34 @@ test('a plan that changes nothing for a client holds up none of its commands', a
   await eventually('the second write', () => redis.asked.includes('SET k 2') || undefined);
   assert.equal(client.got(), '');
 });
+
+/** JSON.SET, as COMMAND INFO has it. */
+const DESCRIBED = '*1\r\n*7\r\n$8\r\njson.set\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n';
+
+for (const command of ['COMMAND COUNT', 'JSON.SET k 3']) {
+  test(`${command} and what follows it wait for what went before it to servers of another plan`, async (t) => {
+    const held: (() => void)[] = [];
+    const former = await serverThat(t, (words, socket) => {
+      if (words === 'SET k 1') held.push(() => socket.write('+OK\r\n'));
+      if (words.startsWith('COMMAND')) held.push(() => socket.write(DESCRIBED));
+      return words === 'PING' ? '+PONG\r\n' : undefined;
+    });
+    const later = await serverThat(t, (words) => (words.startsWith('COMMAND') ? DESCRIBED : '+OK\r\n'));
+    const { port, proxy } = await proxyFor(t, planTo(former.port));
+    const client = clientOf(t, port);
+    client.socket.write(`SET k 1\r\n${command}\r\nSET k 2\r\n`);
+    const [answerSet, answerCommand] = await eventually('both', () => (held.length === 2 ? held : undefined));
+    const [{ bind } = { bind: undefined }] = planTo(former.port).listeners;
+    assert.ok(bind);
+    await proxy.update(planTo(later.port, bind.port));
+    answerCommand?.();
+    const other = clientOf(t, port);
+    for (let round = 1; round <= 3; round++) {
+      other.socket.write('SET other 1\r\n');
+      await eventually('another client', () => other.got() === '+OK\r\n'.repeat(round) || undefined);
+    }
+    assert.ok(!later.asked.some((words) => words.includes('SET k')));
+    answerSet?.();
+    await eventually('the second write', () => later.asked.includes('SET k 2') || undefined);
+  });
+}
