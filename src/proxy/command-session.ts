@@ -258,7 +258,7 @@ export class CommandSession extends Session implements InputHandler {
     const upstream = this.home.routing.catchAll?.upstream;
     if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
     const request = this.newRequest(command);
-    request.isRead = false;
+    request.terms = this.home.routing.primaryTerms;
     request.place = isOfMessages(command) ? this.#placeOfMessages(upstream) : upstream.anyPlace();
     this.heed(upstream.send(request, bytes, frame.start, frame.at));
   }

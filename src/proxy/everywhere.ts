@@ -82,7 +82,7 @@ export function sendEverywhere(
     const gathering = new Gathering(session.newRequest(command), plan, ordered.length);
     for (const [index, place] of ordered.entries()) {
       const part = session.newPart(command);
-      part.isRead = false;
+      part.terms = session.home.routing.primaryTerms;
       part.sink = gathering.sinkFor(index);
       part.place = place;
       if (plan.goesApart === true) sendApart(session, upstream, part, kept.subarray(again.start, again.at));

@@ -4,7 +4,7 @@
 import type { Listener, Route, UpstreamId } from '../plan/routing-plan.ts';
 import { Faults } from './faults.ts';
 import type { Terms } from './request.ts';
-import { policyIndex } from './shard.ts';
+import { MASTER, policyIndex } from './shard.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface Destination {
@@ -35,6 +35,8 @@ interface Prefix {
 
 export class Routing {
   readonly terms: Terms;
+  /** Of reads that no replica shall answer: what has no key is asked of primaries. */
+  readonly primaryTerms: Terms;
   readonly listener: Listener;
   readonly catchAll: Destination | null;
   /** null: none. */
@@ -52,6 +54,7 @@ export class Routing {
     this.listener = listener;
     const policy = policyIndex(readPolicy, zoneAffinity);
     this.terms = { policy, followRedirections, opTimeoutMs, hashTags };
+    this.primaryTerms = { ...this.terms, policy: MASTER };
     this.faults = faults.length === 0 ? null : new Faults(faults);
     const ways: Upstream[] = [];
     const sent = (id: UpstreamId): Upstream => {

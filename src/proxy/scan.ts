@@ -57,8 +57,7 @@ function scanOne(
     return session.answer(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
   }
   const request = session.newRequest(command);
-  // Always from primaries.
-  request.isRead = false;
+  request.terms = session.home.routing.primaryTerms;
   request.place = place ?? held.position;
   const marked = markOf(upstream.primaryFor(request.place));
   const isOther = marked !== 0 && marked !== held.mark;
