@@ -3,7 +3,8 @@
  * them the node's own.
  *
  * A cursor means nothing to another node: where another one is primary meanwhile, its shard begins anew. Elements may come
- * twice then, as SCAN may have it; none is passed over.
+ * twice then, as SCAN may have it; none is passed over. Of plain servers, which may stand elsewhere in their list by then, the
+ * cursor's is known again by its mark.
  */
 import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
@@ -20,13 +21,15 @@ const POSITION = 0xffff;
 /** Cursors are unsigned 64 bit. */
 const TOO_LARGE = 1n << 64n;
 const MINUS = 0x2d;
+/** The mark of a node that could not be asked: none has it. */
+const UNKNOWN = 1;
 
 interface Cursor {
   /** The node's. */
   readonly own: bigint;
   /** A slot of the shard, or the server's index: what upstreams have in the lowest bits of a place. */
   readonly position: number;
-  /** Of the node that gave it; 0: none did. */
+  /** Of the node that it is for; 0: it is the first. */
   readonly mark: number;
 }
 
@@ -50,8 +53,7 @@ function scanOne(
   // One server alone is asked as it is.
   const isAlone = !upstream.checksSlots && places.length <= 1;
   const held = decode(isAlone ? 0n : BigInt(text));
-  const known = places.find((each) => (each & POSITION) === held.position);
-  const place = held.mark === 0 ? places[0] : known;
+  const place = held.mark === 0 ? places[0] : placeOf(upstream, places, held);
   // A slot is a place, also where another slot is its shard's first by now; of servers there are fewer.
   if (place === undefined && !upstream.checksSlots) {
     return session.answer(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
@@ -87,20 +89,37 @@ function rewrite(upstream: Upstream, asked: Cursor, reply: Buffer): Buffer {
   if (found === null) return reply;
   const own = BigInt(found[1] ?? '0');
   const places = upstream.primaryPlaces();
-  const place = places.find((each) => (each & POSITION) === asked.position) ?? asked.position;
+  const place = placeOf(upstream, places, asked) ?? asked.position;
+  const position = place & POSITION;
   const mark = markOf(upstream.primaryFor(place)) || asked.mark;
   let next = 0n;
   if (mark !== asked.mark) {
     // Another node has the shard by now.
-    next = encode({ ...asked, own: 0n, mark });
+    next = encode({ own: 0n, position, mark });
   } else if (own > 0n) {
-    next = encode({ ...asked, own, mark });
+    next = encode({ own, position, mark });
   } else {
-    const behind = places.map((each) => each & POSITION).filter((position) => position > asked.position);
-    if (behind.length > 0) next = encode({ own: 0n, position: Math.min(...behind), mark: 1 });
+    const behind = places.find((each) => (each & POSITION) > position);
+    if (behind !== undefined) {
+      const behindMark = markOf(upstream.primaryFor(behind)) || UNKNOWN;
+      next = encode({ own: 0n, position: behind & POSITION, mark: behindMark });
+    }
   }
   if (next >= TOO_LARGE) return encodeError('ERR the cursor of this node is too large for a scan of several');
   return Buffer.concat([Buffer.from('*2\r\n'), encodeBulk(String(next)), reply.subarray(found[0].length)]);
+}
+
+/** Where the cursor's node is now; undefined: nowhere that is known. */
+function placeOf(
+  upstream: Upstream,
+  places: readonly number[],
+  { position, mark }: Cursor,
+): number | undefined {
+  const there = places.find((each) => (each & POSITION) === position);
+  if (upstream.checksSlots) return there;
+  // Other servers came or went, and it stands elsewhere among them.
+  const isMarked = (each: number): boolean => markOf(upstream.primaryFor(each)) === mark;
+  return there !== undefined && isMarked(there) ? there : (places.find(isMarked) ?? there);
 }
 
 function encode({ own, position, mark }: Cursor): bigint {
@@ -115,10 +134,10 @@ function decode(cursor: bigint): Cursor {
   };
 }
 
-/** 1 to 255, nearly always different for different nodes; 0: there is none. */
+/** 2 to 255, nearly always different for different nodes; 0: there is none. */
 function markOf(node: Node | null): number {
   if (node === null) return 0;
   let sum = 0;
-  for (const character of node.address) sum = (sum * 31 + character.charCodeAt(0)) % 255;
-  return sum + 1;
+  for (const character of node.address) sum = (sum * 31 + character.charCodeAt(0)) % 254;
+  return sum + 2;
 }

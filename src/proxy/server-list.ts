@@ -176,7 +176,12 @@ export class ServerList {
     const keyOf = ({ address, port, text }: Place): string => `${addressOf(address, port)} ${text}`;
     const before = new Map(this.#known.map((known) => [`${known.node.address} ${known.text}`, known]));
     if (places.length === before.size && places.every((place) => before.has(keyOf(place)))) return;
-    this.#known = places.map((place) => {
+    // Those that stay keep their order: who goes through all of them passes none over.
+    const former = [...before.keys()];
+    const rankOf = (place: Place): number =>
+      before.has(keyOf(place)) ? former.indexOf(keyOf(place)) : before.size;
+    const ordered = places.toSorted((a, b) => rankOf(a) - rankOf(b));
+    this.#known = ordered.map((place) => {
       const known = before.get(keyOf(place));
       before.delete(keyOf(place));
       if (known !== undefined) return known;
