@@ -60,6 +60,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** Commands sent to it the first time. */
   reads = 0;
   writes = 0;
+  /** Error replies that were handed on. */
+  readonly errors = { read: 0, write: 0 };
   readonly latency = new Float64Array(LATENCY_BUCKETS);
 
   /** A connection to it failed, and none has been made since. */
@@ -216,7 +218,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }
 
   refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
-    return this.#owner.refused(request, this, bytes, start, end);
+    if (this.#owner.refused(request, this, bytes, start, end)) return true;
+    this.errors[request.isRead ? 'read' : 'write'] += 1;
+    return false;
   }
 
   lost(request: Request, wasSent: boolean): void {

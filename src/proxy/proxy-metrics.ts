@@ -61,6 +61,22 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     },
   });
   void new Counter({
+    name: 'redpilot_proxy_node_errors_total',
+    help: 'Error replies of a node that were handed on, over connections that clients share',
+    labelNames: ['upstream', 'node', 'role', 'type'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, nodes } of proxy.status()) {
+        for (const { address, role, errors } of nodes) {
+          for (const [type, count] of Object.entries(errors)) {
+            this.inc({ upstream: id, node: address, role, type }, count);
+          }
+        }
+      }
+    },
+  });
+  void new Counter({
     name: 'redpilot_proxy_node_replies_bucket',
     help: 'Replies of a node within so many milliseconds (cumulative)',
     labelNames: ['upstream', 'node', 'le'],

@@ -16,6 +16,8 @@ export interface NodeStatus {
   readonly state: string;
   readonly reads: number;
   readonly writes: number;
+  /** Error replies that were handed on, over connections that clients share. */
+  readonly errors: { readonly read: number; readonly write: number };
   /** How many replies took at most so long, each counted once: '1', '2', '4', … and 'more'. */
   readonly repliesWithinMs: Readonly<Record<string, number>>;
   /** undefined: not asked for, or it does not say. */

@@ -87,12 +87,13 @@ export abstract class Upstream implements NodeOwner {
 
   /** For people and metrics. */
   status(): UpstreamStatus {
-    const nodes = [...this.nodes()].map(({ address, state, reads, writes, latency, zone }) => ({
+    const nodes = [...this.nodes()].map(({ address, state, reads, writes, errors, latency, zone }) => ({
       address,
       role: 'primary',
       state,
       reads,
       writes,
+      errors: { ...errors },
       repliesWithinMs: repliesWithin(latency),
       zone,
     }));

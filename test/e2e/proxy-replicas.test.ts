@@ -3,9 +3,13 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 
+import { pino } from 'pino';
+
 import type { ReadPolicy } from '../../src/api/objects.ts';
+import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster, type ClusterNode } from '../../src/demo/redis-cluster.ts';
+import type { Upstream } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
 import { allowFor } from './busy-machine.ts';
 import { needRedis } from './environment.ts';
@@ -52,6 +56,30 @@ test('a replica that joins takes its share within 2 s after CLUSTER SLOTS lists 
     reads.filter(({ error }) => error !== undefined),
     [],
   );
+});
+
+test('where an ACL denies INFO, replicas are read from, and the log says what that costs', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const cluster = await RedisCluster.start({ redis, shards: 1, replicas: 1 });
+  t.after(() => cluster.stop());
+  const rules = ['RESETKEYS', '~*', '&*', '+@all', '-info', 'on', '>secret'];
+  for (const { client: node } of cluster.nodes) await node.call('ACL', 'SETUSER', 'proxy', ...rules);
+  const plan = clusterPlan(cluster, 'REPLICA');
+  const credentials = { username: 'proxy', password: new SecretText('secret') };
+  const upstreams = [...plan.upstreams].map(([id, upstream]): [string, Upstream] => [
+    id,
+    upstream.mode === 'cluster' ? { ...upstream, credentials } : upstream,
+  ]);
+  const lines: string[] = [];
+  const log = pino({}, { write: (line) => void lines.push(line) });
+  const proxy = await startProxy(t, { ...plan, upstreams: new Map(upstreams) }, { log, maxLagMs: 1_000 });
+  const through = client(t, portsOf(proxy)[0] ?? 0, { enableReadyCheck: false });
+  await assert.rejects(through.info(), /NOPERM/);
+  await through.set('k', 'v');
+  await cluster.replicated();
+  assert.equal(await through.get('k'), 'v');
+  assert.equal(lines.filter((line) => line.includes('does not answer INFO replication')).length, 1);
 });
 
 function readsOf(proxy: Proxy, port: number): number {
