@@ -38,8 +38,8 @@ if (isCurrent) {
     process.kill(process.pid, asked ?? signal);
   });
 } else {
-  process.stderr.write(
-    `redpilot needs Node >= 22.19, this is ${process.versions.node}; install a newer one\n`,
-  );
+  // A checkout brings its own.
+  const remedy = existsSync(sources) ? `run npm ci in ${root}, which brings one` : 'install a newer one';
+  process.stderr.write(`redpilot needs Node >= 22.19, this is ${process.versions.node}; ${remedy}\n`);
   process.exitCode = 1;
 }

@@ -2,7 +2,7 @@
  * `npx redpilot` in a checkout where the machine's own Node is older than the one that the repository brings.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -64,4 +64,21 @@ test('an older Node passes signals on to the program, and ends as it ends', asyn
       assert.equal(said, `ready\n${expected}`);
     });
   }
+});
+
+test('an older Node in a checkout without packages tells what brings a newer one', async (t) => {
+  const oldNode = await needNode(t, '20.0.0');
+  if (oldNode === undefined) return;
+  const folder = await temporaryFolder('checkout');
+  t.after(() => removeFolder(folder));
+  for (const name of ['bin', 'src']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'src/cli.ts'), '');
+  copyFileSync(PROGRAM, join(folder, 'bin/redpilot.js'));
+  const { status, stderr } = spawnSync(oldNode, [join(folder, 'bin/redpilot.js')], { encoding: 'utf8' });
+  assert.equal(
+    stderr,
+    `redpilot needs Node >= 22.19, this is 20.0.0; run npm ci in ${folder}/, which brings one\n`,
+  );
+  assert.equal(status, 1);
 });
