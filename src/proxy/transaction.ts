@@ -6,7 +6,6 @@
  */
 import { KIND, isCountRight, type Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
-import { mayWait } from './blocking.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { FirstQueued } from './first-queued.ts';
@@ -18,6 +17,7 @@ import { OwnConnection } from './own-connection.ts';
 import { ASKING } from './refusal.ts';
 import { inFrontOf } from './reply-sink.ts';
 import type { Session } from './session.ts';
+import { ENDING, isApart, isNeverQueued } from './transaction-commands.ts';
 import { TransactionCopies } from './transaction-copies.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -33,11 +33,6 @@ const MOVED_AWAY = encodeError('TRYAGAIN The keys of this transaction have just 
 const MAX_EARLY_BYTES = 1_048_576;
 const TOO_MUCH = encodeError('ERR the commands of this transaction before its first key are too long');
 
-/** They end a transaction. */
-const ENDING = new Set(['quit', 'reset']);
-/** Answered here; queued, Redis would speak of another connection, or of itself. */
-const APART = new Set(['auth', 'hello', 'client', 'cluster']);
-
 interface Goal {
   readonly upstream: Upstream;
   readonly place: number;
@@ -50,6 +45,8 @@ export class Transaction implements Mode {
   #isAborted = false;
   /** Redis has said so. */
   #isWatching = false;
+  /** What it watches may have changed unseen: nothing is carried out, and EXEC says what it says where keys have changed. */
+  #isLost = false;
   #own: OwnConnection | undefined;
   /** Over it the last command went, and not over those that all share. */
   #wentOwnWay = true;
@@ -74,7 +71,7 @@ export class Transaction implements Mode {
   /** While it watches: what is asked where the watch is must come from there. One that is lost has EXEC refused anyway. */
   #goesOwnWay(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     if (command.kind === KIND.transaction) return true;
-    if (this.#isAborted || ENDING.has(command.name) || isApart(bytes, frame, command)) return false;
+    if (this.#isLost || ENDING.has(command.name) || isApart(bytes, frame, command)) return false;
     const goal = this.#goalOf(bytes, frame, command);
     return goal !== undefined && this.#isSame(goal);
   }
@@ -115,7 +112,7 @@ export class Transaction implements Mode {
 
   #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     // HELLO has come since the watch: over its connection replies would be of the other protocol.
-    if (this.#own !== undefined && this.#kind !== this.#kindNow()) this.#isAborted = true;
+    if (this.#own !== undefined && this.#kind !== this.#kindNow()) this.#isLost = true;
     if (command.kind === KIND.transaction && !isCountRight(command, frame.count)) {
       this.#wrongCount(command);
       return true;
@@ -125,17 +122,15 @@ export class Transaction implements Mode {
         this.#multi();
         return true;
       case 'exec':
-        this.#end(bytes, frame, command, EMPTY, 'EXEC');
-        return true;
       case 'discard':
-        this.#end(bytes, frame, command, REPLIES.ok, 'DISCARD');
+        this.#end(bytes, frame, command);
         return true;
       case 'watch':
         this.#watch(bytes, frame, command);
         return true;
       case 'unwatch':
         if (!this.#isMulti) {
-          if (this.#own === undefined || this.#isAborted) this.#session.answer(REPLIES.ok);
+          if (this.#own === undefined || this.#isLost) this.#session.answer(REPLIES.ok);
           else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
           this.#leave();
           return true;
@@ -177,8 +172,7 @@ export class Transaction implements Mode {
     if (location.kind === 'refused') return session.answer(location.reply);
     if (location.kind === 'keyless') return this.#wrongCount(command);
     if (this.#isWatching && !this.#isSame(location)) return session.answer(crossing(location.upstream));
-    // What was watched before is lost, and EXEC will say so.
-    if (this.#isAborted) return session.answer(REPLIES.ok);
+    if (this.#isLost) return session.answer(REPLIES.ok);
     this.#enter(location);
     if (this.#own === undefined) {
       session.answer(this.#whyNot());
@@ -213,6 +207,7 @@ export class Transaction implements Mode {
       return this.#refuse(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
     }
     if (location.kind === 'refused') return this.#refuse(location.reply);
+    if (this.#isLost) return this.#session.answer(QUEUED);
     if (location.kind === 'keyless') {
       if (this.#own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
       this.#earlyBytes += frame.at - frame.start;
@@ -228,14 +223,15 @@ export class Transaction implements Mode {
     else this.#forward(command, location.bytes, location.from, location.to);
   }
 
-  #end(bytes: Buffer, frame: RequestFrame, command: Command, ifEmpty: Buffer, name: string): void {
+  #end(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const session = this.#session;
+    const isExec = command.name === 'exec';
     if (!this.#isMulti) {
-      session.answer(encodeError(`ERR ${name} without MULTI`));
+      session.answer(encodeError(`ERR ${command.name.toUpperCase()} without MULTI`));
       if (!this.#isWatching) this.#leave();
       return;
     }
-    if (this.#own === undefined && this.#early.length > 0 && !this.#isAborted && name === 'EXEC') {
+    if (this.#own === undefined && this.#early.length > 0 && !this.#isAborted && isExec) {
       const goal = this.#goalWithoutKey();
       if (goal !== undefined) this.#enter(goal);
       if (this.#own === undefined) {
@@ -243,11 +239,11 @@ export class Transaction implements Mode {
         return this.#leave();
       }
     }
-    const isRefused = this.#isAborted && name === 'EXEC';
-    if (this.#own === undefined) session.answer(isRefused ? ABORTED : ifEmpty);
-    else if (isRefused) this.#giveUp(command, DISCARD, ABORTED);
-    // A connection that is lost has discarded it.
-    else if (this.#isAborted) this.#giveUp(command, DISCARD, REPLIES.ok);
+    const refusal = this.#isAborted ? ABORTED : this.#nothing();
+    const instead = isExec ? refusal : REPLIES.ok;
+    if (this.#isAborted && this.#own === undefined) session.answer(instead);
+    else if (this.#own === undefined) session.answer(isExec ? EMPTY : REPLIES.ok);
+    else if (this.#isAborted || this.#isLost) this.#giveUp(command, DISCARD, instead);
     else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
     this.#leave();
   }
@@ -258,9 +254,15 @@ export class Transaction implements Mode {
     this.#own = undefined;
     if (own === undefined) return;
     this.#session.inOrderAndClose(command, own, bytes, (reply, start) => {
-      if (command.name === 'exec') this.#copies.sendAfter(this.#session, reply, start);
-      return instead;
+      if (command.name !== 'exec') return instead;
+      this.#copies.sendAfter(this.#session, reply, start);
+      return instead ?? (this.#isLost && reply[start] === MINUS ? this.#nothing() : undefined);
     });
+  }
+
+  /** What EXEC says where watched keys have changed. */
+  #nothing(): Buffer {
+    return Buffer.from(this.#session.local.protocol === 3 ? '_\r\n' : '*-1\r\n');
   }
 
   #refuse(reply: Buffer): void {
@@ -306,13 +308,14 @@ export class Transaction implements Mode {
         return false;
       }
       upstream.noteDoubt();
-      this.#isAborted ||= this.#isWatching;
+      this.#isLost ||= this.#isWatching;
       request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
       return true;
     };
     own.onUnanswered = (request) => this.#first?.request === request && this.#first.unanswered();
     own.onLost = () => {
-      this.#isAborted ||= this.#first === undefined;
+      this.#isLost ||= this.#isWatching;
+      this.#isAborted ||= !this.#isWatching && this.#first === undefined;
     };
     this.#own = own;
     // Within MULTI it would be queued; before it, it is for all of the transaction.
@@ -371,15 +374,4 @@ export class Transaction implements Mode {
 /** Who may be asked; null: nobody now. */
 function nodeFor({ upstream, place }: Goal): Node | null {
   return upstream.isFull ? null : upstream.primaryFor(place);
-}
-
-/** Not on the connection that watches, which must go on answering one command after the other. */
-function isApart(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
-  const { kind, name } = command;
-  if (kind === KIND.blocking) return mayWait(bytes, frame, command);
-  return kind === KIND.pubsub || APART.has(name);
-}
-
-function isNeverQueued({ kind, name }: Command): boolean {
-  return kind === KIND.pubsub || kind === KIND.refused || APART.has(name);
 }

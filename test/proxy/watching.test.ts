@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import type { Fault } from '../../src/api/objects.ts';
@@ -84,11 +85,15 @@ for (const [commands, asked, wanted] of [
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
 
 /** What the first of two nodes says to WATCH until its cluster's second has the slot. */
-async function setUpCluster(t: TestContext, refusal: (second: string) => string | undefined) {
+async function setUpCluster(
+  t: TestContext,
+  refusal: (second: string) => string | undefined,
+  others: Readonly<Record<string, string>> = answers,
+) {
   const cluster = await clusterThat(t, 2, (words, node) => {
     const isRefused = node === 0 && /^(?:WATCH|GET)/.test(words);
     const refused = isRefused ? refusal(cluster.addressOf(1)) : undefined;
-    return refused ?? answers[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined);
+    return refused ?? others[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined);
   });
   const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
@@ -103,6 +108,16 @@ test('a key that has moved is watched at its new node', async (t) => {
   cluster.slots = [[0, 16_383, 1]];
   client.socket.write(WATCHED);
   await replies(client, WATCHED_REPLIES);
+});
+
+test('what is watched and moves then counts as a key that has changed', async (t) => {
+  const { client, cluster } = await setUpCluster(t, () => undefined, {
+    'SET k 1': `-MOVED ${SLOT} 127.0.0.1:1\r\n`,
+    EXEC: '-EXECABORT Transaction discarded because of previous errors.\r\n',
+  });
+  client.socket.write('WATCH k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${OK}${OK}${MOVED}*-1\r\n`);
+  assert.ok(cluster.askedOf(0).includes('SET k 1'));
 });
 
 for (const refusal of [
@@ -137,7 +152,7 @@ test('WATCH of a key that is on its way is refused once, and works when it has a
   await replies(client, `${MOVED}${WATCHED_REPLIES}`);
 });
 
-test('who watched on a connection that is lost reads on, and has EXEC refused', async (t) => {
+test('who watched on a connection that is lost reads on', async (t) => {
   const { client, connectionOf, redis } = await setUp(t);
   client.socket.write('WATCH k\r\n');
   await replies(client, OK);
@@ -149,6 +164,28 @@ test('who watched on a connection that is lost reads on, and has EXEC refused', 
   client.socket.write('GET k\r\nWATCH k\r\nUNWATCH\r\nGET k\r\n');
   await replies(client, `${first}${VALUE}${OK}${OK}${VALUE}`);
 });
+
+for (const [asked, wanted] of [
+  ['EXEC', '*-1\r\n'],
+  ['DISCARD', OK],
+  ['SET\r\nEXEC', `-ERR wrong number of arguments for 'set' command\r\n${ABORTED}`],
+] as const) {
+  test(`a watch that is lost counts as a key that has changed: ${asked.replace('\r\n', ', ')}`, async (t) => {
+    const { client, connectionOf, redis } = await setUp(t);
+    client.socket.write('WATCH k\r\n');
+    await replies(client, OK);
+    const watching = connectionOf('WATCH k') as Socket;
+    watching.destroy();
+    await eventually('its end', () => !redis.sockets.has(watching) || undefined);
+    // Known to the proxy once it reads over another connection.
+    client.socket.write('GET k\r\n');
+    await eventually('a reply', () => client.got().length > OK.length || undefined);
+    const first = client.got();
+    client.socket.write(`MULTI\r\nSET k 1\r\nPING\r\n${asked}\r\nGET k\r\n`);
+    await replies(client, `${first}${OK}${QUEUED}${QUEUED}${wanted}${VALUE}`);
+    assert.ok(!redis.asked.includes('SET k 1'));
+  });
+}
 
 test('who watches and subscribes to a channel of the same slot goes on having replies of its own', async (t) => {
   const { client, connectionOf } = await setUp(t);
@@ -190,10 +227,10 @@ test('who watches may wait for longer than any command may take', async (t) => {
   await replies(client, `${OK}${VALUE}${OK}${OK}*1\r\n+OK\r\n`);
 });
 
-test('who changes the protocol while watching reads on in the new one, and has EXEC refused', async (t) => {
+test('who changes the protocol while watching reads on in the new one, and EXEC is as for a changed key', async (t) => {
   const { client, connectionOf } = await setUp(t);
   client.socket.write('WATCH k\r\nHELLO 3\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
-  await eventually('the last reply', () => client.got().endsWith(ABORTED) || undefined, {
+  await eventually('the last reply', () => client.got().endsWith(`${OK}${QUEUED}_\r\n`) || undefined, {
     seen: () => client.got(),
   });
   assert.ok(client.got().startsWith(`${OK}%7`));
