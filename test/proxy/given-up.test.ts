@@ -16,9 +16,10 @@ async function knows(proxy: Proxy): Promise<void> {
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
 }
 
-async function replies(client: Client, wanted: string): Promise<void> {
+async function replies(client: Client, wanted: string, deadlineMs = 30_000): Promise<void> {
   await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
     seen: () => client.got(),
+    deadlineMs,
   });
   assert.equal(client.got(), wanted);
 }
@@ -71,6 +72,32 @@ for (const [what, asked, before] of [
     await replies(client, before + FAILURE);
   });
 }
+
+test('what a primary says late, once another one is in its place, counts for nobody', async (t) => {
+  let speak: (() => void) | undefined;
+  const cluster = await clusterThat(t, 2, (words, node, socket) => {
+    if (words === 'GET k') return '$1\r\nx\r\n';
+    if (node === 0 && words === 'SET k 1') speak = () => void socket.write('+OK\r\n');
+    return undefined;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(t, withTimeout(cluster.plan(), 60_000));
+  await knows(proxy);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  const late = await eventually('the command', () => speak);
+  cluster.silent.add(0);
+  const stateOfFirst = (): string | undefined =>
+    proxy.status()[0]?.nodes.find(({ address }) => address === cluster.addressOf(0))?.state;
+  await eventually('its being silent', () => stateOfFirst() === 'silent' || undefined);
+  // It is listed as a replica: it will be one when it goes on.
+  cluster.slots = [[0, 16_383, 1, 0]];
+  // Whoever waits longer than that has been given up for its silence alone.
+  await replies(client, FAILURE, 20_000);
+  late();
+  client.socket.write('GET k\r\n');
+  await replies(client, `${FAILURE}$1\r\nx\r\n`);
+});
 
 test('a plan without the upstream lets a blocking command wait on, and then has done with it', async (t) => {
   let pop = (): void => {};

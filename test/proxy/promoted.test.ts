@@ -2,24 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clusterThat, type ScriptedCluster } from './scripted-cluster.ts';
+import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, proxyFor } from './servers.ts';
 
 test('what a former primary refuses for now, after a redirection to its replica, goes there', async (t) => {
-  let order = [0, 1];
-  let cluster: ScriptedCluster | undefined = undefined;
-  const portOf = (node: number): number => cluster?.nodes[node]?.port ?? 0;
-  cluster = await clusterThat(t, 2, (words, node) => {
-    if (words.toUpperCase() === 'CLUSTER SLOTS') {
-      const told = order.map((each) => `*2\r\n$9\r\n127.0.0.1\r\n:${portOf(each)}\r\n`);
-      return `*1\r\n*4\r\n:0\r\n:16383\r\n${told.join('')}`;
-    }
+  const cluster = await clusterThat(t, 2, (words, node) => {
     if (!words.startsWith('SET k')) return undefined;
     if (node === 1) return '+OK\r\n';
     if (words !== 'SET k 1') return '-CLUSTERDOWN Hash slot not served\r\n';
-    order = [1, 0];
-    return `-MOVED 7629 127.0.0.1:${portOf(1)}\r\n`;
+    cluster.slots = [[0, 16_383, 1, 0]];
+    return `-MOVED 7629 ${cluster.addressOf(1)}\r\n`;
   });
+  cluster.slots = [[0, 16_383, 0, 1]];
   const { port, proxy } = await proxyFor(t, cluster.plan());
   await eventually('both nodes', () => {
     const nodes = proxy.status()[0]?.nodes ?? [];

@@ -9,7 +9,7 @@ import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { serverThat, type Server } from './servers.ts';
 
-export type Range = readonly [first: number, last: number, node: number];
+export type Range = readonly [first: number, last: number, primary: number, ...replicas: number[]];
 
 export interface ScriptedCluster {
   readonly nodes: readonly Server[];
@@ -38,11 +38,12 @@ export async function clusterThat(
 ): Promise<ScriptedCluster> {
   const nodes: Server[] = [];
   const portOf = (node: number): number => nodes[node]?.port ?? 0;
-  const told = ([first, last, node]: Range): string => {
+  const placeOf = (node: number): string => {
     const id = `${portOf(node)} ${cluster.generation}`;
-    const place = `*3\r\n$9\r\n127.0.0.1\r\n:${portOf(node)}\r\n$${id.length}\r\n${id}\r\n`;
-    return `*3\r\n:${first}\r\n:${last}\r\n${place}`;
+    return `*3\r\n$9\r\n127.0.0.1\r\n:${portOf(node)}\r\n$${id.length}\r\n${id}\r\n`;
   };
+  const told = ([first, last, ...places]: Range): string =>
+    `*${2 + places.length}\r\n:${first}\r\n:${last}\r\n${places.map(placeOf).join('')}`;
   const cluster: ScriptedCluster = {
     nodes,
     slots: [[0, 16_383, 0]],
