@@ -14,8 +14,9 @@ const REMEDY = '; give --mode proxy, or mode: PROXY in its RedisDestination';
 export async function topologyFromSeeds(
   plan: ClusterUpstream,
 ): Promise<{ readonly found: Topology | undefined; readonly problem: string }> {
-  const problems = new Set<string>();
-  const answers = plan.seeds.map(async ({ address, port }) => {
+  // In the order of the seeds, whoever is the first to fail: what stays the same is told once.
+  const problems = plan.seeds.map(() => '');
+  const answers = plan.seeds.map(async ({ address, port }, index) => {
     const options = { ...nodeOptionsOf(plan, true), host: address, port };
     // A connection of its own: the name is resolved again.
     const conversation = new Conversation(options);
@@ -24,11 +25,11 @@ export async function topologyFromSeeds(
       why = failure;
     });
     conversation.close();
-    if (topology === undefined) problems.add(`${addressOf(address, port)}: ${why}`);
+    if (topology === undefined) problems[index] = `${addressOf(address, port)}: ${why}`;
     return topology;
   });
   const found = (await Promise.all(answers)).reduce(betterTopology, undefined);
-  return { found, problem: found === undefined ? [...problems].join('; ') : '' };
+  return { found, problem: found === undefined ? [...new Set(problems)].join('; ') : '' };
 }
 
 /** Of nodes that are known, several: they need not agree. What is not of the same cluster as `before` does not count. */

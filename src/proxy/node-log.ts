@@ -19,8 +19,8 @@ export class NodeLog {
    * node where its cluster's map has left it out meanwhile, as that of a failover does.
    */
   readonly #away = new Map<string, number | 'told'>();
-
-  #mapProblem = '';
+  /** Of the map; none while somebody says it. */
+  readonly #mapProblems = new Set<string>();
 
   constructor(upstream: string, log: Pick<Logger, 'info' | 'warn'>) {
     this.#upstream = upstream;
@@ -44,10 +44,14 @@ export class NodeLog {
     }
   }
 
-  /** Why nobody says what the cluster looks like; empty: somebody does. Told once, as long as it stays the same. */
+  /**
+   * Why nobody says what the cluster looks like; empty: somebody does. Each is told once until then: of a server that hangs up
+   * now the one comes, now the other (read, write, connect).
+   */
   lookAtMap(problem: string): void {
-    if (problem !== '' && problem !== this.#mapProblem)
-      this.#log.warn(`${this.#upstream}: nobody says what the cluster looks like (${problem})`);
-    this.#mapProblem = problem;
+    if (problem === '') return this.#mapProblems.clear();
+    if (this.#mapProblems.has(problem)) return;
+    this.#mapProblems.add(problem);
+    this.#log.warn(`${this.#upstream}: nobody says what the cluster looks like (${problem})`);
   }
 }

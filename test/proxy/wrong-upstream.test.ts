@@ -2,6 +2,8 @@
  * What the log says where Redis is not what the proxy was told.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
@@ -47,4 +49,25 @@ test('the name of plain servers that has no address is told', async (t) => {
   const { lines } = await proxyFor(t, planFor({ address: 'redis.invalid', port: 6379 }, 'proxy'));
   const warning = /redis\.invalid has no address \(E\w+\)/;
   await eventually('a warning', () => told(lines, warning) > 0 || undefined, { seen: () => lines.join('') });
+});
+
+test('a server that hangs up, as one that wants TLS does, is told once for each way in which it is noticed', async (t) => {
+  let count = 0;
+  // Now before something was asked, now after.
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    count += 1;
+    if (count % 2 === 0) socket.resetAndDestroy();
+    else socket.once('data', () => socket.resetAndDestroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port }, 'cluster'));
+  await eventually('many tries', () => count > 20 || undefined, { deadlineMs: 30_000 });
+  const warnings = lines.flatMap(
+    (line) => /nobody says what the cluster looks like .*(?=")/.exec(line) ?? [],
+  );
+  assert.ok(warnings.length > 0);
+  assert.deepEqual(warnings, [...new Set(warnings)]);
 });
