@@ -1,6 +1,8 @@
 /**
  * What is told of upstreams to people and metrics.
  */
+import type { Node } from './node.ts';
+
 export interface UpstreamStatus {
   readonly isReady: boolean;
   readonly nodes: readonly NodeStatus[];
@@ -28,6 +30,20 @@ export interface ShardStatus {
   readonly slots: string;
   readonly primary: string;
   readonly replicas: readonly string[];
+}
+
+/** Of a node of which nothing else is known. */
+export function statusOf({ address, state, reads, writes, errors, latency, zone }: Node): NodeStatus {
+  return {
+    address,
+    role: 'primary',
+    state,
+    reads,
+    writes,
+    errors: { ...errors },
+    repliesWithinMs: repliesWithin(latency),
+    zone,
+  };
 }
 
 /** `latency`: as a connection counts it. */

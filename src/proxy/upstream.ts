@@ -21,7 +21,7 @@ import type { SlowLog } from './slow-log.ts';
 import { SoonAgain } from './soon-again.ts';
 import { beginTurn, clock } from './turn.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
-import { repliesWithin, type UpstreamStatus } from './upstream-status.ts';
+import { statusOf, type UpstreamStatus } from './upstream-status.ts';
 import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
@@ -87,16 +87,7 @@ export abstract class Upstream implements NodeOwner {
 
   /** For people and metrics. */
   status(): UpstreamStatus {
-    const nodes = [...this.nodes()].map(({ address, state, reads, writes, errors, latency, zone }) => ({
-      address,
-      role: 'primary',
-      state,
-      reads,
-      writes,
-      errors: { ...errors },
-      repliesWithinMs: repliesWithin(latency),
-      zone,
-    }));
+    const nodes = Array.from(this.nodes(), statusOf);
     return { isReady: this.isReady, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
   }
 
