@@ -30,8 +30,10 @@ export type Answer = { readonly values: readonly unknown[] } | Failure;
 export interface Failure {
   /** `refused`: it does not let us in. */
   readonly failure: 'gone' | 'silent' | 'refused';
-  /** As the system or Redis names it. */
+  /** As the system or Redis says it. */
   readonly why: string;
+  /** As the system names it, where it has a name. */
+  readonly code?: string;
 }
 
 export class Conversation {
@@ -150,8 +152,8 @@ export class Conversation {
 
 function failureOf(error: unknown, problem: Error | undefined): Failure {
   const failure = /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone';
-  const { message } = problem ?? (error as Error);
-  return { failure, why: message };
+  const { message, code = message } = (problem ?? error) as NodeJS.ErrnoException;
+  return { failure, why: message, code };
 }
 
 /** Why it does not let us in, if it said so; `values`: the answer to PING first. */

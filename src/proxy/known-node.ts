@@ -36,7 +36,8 @@ export class KnownNode {
     this.#isBeingAsked = false;
     if (this.#isClosed) return undefined;
     if ('failure' in answer && answer.failure !== 'refused') {
-      node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true, isProbed: false });
+      if (answer.failure === 'silent') node.update({ isSilent: true });
+      else node.notReached(answer.code ?? answer.why);
       return undefined;
     }
     const refusal = refusalIn('said' in answer ? { values: [answer.said['ping']] } : answer);

@@ -205,6 +205,12 @@ export class Node implements ConnectionOwner, ReplyWatch {
     for (const connection of [...this.connections(), ...this.#own]) connection.destroy(problem);
   }
 
+  /** Somebody else has found so. `problem`: as the system names it. */
+  notReached(problem: string): void {
+    this.#problem = problem;
+    this.update({ isDead: true, isProbed: false });
+  }
+
   opened(): void {
     if (this.isDead) this.update({ isDead: false });
   }
@@ -230,10 +236,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }
 
   closed(connection: Connection, problem: string): void {
-    this.#problem = problem;
     const kind = this.#connections.indexOf(connection);
     if (kind >= 0) this.#connections[kind] = null;
-    this.update({ isDead: true, isProbed: false });
+    this.notReached(problem);
   }
 
   #handshake(kind: number): readonly Buffer[] {

@@ -235,7 +235,8 @@ export class ServerList {
       return;
     }
     if ('failure' in answer) {
-      node.update(answer.failure === 'silent' ? { isSilent: true } : { isDead: true });
+      if (answer.failure === 'silent') node.update({ isSilent: true });
+      else node.notReached(answer.code ?? answer.why);
       return;
     }
     const [ping, info] = answer.values;

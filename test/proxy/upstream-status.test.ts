@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { repliesWithin } from '../../src/proxy/upstream-status.ts';
 import { planTo, proxyFor, serverThat } from './servers.ts';
@@ -23,6 +24,15 @@ test('a plain server that is there only later is fit then', async (t) => {
   isStarting = false;
   const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
   await eventually('its state', () => state() === 'fit' || undefined, { seen: state, deadlineMs: 10_000 });
+});
+
+test('why a plain server is not reached is told where no command has tried it', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { proxy } = await proxyFor(t, planTo(port));
+  const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
+  await eventually('the reason', () => state() === 'no connection: ECONNREFUSED' || undefined, {
+    seen: state,
+  });
 });
 
 test('reply times are told in milliseconds', () => {
