@@ -79,6 +79,7 @@ export abstract class Session extends ClientStream {
   /** Sends on a connection of the client's own; the reply leaves in its turn. */
   inOrder(command: Command, own: OwnConnection, bytes: Uint8Array): void {
     own.send(this.newRequest(command), bytes);
+    this.heed(own.connection);
   }
 
   /** The same, and closes the connection after the reply; `heard` gets it first, and may give another in its place. */

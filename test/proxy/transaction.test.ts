@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
@@ -68,4 +70,38 @@ test('EXEC of commands without keys that nobody carried out says so', async (t) 
     seen: () => client.got(),
   });
   assert.equal(client.got(), replies);
+});
+
+test('a long transaction whose node reads nothing is not taken in', async (t) => {
+  let stopped: Socket | undefined;
+  const redis = await serverThat(t, (words, socket) => {
+    if (words === 'SET k stop') stopped = socket.pause();
+    if (words === 'PING') return '+PONG\r\n';
+    return words === 'MULTI' ? '+OK\r\n' : '+QUEUED\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  const { socket } = client;
+  let expected = '+OK\r\n'.length;
+  const ask = async (text: string, count: number): Promise<void> => {
+    socket.write(text.repeat(count));
+    expected += count * '+QUEUED\r\n'.length;
+    await eventually('the replies', () => client.got().length === expected || undefined);
+  };
+  socket.write('MULTI\r\n');
+  // The more it takes at once, the more it is let ask.
+  for (let round = 0; round < 12; round++) await ask('SET k 1\r\n', 500);
+  await ask('SET k stop\r\n', 1);
+  const [value, count] = ['x'.repeat(1_000_000), 80];
+  const all = ask(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`, count);
+  // Meanwhile all of it could be taken in.
+  const other = clientOf(t, port);
+  for (let pings = 0; pings < 1_000; pings++) {
+    other.socket.write('PING\r\n');
+    await once(other.socket, 'data');
+  }
+  const taken = socket.bytesWritten - socket.writableLength;
+  assert.ok(taken < 30_000_000, `${taken} bytes were taken`);
+  stopped?.resume();
+  await all;
 });
