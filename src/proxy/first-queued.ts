@@ -4,6 +4,7 @@
  */
 import { REPLIES, encodeError } from './encode.ts';
 import type { Node } from './node.ts';
+import { giveOwnBytes } from './own-bytes.ts';
 import type { OwnConnection } from './own-connection.ts';
 import { readRefusal } from './refusal.ts';
 import type { Request } from './request.ts';
@@ -59,14 +60,20 @@ export class FirstQueued {
 
   /** `reply`: why nobody has carried it out so far. */
   #later(reply: Buffer): void {
+    // Its upstream looks into them for where it goes by then.
+    giveOwnBytes(this.request, this.#bytes, 0, this.#bytes.length);
+    this.#tryLater(reply);
+  }
+
+  #tryLater(reply: Buffer): void {
     const upstream = this.#upstream;
     upstream.alone.inAMoment(() => {
       const { isFull } = upstream;
-      const node = isFull ? null : upstream.primaryFor(this.request.place);
+      const node = isFull ? null : upstream.nodeFor(this.request);
       // Who has gone may have asked again elsewhere.
       const isOver = this.#isLate() || this.#session.isGone;
       if (isOver) this.#beginning.giveUp(isFull ? REPLIES.tooManyConnections : reply);
-      else if (node === null) this.#later(reply);
+      else if (node === null) this.#tryLater(reply);
       else this.send(this.#beginning.open(node, false));
     });
   }

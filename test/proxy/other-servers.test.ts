@@ -27,7 +27,13 @@ function keyOf(
 
 test('what waits for a server that went, or was under way to it, goes to the one that has its key now; transactions stay', async (t) => {
   const answer = (): string => '+OK\r\n';
-  const old = await serverThat(t, answer, { host: OLD, port: 0 });
+  let refused = '';
+  const isRefused = (words: string): boolean => refused !== '' && words === `SET ${refused} 1`;
+  const old = await serverThat(
+    t,
+    (words) => (isRefused(words) ? '-TRYAGAIN Multiple keys request during rehashing of slot\r\n' : answer()),
+    { host: OLD, port: 0 },
+  );
   const { port } = old;
   const fresh = await serverThat(t, answer, { host: NEW, port });
   const silent = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : undefined), {
@@ -70,6 +76,10 @@ test('what waits for a server that went, or was under way to it, goes to the one
   const transaction = clientOf(t, through);
   transaction.socket.write(`MULTI\r\nSET ${stays} 1\r\n`);
   await eventually('its begin', () => old.asked.includes(`SET ${stays} 1`) || undefined);
+  refused = keyOf(port, [before, OLD], [[OLD, NEW], NEW]);
+  const beginner = clientOf(t, through);
+  beginner.socket.write(`MULTI\r\nSET ${refused} 1\r\n`);
+  await eventually('its refusal', () => old.asked.includes(`SET ${refused} 1`) || undefined);
   addresses = [OLD, NEW];
   const waiters = [writer, reader, popper];
   await eventually('the replies', () => waiters.every((each) => each.got() !== '') || undefined, {
@@ -77,12 +87,15 @@ test('what waits for a server that went, or was under way to it, goes to the one
   });
   transaction.socket.write(`SET ${stays} 2\r\n`);
   await eventually('the end', () => transaction.got().split('\r\n').length === 4 || undefined);
-  for (const each of [...waiters, transaction]) assert.match(each.got(), /^(?:\+OK\r\n)+$/);
-  const commands = (asked: readonly string[]): readonly string[] => asked.filter((words) => words !== 'PING');
+  await eventually('the other begin', () => beginner.got().split('\r\n').length === 3 || undefined);
+  for (const each of [...waiters, transaction, beginner]) assert.match(each.got(), /^(?:\+OK\r\n)+$/);
+  assert.ok(fresh.asked.includes(`SET ${refused} 1`));
+  const commands = (asked: readonly string[]): readonly string[] =>
+    asked.filter((words) => words !== 'PING' && words !== 'MULTI' && !isRefused(words));
   assert.deepEqual(
     [old, fresh].map(({ asked }) => commands(asked)),
     [
-      ['MULTI', `SET ${stays} 1`, `GET ${underWay}`, `SET ${stays} 2`],
+      [`SET ${stays} 1`, `GET ${underWay}`, `SET ${stays} 2`],
       [`SET ${waiting} 1`, `BLPOP ${waiting} 0`],
     ],
   );
