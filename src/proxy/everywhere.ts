@@ -6,7 +6,17 @@ import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
 import { REPLIES, encodeError } from './encode.ts';
-import { Gathering, behindLine, concatenate, same, sum, type Gathered, type Merge } from './gathering.ts';
+import {
+  Gathering,
+  behindLine,
+  concatenate,
+  same,
+  sum,
+  sums,
+  union,
+  type Gathered,
+  type Merge,
+} from './gathering.ts';
 import { closeAfterReply, openOwn } from './own-connection.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
@@ -52,6 +62,12 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['function|kill', { merge: same, oneIsEnough: true, goesApart: true }],
   ['config|set', { merge: same, replicasToo: true }],
   ['config|resetstat', { merge: same, replicasToo: true }],
+  // Who subscribes does so at any of them.
+  ['pubsub|channels', { merge: union }],
+  ['pubsub|shardchannels', { merge: union }],
+  ['pubsub|numsub', { merge: sums }],
+  ['pubsub|shardnumsub', { merge: sums }],
+  ['pubsub|numpat', { merge: sum }],
   ['slowlog|get', { merge: concatenate }],
   ['slowlog|len', { merge: sum }],
   ['slowlog|reset', { merge: same, replicasToo: true }],

@@ -1,11 +1,13 @@
 /**
  * One reply of those to several parts of a command.
  */
+import { ReplyScanner } from '../redis/reply-scanner.ts';
 import { REPLIES, encodeInteger } from './encode.ts';
 import { inFrontOf } from './reply-sink.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
 
 const MINUS = 0x2d;
+const COLON = 0x3a;
 
 /** From all replies, none of them an error unless said, to one. */
 export type Merge = (replies: readonly Buffer[]) => Buffer;
@@ -27,6 +29,21 @@ export const least: Merge = (replies) => {
     line.startsWith(':') ? `:${Math.min(...rows.map((row) => Number(row[index]?.slice(1))))}` : line,
   );
   return Buffer.from(lines.join('\r\n'));
+};
+/** Arrays that differ in their numbers only: the sum of each. */
+export const sums: Merge = (replies) => {
+  const rows = replies.map(elementsOf);
+  const [first = REPLIES.ok] = replies;
+  const elements = (rows[0] ?? []).map((element, index) =>
+    element[0] === COLON ? sum(rows.flatMap((row) => row.slice(index, index + 1))) : element,
+  );
+  return Buffer.concat([first.subarray(0, first.indexOf('\r\n') + 2), ...elements]);
+};
+/** Arrays, what several have once. */
+export const union: Merge = (replies) => {
+  const all = replies.flatMap(elementsOf).map((element) => [element.toString('latin1'), element] as const);
+  const elements = [...new Map(all).values()];
+  return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
 };
 /** Arrays, one behind the other. */
 export const concatenate: Merge = (replies) => {
@@ -67,6 +84,18 @@ export class Gathering {
 /** Without its type and line end: `:12` is 12, `*3` is 3. */
 function lineOf(reply: Buffer): string {
   return reply.toString('latin1', 1, reply.indexOf('\r\n'));
+}
+
+function elementsOf(reply: Buffer): readonly Buffer[] {
+  const rest = behindLine(reply);
+  const scanner = new ReplyScanner();
+  const elements: Buffer[] = [];
+  for (let at = 0; at < rest.length;) {
+    const end = scanner.scan(rest, at, rest.length);
+    elements.push(rest.subarray(at, end));
+    at = end;
+  }
+  return elements;
 }
 
 export function behindLine(reply: Buffer): Buffer {

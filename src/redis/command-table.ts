@@ -49,7 +49,7 @@ export interface Command {
 const KINDS: Readonly<Partial<Record<keyof typeof KIND, string>>> = {
   split: 'mget mset del unlink exists touch',
   local: 'ping echo quit reset hello auth select client command readonly readwrite asking cluster',
-  everywhere: 'dbsize flushall flushdb keys randomkey script config slowlog function',
+  everywhere: 'dbsize flushall flushdb keys randomkey script config slowlog function pubsub',
   scan: 'scan',
   // Its channel is no key.
   movable: 'spublish',

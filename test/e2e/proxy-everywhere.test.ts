@@ -12,7 +12,8 @@ test('commands that concern every node', async (t) => {
   if (redis === undefined) return;
   const cluster = await RedisCluster.start({ redis, replicas: 1 });
   t.after(() => cluster.stop());
-  const through = client(t, portsOf(await startProxy(t, clusterPlan(cluster, 'ANY')))[0] ?? 0);
+  const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'ANY')));
+  const through = client(t, port);
   const keys = Array.from({ length: 500 }, (_, index) => `key:${index}`).sort();
   await through.mset(...keys.flatMap((key) => [key, 'v']));
 
@@ -42,6 +43,35 @@ test('commands that concern every node', async (t) => {
     } while (cursor !== '0' && calls < 1_000);
     assert.deepEqual([...seen].sort(), keys);
     assert.equal(await answerOf(through.call('SCAN', 'abc')), 'ERR invalid cursor');
+  });
+
+  await t.test('PUBSUB tells of subscribers at every node', async () => {
+    const subscribers = Array.from({ length: 12 }, () => client(t, port));
+    const shardChannels = keys.slice(0, 12);
+    for (const [index, each] of subscribers.entries()) {
+      await each.subscribe('news', '\r\n:1');
+      await each.psubscribe(`n${index}*`);
+      await each.ssubscribe(shardChannels[index] ?? '');
+    }
+    assert.deepEqual(await through.call('PUBSUB', 'NUMSUB', 'news', 'none', '\r\n:1'), [
+      'news',
+      12,
+      'none',
+      0,
+      '\r\n:1',
+      12,
+    ]);
+    const sorted = async (...words: string[]): Promise<unknown> =>
+      ((await through.call('PUBSUB', ...words)) as string[]).toSorted();
+    assert.deepEqual(await sorted('CHANNELS'), ['\r\n:1', 'news']);
+    assert.deepEqual(await sorted('CHANNELS', 'ne*'), ['news']);
+    assert.deepEqual(await sorted('SHARDCHANNELS'), shardChannels.toSorted());
+    assert.deepEqual(await through.call('PUBSUB', 'SHARDNUMSUB', shardChannels[3] ?? ''), [
+      shardChannels[3],
+      1,
+    ]);
+    assert.equal(await through.call('PUBSUB', 'NUMPAT'), 12);
+    for (const each of subscribers) each.disconnect();
   });
 
   await t.test('scripts are loaded wherever they may run', async () => {

@@ -123,9 +123,9 @@ export const OWN_REPLIES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** How many primaries of the catch-all's cluster get a command without a key; else nobody does. */
-const TO_ALL = words('dbsize flushall flushdb keys randomkey script slowlog wait waitaof');
+const TO_ALL = words('dbsize flushall flushdb keys pubsub randomkey script slowlog wait waitaof');
 const TO_ONE = words(`
-  config function info lastsave lolwut psubscribe publish pubsub punsubscribe role scan subscribe time unsubscribe
+  config function info lastsave lolwut psubscribe publish punsubscribe role scan subscribe time unsubscribe
 `);
 
 export function primariesFor({ name }: Command, all: number): number {
