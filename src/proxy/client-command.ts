@@ -12,6 +12,7 @@ export function answerClient(state: LocalState, args: readonly string[]): Buffer
     case 'ID':
       return rest.length === 0 ? encodeInteger(state.id) : wrongCount();
     case 'GETNAME':
+      if (rest.length > 0) return wrongCount();
       if (state.name !== '') return encodeBulk(state.name);
       return Buffer.from(state.protocol === 3 ? '_\r\n' : '$-1\r\n');
     case 'SETNAME':
@@ -28,16 +29,26 @@ export function answerClient(state: LocalState, args: readonly string[]): Buffer
     case 'NO-TOUCH':
       return rest.length === 1 ? REPLIES.ok : wrongCount();
     case 'REPLY':
-      if (rest[0]?.toUpperCase() === 'ON') return REPLIES.ok;
-      return encodeError('ERR CLIENT REPLY OFF and SKIP are not carried out by this proxy');
+      return rest[0]?.toUpperCase() === 'ON' ? REPLIES.ok : notHere(subcommand);
     case 'GETREDIR':
       return encodeInteger(-1);
     case 'TRACKING':
-      if (rest[0]?.toUpperCase() === 'OFF') return REPLIES.ok;
-      return encodeError('ERR CLIENT TRACKING is not carried out by this proxy');
+      return rest[0]?.toUpperCase() === 'OFF' ? REPLIES.ok : notHere(subcommand);
+    case 'CACHING':
+    case 'HELP':
+    case 'KILL':
+    case 'PAUSE':
+    case 'TRACKINGINFO':
+    case 'UNBLOCK':
+    case 'UNPAUSE':
+      return notHere(subcommand);
     default:
       return encodeError(`ERR unknown subcommand '${subcommand}'. Try CLIENT HELP.`);
   }
+}
+
+function notHere(subcommand: string): Buffer {
+  return encodeError(`ERR 'client|${subcommand.toLowerCase()}' is not carried out by this proxy`);
 }
 
 export function setName(state: LocalState, name: string): Buffer {

@@ -144,7 +144,7 @@ function hello(state: LocalState, args: readonly string[], auth: ClientAuth): Bu
   return greeting(state);
 }
 
-/** What the proxy says it is: clients look at `proto`, some at the version. */
+/** What the proxy says it is. Clients look at `proto`; redis-py at the version, from 7.4 on for client-side caching. */
 function greeting({ protocol, id }: LocalState): Buffer {
   const head = protocol === 3 ? '%7\r\n' : '*14\r\n';
   const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;

@@ -51,7 +51,7 @@ export class Subscriptions implements Mode {
   restricts(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     if (this.#session.local.protocol === 3 || command.kind === KIND.pubsub || !this.#isSubscribed())
       return false;
-    if (command.name === 'ping') {
+    if (command.name === 'ping' && frame.count <= 2) {
       const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
       const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
       this.#session.answer(pong);

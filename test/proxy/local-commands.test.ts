@@ -31,6 +31,15 @@ test('an error quotes the bytes that came', async (t) => {
   assert.deepEqual(await talk(t, ['CLIENT \xff']), ["-ERR unknown subcommand '\xff'. Try CLIENT HELP."]);
 });
 
+test('what Redis has and the proxy has not is no unknown subcommand', async (t) => {
+  const notHere = (name: string): string => `-ERR 'client|${name}' is not carried out by this proxy`;
+  assert.deepEqual(await talk(t, ['CLIENT UNBLOCK 1', 'CLIENT REPLY OFF', 'CLIENT GETNAME x']), [
+    notHere('unblock'),
+    notHere('reply'),
+    "-ERR wrong number of arguments for 'client|getname' command",
+  ]);
+});
+
 test('keys need not be text', async (t) => {
   const slot = slotOf(Buffer.from('\xff', 'latin1'), 0, 1);
   assert.deepEqual(await talk(t, ['CLUSTER KEYSLOT \xff']), [`:${slot}`]);
