@@ -24,7 +24,7 @@ for (const from of ['path', 'wheel'] as const) {
       return a.slots.some(([first, last]) => first <= slot && slot <= last);
     };
     const keys = Array.from({ length: 200 }, (_, index) => `k${index}`).filter(isOfSource);
-    const [moving = '', moved = ''] = keys;
+    const [moving = '', moved = '', watched = ''] = keys;
     const slot = (key: string): string => String(slotOf(Buffer.from(key), 0, key.length));
     const setSlot = (node: ClusterNode, key: string, ...words: string[]): Promise<unknown> =>
       node.client.call('CLUSTER', 'SETSLOT', slot(key), ...words);
@@ -35,6 +35,12 @@ for (const from of ['path', 'wheel'] as const) {
     await t.test('once its slot has been handed over', async () => {
       for (const node of [target, source]) await setSlot(node, moved, 'NODE', target.id);
       assert.deepEqual(await transaction(moved), carriedOut);
+    });
+
+    await t.test('watched there, too', async () => {
+      for (const node of [target, source]) await setSlot(node, watched, 'NODE', target.id);
+      assert.equal(await one.watch(watched), 'OK');
+      assert.deepEqual(await transaction(watched), carriedOut);
     });
 
     await t.test('while its slot is being handed over', async () => {
