@@ -210,11 +210,14 @@ export class Subscriptions implements Mode {
   #grouped(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
     if (channels.length === 0) {
       // From all, whichever nodes have them.
-      const all = [...this.#sharded.keys()].flatMap((subscriber) => subscriber.shardChannels);
-      return [...all, ...this.#moving].map((channel) => [channel]);
+      const held = [...this.#sharded.keys()].flatMap((each) => this.#byPlace(upstream, each.shardChannels));
+      return [...held, ...[...this.#moving].map((channel) => [channel])];
     }
     // Of several slots a Redis Cluster has its own say.
-    if (upstream.checksSlots) return [channels];
+    return upstream.checksSlots ? [channels] : this.#byPlace(upstream, channels);
+  }
+
+  #byPlace(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
     const groups = new Map<number, string[]>();
     for (const channel of channels) {
       const place = this.#placeOf(upstream, channel);

@@ -3,26 +3,29 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { array, clientOf, proxyFor } from './servers.ts';
 
+/** Of three slots. */
 const CHANNELS = ['one', 'two', 'three'];
 
 test('what follows SUNSUBSCRIBE from all waits for the last confirmation', async (t) => {
   let subscribed: Socket | undefined;
-  const redis = await serverThat(t, (words, socket) => {
+  const redis = await clusterThat(t, 1, (words, _, socket) => {
     const [kind = '', channel = ''] = words.split(' ');
     if (kind === 'ssubscribe') return array(kind, channel, ':1');
-    if (kind !== 'sunsubscribe') return words.startsWith('BLPOP') ? '*-1\r\n' : '+OK\r\n';
+    if (kind === 'BLPOP' || kind === 'GET') return kind === 'GET' ? '+OK\r\n' : '*-1\r\n';
+    if (kind !== 'sunsubscribe') return undefined;
     subscribed = socket;
     return undefined;
   });
-  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
+  const { port } = await proxyFor(t, redis.plan(), { failoverWaitMs: 20_000 });
   const client = clientOf(t, port);
   for (const channel of CHANNELS) client.socket.write(`SSUBSCRIBE ${channel}\r\n`);
   await eventually('all three', () => client.got().includes('three') || undefined);
   const before = client.got().length;
   client.socket.write('SUNSUBSCRIBE\r\nBLPOP q 1\r\nGET a\r\n');
-  const asked = (start: string): number => redis.asked.filter((words) => words.startsWith(start)).length;
+  const asked = (start: string): number => redis.askedOf(0).filter((words) => words.startsWith(start)).length;
   await eventually('the commands', () => asked('sunsubscribe') === CHANNELS.length || undefined);
   const confirmations = CHANNELS.map((channel, index) => array('sunsubscribe', channel, `:${2 - index}`));
   for (const confirmation of confirmations) {

@@ -96,6 +96,16 @@ test('shard channels go with the plan, too, each in a command of its own', async
   await asked(second, 'ssubscribe two');
 });
 
+test('who leaves many shard channels at once leaves those of a server together', async (t) => {
+  const { client, first } = await setUp(t);
+  client.socket.write('SSUBSCRIBE one two\r\nSSUBSCRIBE three\r\nSUNSUBSCRIBE\r\n');
+  await asked(first, 'sunsubscribe one two three');
+  const left = ['one', 'two', 'three'].map((channel, index) =>
+    array('sunsubscribe', channel, `:${2 - index}`),
+  );
+  await eventually('the replies', () => client.got().endsWith(left.join('')) || undefined);
+});
+
 test('what PING and ECHO send back is what came, byte for byte, also among subscriptions', async (t) => {
   const { client } = await setUp(t);
   const send = (word: string): void => {
