@@ -331,8 +331,7 @@ export class Transaction implements Mode {
     const session = this.#session;
     const request = session.newRequest(command);
     request.place = place;
-    // To a primary, whatever it is.
-    request.isRead = false;
+    request.terms = session.home.routing.primaryTerms;
     const sink = request.sink!;
     const free = session.hold();
     request.sink = inFrontOf(sink, (answered, reply, start, end) => {
