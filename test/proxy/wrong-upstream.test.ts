@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 
+import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
@@ -70,4 +71,11 @@ test('a server that hangs up, as one that wants TLS does, is told once for each 
   );
   assert.ok(warnings.length > 0);
   assert.deepEqual(warnings, [...new Set(warnings)]);
+});
+
+test('a plain server that is not there is told with the reason, before a client asks for anything', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port }, 'proxy'));
+  const warning = /gets no commands \(no connection: .*ECONNREFUSED/;
+  await eventually('a warning', () => told(lines, warning) > 0 || undefined, { seen: () => lines.join('') });
 });
