@@ -78,6 +78,8 @@ export class ServerList {
   #unresolved: string | undefined;
   /** The first servers have been asked whether they let us in. */
   #isTried = false;
+  /** That a server does not say how it follows. */
+  #isUnboundedTold = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #probes: NodeJS.Timeout;
   #isClosed = false;
@@ -242,6 +244,7 @@ export class ServerList {
     const [ping, info] = answer.values;
     const maxLagMs = replicas?.maxLagMs;
     const replication = replicas && parseReplication(info);
+    if (maxLagMs !== undefined && replication === undefined) this.#tellUnbounded(node);
     known.role = replication?.role ?? known.role;
     const problem =
       judgeLink(replication, maxLagMs) ??
@@ -255,6 +258,13 @@ export class ServerList {
     const doubtful = maxLagMs === undefined ? problem : undefined;
     const unfit = state ?? (maxLagMs === undefined ? undefined : problem);
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, doubtful });
+  }
+
+  /** Once. */
+  #tellUnbounded({ address }: Node): void {
+    if (!this.#isUnboundedTold)
+      this.#log.warn(`${address} does not answer INFO replication: no maximum lag holds there`);
+    this.#isUnboundedTold = true;
   }
 }
 

@@ -38,3 +38,26 @@ test('servers for reads are shown in the role that they say they have', async (t
     ],
   );
 });
+
+test('a server for reads that does not say how it follows is told once, where a maximum lag is wanted', async (t) => {
+  let asked = 0;
+  const redis = await serverThat(t, (words) => {
+    if (!words.startsWith('INFO')) return '+PONG\r\n';
+    asked += 1;
+    return "-NOPERM this user has no permissions to run the 'info' command\r\n";
+  });
+  const place = { address: '127.0.0.1', port: redis.port };
+  const plan = planSingleUpstream({
+    upstream: place,
+    mode: 'proxy',
+    reads: place,
+    readPolicy: 'REPLICA',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const { lines } = await proxyFor(t, plan, { maxLagMs: 500 });
+  await eventually('three questions', () => asked > 2 || undefined, { deadlineMs: 30_000 });
+  const told = lines.filter((line) => line.includes('does not answer INFO replication'));
+  assert.equal(told.length, 1, lines.join(''));
+});
