@@ -8,6 +8,7 @@ import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topo
 
 const NODES_ASKED = 3;
 const NO_CLUSTER = /cluster support disabled/;
+const NO_SLOTS = 'no slot has an owner; form the cluster first, as redis-cli --cluster create does';
 const REMEDY = '; give --mode proxy, or mode: PROXY in its RedisDestination';
 
 /** `problem`: why nobody says it; empty where somebody does. */
@@ -64,6 +65,7 @@ async function topologyFrom(
     return undefined;
   }
   const [slots, info] = answer.values;
+  if (Array.isArray(slots) && slots.length === 0) failed(NO_SLOTS);
   if (slots instanceof Error) failed(`${slots.message}${NO_CLUSTER.test(slots.message) ? REMEDY : ''}`);
   return parseTopology(slots, info, asked);
 }

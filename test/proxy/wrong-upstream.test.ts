@@ -33,6 +33,13 @@ test('a plain server that is taken for a Redis Cluster: the flag and the field t
   await eventually('a warning', () => told(lines, remedy) > 0 || undefined, { seen: () => lines.join('') });
 });
 
+test('a node of a Redis Cluster that nobody has formed yet is told as such', async (t) => {
+  const redis = await serverThat(t, (words) => (words === 'CLUSTER SLOTS' ? '*0\r\n' : '+OK\r\n'));
+  const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port: redis.port }, 'cluster'));
+  const remedy = /no slot has an owner; form the cluster first/;
+  await eventually('a warning', () => told(lines, remedy) > 0 || undefined, { seen: () => lines.join('') });
+});
+
 test('a node of a Redis Cluster that is taken for a plain server is told once', async (t) => {
   const answer = (words: string): string => (words === 'PING' ? '+PONG\r\n' : '-MOVED 15495 127.0.0.1:1\r\n');
   const redis = await serverThat(t, answer);
