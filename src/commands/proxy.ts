@@ -21,6 +21,7 @@ import {
 } from './arguments.ts';
 import { createLog } from './log.ts';
 import { countUpTo, durationBetween } from './numbers.ts';
+import { openFilesWarning } from './open-files.ts';
 import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { carryOut } from './proxy-process.ts';
 import { chooseSource, policyWarning, type SourceOptions } from './proxy-source.ts';
@@ -182,10 +183,10 @@ export function proxyCommand(): Command {
       // Before anything is started, also where other processes will do it: what is wrong is said once.
       const startSource = chooseSource(command, options);
       const files = listenerFiles(command, options);
-      const warning = policyWarning(options);
-      if (warning !== undefined && workerNumber() === undefined) log.warn(warning);
-      if (workers > 1 && workerNumber() === undefined) {
-        return await superviseWorkers(workers, adminAddress, log);
+      if (workerNumber() === undefined) {
+        for (const warning of [policyWarning(options), openFilesWarning(options.maxClients)])
+          if (warning !== undefined) log.warn(warning);
+        if (workers > 1) return await superviseWorkers(workers, adminAddress, log);
       }
       const proxy = {
         hedgeAfterMs: options.hedgeAfter,
