@@ -38,6 +38,9 @@ export interface SourceOptions extends TlsArguments {
   readonly upstreamPasswordFile?: string;
 }
 
+const LOOPBACK = /^(?:localhost$|127\.|::1$)/;
+const ALL = /^(?:0\.0\.0\.0|::)$/;
+
 /** Names of the command's options. */
 const SOURCES = ['xdsAddress', 'config', 'kubernetes', 'upstream'];
 const FLAGS_OF_ONE_UPSTREAM = [
@@ -99,6 +102,10 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
     listen.port !== 0
   )
     command.error('error: --listen and --admin-address are the same address; give one of them another port');
+  if (upstream !== undefined && [upstream, options.reads].some((place) => place && isAt(place, listen)))
+    command.error(
+      'error: the proxy would be its own Redis: --listen is where --upstream or --reads leads; give another port with --listen',
+    );
   const { namespace, hosts, bind, zone, nodeId = hostname() } = options;
   if (xdsAddress !== undefined) {
     const node = { id: nodeId, namespace, hosts, bind, zone };
@@ -166,6 +173,14 @@ function startKubernetes(command: Command, options: SourceOptions): StartSource 
     const config = loadCredentials();
     return followKubernetes(proxy, { ...options, config, namespace, namespaces, log, metrics });
   };
+}
+
+/** Whether who connects to `place` reaches what listens there, as far as its name tells. */
+function isAt(place: SocketAddress, listen: SocketAddress): boolean {
+  if (place.port !== listen.port) return false;
+  if (place.address === listen.address) return true;
+  if (!LOOPBACK.test(place.address)) return false;
+  return ALL.test(listen.address) || (place.address === 'localhost' && LOOPBACK.test(listen.address));
 }
 
 /** Replicas that nobody would read from. */

@@ -63,6 +63,24 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
     [...UPSTREAM, '--workers', '99999999'],
     /write a whole number from 1 to \d+; more than one a core gains nothing/,
   ],
+  // By default it listens there.
+  [['--upstream', '127.0.0.1:6379'], /the proxy would be its own Redis: .*another port with --listen/],
+  [['--upstream', 'localhost:7000', '--listen', ':7000'], /the proxy would be its own Redis/],
+  [['--upstream', 'localhost:7000', '--listen', '127.0.0.1:7000'], /the proxy would be its own Redis/],
+  [
+    [
+      ...UPSTREAM,
+      '--mode',
+      'proxy',
+      '--read-policy',
+      'ANY',
+      '--reads',
+      '[::1]:7000',
+      '--listen',
+      '[::1]:7000',
+    ],
+    /the proxy would be its own Redis/,
+  ],
   [[...UPSTREAM, '--max-clients', '1e3'], /write a whole number from 1 to 1000000/],
 ];
 for (const [args, why] of WRONG) {
@@ -107,6 +125,8 @@ const RIGHT: readonly (readonly string[])[] = [
     'x',
   ],
   UPSTREAM,
+  ['--upstream', 'redis:7000', '--listen', ':7000'],
+  ['--upstream', '127.0.0.1:7000', '--listen', '127.0.0.2:7000'],
   [
     ...UPSTREAM,
     '--max-lag',
