@@ -3,6 +3,7 @@
  */
 import type { Logger } from 'pino';
 
+import { HandshakeLog } from '../proxy/handshake-log.ts';
 import { ListenerTls, type ListenerCertificate } from '../proxy/listener-tls.ts';
 import { readAuthorities, readPair } from '../tls/certificate-files.ts';
 import { isSamePems, watchRead } from '../tls/watch.ts';
@@ -19,7 +20,8 @@ export async function openListenerTls(
     return { cert, key, ca };
   };
   const current = await read();
-  const tls = new ListenerTls(current);
+  const handshakes = new HandshakeLog(log);
+  const tls = new ListenerTls(current, (client, error) => handshakes.tell(client, error));
   const close = watchRead(read, current, isSamePems, {
     onChange: (renewed) => {
       tls.renew(renewed);

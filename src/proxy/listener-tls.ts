@@ -19,9 +19,12 @@ const HANDSHAKE_MS = 10_000;
 export class ListenerTls {
   #certificate: ListenerCertificate;
   readonly #servers = new Set<Server>();
+  readonly #failed: (client: string, error: Error) => void;
 
-  constructor(certificate: ListenerCertificate) {
+  /** `failed`: of each handshake that does. */
+  constructor(certificate: ListenerCertificate, failed: (client: string, error: Error) => void = () => {}) {
     this.#certificate = certificate;
+    this.#failed = failed;
   }
 
   /** For every connection from now on. */
@@ -46,7 +49,13 @@ export class ListenerTls {
       shaking.delete(originOf(socket));
       onSecure(socket);
     });
-    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    server.on('tlsClientError', (error, socket) => {
+      // Where it is that, the error says that the client has gone. What is typed as an Error is OpenSSL's word for it.
+      const refused: unknown = socket.authorizationError;
+      const why = refused === null || refused === undefined ? error : new Error(refusedCertificate(refused));
+      this.#failed(socket.remoteAddress ?? 'gone', why);
+      socket.destroy();
+    });
     this.#servers.add(server);
     return {
       take: (socket) => {
@@ -67,6 +76,10 @@ export class ListenerTls {
 
 function originOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
+}
+
+function refusedCertificate(word: unknown): string {
+  return `its certificate is refused: ${String(word)}`;
 }
 
 function contextOf({ cert, key, ca }: ListenerCertificate): {
