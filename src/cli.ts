@@ -96,7 +96,8 @@ export async function run(args: readonly string[]): Promise<void> {
   // Who read our output has seen enough (`| head`).
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') process.stderr.write(`redpilot: standard output: ${error.message}\n`);
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
+    // What is known by then holds: objects with errors are no better for it.
+    process.exit(error.code === 'EPIPE' ? process.exitCode : 1);
   });
   try {
     await createProgram(await loadCommands(args)).parseAsync([...args], { from: 'user' });

@@ -173,6 +173,14 @@ test('a reader that leaves early is no error', async () => {
   assert.doesNotMatch(stderr, /EPIPE/);
 });
 
+test('a reader that leaves early makes wrong objects no better', async () => {
+  const child = spawn(process.execPath, [CLI, 'validate', '-'], { stdio: 'pipe' });
+  child.stdout.destroy();
+  child.stdin.end(wrong);
+  const [status] = (await once(child, 'close')) as [number | null];
+  assert.equal(status, 1);
+});
+
 test('bootstrap --file writes there, and names it in the command line to use', async (t) => {
   const folder = await temporaryFolder('bootstrap');
   t.after(() => removeFolder(folder));
