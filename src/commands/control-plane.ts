@@ -28,6 +28,7 @@ import type { CertificateFiles } from '../tls/certificate-files.ts';
 import type { Generations } from '../world/observation.ts';
 import { World, type ObjectChanges } from '../world/world.ts';
 import {
+  checkMayListen,
   createXdsServer,
   type HostAndPort,
   type NodeStream,
@@ -83,6 +84,8 @@ const LEASE = 'redpilot';
 /** Resolves once every source has listed everything and both ports are open; fails with one line. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { log } = options;
+  // Before anything is read or asked: the line would stand among those of the log.
+  checkMayListen(options.xdsAddress, options);
   const { kubernetes, bindAddress, clusterDomain = CLUSTER_DOMAIN } = options;
   const defaults = { bindAddress, clusterDomain };
   const planner = new Planner();

@@ -16,12 +16,15 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
-/** Why the server will not listen there; undefined where it will. */
-export function refusalToListen(address: HostAndPort, insecure: boolean): string | undefined {
-  if (insecure || isLoopback(address.host)) return undefined;
-  return (
+/** Fails with one line where the server will not listen there. */
+export function checkMayListen(
+  address: HostAndPort,
+  { tls, insecure = false }: { readonly tls?: object | undefined; readonly insecure?: boolean | undefined },
+): void {
+  if (tls !== undefined || insecure || isLoopback(address.host)) return;
+  throw new Error(
     `xDS address "${formatAddress(address)}" is not on loopback, and passwords of Redis would cross the network ` +
-    `in clear text; give it certificates (--tls-cert, --tls-key, --tls-ca; redpilot certs makes them), write ` +
-    `"${formatAddress({ host: '127.0.0.1', port: address.port })}", or allow it with --insecure`
+      `in clear text; give it certificates (--tls-cert, --tls-key, --tls-ca; redpilot certs makes them), write ` +
+      `"${formatAddress({ host: '127.0.0.1', port: address.port })}", or allow it with --insecure`,
   );
 }

@@ -10,7 +10,7 @@ import { Broadcast } from './broadcast.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createHealth } from './health.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { type HostAndPort, refusalToListen } from './listen-address.ts';
+import { type HostAndPort, checkMayListen } from './listen-address.ts';
 import { LiveStream, type StreamState, type Surroundings, type XdsLog } from './live-stream.ts';
 import { createXdsMetrics } from './metrics.ts';
 import { openPort, type Port, type TlsOptions } from './port.ts';
@@ -59,10 +59,7 @@ const CHANNEL_OPTIONS = {
 /** Resolves once the port is open; fails with one line. */
 export async function createXdsServer(options: XdsServerOptions): Promise<XdsServer> {
   const { address, source, log, clock = systemClock } = options;
-  if (options.tls === undefined) {
-    const refusal = refusalToListen(address, options.insecure ?? false);
-    if (refusal !== undefined) throw new Error(refusal);
-  }
+  checkMayListen(address, options);
 
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const metrics = options.metrics && createXdsMetrics(options.metrics);
