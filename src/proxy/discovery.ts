@@ -33,16 +33,19 @@ export async function topologyFromSeeds(
   return { found, problem: found === undefined ? [...new Set(problems)].join('; ') : '' };
 }
 
-/** Of nodes that are known, several: they need not agree. What is not of the same cluster as `before` does not count. */
+/**
+ * Of nodes that are known, several: they need not agree. What is not of the same cluster as `before` does not count, and who
+ * told that one is asked again: each may name all nodes in its own way, and for what is named anew connections are.
+ */
 export async function topologyFromSome(
   known: readonly { readonly node: { readonly options: NodePlace }; readonly conversation: Conversation }[],
   before: Topology | undefined,
 ): Promise<Topology | undefined> {
-  const shuffled = known
-    .map((each) => [Math.random(), each] as const)
+  const asked = known
+    .map((each) => [each.node.options === before?.toldBy ? -1 : Math.random(), each] as const)
     .sort(([a], [b]) => a - b)
+    .slice(0, NODES_ASKED)
     .map(([, each]) => each);
-  const asked = shuffled.slice(0, NODES_ASKED);
   const answers = asked.map(async ({ node, conversation }) => {
     const topology = await topologyFrom(conversation, node.options);
     const isOther = topology !== undefined && before !== undefined && !isSameCluster(topology, before);

@@ -19,6 +19,8 @@ export interface Topology {
   readonly epoch: number;
   /** Of its nodes, as far as they have any: Redis before 4.0 tells none. */
   readonly ids: readonly string[];
+  /** Who has said so. */
+  readonly toldBy: NodePlace;
 }
 
 type SlotsNode = readonly [endpoint: unknown, port: number, id?: string, metadata?: unknown];
@@ -60,7 +62,7 @@ export function parseTopology(slots: unknown, info: unknown, asked: NodePlace): 
   const ids = slots
     .flatMap(([, , ...nodes]) => nodes.map(([, , id]) => id))
     .filter((id) => typeof id === 'string');
-  return { shards: [...byPrimary.values()], covered, epoch, ids: [...new Set(ids)] };
+  return { shards: [...byPrimary.values()], covered, epoch, ids: [...new Set(ids)], toldBy: asked };
 }
 
 /** The endpoint may be missing or `?`: then the metadata's ip, else the host that was asked. */
@@ -82,7 +84,7 @@ export function mayReplace(topology: Topology, before: Topology): boolean {
   return topology.covered >= before.covered && topology.epoch >= before.epoch;
 }
 
-/** The better of two: more slots, else the newer epoch. */
+/** The better of two: more slots, else the newer epoch, else the first. */
 export function betterTopology(a: Topology | undefined, b: Topology | undefined): Topology | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   if (a.covered !== b.covered) return a.covered > b.covered ? a : b;

@@ -141,3 +141,30 @@ test('a cluster that was made anew is known at once, though its epoch is an olde
   await eventually('the reply', () => client.got() !== '' || undefined);
   assert.equal(client.got(), '+OK\r\n');
 });
+
+test('nodes of which each names all in its own way do not have their connections closed all the time', async (t) => {
+  let maps = 0;
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (words === 'INFO replication' && node === 1)
+      return '$54\r\nrole:slave\r\nmaster_link_status:up\r\nslave_repl_offset:0\r\n';
+    if (words !== 'CLUSTER SLOTS') return undefined;
+    maps += 1;
+    const host = node === 0 ? '127.0.0.1' : 'localhost';
+    const places = cluster.nodes.map(
+      ({ port }) => `*3\r\n$9\r\n${host}\r\n:${port}\r\n$4\r\n${(port % 9_000) + 1_000}\r\n`,
+    );
+    return `*1\r\n*4\r\n:0\r\n:16383\r\n${places.join('')}`;
+  });
+  // So that they are asked often.
+  const { proxy } = await proxyFor(t, cluster.plan(), { maxLagMs: 400 });
+  let since = 0;
+  let before = '';
+  await eventually('that its nodes stay the same', () => {
+    const nodes = proxy.status()[0]?.nodes ?? [];
+    const addresses = nodes.map(({ address }) => address).join(' ');
+    if (addresses !== before) since = maps;
+    before = addresses;
+    // Of both, each time.
+    return maps - since > 2 * 20 || undefined;
+  });
+});

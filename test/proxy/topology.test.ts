@@ -53,12 +53,8 @@ for (const [what, a, b, isFirst] of [
   ['as many slots, and an older epoch', [16_384, 1], [16_384, 2], false],
 ] as const) {
   test(`of two answers one with ${what} is ${isFirst ? '' : 'not '}taken`, () => {
-    const [first, second] = [a, b].map(([covered, epoch]): Topology => ({
-      shards: [],
-      covered,
-      epoch,
-      ids: [],
-    }));
+    const rest = { shards: [], ids: [], toldBy: ASKED };
+    const [first, second] = [a, b].map(([covered, epoch]): Topology => ({ ...rest, covered, epoch }));
     assert.equal(betterTopology(first, second), isFirst ? first : second);
     assert.equal(betterTopology(second, first), isFirst ? first : second);
   });
