@@ -9,7 +9,7 @@ import { LOGIN_AGAIN_MS, type Conversation } from './conversation.ts';
 import { topologyFromSeeds, topologyFromSome } from './discovery.ts';
 import { judgeFitness } from './fitness.ts';
 import { KEPT_MS, KeptReplicas } from './kept-replicas.ts';
-import { KnownNode } from './known-node.ts';
+import { KnownNode, withEach } from './known-node.ts';
 import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
 import { Migrations, haveSlotsMoved } from './migrations.ts';
@@ -347,11 +347,12 @@ export class ClusterUpstream extends Upstream {
   }
 
   async #probeAll(): Promise<void> {
+    const primaries = this.#shards.map(({ primary }) => primary);
     const all = [...this.#known.values()];
     // What replicas have is measured by what their primaries had before.
-    const first = this.#lagJudge === undefined ? [] : this.#shards.map(({ primary }) => primary);
-    await Promise.all(all.filter(({ node }) => first.includes(node)).map((known) => this.#probe(known)));
-    await Promise.all(all.filter(({ node }) => !first.includes(node)).map((known) => this.#probe(known)));
+    const first = all.filter(({ node }) => this.#lagJudge !== undefined && primaries.includes(node));
+    const rest = all.filter((known) => !first.includes(known));
+    for (const some of [first, rest]) await withEach(some, (known) => this.#probe(known));
   }
 
   async #probe(known: KnownNode): Promise<void> {

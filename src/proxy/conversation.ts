@@ -9,7 +9,7 @@ import { clientTlsOptions } from '../sources/observations/tls-options.ts';
 import type { NodeOptions } from './node.ts';
 
 /** Longer than that is no answer. */
-const ANSWER_MS = 500;
+export const ANSWER_MS = 500;
 
 /**
  * Then it is asked by another connection, and its name resolved again: of one whose host is lost the kernel says so after a

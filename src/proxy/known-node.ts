@@ -1,7 +1,9 @@
 /**
  * A node of a Redis Cluster, and the connection on which it is asked about itself.
  */
-import { Conversation, LOGIN_AGAIN_MS, refusalIn } from './conversation.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { ANSWER_MS, Conversation, LOGIN_AGAIN_MS, refusalIn } from './conversation.ts';
 import { Node, type NodeOptions, type NodeOwner } from './node.ts';
 
 type Questions = Parameters<Conversation['askNamed']>[0];
@@ -59,4 +61,13 @@ export class KnownNode {
     const { node } = this;
     return new Conversation(node.options, () => node.update({ isDead: true, isProbed: false }));
   }
+}
+
+/** Who can't even be connected to is not waited for: the map must not grow old meanwhile. */
+export async function withEach(
+  nodes: readonly KnownNode[],
+  ask: (known: KnownNode) => Promise<void>,
+): Promise<void> {
+  const all = Promise.all(nodes.map(ask));
+  await Promise.race([all, sleep(ANSWER_MS, undefined, { ref: false })]);
 }

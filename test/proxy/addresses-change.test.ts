@@ -2,7 +2,8 @@
  * Nodes as Kubernetes has them: their hosts are lost without a word, and their addresses change, or become those of others.
  */
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import net, { Socket } from 'node:net';
+import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
@@ -167,4 +168,55 @@ test('nodes of which each names all in its own way do not have their connections
     // Of both, each time.
     return maps - since > 2 * 20 || undefined;
   });
+});
+
+test('an address where connections are neither made nor refused holds up nobody who asks others', async (t) => {
+  const cluster = await clusterThat(t, 3, (words) => (isWrite(words) ? '+OK\r\n' : undefined));
+  cluster.slots = [
+    [0, 0, 0],
+    [1, 16_383, 1],
+  ];
+  const plan = cluster.plan();
+  const patient = {
+    ...plan,
+    upstreams: new Map(
+      Array.from(plan.upstreams, ([id, upstream]) => [
+        id,
+        upstream.mode === 'cluster' ? { ...upstream, connectTimeoutMs: 60_000 } : upstream,
+      ]),
+    ),
+  };
+  const { port, proxy } = await proxyFor(t, patient, { failoverWaitMs: 15_000 });
+  const states = (): string =>
+    proxy
+      .status()[0]
+      ?.nodes.map(({ state }) => state)
+      .join(' ') ?? '';
+  await eventually('that all are fit', () => states() === 'fit fit' || undefined, { seen: states });
+  const { connect } = net;
+  t.mock.method(net, 'connect', (place: net.TcpNetConnectOpts) =>
+    place.port === cluster.nodes[1]!.port
+      ? Object.assign(new Socket(), { connecting: true })
+      : connect(place),
+  );
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  for (const socket of cluster.nodes[1]!.sockets) socket.destroy();
+  await eventually('its being missing', () => states().includes('no connection') || undefined, {
+    seen: states,
+  });
+  const maps = (): number => cluster.nodes[0]!.asked.filter((words) => words === 'CLUSTER SLOTS').length;
+  const before = maps();
+  await eventually('the others being asked', () => maps() > before + 2 || undefined);
+  cluster.slots = [
+    [0, 0, 0],
+    [1, 16_383, 2],
+  ];
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), '+OK\r\n');
 });
