@@ -158,3 +158,30 @@ for (const [args, isWarned] of POLICIES) {
     else assert.equal(warning, undefined);
   });
 }
+
+test('each flag without objects is an environment variable, too', (t) => {
+  const given = [
+    ['--upstream', 'redis:6379'],
+    ['--mode', 'proxy'],
+    ['--reads', 'replicas:6380'],
+    ['--read-policy', 'ANY'],
+    ['--listen', ':6381'],
+    ['--client-password-file', 'of-clients'],
+    ['--upstream-password-file', 'of-redis'],
+    ['--zone', 'a'],
+    ['--max-lag', '5s'],
+    ['--log-slower-than', '100ms'],
+  ] as const;
+  const optionsOf = (args: readonly string[]): SourceOptions => {
+    let found: SourceOptions | undefined;
+    parse(args, (_, options) => (found = options));
+    return found ?? assert.fail('no options');
+  };
+  const byFlags = optionsOf(given.flat());
+  const names = given.map(([flag]) => `REDPILOT_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`);
+  t.after(() => {
+    for (const name of names) delete process.env[name];
+  });
+  for (const [index, [, value]] of given.entries()) process.env[names[index]!] = value;
+  assert.deepEqual(optionsOf([]), byFlags);
+});

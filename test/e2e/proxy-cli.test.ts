@@ -29,7 +29,11 @@ test('redpilot proxy without any object: flags, environment, admin', async (t) =
   const [port = 0] = await freePorts(1);
   const running = await startProxyCommand(
     t,
-    ['--read-policy', 'REPLICA', '--upstream-password-file', join(folder, 'upstream')],
+    [
+      '--read-policy=REPLICA',
+      '--log-slower-than=200ms',
+      `--upstream-password-file=${join(folder, 'upstream')}`,
+    ],
     {
       REDPILOT_UPSTREAM: `127.0.0.1:${cluster.nodes[0]?.port}`,
       REDPILOT_LISTEN: `127.0.0.1:${port}`,
@@ -63,6 +67,14 @@ test('redpilot proxy without any object: flags, environment, admin', async (t) =
     assert.match(metrics, /redpilot_proxy_node_commands_total\{[^}]*role="replica",type="read"\} \d+/);
     assert.match(metrics, /redpilot_proxy_topology_age_seconds\{[^}]*\} \d/);
     assert.match(metrics, /redpilot_proxy_clients 1/);
+  });
+
+  await t.test('--log-slower-than tells of a slow command', async () => {
+    for (const { client: node } of cluster.nodes) await node.call('CLIENT', 'PAUSE', '400', 'WRITE');
+    await through.set('session:1', 'v');
+    await eventually('the line', () => /session:\*.*"slow command"/.test(running.said()) || undefined, {
+      seen: () => running.said(),
+    });
   });
 
   await t.test('SIGTERM ends it with status 0', async () => {

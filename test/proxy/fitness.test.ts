@@ -47,6 +47,21 @@ for (const [what, info, before, isFit] of CASES) {
   });
 }
 
+const refused = (text: string): Error => new Error(text);
+for (const [what, ping, clusterInfo, unfitBefore, unfit] of [
+  ['loads', refused('LOADING Redis is loading the dataset in memory'), '', undefined, 'LOADING'],
+  ['has lost its primary', refused('MASTERDOWN Link with MASTER is down'), '', undefined, 'MASTERDOWN'],
+  ['refused, and whose cluster is down', 'PONG', 'cluster_state:fail\r\n', 'CLUSTERDOWN', 'CLUSTERDOWN'],
+  ['refused, and whose cluster is whole again', 'PONG', 'cluster_state:ok\r\n', 'CLUSTERDOWN', undefined],
+  // Reads are allowed there, or nobody has been refused yet.
+  ['refused nobody, and whose cluster is down', 'PONG', 'cluster_state:fail\r\n', undefined, undefined],
+] as const) {
+  test(`a node that ${what}: ${unfit === undefined ? 'read from' : 'passed by'}`, () => {
+    const answers = { ping, replication: parseReplication(replica()), clusterInfo };
+    assert.equal(judgeFitness(answers, { ...FIT, unfit: unfitBefore }), unfit);
+  });
+}
+
 test('a lag is judged while the primary can be asked, and else stays as it was', () => {
   const late = judgeLag(undefined, 3_000, 1_000);
   assert.match(late ?? '', /lags/);

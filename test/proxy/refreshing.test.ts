@@ -46,6 +46,18 @@ async function heard({ nodes: [first] }: ScriptedCluster): Promise<void> {
   await eventually('the questions', () => count() >= before + 2 || undefined);
 }
 
+test('a proxy is ready once a node has said what the cluster looks like', async (t) => {
+  let isTelling = false;
+  const cluster = await clusterThat(t, 1, (words) =>
+    isMap(words) && !isTelling ? '-ERR not yet\r\n' : undefined,
+  );
+  const { proxy, lines } = await proxyFor(t, cluster.plan());
+  await eventually('its asking', () => lines.some((line) => line.includes('not yet')) || undefined);
+  assert.match(proxy.notReady() ?? '', /the topology of .* is not known yet/);
+  isTelling = true;
+  await eventually('ready', () => proxy.notReady() === undefined || undefined);
+});
+
 for (const [what, answer] of [
   ['a redirection', (cluster: ScriptedCluster) => `-MOVED ${SLOT} ${cluster.addressOf(1)}\r\n`],
   ['a connection that is closed', () => undefined],
