@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite, test } from 'node:test';
 
 import type { ReadPolicy } from '../../src/api/objects.ts';
@@ -42,7 +41,7 @@ suite('failover', { concurrency: true }, () => {
             t.after(() => load.stop());
             loads.push([policy, load]);
           }
-          await sleep(1_000);
+          await Promise.all(loads.map(([, load]) => load.more(100)));
           const [shard] = await cluster.shards();
           assert.ok(shard);
           const victim = cluster.node(shard.primary);
@@ -57,8 +56,9 @@ suite('failover', { concurrency: true }, () => {
           victim.process.signal(signal);
           await promoted(cluster, victim);
           const after = performance.now();
-          // Long enough that the ex-primary's replicas have found the new one.
-          await sleep(3_000);
+          await followed(cluster, victim);
+          // Writes among them that begin well after it.
+          await Promise.all(loads.map(([, load]) => load.more(250)));
           for (const [, load] of loads) load.pause();
           for (const [policy, load] of loads) {
             await t.test(`${policy}: reads`, async () => {
@@ -111,7 +111,8 @@ suite('failover', { concurrency: true }, () => {
         const victim = cluster.node(shard.primary);
         await cluster.kill(victim);
         await promoted(cluster, victim);
-        await sleep(2_000);
+        await followed(cluster, victim);
+        await load.more(200);
         load.pause();
         const reads = await load.finished('read');
         assert.ok(reads.length > 500, `only ${reads.length} reads`);
@@ -133,4 +134,12 @@ async function promoted(cluster: RedisCluster, victim: ClusterNode): Promise<voi
     const slots = (await other?.client.cluster('SLOTS')) ?? [];
     return slots.every(([, , primary]) => primary?.[1] !== victim.port) ? true : undefined;
   });
+}
+
+/** The shard's other nodes have found the new primary. */
+async function followed(cluster: RedisCluster, victim: ClusterNode): Promise<void> {
+  const others = cluster.nodes.filter((node) => node !== victim && node.shard === victim.shard);
+  const up = async ({ client: node }: ClusterNode): Promise<true | undefined> =>
+    /role:master|master_link_status:up/.test(await node.info('replication')) || undefined;
+  await Promise.all(others.map((node) => eventually('its link', () => up(node))));
 }

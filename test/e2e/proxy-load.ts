@@ -55,6 +55,12 @@ export class SteadyLoad {
     return load;
   }
 
+  /** So many more commands have come back. */
+  async more(count: number): Promise<void> {
+    const enough = this.#sent.length + count;
+    await eventually(`${count} more commands`, () => this.#sent.length >= enough || undefined);
+  }
+
   pause(): void {
     clearInterval(this.#timer);
   }

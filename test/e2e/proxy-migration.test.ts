@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 
 import type { Redis } from 'ioredis';
@@ -75,9 +74,9 @@ for (const from of ['path', 'wheel'] as const) {
     for (const [index, slot] of [...slots].entries()) {
       await moveSlot(slot, source, target, index === 0);
       // Under load, not in one go.
-      await sleep(200);
+      await Promise.all(loads.map(([, load]) => load.more(50)));
     }
-    await sleep(500);
+    await Promise.all(loads.map(([, load]) => load.more(100)));
     for (const [, load] of loads) load.pause();
     for (const [policy, load] of loads) {
       await t.test(policy, async () => {

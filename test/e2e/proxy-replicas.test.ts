@@ -1,6 +1,5 @@
 /** Replicas that join, and replicas that come back with nothing or with old data, under load through the proxy. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
 
 import { pino } from 'pino';
@@ -111,8 +110,11 @@ for (const from of ['path', 'wheel'] as const) {
     assert.ok(empty && old);
     await keep(primary, old, 'old');
     const loads: [ReadPolicy, SteadyLoad][] = [];
+    const proxies: Proxy[] = [];
     for (const policy of POLICIES) {
-      const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, policy)));
+      const proxy = await startProxy(t, clusterPlan(cluster, policy));
+      proxies.push(proxy);
+      const [port = 0] = portsOf(proxy);
       loads.push([policy, await SteadyLoad.start(port, { readsPerSecond: 150, writesPerSecond: 30 })]);
     }
     t.after(() => {
@@ -124,8 +126,14 @@ for (const from of ['path', 'wheel'] as const) {
     const said = await Promise.all(
       [empty, old].map(async (node) => await saidBy(t, await cluster.restart(node))),
     );
-    // Long enough that they are read from again.
-    await sleep(1_500);
+    const reads = (): number[] =>
+      proxies.flatMap((proxy) => [empty, old].map(({ port }) => readsOf(proxy, port)));
+    const before = reads();
+    // Counted from nothing where a node was out of the map.
+    await eventually(
+      'all proxies reading from them again',
+      () => reads().every((count, which) => count > 0 && count !== before[which]) || undefined,
+    );
     for (const [, load] of loads) load.pause();
     assert.deepEqual(
       said.map((values) => values.size > 1),
