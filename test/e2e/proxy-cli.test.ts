@@ -96,14 +96,35 @@ test('redpilot proxy --reads: a primary and its replica that are no Redis Cluste
   await replica.client.set('who', 'the replica');
   await startProxyCommand(
     t,
-    ['--upstream', `127.0.0.1:${primary.port}`, '--mode', 'proxy', '--listen', `127.0.0.1:${port}`],
+    [
+      `--upstream=127.0.0.1:${primary.port}`,
+      '--mode=proxy',
+      `--listen=127.0.0.1:${port}`,
+      '--hedge-after=1h',
+      '--failover-wait=1s',
+    ],
     { REDPILOT_READS: `127.0.0.1:${replica.port}`, REDPILOT_READ_POLICY: 'PREFER_REPLICA' },
   );
   const through = client(t, port);
   await through.set('who', 'the primary');
   assert.equal(await through.get('who'), 'the replica');
-  await replica.process.stop();
-  assert.equal(await through.get('who'), 'the primary');
+
+  await t.test('--hedge-after says how long a slow node is waited for', async () => {
+    // Twice as long as by default.
+    await replica.client.call('CLIENT', 'PAUSE', '400', 'ALL');
+    assert.equal(await through.get('who'), 'the replica');
+  });
+  await t.test('without the replica the primary answers', async () => {
+    await replica.process.stop();
+    assert.equal(await through.get('who'), 'the primary');
+  });
+  await t.test('--failover-wait says how long a command waits for anybody', async () => {
+    await primary.process.stop();
+    const asked = performance.now();
+    assert.equal(await answerOf(through.get('who')), 'no upstream host');
+    // 10 s by default.
+    assert.ok(performance.now() - asked < 8_000);
+  });
 });
 
 for (const [args, why] of [

@@ -59,13 +59,14 @@ interface Scene {
   readonly upstream: Pair;
 }
 
-/** The first node says nothing; the second refuses reads, and takes all else. */
+/** The first node says nothing; the second refuses reads, and takes all else, unless told otherwise. */
 async function setUp(
   t: TestContext,
   read: () => string | undefined = () => '-MASTERDOWN Link with MASTER is down\r\n',
+  write: () => string | undefined = () => '+OK\r\n',
 ): Promise<Scene> {
   const silent = await serverThat(t, () => undefined);
-  const refusing = await serverThat(t, (words) => (words.startsWith('GET') ? read() : '+OK\r\n'));
+  const refusing = await serverThat(t, (words) => (words.startsWith('GET') ? read() : write()));
   const upstream = new Pair({ hedgeAfterMs: 100, failoverWaitMs: 4_000 }, silent.port, refusing.port);
   return {
     upstream,
@@ -189,6 +190,18 @@ test('a read whose reply takes long to come is not asked for a second time where
     trickling.asked.filter((words) => words !== 'PING'),
     ['LRANGE key 0 -1'],
   );
+});
+
+test('a write is never hedged', async (t) => {
+  const { send, asked } = await setUp(
+    t,
+    () => undefined,
+    () => undefined,
+  );
+  send(false, 'INCR', 'ctr');
+  send(true, 'GET', 'key');
+  await eventually('the hedge of what was asked behind it', () => asked.includes('GET key') || undefined);
+  assert.deepEqual(asked, ['INCR ctr', 'GET key']);
 });
 
 test('a late reply leaves no second one to be taken for the next command', async () => {
