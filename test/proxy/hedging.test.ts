@@ -192,6 +192,21 @@ test('a read whose reply takes long to come is not asked for a second time where
   );
 });
 
+test('of few reads twenty are hedged in a minute, and no more', async (t) => {
+  const { send, asked, upstream } = await setUp(t, () => undefined);
+  for (let count = 0; count < 30; count++) send(true, 'GET', `key:${count}`);
+  await eventually('the hedges', () => asked.length >= 20 || undefined);
+  for (let round = 1; round <= 5; round++) {
+    upstream.tick(performance.now(), false);
+    send(false, 'INCR', 'ctr');
+    await eventually(
+      'the write',
+      () => asked.filter((words) => words === 'INCR ctr').length === round || undefined,
+    );
+  }
+  assert.equal(asked.filter((words) => words.startsWith('GET')).length, 20);
+});
+
 test('a write is never hedged', async (t) => {
   const { send, asked } = await setUp(
     t,

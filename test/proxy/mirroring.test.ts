@@ -35,3 +35,19 @@ test('a copy that a mirror refuses is not tried again', async (t) => {
     [['SET k 1'], ['SET k 1']],
   );
 });
+
+test('a mirror that does not answer gets no more than it can be behind, and delays nobody', async (t) => {
+  const COUNT = 12_000;
+  const main = await serverThat(t, () => '+OK\r\n');
+  const mirror = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : undefined));
+  // Else it would be passed by for its silence after a moment.
+  const settings = { hedgeAfterMs: 60_000 };
+  const { port } = await proxyFor(t, mirrored(planTo(main.port), planTo(mirror.port)), settings);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\n'.repeat(COUNT));
+  await eventually('all replies', () => client.got().length === 5 * COUNT || undefined);
+  const copies = (): number => mirror.asked.filter((words) => words.startsWith('SET')).length;
+  await eventually('the copies', () => copies() >= 10_000 || undefined);
+  // One more may be under way when it is looked at.
+  assert.ok(copies() <= 10_001, `${copies()} copies`);
+});
