@@ -8,11 +8,22 @@ import type { LocalState } from './local-state.ts';
 /** Any 40 hexadecimal digits will do, so long as they stay the same. */
 const NODE_ID = 'ed'.repeat(20);
 
+/** Words, itself included. */
+const COUNTS = new Map([
+  ...['SLOTS', 'SHARDS', 'NODES', 'INFO', 'MYID'].map((name) => [name, 1] as const),
+  ['KEYSLOT', 2],
+]);
+
 export function answerCluster(state: LocalState, args: readonly string[]): Buffer {
-  const [subcommand = '', argument] = args;
+  const [subcommand = '', argument = ''] = args;
   const { localHost: host, localPort: port, protocol } = state;
   const map = (pairs: number): string => (protocol === 3 ? `%${pairs}\r\n` : `*${2 * pairs}\r\n`);
-  switch (subcommand.toUpperCase()) {
+  const name = subcommand.toUpperCase();
+  const count = COUNTS.get(name);
+  if (count !== undefined && count !== args.length) {
+    return encodeError(`ERR wrong number of arguments for 'cluster|${subcommand.toLowerCase()}' command`);
+  }
+  switch (name) {
     case 'SLOTS':
       return Buffer.from(
         `*1\r\n*3\r\n:0\r\n:${SLOTS - 1}\r\n*4\r\n${bulk(host)}:${port}\r\n${bulk(NODE_ID)}${map(0)}`,
@@ -50,7 +61,7 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
     case 'MYID':
       return encodeBulk(NODE_ID);
     case 'KEYSLOT': {
-      const key = Buffer.from(argument ?? '', 'latin1');
+      const key = Buffer.from(argument, 'latin1');
       return encodeInteger(slotOf(key, 0, key.length));
     }
     default:

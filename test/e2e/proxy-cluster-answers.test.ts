@@ -20,7 +20,17 @@ for (const from of ['path', 'wheel'] as const) {
     t.after(() => cluster.stop());
     const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'MASTER')));
     for (const protocol of ['2', '3']) {
-      for (const words of ['SLOTS', 'SHARDS', 'NODES', 'INFO', 'MYID', 'KEYSLOT {a}b']) {
+      for (const words of [
+        'SLOTS',
+        'SHARDS',
+        'NODES',
+        'INFO',
+        'MYID',
+        'KEYSLOT {a}b',
+        'KEYSLOT',
+        'Slots x',
+        'odd',
+      ]) {
         await t.test(`CLUSTER ${words}, RESP${protocol}`, async () => {
           const asked = [port, cluster.nodes[0]?.port ?? 0].map((each) => answer(t, each, protocol, words));
           const [own, real] = await Promise.all(asked);

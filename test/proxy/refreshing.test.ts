@@ -58,16 +58,18 @@ test('a proxy is ready once a node has said what the cluster looks like', async 
   await eventually('ready', () => proxy.notReady() === undefined || undefined);
 });
 
-for (const [what, answer] of [
-  ['a redirection', (cluster: ScriptedCluster) => `-MOVED ${SLOT} ${cluster.addressOf(1)}\r\n`],
-  ['a connection that is closed', () => undefined],
+const moved = (cluster: ScriptedCluster): string => `-MOVED ${SLOT} ${cluster.addressOf(1)}\r\n`;
+for (const [what, command, answer] of [
+  ['a redirection', 'SET k 1', moved],
+  ["a redirection on a client's own connection", 'WATCH k', moved],
+  ['a connection that is closed', 'SET k 1', () => undefined],
 ] as const) {
   test(`${what} has the map asked for at once`, async (t) => {
     let lastAt = 0;
     let soonest = Infinity;
     const cluster = await clusterThat(t, 2, (words, node, socket) => {
-      if (isWrite(words)) {
-        if (node === 1 || words !== 'SET k 1') return '+OK\r\n';
+      if (isWrite(words) || words === command) {
+        if (node === 1 || words !== command) return '+OK\r\n';
         const reply = answer(cluster);
         if (reply === undefined) socket.destroy();
         return reply;
@@ -88,7 +90,7 @@ for (const [what, answer] of [
     await eventually(
       'a question before its time',
       async () => {
-        await ask('SET k 1');
+        await ask(command);
         return soonest < USUALLY_MS / 2 || undefined;
       },
       { everyMs: 300, seen: () => `${soonest} ms` },
