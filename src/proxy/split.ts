@@ -9,7 +9,7 @@ import { ReplyScanner } from '../redis/reply-scanner.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeError, encodeInteger } from './encode.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
-import type { Destination } from './routing.ts';
+import type { Destination, MirrorDestination } from './routing.ts';
 import { Scratch } from './scratch.ts';
 import type { Session } from './session.ts';
 
@@ -65,7 +65,8 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
     places[key] = place;
     if (destination.cut > 0 || place !== places[0] || destination !== destinations[0]) isWhole = false;
   }
-  if (isWhole) {
+  // Keys that are together here need not be so at a mirror.
+  if (isWhole && (keys === 1 || destinations[0]!.mirrors === null)) {
     return session.send(command, destinations[0]!, bytes, frame.start, frame.at, offsets[2]!, offsets[3]!);
   }
   const parts = partition(keys);
@@ -139,10 +140,56 @@ function sendPart(
   }
   writePart(aggregate, bytes, offsets, step, first);
   session.heed(upstream.send(part, scratch.bytes, 0, scratch.length));
-  if (destination.mirrors === null) return;
-  const argument = 2 * (1 + first * step);
-  const [start, end] = [offsets[argument]! + destination.cut, offsets[argument + 1]!];
-  session.mirror(destination.mirrors, command, scratch.bytes, 0, scratch.length, bytes, start, end);
+  for (const mirror of destination.mirrors ?? []) mirrorPart(aggregate, mirror, bytes, offsets, step, first);
+}
+
+/** A copy for each place that the part's keys have at the mirror. */
+function mirrorPart(
+  aggregate: Aggregate,
+  mirror: MirrorDestination,
+  bytes: Buffer,
+  offsets: Int32Array,
+  step: number,
+  first: number,
+): void {
+  const { session, command } = aggregate;
+  const { hashTags } = session.home.routing.terms;
+  const startOf = (key: number): number => offsets[2 * (1 + key * step)]! + destinations[key]!.cut;
+  const endOf = (key: number): number => offsets[2 * (1 + key * step) + 1]!;
+  const keys = keysOfPart(first);
+  const byPlace = new Map<number, number[]>();
+  for (const key of keys) {
+    const place = mirror.upstream.placeOf(bytes, startOf(key), endOf(key), hashTags);
+    const others = byPlace.get(place);
+    if (others === undefined) byPlace.set(place, [key]);
+    else others.push(key);
+  }
+  for (const together of byPlace.values()) {
+    const [leader = first] = together;
+    chain(together);
+    writePart(aggregate, bytes, offsets, step, leader);
+    session.mirror(
+      [mirror],
+      command,
+      scratch.bytes,
+      0,
+      scratch.length,
+      bytes,
+      startOf(leader),
+      endOf(leader),
+    );
+  }
+  chain(keys);
+}
+
+function keysOfPart(first: number): readonly number[] {
+  const keys = [first];
+  for (let key = nextOfPart[first]!; key !== 0; key = nextOfPart[key]!) keys.push(key);
+  return keys;
+}
+
+function chain(keys: readonly number[]): void {
+  for (const [index, key] of keys.entries()) nextOfPart[key] = keys[index + 1] ?? 0;
 }
 
 /** Into the scratch: several keys, or keys that lose their prefix. */
