@@ -172,7 +172,7 @@ export abstract class Upstream implements NodeOwner {
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (isRedirection && !request.terms.followRedirections) return false;
     if (request.sent > 0) {
-      if (refusal.kind === 'unfit') node.update({ unfit: refusal.word });
+      if (refusal.kind === 'unfit' && !this.#isHearsay(request)) node.update({ unfit: refusal.word });
       if (isRedirection) this.redirected(request, refusal, node);
       this.#hedgeAnew(request, node);
       return keepBytes(request);
