@@ -174,8 +174,7 @@ export abstract class Upstream implements NodeOwner {
     if (request.sent > 0) {
       if (refusal.kind === 'unfit' && !this.#isHearsay(request)) node.update({ unfit: refusal.word });
       if (isRedirection) this.redirected(request, refusal, node);
-      this.#hedgeAnew(request, node);
-      return keepBytes(request);
+      return this.#hedgeAnew(request, node);
     }
     const reply = (): Buffer => Buffer.from(bytes.subarray(start, end));
     switch (refusal.kind) {
@@ -256,20 +255,18 @@ export abstract class Upstream implements NodeOwner {
     return this.#again(request, { ...setback, delayMs: Math.max(RETRY_MS, waited * RETRY_SHARE) });
   }
 
+  /** Also where another replica is still at it, which may be silent, and whose word would be doubted likewise. */
   doubted(request: Request, node: Node): boolean {
     const primary = this.primaryFor(request.place);
-    if (primary === null || primary === node || request.block === null) return false;
-    // Another replica is still at it; its word will be doubted likewise.
-    if (request.sent > 0) return keepBytes(request);
+    const { block, start, end } = request;
+    if (primary === null || primary === node || block === null) return false;
     this.#events.doubted += 1;
-    primary
-      .connection(request.connectionKind)
-      .append(request, request.block.bytes, request.start, request.end);
+    primary.connection(request.connectionKind).append(request, block.bytes, start, end);
     return true;
   }
 
   lost(request: Request, wasSent: boolean, node: Node): void {
-    if (request.sent > 0) return this.#hedgeAnew(request, node);
+    if (request.sent > 0) return void this.#hedgeAnew(request, node);
     if (wasSent) request.hops += 1;
     if (request.block === null || (wasSent && (!request.isRead || request.hops > MAX_HOPS))) {
       if (!this.#waiting.isEmpty) this.carriedOut(request, node);
@@ -352,8 +349,9 @@ export abstract class Upstream implements NodeOwner {
   }
 
   /** Another node is still at it, and may be silent: it is asked of a third, if there is one. */
-  #hedgeAnew(request: Request, node: Node): void {
+  #hedgeAnew(request: Request, node: Node): true {
     if (this.choose(request) !== node) request.hedgedAs = -1;
+    return keepBytes(request);
   }
 
   #again(request: Request, setback: Setback): true {

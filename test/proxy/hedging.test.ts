@@ -36,7 +36,7 @@ class Trio extends TwoNodes {
   }
 
   primaryFor(): Node {
-    return this.first;
+    return this.third;
   }
 
   protected choose(): Node | null {
@@ -169,6 +169,22 @@ for (const [what, answer] of [
     assert.deepEqual(replies, ['+third\r\n']);
   });
 }
+
+test('a read that a silent node has, and another one is doubted for, is asked of the primary', async (t) => {
+  const servers = [() => undefined, () => '$-1\r\n', () => '+third\r\n'].map((say) => serverThat(t, say));
+  const [first, second, third] = await Promise.all(servers);
+  assert.ok(first && second && third);
+  const upstream = new Trio(
+    { hedgeAfterMs: 100, failoverWaitMs: 4_000 },
+    first.port,
+    second.port,
+    third.port,
+  );
+  for (const replica of [upstream.first, upstream.second]) replica.doubt(true);
+  const replies = senderTo(t, upstream)(true, 'GET', 'key');
+  await eventually('the reply', () => replies.length > 0 || undefined);
+  assert.deepEqual(replies, ['+third\r\n']);
+});
 
 test('a read whose reply takes long to come is not asked for a second time where it comes from', async (t) => {
   const ELEMENTS = 50;
