@@ -50,6 +50,8 @@ export interface SubscriberPlace {
   upstream(): Upstream | undefined;
   /** A connection to a node that has the shard channel, or to any where that is undefined; undefined: none can be asked. */
   open(shardChannel: string | undefined): OwnConnection | undefined;
+  /** Plain servers do not say of a shard channel that it is another's. */
+  isElsewhere(shardChannel: string, node: Node): boolean;
   /** They are no longer this subscriber's. */
   moved(moved: Moved): void;
   /** To how many the client is subscribed in all: shard channels, or channels and patterns. */
@@ -221,8 +223,12 @@ export class Subscriber {
       // Of several slots: Redis takes one command for each.
       const groups = kind === 'ssubscribe' ? all.map((channel) => [channel]) : [all];
       for (const channels of groups) {
-        if (channels.length === 0) continue;
-        this.#askAgain(kind, channels);
+        const [first] = channels;
+        if (first === undefined) continue;
+        const isElsewhere =
+          kind === 'ssubscribe' && this.#own !== undefined && this.#place.isElsewhere(first, this.#own.node);
+        if (isElsewhere) this.#leave({ name: kind, channels, request: null, reply: undefined });
+        else this.#askAgain(kind, channels);
       }
     }
   }

@@ -7,6 +7,7 @@ import { KIND, commandByName, type Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from './encode.ts';
 import type { Mode } from './mode.ts';
+import type { Node } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
 import { inFrontOf } from './reply-sink.ts';
 import type { Request } from './request.ts';
@@ -130,7 +131,7 @@ export class Subscriptions implements Mode {
   #makeSubscriber(upstream: Upstream, first: string | undefined): Subscriber {
     const session = this.#session;
     const kind = session.connectionKind();
-    return new Subscriber(session, upstream.settings.failoverWaitMs, {
+    const made: Subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
       upstream: () => this.#upstream(),
       open: (channel = first) => {
         const now = this.#upstream();
@@ -140,10 +141,17 @@ export class Subscriptions implements Mode {
         const own = new OwnConnection(now, node, kind);
         own.patienceMs = session.home.routing.terms.opTimeoutMs;
         // Nodes of a cluster tell each other of messages, plain servers do not.
-        if (channel === undefined && !now.checksSlots) {
-          own.isMisplaced = () => (now.primaryFor(now.anyPlace(true)) ?? node) !== node;
-        }
+        if (now.checksSlots) return own;
+        own.isMisplaced =
+          channel === undefined
+            ? () => (now.primaryFor(now.anyPlace(true)) ?? node) !== node
+            : this.#hasOthers(now, node, () => made.shardChannels);
         return own;
+      },
+      isElsewhere: (channel, node) => {
+        const now = this.#upstream();
+        if (now === undefined || now.checksSlots) return false;
+        return (now.primaryFor(this.#placeOf(now, channel)) ?? node) !== node;
       },
       moved: (moved) => this.#moved(moved),
       count: (subscribing) => {
@@ -151,6 +159,20 @@ export class Subscriptions implements Mode {
         return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, this.#moving.size);
       },
     });
+    return made;
+  }
+
+  /** Whether some channels are another plain server's than `node`; found out anew when servers came or went. */
+  #hasOthers(upstream: Upstream, node: Node, channels: () => readonly string[]): () => boolean {
+    let lookedAt = '';
+    return () => {
+      const servers = upstream.primaryPlaces().join(' ');
+      if (servers === lookedAt) return false;
+      const homes = channels().map((channel) => upstream.primaryFor(this.#placeOf(upstream, channel)));
+      // One that can't be asked now is waited for.
+      if (!homes.includes(null)) lookedAt = servers;
+      return homes.some((home) => home !== null && home !== node);
+    };
   }
 
   /** Asks for them where they are by then; a client that waits for them is told, after a while, what Redis said last. */
@@ -171,7 +193,7 @@ export class Subscriptions implements Mode {
       for (const channel of still) {
         this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
       }
-      return;
+      return this.#leaveUnused();
     }
     const [first] = channels;
     const isLate = performance.now() > request.startedAt + (upstream?.settings.failoverWaitMs ?? 0);

@@ -21,6 +21,7 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
   const subscriber = new Subscriber({} as Session, 20_000, {
     upstream: () => undefined,
     open: () => found.shift(),
+    isElsewhere: () => false,
     moved: () => {},
     count: () => 1,
   });
