@@ -119,6 +119,7 @@ class Waiting {
     this.#own = own;
     this.#sentAt = performance.now();
     own.mayBlock = true;
+    own.isMisplaced = this.#hasMoved(own.node);
     own.onError = (_, text) => this.#refused(own.node, readRefusal(text));
     own.onUnanswered = ({ isRead }) => isRead && this.#unanswered();
     this.#session.own(own);
@@ -138,6 +139,15 @@ class Waiting {
     else if (next === 'later') this.#upstream.alone.inAMoment(() => this.open());
     else this.#send(new OwnConnection(this.#upstream, next.node, request.connectionKind), next.isAsking);
     return true;
+  }
+
+  /** Plain servers do not tell who waits that the keys are another's, since servers came or went. */
+  #hasMoved(node: Node): () => boolean {
+    const upstream = this.#upstream;
+    if (upstream.checksSlots) return () => false;
+    const servers = (): string => upstream.primaryPlaces().join(' ');
+    const before = servers();
+    return () => servers() !== before && (upstream.nodeFor(this.#request) ?? node) !== node;
   }
 
   /** A read whose node has died: another may answer it. */

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import dns from 'node:dns/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const [FORMER, LATER] = ['127.0.0.41', '127.0.0.42'];
+
+test('nobody goes on waiting at a plain server whose keys are those of another by now', async (t) => {
+  const answer = (words: string): string | undefined =>
+    /^(BLPOP|XREAD)/.test(words) ? undefined : '+PONG\r\n';
+  const former = await serverThat(t, answer, { host: FORMER, port: 0 });
+  const { port } = former;
+  const later = await serverThat(t, (words) => (words.startsWith('XREAD') ? '*-1\r\n' : answer(words)), {
+    host: LATER,
+    port,
+  });
+  let addresses = [FORMER];
+  const { lookup } = dns;
+  dns.lookup = (async () => addresses.map((address) => ({ address, family: 4 }))) as unknown as typeof lookup;
+  syncBuiltinESMExports();
+  t.after(() => {
+    dns.lookup = lookup;
+    syncBuiltinESMExports();
+  });
+  const table = maglevTable([FORMER, LATER].map((address) => ({ text: `${address}:${port}`, weight: 1 })));
+  const keyAt = (host: string): string => {
+    for (let number = 0; ; number++) {
+      const key = `key:${number}`;
+      if ([FORMER, LATER][maglevHost(table, Buffer.from(key), false)] === host) return key;
+    }
+  };
+  const [stays, moves] = [keyAt(FORMER), keyAt(LATER)];
+  const plan = planTo(port);
+  const [upstream] = plan.upstreams.values();
+  assert.ok(upstream?.mode === 'proxy');
+  const upstreams = new Map([
+    [upstream.id, { ...upstream, servers: { kind: 'dns' as const, name: 'servers', port } }],
+  ]);
+  const { port: through, proxy } = await proxyFor(t, { ...plan, upstreams }, { drainMs: 100 });
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const [popper, reader, undisturbed] = [clientOf(t, through), clientOf(t, through), clientOf(t, through)];
+  popper.socket.write(`BLPOP ${moves} 0\r\n`);
+  reader.socket.write(`XREAD BLOCK 0 STREAMS ${moves} $\r\n`);
+  undisturbed.socket.write(`BLPOP ${stays} 0\r\n`);
+  const waiting = (asked: readonly string[]): readonly string[] =>
+    asked.filter((words) => /^(BLPOP|XREAD)/.test(words));
+  await eventually('all of them', () => waiting(former.asked).length === 3 || undefined);
+  addresses = [FORMER, LATER];
+  await eventually('both replies', () => (popper.got() !== '' && reader.got() !== '') || undefined);
+  // Whether something was popped, nobody knows.
+  assert.deepEqual([popper.got(), reader.got(), undisturbed.got()], ['-upstream failure\r\n', '*-1\r\n', '']);
+  assert.deepEqual(waiting(later.asked), [`XREAD BLOCK 0 STREAMS ${moves} $`]);
+});
