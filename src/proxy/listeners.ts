@@ -30,6 +30,8 @@ export class Listeners {
   readonly #options: ListenersOptions;
   /** By the plan's address, as all of these. */
   readonly #listening = new Map<string, Listening>();
+  /** Those that were removed, while their clients get what they have asked for. */
+  readonly #closing = new Set<Promise<void>>();
   #wanted: ReadonlySet<string> = new Set();
   #missing = new Map<string, Missing>();
   #isUpdating = false;
@@ -121,7 +123,8 @@ export class Listeners {
       }
       this.#listening.delete(planned);
       log.info(`${id} no longer listens on ${listening.address}`);
-      void listening.close(drainMs);
+      const closed = listening.close(drainMs).finally(() => this.#closing.delete(closed));
+      this.#closing.add(closed);
     }
   }
 
@@ -145,6 +148,7 @@ export class Listeners {
     // Nobody tries again from now on.
     this.#isUpdating = true;
     await this.#again;
-    await Promise.all([...this.#listening.values()].map((each) => each.close(this.#options.drainMs)));
+    const all = [...this.#listening.values()].map((each) => each.close(this.#options.drainMs));
+    await Promise.all([...all, ...this.#closing]);
   }
 }
