@@ -1,8 +1,10 @@
 /**
  * What a Redis Cluster looks like, asked of some nodes or of all seeds.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { ClusterUpstream } from '../plan/routing-plan.ts';
-import { Conversation } from './conversation.ts';
+import { ANSWER_MS, Conversation } from './conversation.ts';
 import { addressOf, nodeOptionsOf } from './node.ts';
 import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
@@ -17,19 +19,31 @@ export async function topologyFromSeeds(
 ): Promise<{ readonly found: Topology | undefined; readonly problem: string }> {
   // In the order of the seeds, whoever is the first to fail: what stays the same is told once.
   const problems = plan.seeds.map(() => '');
-  const answers = plan.seeds.map(async ({ address, port }, index) => {
+  const asked = plan.seeds.map(({ address, port }) => {
     const options = { ...nodeOptionsOf(plan, true), host: address, port };
     // A connection of its own: the name is resolved again.
-    const conversation = new Conversation(options);
+    return { options, conversation: new Conversation(options) };
+  });
+  let found: Topology | undefined;
+  const answers = asked.map(async ({ options, conversation }, index) => {
     let why = 'it does not know itself';
     const topology = await topologyFrom(conversation, options, (failure) => {
       why = failure;
     });
     conversation.close();
-    if (topology === undefined) problems[index] = `${addressOf(address, port)}: ${why}`;
+    if (topology === undefined) problems[index] = `${addressOf(options.host, options.port)}: ${why}`;
+    found = betterTopology(found, topology);
     return topology;
   });
-  const found = (await Promise.all(answers)).reduce(betterTopology, undefined);
+  // Others may know better, but who can't be connected to is not waited for.
+  const isEnough = Promise.any(
+    answers.map(async (answer) => (await answer) ?? Promise.reject(new Error())),
+  ).then(
+    () => sleep(ANSWER_MS, undefined, { ref: false }),
+    () => {},
+  );
+  await Promise.race([Promise.all(answers), isEnough]);
+  for (const { conversation } of asked) conversation.close();
   return { found, problem: found === undefined ? [...new Set(problems)].join('; ') : '' };
 }
 

@@ -4,12 +4,13 @@
 import assert from 'node:assert/strict';
 import net, { Socket } from 'node:net';
 import { syncBuiltinESMExports } from 'node:module';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { clusterThat } from './scripted-cluster.ts';
+import { clusterThat, type ScriptedCluster } from './scripted-cluster.ts';
 import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
 
 test('a node that is there again is found, though the connections from before stay silent', async (t) => {
@@ -170,40 +171,57 @@ test('nodes of which each names all in its own way do not have their connections
   });
 });
 
-test('an address where connections are neither made nor refused holds up nobody who asks others', async (t) => {
-  const cluster = await clusterThat(t, 3, (words) => (isWrite(words) ? '+OK\r\n' : undefined));
-  cluster.slots = [
-    [0, 0, 0],
-    [1, 16_383, 1],
-  ];
-  const plan = cluster.plan();
-  const patient = {
-    ...plan,
-    upstreams: new Map(
-      Array.from(plan.upstreams, ([id, upstream]) => [
-        id,
-        upstream.mode === 'cluster' ? { ...upstream, connectTimeoutMs: 60_000 } : upstream,
-      ]),
-    ),
-  };
-  const { port, proxy } = await proxyFor(t, patient, { failoverWaitMs: 15_000 });
-  const states = (): string =>
-    proxy
-      .status()[0]
-      ?.nodes.map(({ state }) => state)
-      .join(' ') ?? '';
-  await eventually('that all are fit', () => states() === 'fit fit' || undefined, { seen: states });
+/** Connections to `port` are neither made nor refused from now on. */
+function dropPackets(t: TestContext, port: number): void {
   const { connect } = net;
-  t.mock.method(net, 'connect', (place: net.TcpNetConnectOpts) =>
-    place.port === cluster.nodes[1]!.port
-      ? Object.assign(new Socket(), { connecting: true })
-      : connect(place),
+  t.mock.method(net, 'connect', (place: net.TcpNetConnectOpts, then?: () => void) =>
+    place.port === port ? Object.assign(new Socket(), { connecting: true }) : connect(place, then),
   );
   syncBuiltinESMExports();
   t.after(() => {
     t.mock.restoreAll();
     syncBuiltinESMExports();
   });
+}
+
+/** Of a proxy that waits long for a connection. */
+function patientPlan(cluster: ScriptedCluster, seeds: readonly number[]): RoutingPlan {
+  const plan = cluster.plan();
+  const change = (upstream: Upstream): Upstream =>
+    upstream.mode === 'cluster'
+      ? {
+          ...upstream,
+          connectTimeoutMs: 60_000,
+          seeds: seeds.map((node) => ({ address: '127.0.0.1', port: cluster.nodes[node]!.port })),
+        }
+      : upstream;
+  return {
+    ...plan,
+    upstreams: new Map(Array.from(plan.upstreams, ([id, upstream]) => [id, change(upstream)])),
+  };
+}
+
+test('a seed that can not be connected to is not waited for once another one has answered', async (t) => {
+  const cluster = await clusterThat(t, 2, () => undefined);
+  dropPackets(t, cluster.nodes[1]!.port);
+  const { proxy } = await proxyFor(t, patientPlan(cluster, [1, 0]));
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+});
+
+test('an address where connections are neither made nor refused holds up nobody who asks others', async (t) => {
+  const cluster = await clusterThat(t, 3, (words) => (isWrite(words) ? '+OK\r\n' : undefined));
+  cluster.slots = [
+    [0, 0, 0],
+    [1, 16_383, 1],
+  ];
+  const { port, proxy } = await proxyFor(t, patientPlan(cluster, [0]), { failoverWaitMs: 15_000 });
+  const states = (): string =>
+    proxy
+      .status()[0]
+      ?.nodes.map(({ state }) => state)
+      .join(' ') ?? '';
+  await eventually('that all are fit', () => states() === 'fit fit' || undefined, { seen: states });
+  dropPackets(t, cluster.nodes[1]!.port);
   for (const socket of cluster.nodes[1]!.sockets) socket.destroy();
   await eventually('its being missing', () => states().includes('no connection') || undefined, {
     seen: states,
