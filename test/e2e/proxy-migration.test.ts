@@ -74,9 +74,9 @@ for (const from of ['path', 'wheel'] as const) {
     for (const [index, slot] of [...slots].entries()) {
       await moveSlot(slot, source, target, index === 0);
       // Under load, not in one go.
-      await Promise.all(loads.map(([, load]) => load.more(50)));
+      await Promise.all(loads.map(([, load]) => load.more(100)));
     }
-    await Promise.all(loads.map(([, load]) => load.more(100)));
+    await Promise.all(loads.map(([, load]) => load.more(300)));
     for (const [, load] of loads) load.pause();
     for (const [policy, load] of loads) {
       await t.test(policy, async () => {

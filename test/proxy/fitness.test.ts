@@ -78,6 +78,14 @@ test('a replica of an unknown primary is judged by when it last heard of it', ()
   assert.equal(judge('role:master\r\n'), undefined);
 });
 
+test('where INFO is denied, servers for reads are read from, whatever they may be', () => {
+  const denied = parseReplication(
+    new Error("NOPERM User proxy has no permissions to run the 'info' command"),
+  );
+  assert.equal(judgeLink(denied, 5_000), undefined);
+  assert.equal(judgePrimary(denied, [saying(replica({ master_replid: 'a' }))]), undefined);
+});
+
 const saying = (info: string): ReplicationInfo => {
   const said = parseReplication(info);
   assert.ok(said);
