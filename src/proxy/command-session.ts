@@ -39,6 +39,7 @@ import { Session, type SessionHome } from './session.ts';
 import { sendSplit } from './split.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
+import { UNFINISHED_MS } from './unfinished.ts';
 import { recognize } from './unknown-command.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -110,6 +111,10 @@ export class CommandSession extends Session implements InputHandler {
 
   tooBig(): void {
     this.#refuse('Protocol error: too big request');
+  }
+
+  unfinished(): void {
+    this.#refuse(`Protocol error: unfinished request, nothing for ${UNFINISHED_MS / 1_000} s`);
   }
 
   #inline(line: Buffer): void {

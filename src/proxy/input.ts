@@ -5,10 +5,9 @@
  */
 import { INCOMPLETE, RequestFrame, type FrameStatus, type RequestLimits } from '../redis/request-frame.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
+import { noteFinished, noteUnfinished, type Unfinished } from './unfinished.ts';
 
-export interface InputHandler {
-  /** Takes no more for now, or for ever. */
-  readonly isStopped: boolean;
+export interface InputHandler extends Unfinished {
   limits(): RequestLimits;
   /** A command, or what came in its place. The bytes are valid during the call. */
   dispatch(bytes: Buffer, frame: RequestFrame, status: FrameStatus): void;
@@ -48,7 +47,7 @@ export class Input {
       return;
     }
     const status = frame.parse(partial.bytes, partial.length, this.#handler.limits());
-    if (status === INCOMPLETE) return;
+    if (status === INCOMPLETE) return noteUnfinished(this.#handler);
     const next = this.#finish(partial, frame, status);
     this.#work(partial.bytes, next, partial.length);
   }
@@ -60,6 +59,7 @@ export class Input {
 
   drop(): void {
     this.#partial = null;
+    if (this.#frame !== null) noteFinished(this.#handler);
     this.#frame = null;
   }
 
@@ -75,6 +75,7 @@ export class Input {
         shared = new RequestFrame();
         frame.shift(at);
         this.#frame = frame;
+        noteUnfinished(handler);
         break;
       }
       at = frame.at;
@@ -98,12 +99,14 @@ export class Input {
       this.#work(bytes, Math.max(0, end - before), length);
       return;
     }
+    noteUnfinished(this.#handler);
   }
 
   /** Returns where the next command begins in the partial's bytes. */
   #finish(partial: Partial, frame: RequestFrame, status: FrameStatus): number {
     this.#partial = null;
     this.#frame = null;
+    noteFinished(this.#handler);
     const end = frame.at;
     this.#handler.dispatch(partial.bytes, frame, status);
     return end;

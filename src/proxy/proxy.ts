@@ -26,6 +26,7 @@ import { ShardedUpstream } from './sharded-upstream.ts';
 import { SlowLog } from './slow-log.ts';
 import { learnToWrite } from './socket-writer.ts';
 import { beginTurn } from './turn.ts';
+import { expireUnfinished } from './unfinished.ts';
 import { UnavailableUpstream } from './unavailable-upstream.ts';
 import { knowsProbes } from './socket.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -252,6 +253,7 @@ export class Proxy {
     const isBehind = now - this.#lastTick > 3 * TICK_MS;
     this.#lastTick = now;
     this.#listeners.tick(now);
+    expireUnfinished(now);
     for (const { upstream } of this.#upstreams.values()) upstream.tick(now, isBehind);
     for (const upstream of this.#retired) {
       upstream.tick(now, isBehind);

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Input, type InputHandler } from '../../src/proxy/input.ts';
+import { clock } from '../../src/proxy/turn.ts';
+import { expireUnfinished, noteFinished, noteUnfinished } from '../../src/proxy/unfinished.ts';
 import { REQUEST_LIMITS } from '../../src/redis/request-frame.ts';
 
 const MAX_BYTES = 1_000;
@@ -26,7 +28,55 @@ class Handler implements InputHandler {
   tooBig(): void {
     this.refused += 1;
   }
+
+  unfinished(): void {
+    this.refused += 1;
+  }
 }
+
+/** A minute and more. */
+const LATER = 61_000;
+
+for (const [what, pieces, refused] of [
+  ['half a command', ['*1\r\n$4\r\nPI'], 1],
+  ['half a line', ['PI'], 1],
+  ['a command and half of the next', ['PING\r\nPI'], 1],
+  ['a command in two pieces', ['*1\r\n$4\r\nPI', 'NG\r\n'], 0],
+  ['nothing', [], 0],
+] as const) {
+  test(`of who has sent ${what} ${refused === 0 ? 'more may come at any time' : 'the rest must come'}`, () => {
+    const handler = new Handler();
+    const input = new Input(handler, MAX_BYTES);
+    for (const piece of pieces) input.feed(Buffer.from(piece), piece.length);
+    expireUnfinished(performance.now() + LATER);
+    assert.equal(handler.refused, refused);
+  });
+}
+
+test('who goes on sending may take as long as it needs', () => {
+  const handler = new Handler();
+  const input = new Input(handler, MAX_BYTES);
+  const begin = clock.now;
+  try {
+    for (const piece of ['*1\r\n', '$4\r\n', 'PI']) {
+      input.feed(Buffer.from(piece), piece.length);
+      clock.now += LATER / 2;
+      expireUnfinished(clock.now);
+    }
+    assert.equal(handler.refused, 0);
+  } finally {
+    clock.now = begin;
+    input.drop();
+  }
+});
+
+test('what we do not look at for now is not its delay', () => {
+  const stopped = { isStopped: true, refused: 0, unfinished: () => void (stopped.refused += 1) };
+  noteUnfinished(stopped);
+  expireUnfinished(performance.now() + LATER);
+  noteFinished(stopped);
+  assert.equal(stopped.refused, 0);
+});
 
 for (const [what, words, isTaken] of [
   ['within the maximum', 30, true],
