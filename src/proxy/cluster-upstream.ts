@@ -196,7 +196,10 @@ export class ClusterUpstream extends Upstream {
     this.noteDoubt();
     const isKnown = this.#known.has(addressOf(place.host, place.port)) || isMember(this.#members, place);
     const node = isKnown ? this.#knownAt(place).node : undefined;
-    return node?.isUsable === true ? node : null;
+    if (node?.isUsable !== true) return null;
+    // It stays, as any that is named: the map may not list it yet.
+    node.namedAt = performance.now();
+    return node;
   }
 
   changed(node: Node): void {

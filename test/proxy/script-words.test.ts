@@ -69,6 +69,32 @@ for (const word of ['MOVED', 'ASK']) {
   });
 }
 
+test('a script that takes its time at a node that has no slots yet is not cut off', async (t) => {
+  let say = (): void => {};
+  const cluster: ScriptedCluster = await clusterThat(t, 2, (words, node, socket) => {
+    if (words === 'CLUSTER NODES') {
+      const text = `id ${cluster.addressOf(1)}@1 master - 0 0 1 connected\n`;
+      return `$${text.length}\r\n${text}\r\n`;
+    }
+    if (words === 'ASKING') return '+OK\r\n';
+    if (!words.startsWith('EVAL')) return undefined;
+    if (node === 0) return `-ASK ${SLOT} ${cluster.addressOf(1)}\r\n`;
+    say = () => void socket.write(':1\r\n');
+    return '';
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write(EVAL);
+  await eventually('its being sent on', () => cluster.askedOf(1).length > 1 || undefined);
+  const maps = (): number => cluster.nodes[0]!.asked.filter((words) => words === 'CLUSTER SLOTS').length;
+  const before = maps();
+  await eventually('the map', () => maps() > before + 2 || undefined);
+  say();
+  await eventually('its reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), ':1\r\n');
+});
+
 test("a script that says its slot has moved moves nobody else's keys", async (t) => {
   const cluster: ScriptedCluster = await clusterThat(t, 2, (words, node) => {
     if (words.startsWith('EVAL')) return node === 0 ? `-MOVED ${SLOT} ${cluster.addressOf(1)}\r\n` : ':1\r\n';
