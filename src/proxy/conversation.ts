@@ -98,7 +98,7 @@ export class Conversation {
 
   #failed(failure: Failure): Failure {
     const isLong = performance.now() - this.#heardAt > SILENT_MS;
-    if (failure.failure === 'silent' && isLong && this.#isIn) {
+    if (failure.failure === 'silent' && isLong) {
       // Not its end, as far as is known.
       this.#isIn = false;
       this.#client.disconnect();
@@ -124,9 +124,9 @@ export class Conversation {
       this.#client.disconnect();
     }
     await this.#client.connect();
+    this.#heardAt = performance.now();
     await this.#present();
     this.#isIn = true;
-    this.#heardAt = performance.now();
   }
 
   /** By hand rather than by ioredis' options: it writes to the console where a server wants no password. */
