@@ -11,6 +11,8 @@ import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
 const AGAIN_MS = 50;
+/** Of its shard channels: nearly always some of them are at a node that can be asked, if any is. */
+const LOOKED_AT = 100;
 const PUSH = 0x3e;
 const STAR = 0x2a;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
@@ -201,8 +203,12 @@ export class Subscriber {
     for (const asked of this.#early.splice(0)) this.#ask(asked);
   }
 
+  /** Where some of its shard channels are: those that are elsewhere follow from there. */
   #open(): OwnConnection | undefined {
-    return this.#place.open(this.shardChannels[0]);
+    const [first, ...others] = this.shardChannels.slice(0, LOOKED_AT);
+    let own = this.#place.open(first);
+    for (const channel of others) own ??= this.#place.open(channel);
+    return own;
   }
 
   #use(own: OwnConnection): void {

@@ -162,15 +162,17 @@ export class Subscriptions implements Mode {
     return made;
   }
 
-  /** Whether some channels are another plain server's than `node`; found out anew when servers came or went. */
+  /** Whether some channels are another plain server's than `node`; found out anew as servers come, go, or can be asked. */
   #hasOthers(upstream: Upstream, node: Node, channels: () => readonly string[]): () => boolean {
     let lookedAt = '';
     return () => {
-      const servers = upstream.primaryPlaces().join(' ');
-      if (servers === lookedAt) return false;
+      const servers = upstream
+        .primaryPlaces()
+        .map((place) => `${place} ${upstream.primaryFor(place) !== null}`);
+      if (servers.join(' ') === lookedAt) return false;
+      lookedAt = servers.join(' ');
       const homes = channels().map((channel) => upstream.primaryFor(this.#placeOf(upstream, channel)));
       // One that can't be asked now is waited for.
-      if (!homes.includes(null)) lookedAt = servers;
       return homes.some((home) => home !== null && home !== node);
     };
   }
