@@ -90,8 +90,9 @@ test('a node that is away for long has the others asked no more often than while
   await askedFor(3);
   const now = performance.now.bind(performance);
   t.mock.method(performance, 'now', () => now() + 60_000);
-  // One may be due, of the time before.
-  assert.ok((await askedFor(4)) > 1_500);
+  // One may be due, of the time before; and a machine that stands still for half a second has made it silent, which is a reason
+  // to hurry again.
+  await eventually('its being asked seldom', async () => (await askedFor(4)) > 1_500 || undefined);
 });
 
 const isWrite = (words: string): boolean => words === 'SET k 1';
