@@ -81,7 +81,7 @@ export class OwnConnection implements ConnectionOwner {
   }
 }
 
-/** A connection of its own to the node that serves the request, once there is one that may be asked. */
+/** A connection of its own to the node that serves the request, once there is one that may be asked, while its client waits. */
 export function openOwn(
   upstream: Upstream,
   request: Request,
@@ -90,7 +90,10 @@ export function openOwn(
   const node = upstream.nodeFor(request);
   if (node !== null && !upstream.isFull) {
     opened(new OwnConnection(upstream, node, request.connectionKind));
-  } else if (performance.now() > request.startedAt + upstream.settings.failoverWaitMs) {
+  } else if (
+    request.sink!.isGone === true ||
+    performance.now() > request.startedAt + upstream.settings.failoverWaitMs
+  ) {
     opened(undefined);
   } else {
     upstream.alone.inAMoment(() => openOwn(upstream, request, opened));

@@ -121,6 +121,20 @@ test('a plan without the upstream lets a blocking command wait on, and then has 
   await eventually('the end of the first', () => (node?.sockets.size ?? 0) <= 2 || undefined);
 });
 
+test('for a client that has gone no node is waited for', async (t) => {
+  const cluster = await clusterThat(t, 1, () => undefined);
+  // Nobody has the others.
+  cluster.slots = [[0, SLOT - 1, 0]];
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 120_000 });
+  await knows(proxy);
+  const client = clientOf(t, port);
+  client.socket.write('PING\r\nBLPOP k 0\r\n');
+  await replies(client, '+PONG\r\n');
+  client.socket.destroy();
+  await proxy.update({ ...cluster.plan(), upstreams: new Map(), listeners: [] });
+  await eventually('the end of the upstream', () => cluster.nodes[0]?.sockets.size === 0 || undefined);
+});
+
 test('a node that a redirection names is not given up because no map lists it yet', async (t) => {
   let answer: (() => void) | undefined;
   const cluster = await clusterThat(t, 2, (words, node, socket) => {
