@@ -253,7 +253,7 @@ export class Proxy {
     const isBehind = now - this.#lastTick > 3 * TICK_MS;
     this.#lastTick = now;
     this.#listeners.tick(now);
-    expireUnfinished(now);
+    if (!isBehind) expireUnfinished(now);
     for (const { upstream } of this.#upstreams.values()) upstream.tick(now, isBehind);
     for (const upstream of this.#retired) {
       upstream.tick(now, isBehind);
