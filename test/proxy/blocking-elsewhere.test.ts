@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import dns from 'node:dns/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
-import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { clientOf, proxyFor, serverThat } from './servers.ts';
+import { planToServers, resolveTo } from './several-servers.ts';
 
 const [FORMER, LATER] = ['127.0.0.41', '127.0.0.42'];
 
@@ -18,14 +17,7 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
     host: LATER,
     port,
   });
-  let addresses = [FORMER];
-  const { lookup } = dns;
-  dns.lookup = (async () => addresses.map((address) => ({ address, family: 4 }))) as unknown as typeof lookup;
-  syncBuiltinESMExports();
-  t.after(() => {
-    dns.lookup = lookup;
-    syncBuiltinESMExports();
-  });
+  const names = resolveTo(t, FORMER);
   const table = maglevTable([FORMER, LATER].map((address) => ({ text: `${address}:${port}`, weight: 1 })));
   const keyAt = (host: string): string => {
     for (let number = 0; ; number++) {
@@ -34,13 +26,9 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
     }
   };
   const [stays, moves] = [keyAt(FORMER), keyAt(LATER)];
-  const plan = planTo(port);
-  const [upstream] = plan.upstreams.values();
-  assert.ok(upstream?.mode === 'proxy');
-  const upstreams = new Map([
-    [upstream.id, { ...upstream, servers: { kind: 'dns' as const, name: 'servers', port } }],
-  ]);
-  const { port: through, proxy } = await proxyFor(t, { ...plan, upstreams }, { drainMs: 100 });
+  const { port: through, proxy } = await proxyFor(t, planToServers({ kind: 'dns', name: 'servers', port }), {
+    drainMs: 100,
+  });
   await eventually('its servers', () => proxy.notReady() === undefined || undefined);
   const [popper, reader, undisturbed] = [clientOf(t, through), clientOf(t, through), clientOf(t, through)];
   popper.socket.write(`BLPOP ${moves} 0\r\n`);
@@ -49,7 +37,7 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
   const waiting = (asked: readonly string[]): readonly string[] =>
     asked.filter((words) => /^(BLPOP|XREAD)/.test(words));
   await eventually('all of them', () => waiting(former.asked).length === 3 || undefined);
-  addresses = [FORMER, LATER];
+  names.addresses = [FORMER, LATER];
   await eventually('both replies', () => (popper.got() !== '' && reader.got() !== '') || undefined);
   // Whether something was popped, nobody knows.
   assert.deepEqual([popper.got(), reader.got(), undisturbed.got()], ['-upstream failure\r\n', '*-1\r\n', '']);

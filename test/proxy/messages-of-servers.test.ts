@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import dns from 'node:dns/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import type { ProxyServers, RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
-import { array, clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
+import { array, clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+import { planToServers, resolveTo } from './several-servers.ts';
 
 const [FIRST, SECOND] = ['127.0.0.11', '127.0.0.12'];
 
@@ -20,22 +18,12 @@ async function setUp(t: TestContext): Promise<{ readonly first: Server; readonly
   return { first, second: await serverThat(t, answer, { host: SECOND, port: first.port }) };
 }
 
-function planWith(servers: ProxyServers): RoutingPlan {
-  const plan = planTo(0);
-  const withServers = (upstream: Upstream): Upstream =>
-    upstream.mode === 'proxy' ? { ...upstream, servers } : upstream;
-  return {
-    ...plan,
-    upstreams: new Map(Array.from(plan.upstreams, ([id, upstream]) => [id, withServers(upstream)])),
-  };
-}
-
 const count = ({ asked }: Server, words: string): number => asked.filter((each) => each === words).length;
 
 test('among plain servers messages are published where everybody subscribes', async (t) => {
   const { first, second } = await setUp(t);
   const endpoints = [SECOND, FIRST].map((address) => ({ address, port: first.port, hashKey: address }));
-  const { port, proxy } = await proxyFor(t, planWith({ kind: 'endpoints', endpoints }));
+  const { port, proxy } = await proxyFor(t, planToServers({ kind: 'endpoints', endpoints }));
   await eventually('its servers', () => proxy.notReady() === undefined || undefined);
   const clients = Array.from({ length: 10 }, () => clientOf(t, port));
   for (const { socket } of clients) socket.write('SUBSCRIBE news\r\n');
@@ -49,21 +37,17 @@ test('among plain servers messages are published where everybody subscribes', as
 
 test('subscribers follow messages to another server that has come', async (t) => {
   const { first, second } = await setUp(t);
-  const addresses = [SECOND];
-  const { lookup } = dns;
-  dns.lookup = (async () => addresses.map((address) => ({ address, family: 4 }))) as unknown as typeof lookup;
-  syncBuiltinESMExports();
-  t.after(() => {
-    dns.lookup = lookup;
-    syncBuiltinESMExports();
-  });
-  const { port, proxy } = await proxyFor(t, planWith({ kind: 'dns', name: 'servers', port: first.port }));
+  const names = resolveTo(t, SECOND);
+  const { port, proxy } = await proxyFor(
+    t,
+    planToServers({ kind: 'dns', name: 'servers', port: first.port }),
+  );
   await eventually('its servers', () => proxy.notReady() === undefined || undefined);
   const client = clientOf(t, port);
   client.socket.write('SUBSCRIBE news\r\n');
   await eventually('the confirmation', () => client.got() !== '' || undefined);
   assert.equal(count(second, 'subscribe news'), 1);
-  addresses.push(FIRST);
+  names.addresses.push(FIRST);
   await eventually('the other one', () => count(first, 'subscribe news') === 1 || undefined, {
     deadlineMs: 30_000,
   });

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import dns from 'node:dns/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { clientOf, proxyFor, serverThat } from './servers.ts';
+import { planToServers, resolveTo } from './several-servers.ts';
 
 const page = (cursor: string, key: string): string =>
   `*2\r\n$${cursor.length}\r\n${cursor}\r\n*1\r\n$${key.length}\r\n${key}\r\n`;
@@ -25,20 +24,8 @@ test('a scan of plain servers passes none over that stays while others come and 
     port = server.port;
   }
   const [first = '', second = '', third = '', fourth = ''] = hosts;
-  let addresses = [first, second, third];
-  const { lookup } = dns;
-  dns.lookup = (async () => addresses.map((address) => ({ address, family: 4 }))) as unknown as typeof lookup;
-  syncBuiltinESMExports();
-  t.after(() => {
-    dns.lookup = lookup;
-    syncBuiltinESMExports();
-  });
-  const plan = planTo(port);
-  const [upstream] = plan.upstreams.values();
-  assert.ok(upstream?.mode === 'proxy');
-  const servers = { kind: 'dns' as const, name: 'servers', port };
-  const upstreams = new Map([[upstream.id, { ...upstream, servers }]]);
-  const { port: through, proxy } = await proxyFor(t, { ...plan, upstreams });
+  const names = resolveTo(t, first, second, third);
+  const { port: through, proxy } = await proxyFor(t, planToServers({ kind: 'dns', name: 'servers', port }));
   await eventually('its servers', () => proxy.notReady() === undefined || undefined);
   const client = clientOf(t, through);
   const keys: string[] = [];
@@ -57,7 +44,7 @@ test('a scan of plain servers passes none over that stays while others come and 
   let cursor = '0';
   for (let page = 1; page <= 3; page++) cursor = await scan(cursor);
   // In another order, as names are told, and without the one that was scanned.
-  addresses = [third, fourth, second];
+  names.addresses = [third, fourth, second];
   await eventually(
     'the other servers',
     () => proxy.status()[0]?.nodes.some(({ address }) => address === `${fourth}:${port}`) || undefined,

@@ -1,10 +1,8 @@
-import assert from 'node:assert/strict';
-import dns from 'node:dns/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { array, clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
+import { array, clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+import { planToServers, resolveTo } from './several-servers.ts';
 
 const [ONE, TWO, THREE] = ['127.0.0.31', '127.0.0.32', '127.0.0.33'];
 const CHANNELS = Array.from({ length: 20 }, (_, index) => `channel:${index}`);
@@ -20,27 +18,15 @@ async function setUp(t: TestContext) {
   const one = await serverThat(t, answer, { host: ONE, port: 0 });
   const { port } = one;
   const two = await serverThat(t, answer, { host: TWO, port });
-  let addresses = [ONE, TWO];
-  const { lookup } = dns;
-  dns.lookup = (async () => addresses.map((address) => ({ address, family: 4 }))) as unknown as typeof lookup;
-  syncBuiltinESMExports();
-  t.after(() => {
-    dns.lookup = lookup;
-    syncBuiltinESMExports();
-  });
-  const plan = planTo(port);
-  const [upstream] = plan.upstreams.values();
-  assert.ok(upstream?.mode === 'proxy');
-  const servers = { kind: 'dns' as const, name: 'servers', port };
-  const upstreams = new Map([[upstream.id, { ...upstream, servers }]]);
-  const { port: through, proxy } = await proxyFor(t, { ...plan, upstreams });
+  const names = resolveTo(t, ONE, TWO);
+  const { port: through, proxy } = await proxyFor(t, planToServers({ kind: 'dns', name: 'servers', port }));
   await eventually('its servers', () => proxy.notReady() === undefined || undefined);
   const subscriber = clientOf(t, through);
   subscriber.socket.write(CHANNELS.map((channel) => `SSUBSCRIBE ${channel}\r\n`).join(''));
   await eventually('the confirmations', () => subscriber.got().split('*3').length === 21 || undefined);
   /** One goes, another comes. */
   const change = async (): Promise<void> => {
-    addresses = [TWO, THREE];
+    names.addresses = [TWO, THREE];
     await eventually(
       'the other servers',
       () => proxy.status()[0]?.nodes.some(({ address }) => address.startsWith(THREE)) || undefined,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { array, clientOf, proxyFor, serverThat } from './servers.ts';
+import { planToServers } from './several-servers.ts';
 
 test('among plain servers SPUBLISH and SSUBSCRIBE find each other, whatever their hash tags', async (t) => {
   const servers = [0, 1].map(() =>
@@ -14,14 +15,8 @@ test('among plain servers SPUBLISH and SSUBSCRIBE find each other, whatever thei
   );
   const [one, other] = await Promise.all(servers);
   assert.ok(one && other);
-  const plan = planTo(one.port);
-  const [upstream] = plan.upstreams.values();
-  assert.ok(upstream?.mode === 'proxy');
   const endpoints = [one, other].map(({ port }) => ({ address: '127.0.0.1', port, hashKey: String(port) }));
-  const upstreams = new Map([
-    [upstream.id, { ...upstream, servers: { kind: 'endpoints' as const, endpoints } }],
-  ]);
-  const { port } = await proxyFor(t, { ...plan, upstreams });
+  const { port } = await proxyFor(t, planToServers({ kind: 'endpoints', endpoints }));
   const channels = Array.from({ length: 20 }, (_, index) => `{tag}${index}`);
   const [subscriber, publisher] = [clientOf(t, port), clientOf(t, port)];
   subscriber.socket.write(channels.map((channel) => `SSUBSCRIBE ${channel}\r\n`).join(''));
