@@ -5,6 +5,7 @@
 import type { Command } from '../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
+import { copyOnceAnswered } from './blocking-copies.ts';
 import { REPLIES, encodeCommand } from './encode.ts';
 import { Gathering, least } from './gathering.ts';
 import { locate } from './locate.ts';
@@ -51,6 +52,7 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
   const kept = Buffer.from(message);
   const request = session.newRequest(command);
   request.place = location.kind === 'keyed' ? location.place : upstream.anyPlace();
+  if (location.kind === 'keyed') copyOnceAnswered(session, request, command, location);
   new Waiting(session, upstream, request, [kept], session.hold()).open();
 }
 

@@ -7,14 +7,7 @@
  */
 import type { Socket } from 'node:net';
 
-import {
-  KIND,
-  allCommands,
-  findCommand,
-  isCountRight,
-  isOfMessages,
-  type Command,
-} from '../redis/command-table.ts';
+import { KIND, allCommands, findCommand, isCountRight, type Command } from '../redis/command-table.ts';
 import { inlineToCommand } from '../redis/inline.ts';
 import {
   BROKEN,
@@ -31,6 +24,7 @@ import { REPLIES, encodeError } from './encode.ts';
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from './faults.ts';
 import { Input, type InputHandler } from './input.ts';
+import { copyWithoutKey } from './keyless-copies.ts';
 import { answerFault } from './late-replies.ts';
 import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
 import { locate } from './locate.ts';
@@ -41,12 +35,9 @@ import { Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
 import { UNFINISHED_MS } from './unfinished.ts';
 import { recognize } from './unknown-command.ts';
-import type { Upstream } from './upstream.ts';
 
 export class CommandSession extends Session implements InputHandler {
   #subscriptions: Subscriptions | null = null;
-  /** Where it published last. */
-  #messages: { readonly upstream: Upstream; readonly place: number } | null = null;
   readonly #input: Input;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
@@ -264,17 +255,9 @@ export class CommandSession extends Session implements InputHandler {
     if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
     const request = this.newRequest(command);
     request.terms = this.home.routing.primaryTerms;
-    request.place = isOfMessages(command) ? this.#placeOfMessages(upstream) : upstream.anyPlace();
+    request.place = this.placeWithoutKey(upstream, command);
     this.heed(upstream.send(request, bytes, frame.start, frame.at));
-  }
-
-  /** The same as before, as long as it can be asked: what came by two nodes would not come in order. */
-  #placeOfMessages(upstream: Upstream): number {
-    const before = this.#messages;
-    if (before?.upstream === upstream && upstream.primaryFor(before.place) !== null) return before.place;
-    const place = upstream.anyPlace(true);
-    this.#messages = { upstream, place };
-    return place;
+    copyWithoutKey(this, { command, plan: undefined, bytes, from: frame.start, to: frame.at });
   }
 
   #answerLocally(bytes: Buffer, frame: RequestFrame, command: Command): void {

@@ -17,14 +17,13 @@ import {
   type Gathered,
   type Merge,
 } from './gathering.ts';
+import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
 import { closeAfterReply, openOwn } from './own-connection.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
-interface Plan extends Gathered {
-  /** Replicas are told too, whatever they answer. */
-  readonly replicasToo?: boolean;
+interface Plan extends Gathered, ForAll {
   /** On connections of its own: what it is to end holds up the one that all share. */
   readonly goesApart?: boolean;
   /** Not carried out: it would turn a connection that others share into something else. */
@@ -45,20 +44,20 @@ const any: Merge = (replies) =>
 
 /** What is not listed concerns one node only, any. */
 const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
-  ['dbsize', { merge: sum }],
-  ['keys', { merge: concatenate }],
-  ['flushall', { merge: same }],
-  ['flushdb', { merge: same }],
-  ['randomkey', { merge: any }],
-  ['script|load', { merge: same, replicasToo: true }],
-  ['script|flush', { merge: same, replicasToo: true }],
+  ['dbsize', { merge: sum, isCopied: true }],
+  ['keys', { merge: concatenate, isCopied: true }],
+  ['flushall', { merge: same, isCopied: true }],
+  ['flushdb', { merge: same, isCopied: true }],
+  ['randomkey', { merge: any, isCopied: true }],
+  ['script|load', { merge: same, replicasToo: true, isCopied: true }],
+  ['script|flush', { merge: same, replicasToo: true, isCopied: true }],
   ['script|exists', { merge: allTrue }],
   ['script|debug', { merge: same, isRefused: true }],
   ['script|kill', { merge: same, oneIsEnough: true, goesApart: true }],
-  ['function|load', { merge: same }],
-  ['function|delete', { merge: same }],
-  ['function|flush', { merge: same }],
-  ['function|restore', { merge: same }],
+  ['function|load', { merge: same, isCopied: true }],
+  ['function|delete', { merge: same, isCopied: true }],
+  ['function|flush', { merge: same, isCopied: true }],
+  ['function|restore', { merge: same, isCopied: true }],
   ['function|kill', { merge: same, oneIsEnough: true, goesApart: true }],
   ['config|set', { merge: same, replicasToo: true }],
   ['config|resetstat', { merge: same, replicasToo: true }],
@@ -105,6 +104,7 @@ export function sendEverywhere(
       else session.heed(upstream.send(part, kept, again.start, again.at));
     }
     if (plan.replicasToo === true) tellReplicas(session, upstream, kept, again);
+    copyWithoutKey(session, { command, plan, bytes: kept, from: again.start, to: again.at });
   });
 }
 

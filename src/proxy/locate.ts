@@ -10,20 +10,22 @@ import { rewriteKeys } from './rewrite.ts';
 import { isSameWay, type Destination, type Routing } from './routing.ts';
 import type { Upstream } from './upstream.ts';
 
+export interface Located {
+  readonly kind: 'keyed';
+  readonly destination: Destination;
+  /** Of the destination's two, by what the command does. */
+  readonly upstream: Upstream;
+  readonly place: number;
+  /** The command as it is to be sent, and the first key in it. */
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+}
+
 export type Location =
-  | {
-      readonly kind: 'keyed';
-      readonly destination: Destination;
-      /** Of the destination's two, by what the command does. */
-      readonly upstream: Upstream;
-      readonly place: number;
-      /** The command as it is to be sent, and the first key in it. */
-      readonly bytes: Buffer;
-      readonly from: number;
-      readonly to: number;
-      readonly keyStart: number;
-      readonly keyEnd: number;
-    }
+  | Located
   | { readonly kind: 'keyless' }
   | { readonly kind: 'refused'; readonly reply: Buffer };
 

@@ -1,26 +1,46 @@
 /**
  * Copies of commands for mirrors: their replies are thrown away, and what can't be sent at once is dropped.
  */
-import { giveRequest, type ReplySink, type Request } from './request.ts';
+import type { Command } from '../redis/command-table.ts';
+import type { Connection } from './connection.ts';
+import { READONLY, type Node } from './node.ts';
+import { NOBODY } from './nobody.ts';
+import { giveRequest, type Request } from './request.ts';
 import type { MirrorDestination } from './routing.ts';
 
-/** Gone from the begin: what is refused for now is not tried again. */
-const NOBODY: ReplySink = { isGone: true, deliver: giveRequest };
+/** A mirror that is further behind gets nothing more. */
+const MOST_PENDING = 10_000;
 
-/** `copy`: a request of its own with the terms of the one that is mirrored, for the mirror's upstream. */
-export function mirror(
-  mirrors: readonly MirrorDestination[],
-  copy: (mirror: MirrorDestination) => Request,
-  isRead: boolean,
+/** Drawn anew each time: of what goes in parts a mirror gets all or none. */
+export function isCopied(command: Command, { excludeReads, percentage }: MirrorDestination): boolean {
+  if (command.isRead && excludeReads) return false;
+  return percentage >= 100 || Math.random() * 100 < percentage;
+}
+
+/** `request`: one of its own. `node`: who has its place; null: nobody now. */
+export function sendCopy(
+  node: Node | null,
+  request: Request,
   bytes: Uint8Array,
   start: number,
   end: number,
 ): void {
-  for (const each of mirrors) {
-    if (isRead && each.excludeReads) continue;
-    if (each.percentage < 100 && Math.random() * 100 >= each.percentage) continue;
-    const request = copy(each);
-    request.sink = NOBODY;
-    each.upstream.mirror(request, bytes, start, end);
-  }
+  request.sink = NOBODY;
+  request.connectionKind = kindOfCopies(request.connectionKind);
+  const connection = connectionForCopies(node, request.connectionKind);
+  if (connection === undefined) giveRequest(request);
+  else connection.append(request, bytes, start, end);
+}
+
+/** Whatever the replies to its client are like, all its copies go the same way, and stay in order. */
+export function kindOfCopies(connectionKind: number): number {
+  return connectionKind & READONLY;
+}
+
+/** undefined: it can't take more now. */
+export function connectionForCopies(node: Node | null, kind: number): Connection | undefined {
+  const connection = node?.connection(kind);
+  if (connection === undefined || connection.isCongested || connection.pending > MOST_PENDING)
+    return undefined;
+  return connection;
 }

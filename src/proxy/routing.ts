@@ -41,6 +41,8 @@ export class Routing {
   readonly catchAll: Destination | null;
   /** null: none. */
   readonly faults: Faults | null;
+  /** Any of its routes. */
+  readonly hasMirrors: boolean;
   /** Where commands go, the catch-all's first. */
   readonly upstreams: readonly Upstream[];
   /** Of its routes in their order, those for reads too. */
@@ -86,6 +88,7 @@ export class Routing {
       ...this.#prefixes.map((each) => each.destination),
     ];
     this.upstreams = [...new Set(all.map(({ upstream }) => upstream))];
+    this.hasMirrors = all.some(({ mirrors }) => mirrors !== null);
     this.#ways = ways;
   }
 

@@ -5,19 +5,21 @@
  */
 import type { Socket } from 'node:net';
 
-import type { Command } from '../redis/command-table.ts';
+import { isOfMessages, type Command } from '../redis/command-table.ts';
 import { ClientStream } from './client-stream.ts';
 import { LateReplies } from './late-replies.ts';
 import { LocalState } from './local-state.ts';
-import { mirror } from './mirroring.ts';
+import { isCopied, sendCopy } from './mirroring.ts';
 import type { Mode } from './mode.ts';
 import { BULKY, READONLY, RESP3 } from './node.ts';
 import { closeAfterReply, type OwnConnection } from './own-connection.ts';
+import { PlacesOfMessages } from './places-of-messages.ts';
 import { inFrontOf } from './reply-sink.ts';
 import { takeRequest, type Request } from './request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import { MASTER } from './shard.ts';
 import { clock } from './turn.ts';
+import type { Upstream } from './upstream.ts';
 
 /** What a session needs to know of where it was accepted; the routing may be another one from one command to the next. */
 export interface SessionHome {
@@ -33,6 +35,7 @@ export abstract class Session extends ClientStream {
   mode: Mode | null = null;
   /** How late a fault makes the reply to the command at hand. */
   protected lateBy = 0;
+  #messages: PlacesOfMessages | null = null;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
     super(socket);
@@ -122,25 +125,47 @@ export abstract class Session extends ClientStream {
     const connection = upstream.send(request, bytes, from, to);
     if (connection !== null && connection.isCongested) this.heed(connection);
     if (destination.mirrors === null) return;
-    this.mirror(destination.mirrors, command, bytes, from, to, bytes, start, end);
+    this.mirror(destination.mirrors, command, bytes, from, to, start, end);
   }
 
-  /** `bytes[from, to)` is the command, `keyBytes[start, end)` the key that decides. */
+  /** `bytes[from, to)` is the command, `bytes[start, end)` the key that decides. */
   mirror(
     mirrors: readonly MirrorDestination[],
     command: Command,
     bytes: Uint8Array,
     from: number,
     to: number,
-    keyBytes: Uint8Array,
     start: number,
     end: number,
   ): void {
-    const copy = ({ upstream }: MirrorDestination): Request => {
-      const request = this.newPart(command);
-      request.place = upstream.placeOf(keyBytes, start, end, request.terms.hashTags);
-      return request;
-    };
-    mirror(mirrors, copy, command.isRead, bytes, from, to);
+    const { hashTags } = this.home.routing.terms;
+    for (const mirror of mirrors) {
+      if (!isCopied(command, mirror)) continue;
+      const { upstream } = mirror;
+      this.copy(upstream, upstream.placeOf(bytes, start, end, hashTags), command, bytes, from, to);
+    }
+  }
+
+  /** To a mirror, where `place` is there; whether it gets one has been drawn. */
+  copy(
+    upstream: Upstream,
+    place: number,
+    command: Command,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    terms = this.home.routing.terms,
+  ): void {
+    const request = this.newPart(command);
+    request.terms = terms;
+    request.place = place;
+    sendCopy(upstream.nodeFor(request), request, bytes, from, to);
+  }
+
+  /** Any, where it is all the same. */
+  placeWithoutKey(upstream: Upstream, command: Command): number {
+    if (!isOfMessages(command)) return upstream.anyPlace();
+    this.#messages ??= new PlacesOfMessages();
+    return this.#messages.at(upstream);
   }
 }

@@ -8,10 +8,13 @@ import type { Command } from '../redis/command-table.ts';
 import { ReplyScanner } from '../redis/reply-scanner.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeError, encodeInteger } from './encode.ts';
+import { copyParts } from './keyed-copies.ts';
+import { isCopied } from './mirroring.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
-import type { Destination, MirrorDestination } from './routing.ts';
+import type { Destination } from './routing.ts';
 import { Scratch } from './scratch.ts';
 import type { Session } from './session.ts';
+import { addKey, beginPart, stepOf } from './split-part.ts';
 
 const MINUS = 0x2d;
 const COLON = 0x3a;
@@ -39,7 +42,7 @@ const HEADS: ReadonlyMap<string, Buffer> = new Map(
 );
 
 export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
-  const step = command.name === 'mset' ? 2 : 1;
+  const step = stepOf(command);
   const keys = (frame.count - 1) / step;
   if (!Number.isInteger(keys)) {
     return session.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
@@ -65,13 +68,20 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
     places[key] = place;
     if (destination.cut > 0 || place !== places[0] || destination !== destinations[0]) isWhole = false;
   }
-  // Keys that are together here need not be so at a mirror.
-  if (isWhole && (keys === 1 || destinations[0]!.mirrors === null)) {
+  // What is copied goes in parts: keys that are together here need not be so at a mirror.
+  if (isWhole && (keys === 1 || !hasCopies(destinations[0]!, command))) {
     return session.send(command, destinations[0]!, bytes, frame.start, frame.at, offsets[2]!, offsets[3]!);
   }
   const parts = partition(keys);
+  let hasMirrors = false;
+  for (let part = 0; part < parts; part++) hasMirrors ||= destinations[firsts[part]!]!.mirrors !== null;
+  if (hasMirrors) copy(session, command, bytes, offsets, keys);
   const aggregate = new Aggregate(session, command, session.newRequest(command), keys, parts);
   for (let part = 0; part < parts; part++) sendPart(aggregate, bytes, frame, step, firsts[part]!);
+}
+
+function hasCopies({ mirrors }: Destination, { isRead }: Command): boolean {
+  return mirrors?.some(({ excludeReads }) => !isRead || !excludeReads) === true;
 }
 
 /** Chains the keys of each part; `firsts` has the first of each, returned is how many. */
@@ -122,7 +132,7 @@ function sendPart(
   const part = aggregate.newPart();
   part.place = places[first]!;
   if (nextOfPart[first] === 0) aggregate.notePart(first);
-  if (nextOfPart[first] === 0 && destination.cut === 0 && destination.mirrors === null) {
+  if (nextOfPart[first] === 0 && destination.cut === 0) {
     const connection = upstream.connectionFor(part);
     if (connection !== null) {
       // From the key's `$` on, to the end of the key or of its value.
@@ -140,56 +150,18 @@ function sendPart(
   }
   writePart(aggregate, bytes, offsets, step, first);
   session.heed(upstream.send(part, scratch.bytes, 0, scratch.length));
-  for (const mirror of destination.mirrors ?? []) mirrorPart(aggregate, mirror, bytes, offsets, step, first);
 }
 
-/** A copy for each place that the part's keys have at the mirror. */
-function mirrorPart(
-  aggregate: Aggregate,
-  mirror: MirrorDestination,
-  bytes: Buffer,
-  offsets: Int32Array,
-  step: number,
-  first: number,
-): void {
-  const { session, command } = aggregate;
-  const { hashTags } = session.home.routing.terms;
-  const startOf = (key: number): number => offsets[2 * (1 + key * step)]! + destinations[key]!.cut;
-  const endOf = (key: number): number => offsets[2 * (1 + key * step) + 1]!;
-  const keys = keysOfPart(first);
-  const byPlace = new Map<number, number[]>();
-  for (const key of keys) {
-    const place = mirror.upstream.placeOf(bytes, startOf(key), endOf(key), hashTags);
-    const others = byPlace.get(place);
-    if (others === undefined) byPlace.set(place, [key]);
-    else others.push(key);
+/** Of the keys of each route, what its mirrors get. */
+function copy(session: Session, command: Command, bytes: Buffer, offsets: Int32Array, keys: number): void {
+  for (const destination of new Set(destinations.slice(0, keys))) {
+    const own: number[] = [];
+    for (let key = 0; key < keys; key++) if (destinations[key] === destination) own.push(key);
+    for (const mirror of destination.mirrors ?? []) {
+      if (!isCopied(command, mirror)) continue;
+      copyParts(session, mirror.upstream, command, bytes, offsets, own, destination.cut);
+    }
   }
-  for (const together of byPlace.values()) {
-    const [leader = first] = together;
-    chain(together);
-    writePart(aggregate, bytes, offsets, step, leader);
-    session.mirror(
-      [mirror],
-      command,
-      scratch.bytes,
-      0,
-      scratch.length,
-      bytes,
-      startOf(leader),
-      endOf(leader),
-    );
-  }
-  chain(keys);
-}
-
-function keysOfPart(first: number): readonly number[] {
-  const keys = [first];
-  for (let key = nextOfPart[first]!; key !== 0; key = nextOfPart[key]!) keys.push(key);
-  return keys;
-}
-
-function chain(keys: readonly number[]): void {
-  for (const [index, key] of keys.entries()) nextOfPart[key] = keys[index + 1] ?? 0;
 }
 
 /** Into the scratch: several keys, or keys that lose their prefix. */
@@ -200,24 +172,14 @@ function writePart(
   step: number,
   first: number,
 ): void {
-  const { name } = aggregate.command;
   let count = 0;
   for (let key = first; ; key = nextOfPart[key]!) {
     count += 1;
     if (nextOfPart[key] === 0) break;
   }
-  scratch.clear();
-  scratch.text(`*${1 + count * step}\r\n$${name.length}\r\n${name}\r\n`);
+  beginPart(scratch, aggregate.command, count);
   for (let key = first; ; key = nextOfPart[key]!) {
-    const argument = 2 * (1 + key * step);
-    const { cut } = destinations[key]!;
-    if (cut > 0) {
-      scratch.text(`$${offsets[argument + 1]! - offsets[argument]! - cut}\r\n`);
-      scratch.append(bytes, offsets[argument]! + cut, offsets[argument + 1]! + 2);
-    } else {
-      scratch.append(bytes, offsets[argument - 1]! + 2, offsets[argument + 1]! + 2);
-    }
-    if (step === 2) scratch.append(bytes, offsets[argument + 1]! + 2, offsets[argument + 3]! + 2);
+    addKey(scratch, bytes, offsets, step, key, destinations[key]!.cut);
     aggregate.notePart(key);
     if (nextOfPart[key] === 0) break;
   }

@@ -3,18 +3,15 @@
  * mirror's connections are shared.
  */
 import { KIND, type Command } from '../redis/command-table.ts';
-import type { Location } from './locate.ts';
-import type { MirrorDestination, Routing } from './routing.ts';
+import { withoutWaiting } from './blocking-copies.ts';
+import { copyLocatedTo } from './keyed-copies.ts';
+import { copyWithoutKeyTo, isForMirrors, type WithoutKey } from './keyless-copies.ts';
+import type { Located } from './locate.ts';
+import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import type { Session } from './session.ts';
 
-interface Copy {
-  readonly command: Command;
-  readonly mirrors: readonly MirrorDestination[];
-  readonly bytes: Buffer;
-  /** The key that decides. */
-  readonly start: number;
-  readonly end: number;
-}
+/** With bytes of its own. */
+type Copy = { readonly command: Command; readonly located: Located } | WithoutKey;
 
 /** Longer transactions are not copied: a mirror costs bounded memory. */
 const MAX_BYTES = 16_777_216;
@@ -25,32 +22,43 @@ export class TransactionCopies {
   #copies: Copy[] = [];
   #bytes = 0;
   #routing: Routing | undefined;
+  /** Of its first key, which says where all of it goes. */
+  #destination: Destination | undefined;
+  #key: Buffer | undefined;
 
   /** `routing`: where it was located. */
-  keep(command: Command, location: Location & { readonly kind: 'keyed' }, routing: Routing): void {
-    const { destination, bytes, from, to, keyStart, keyEnd } = location;
+  keep(command: Command, location: Located, routing: Routing): void {
+    this.#destination ??= location.destination;
+    if (location.destination.mirrors === null) return;
+    const { bytes, from, to, keyStart, keyEnd } = location;
+    this.#key ??= Buffer.from(bytes.subarray(keyStart, keyEnd));
+    if (!this.#hasRoom(to - from, routing)) return;
     // On its own it would wait, which it does not in a transaction.
-    if (destination.mirrors === null || command.kind === KIND.blocking) return;
-    this.#bytes += to - from;
-    if (this.#bytes > MAX_BYTES) {
-      this.#copies = [];
-      return;
-    }
+    const located = command.kind === KIND.blocking ? withoutWaiting(location) : withOwnBytes(location);
+    if (located !== undefined) this.#copies.push({ command, located });
+  }
+
+  /** Its mirrors are those of the transaction's keys, which may come later. */
+  keepWithoutKey(what: WithoutKey, routing: Routing): void {
+    if (!routing.hasMirrors || this.#destination?.mirrors === null || !isForMirrors(what)) return;
+    const { bytes, from, to } = what;
+    if (!this.#hasRoom(to - from, routing)) return;
+    this.#copies.push({ ...what, bytes: Buffer.from(bytes.subarray(from, to)), from: 0, to: to - from });
+  }
+
+  #hasRoom(bytes: number, routing: Routing): boolean {
     this.#routing ??= routing;
-    this.#copies.push({
-      command,
-      mirrors: destination.mirrors,
-      bytes: Buffer.from(bytes.subarray(from, to)),
-      start: keyStart - from,
-      end: keyEnd - from,
-    });
+    this.#bytes += bytes;
+    if (this.#bytes > MAX_BYTES) this.#copies = [];
+    return this.#bytes <= MAX_BYTES;
   }
 
   /** `reply[start…]` is the answer to EXEC: an array where it was carried out. */
   sendAfter(session: Session, reply: Uint8Array, start: number): void {
     if (reply[start] !== STAR || reply[start + 1] === MINUS) return;
     // A mirror that is no longer in the plan would be connected to again, and nobody would end that.
-    if (this.#routing !== session.home.routing) return;
+    const { routing } = session.home;
+    if (this.#routing !== routing) return;
     /** Whether a mirror gets this transaction, whole or not at all. */
     const draws = new Map<MirrorDestination, boolean>();
     const isDrawn = (mirror: MirrorDestination): boolean => {
@@ -58,9 +66,43 @@ export class TransactionCopies {
       draws.set(mirror, drawn);
       return drawn;
     };
-    for (const { command, mirrors, bytes, start: from, end } of this.#copies) {
-      const chosen = mirrors.filter(isDrawn).map((mirror) => ({ ...mirror, percentage: 100 }));
-      session.mirror(chosen, command, bytes, 0, bytes.length, bytes, from, end);
+    const destination = this.#destination ?? routing.catchAll;
+    for (const copy of this.#copies) {
+      const { mirrors } = 'located' in copy ? copy.located.destination : (destination ?? { mirrors: null });
+      for (const mirror of mirrors ?? []) {
+        if ((copy.command.isRead && mirror.excludeReads) || !isDrawn(mirror)) continue;
+        if ('located' in copy) copyLocatedTo(session, mirror.upstream, copy.command, copy.located);
+        else this.#copyWithoutKey(session, mirror, copy, destination);
+      }
     }
   }
+
+  /** In a transaction it concerns one node, which may have everything, or a part. */
+  #copyWithoutKey(
+    session: Session,
+    { upstream }: MirrorDestination,
+    what: WithoutKey,
+    destination: Destination | null,
+  ): void {
+    if (what.plan === undefined || (destination?.upstream.primaryPlaces().length ?? 0) <= 1) {
+      return copyWithoutKeyTo(session, upstream, what);
+    }
+    const key = this.#key;
+    const { hashTags } = session.home.routing.terms;
+    const place = key && upstream.placeOf(key, 0, key.length, hashTags);
+    copyWithoutKeyTo(session, upstream, { ...what, plan: undefined }, place);
+  }
+}
+
+function withOwnBytes(location: Located): Located {
+  const { bytes, from, to, keyStart, keyEnd } = location;
+  const own = Buffer.from(bytes.subarray(from, to));
+  return {
+    ...location,
+    bytes: own,
+    from: 0,
+    to: own.length,
+    keyStart: keyStart - from,
+    keyEnd: keyEnd - from,
+  };
 }

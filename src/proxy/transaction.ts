@@ -9,7 +9,8 @@ import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { FirstQueued } from './first-queued.ts';
-import { crossing, locate, type Location } from './locate.ts';
+import { copyLocated } from './keyed-copies.ts';
+import { crossing, locate, type Located, type Location } from './locate.ts';
 import { lookLater } from './look-later.ts';
 import type { Mode } from './mode.ts';
 import { RESP3, type Node } from './node.ts';
@@ -145,6 +146,7 @@ export class Transaction implements Mode {
       return true;
     }
     if (location.kind !== 'keyed') return false;
+    if (this.#own !== undefined) copyLocated(this.#session, command, location);
     this.#forward(command, location.bytes, location.from, location.to);
     return true;
   }
@@ -200,7 +202,8 @@ export class Transaction implements Mode {
   }
 
   #queue(bytes: Buffer, frame: RequestFrame, command: Command, location: Location): void {
-    if (isNeverQueued(command) || planEverywhere(bytes, frame, command)?.isRefused === true) {
+    const plan = planEverywhere(bytes, frame, command);
+    if (isNeverQueued(command) || plan?.isRefused === true) {
       return this.#refuse(encodeError(`ERR Command '${command.name}' not allowed inside a transaction`));
     }
     if (!isCountRight(command, frame.count)) {
@@ -209,6 +212,8 @@ export class Transaction implements Mode {
     if (location.kind === 'refused') return this.#refuse(location.reply);
     if (this.#isLost) return this.#session.answer(QUEUED);
     if (location.kind === 'keyless') {
+      const what = { command, plan, bytes, from: frame.start, to: frame.at };
+      this.#copies.keepWithoutKey(what, this.#session.home.routing);
       if (this.#own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
       this.#earlyBytes += frame.at - frame.start;
       if (this.#earlyBytes > MAX_EARLY_BYTES) return this.#refuse(TOO_MUCH);
@@ -326,7 +331,7 @@ export class Transaction implements Mode {
   }
 
   /** The first command with a key: the client's next ones are looked at once it is queued, at whichever node. */
-  #begin(own: OwnConnection, command: Command, location: Location & { readonly kind: 'keyed' }): void {
+  #begin(own: OwnConnection, command: Command, location: Located): void {
     const { upstream, place, bytes, from, to } = location;
     const session = this.#session;
     const request = session.newRequest(command);

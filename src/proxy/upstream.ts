@@ -13,9 +13,10 @@ import { ForeignCommands } from './foreign-commands.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from './node.ts';
 import type { NodeLog } from './node-log.ts';
+import { isCopy } from './nobody.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
 import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
-import { giveRequest, type Request } from './request.ts';
+import type { Request } from './request.ts';
 import { runsScript } from './script-words.ts';
 import type { SlowLog } from './slow-log.ts';
 import { SoonAgain } from './soon-again.ts';
@@ -30,9 +31,6 @@ const GIVE_UP_MS = 30_000;
 /** Before the same node is asked again: as long, and such a share of what the command has waited so far. */
 const RETRY_MS = 20;
 const RETRY_SHARE = 0.1;
-
-/** A mirror that is further behind gets nothing more. */
-const MIRRORED_PENDING = 10_000;
 
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
@@ -156,16 +154,6 @@ export abstract class Upstream implements NodeOwner {
     return connection;
   }
 
-  /** A copy whose reply nobody wants: sent if that is easy, else dropped. */
-  mirror(request: Request, bytes: Uint8Array, start: number, end: number): void {
-    const node = this.choose(request);
-    const connection = node?.connection(request.connectionKind);
-    if (connection === undefined || connection.isCongested || connection.pending > MIRRORED_PENDING) {
-      return giveRequest(request);
-    }
-    connection.append(request, bytes, start, end);
-  }
-
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
     const refusal = parseRefusal(bytes, start, end);
     if (refusal === undefined) return false;
@@ -259,7 +247,7 @@ export abstract class Upstream implements NodeOwner {
   doubted(request: Request, node: Node): boolean {
     const primary = this.primaryFor(request.place);
     const { block, start, end } = request;
-    if (primary === null || primary === node || block === null) return false;
+    if (primary === null || primary === node || block === null || isCopy(request)) return false;
     this.#events.doubted += 1;
     primary.connection(request.connectionKind).append(request, block.bytes, start, end);
     return true;
@@ -268,7 +256,8 @@ export abstract class Upstream implements NodeOwner {
   lost(request: Request, wasSent: boolean, node: Node): void {
     if (request.sent > 0) return void this.#hedgeAnew(request, node);
     if (wasSent) request.hops += 1;
-    if (request.block === null || (wasSent && (!request.isRead || request.hops > MAX_HOPS))) {
+    const mayBeTwice = request.isRead && request.hops <= MAX_HOPS && !isCopy(request);
+    if (request.block === null || (wasSent && !mayBeTwice)) {
       if (!this.#waiting.isEmpty) this.carriedOut(request, node);
       this.#answer(request, REPLIES.upstreamFailure);
       return;
@@ -339,7 +328,7 @@ export abstract class Upstream implements NodeOwner {
 
   /** Asks a second node; the first answer counts. `from`: where it waits. */
   #hedge(request: Request, from: Connection): void {
-    if (this.#hedging.isSpent || request.block === null) return;
+    if (this.#hedging.isSpent || request.block === null || isCopy(request)) return;
     const connection = this.choose(request)?.connection(request.connectionKind);
     if (connection === undefined || connection === from) return;
     this.#hedging.spend();

@@ -84,6 +84,14 @@ class Client {
   }
 }
 
+/** A row of docs/differences-from-envoy.md. */
+export interface Case {
+  readonly row: string;
+  readonly envoy: RegExp;
+  readonly proxy: RegExp;
+  readonly run: (side: Side) => Promise<string>;
+}
+
 /** Without endpoints it has no upstream of its own. */
 export type ListenerObjects = Omit<HostObjects, 'port' | 'endpoints'> &
   Partial<Pick<HostObjects, 'endpoints'>>;

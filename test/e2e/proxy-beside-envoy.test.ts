@@ -8,16 +8,10 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { keepaliveTimers, startBoth, type ListenerObjects, type Side } from './beside-envoy.ts';
+import { keepaliveTimers, startBoth, type Case, type ListenerObjects } from './beside-envoy.ts';
+import { KEYS, OF_MIRRORS } from './beside-envoy-mirrors.ts';
 import { needBinaries } from './environment.ts';
 import { startRecordingNode } from './recording-node.ts';
-
-interface Case {
-  readonly row: string;
-  readonly envoy: RegExp;
-  readonly proxy: RegExp;
-  readonly run: (side: Side) => Promise<string>;
-}
 
 const to = (name: string, host: string): ListenerObjects => ({ name, rules: [{ route: { host } }] });
 const prefixed = (prefix: string, host: string): object => ({ match: { key: { prefix } }, route: { host } });
@@ -39,16 +33,14 @@ const LISTENERS: readonly ListenerObjects[] = [
     name: 'writes-copied',
     rules: [{ route: { host: 'one' }, mirror: [{ route: { host: 'mirror' }, excludeReadCommands: true }] }],
   },
+  {
+    name: 'half-copied',
+    rules: [{ route: { host: 'one' }, mirror: [{ route: { host: 'mirror' }, percentage: { value: 50 } }] }],
+  },
   { ...to('secured', 'one'), settings: { auth: { plain: { username: 'user', password: 'secret' } } } },
   { ...to('faulty', 'one'), faults: [{ type: 'ERROR', percentage: { value: 0.9 }, commands: ['GET'] }] },
   to('limited', 'one'),
 ];
-
-const KEYS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
-
-async function mirrored(side: Side, name: string): Promise<number> {
-  return (await side.calls(name))[2] ?? 0;
-}
 
 const CASES: readonly Case[] = [
   {
@@ -113,38 +105,7 @@ const CASES: readonly Case[] = [
       return JSON.stringify(await side.calls('publish'));
     },
   },
-  {
-    row: 'commands without a key on a route with a mirror',
-    envoy: /^all: 1 1 1, writes: 0 0 1$/,
-    proxy: /^all: 0 0 0, writes: 0 0 0$/,
-    run: async (side) => {
-      const copies = async (listener: string): Promise<string> => {
-        await side.empty();
-        await side.ask(listener, 'PUBLISH a x', 'FLUSHALL', 'EVAL return(1) 0 x', 'SET last 1');
-        await eventually('the last copy', async () => (await mirrored(side, 'set')) === 1 || undefined);
-        const names = ['publish', 'flushall', 'eval'];
-        return (await Promise.all(names.map((name) => mirrored(side, name)))).join(' ');
-      };
-      return `all: ${await copies('mirrored')}, writes: ${await copies('writes-copied')}`;
-    },
-  },
-  {
-    row: 'mirrors',
-    envoy: /^multi 2, discard 1, set 2$/,
-    proxy: /^multi 0, discard 0, set 2$/,
-    run: async (side) => {
-      await side.ask('mirrored', 'MULTI', 'SET k no', 'DISCARD', 'MULTI', 'SET k yes', 'EXEC', 'SET last 1');
-      await eventually('the copies', async () => {
-        const values = await side.servers.mirror.client.mget('k', 'last');
-        const isWhole = (await mirrored(side, 'multi')) === 0 || (await mirrored(side, 'discard')) === 1;
-        return values.join(' ') === 'yes 1' && isWhole ? true : undefined;
-      });
-      const names = ['multi', 'discard', 'set'];
-      return (await Promise.all(names.map(async (name) => `${name} ${await mirrored(side, name)}`))).join(
-        ', ',
-      );
-    },
-  },
+  ...OF_MIRRORS,
   {
     row: 'two transactions in one pipeline',
     envoy: /^\+OK \+QUEUED \*1 \+OK -MULTI calls can not be nested \+OK -ERR EXEC without MULTI$/,

@@ -78,7 +78,43 @@ test('a transaction is mirrored once it has been carried out, and not otherwise'
     (await other.client.exists('last')) === 1 ? true : undefined,
   );
   assert.deepEqual((await other.client.keys('*')).toSorted(), ['done', 'last', 'list', 'watched']);
+  assert.deepEqual(await other.client.lrange('list', 0, -1), ['b']);
   assert.doesNotMatch(await other.client.info('commandstats'), /cmdstat_(?:get|blpop|multi):/);
+});
+
+test('a mirror of a queue that workers wait at has what the queue has', async (t) => {
+  const nodes = await startServers(t, 2);
+  if (nodes === undefined) return;
+  const [own, other] = nodes;
+  assert.ok(own !== undefined && other !== undefined);
+  const mirrors = [{ upstream: 'b', percentage: 100, excludeReads: false }];
+  const port = await startListener(t, [servers('a', [own]), servers('b', [other])], () =>
+    catchAll('a', { mirrors }),
+  );
+  const [producer, worker] = [client(t, port), client(t, port)];
+  await producer.xgroup('CREATE', 'stream', 'group', '$', 'MKSTREAM');
+  const waiting = worker.brpop('none', 'list', 0);
+  await eventually('somebody waiting', async () =>
+    /blocked_clients:1\b/.test(await own.client.info('clients')) ? true : undefined,
+  );
+  await producer.lpush('list', '1', '2', '3');
+  assert.deepEqual(await waiting, ['list', '1']);
+  assert.equal(await worker.blmove('list', 'taken', 'RIGHT', 'LEFT', 0), '2');
+  await producer.zadd('sorted', 1, 'a', 2, 'b');
+  assert.deepEqual(await worker.bzpopmin('sorted', 0), ['sorted', 'a', '1']);
+  await producer.xadd('stream', '1-1', 'field', 'value');
+  await worker.call('XREADGROUP', 'GROUP', 'group', 'me', 'BLOCK', '0', 'STREAMS', 'stream', '>');
+  await worker.set('last', '1');
+  await eventually('the mirror having the last command', async () =>
+    (await other.client.exists('last')) === 1 ? true : undefined,
+  );
+  const contents = async ({ client: server }: (typeof nodes)[number]): Promise<unknown> => [
+    await server.lrange('list', 0, -1),
+    await server.lrange('taken', 0, -1),
+    await server.zrange('sorted', '0', '-1'),
+    await server.xpending('stream', 'group'),
+  ];
+  assert.deepEqual(await contents(other), await contents(own));
 });
 
 test('half of the commands are mirrored where half are to be', async (t) => {

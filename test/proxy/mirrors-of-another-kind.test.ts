@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { mirrored } from './mirrored.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -21,19 +22,7 @@ for (const [command, reply, first, second] of [
       [0, 10_000, 0],
       [10_001, 16_383, 1],
     ];
-    const plan = planTo(server.port);
-    const [mirrored] = cluster.plan().upstreams.values();
-    assert.ok(mirrored);
-    const mirrors = [{ upstream: 'mirror', percentage: 100, excludeReads: false }];
-    const { port, proxy } = await proxyFor(t, {
-      upstreams: new Map([...plan.upstreams, ['mirror', { ...mirrored, id: 'mirror' }]]),
-      listeners: plan.listeners.map(({ bind, listener }) => {
-        const { catchAll } = listener.routes;
-        assert.ok(catchAll);
-        const routes = { ...listener.routes, catchAll: { ...catchAll, mirrors } };
-        return { bind, listener: { ...listener, routes } };
-      }),
-    });
+    const { port, proxy } = await proxyFor(t, mirrored(planTo(server.port), cluster.plan()));
     await eventually('the topology', () => proxy.notReady() === undefined || undefined);
     const client = clientOf(t, port);
     client.socket.write(`${command}\r\n`);

@@ -24,11 +24,12 @@ function copied(count: number, bytes: number, isPlanNew = false): number {
     keyEnd: 1,
   } satisfies Location;
   const copies = new TransactionCopies();
-  const [routing, next] = [{} as Routing, {} as Routing];
+  const terms = { hashTags: false };
+  const [routing, next] = [{ terms } as Routing, { terms } as Routing];
   for (let index = 0; index < count; index++) copies.keep(commandByName('set')!, location, routing);
   let sent = 0;
   const home = { routing: isPlanNew ? next : routing };
-  const session = { home, mirror: () => (sent += 1) } as unknown as Session;
+  const session = { home, copy: () => (sent += 1) } as unknown as Session;
   copies.sendAfter(session, Buffer.from('*2\r\n'), 0);
   return sent;
 }

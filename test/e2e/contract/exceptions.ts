@@ -68,7 +68,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
 ];
 
-/** Copies of these can't be sent over a connection that others share. */
+/** Of these a mirror gets another command, or nothing: its connections are shared. */
 export function isNeverMirrored({ kind, name }: Command): boolean {
   return (
     (kind === KIND.blocking && !name.startsWith('xread')) || kind === KIND.pubsub || kind === KIND.transaction
