@@ -97,9 +97,9 @@ export class Routing {
     return this.listener === other.listener && this.#ways.every((way, index) => way === other.#ways[index]);
   }
 
-  /** Its servers themselves refuse commands whose keys belong apart. */
-  checksKeys({ upstream }: Destination): boolean {
-    return this.#prefixes.length === 0 && upstream.checksSlots;
+  /** Its servers themselves refuse commands whose keys belong apart; a mirror, which may be one server, would not. */
+  checksKeys({ upstream, mirrors }: Destination): boolean {
+    return this.#prefixes.length === 0 && upstream.checksSlots && mirrors === null;
   }
 
   /** null: no route. */

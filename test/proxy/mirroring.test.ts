@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { mirrored } from './mirrored.ts';
+import { answer, copied, mirrored } from './mirrored.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -99,4 +99,13 @@ test('a copy that is not answered is not asked elsewhere', async (t) => {
     proxy.status().reduce((sum, { events }) => sum + (events['hedged'] ?? 0), 0),
     0,
   );
+});
+
+test('what a cluster would refuse for its keys is not copied, which a single server would carry out', async (t) => {
+  const cluster = await clusterThat(t, 1, answer);
+  const { copies, replies } = await copied(t, cluster.plan(), ['RENAME a b', 'RENAME {a}c a'], {
+    isOfCluster: false,
+  });
+  assert.equal(replies.split('\r\n')[0], "-CROSSSLOT Keys in request don't hash to the same slot");
+  assert.deepEqual(copies, [['RENAME {a}c a']]);
 });
