@@ -24,12 +24,10 @@ export function copyOnceAnswered(
   located: Located,
 ): void {
   if (located.destination.mirrors === null) return;
-  const { routing } = session.home;
   const words = wordsOf(located);
   const sink = request.sink!;
   request.sink = inFrontOf(sink, (answered, reply, start, end) => {
-    // A mirror that is no longer in the plan would be connected to again, and nobody would end that.
-    if (!isNothing(reply, start) && session.home.routing === routing) {
+    if (!isNothing(reply, start)) {
       const found = NAMES_KEY.test(command.name)
         ? firstElement(Buffer.from(reply.subarray(start, end)))
         : undefined;

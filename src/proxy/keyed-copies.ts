@@ -40,10 +40,12 @@ export function copyParts(
   }
 }
 
-/** To the mirrors of its route. */
+/** To the mirrors of its route, as the plan has them by now: a former one would be connected to again, and nobody would end that. */
 export function copyLocated(session: Session, command: Command, located: Located): void {
   for (const mirror of located.destination.mirrors ?? []) {
-    if (isCopied(command, mirror)) copyLocatedTo(session, mirror.upstream, command, located);
+    const upstream = session.home.routing.mirrors.get(mirror.id);
+    if (upstream !== undefined && isCopied(command, mirror))
+      copyLocatedTo(session, upstream, command, located);
   }
 }
 

@@ -18,6 +18,7 @@ export interface Destination {
 }
 
 export interface MirrorDestination {
+  readonly id: UpstreamId;
   readonly upstream: Upstream;
   readonly percentage: number;
   readonly excludeReads: boolean;
@@ -41,8 +42,8 @@ export class Routing {
   readonly catchAll: Destination | null;
   /** null: none. */
   readonly faults: Faults | null;
-  /** Any of its routes. */
-  readonly hasMirrors: boolean;
+  /** Of all its routes. */
+  readonly mirrors: ReadonlyMap<UpstreamId, Upstream>;
   /** Where commands go, the catch-all's first. */
   readonly upstreams: readonly Upstream[];
   /** Of its routes in their order, those for reads too. */
@@ -73,7 +74,11 @@ export class Routing {
       mirrors:
         mirrors.length === 0
           ? null
-          : mirrors.map((mirror) => ({ ...mirror, upstream: upstreamOf(mirror.upstream) })),
+          : mirrors.map((mirror) => ({
+              ...mirror,
+              id: mirror.upstream,
+              upstream: upstreamOf(mirror.upstream),
+            })),
     });
     this.catchAll = routes.catchAll === undefined ? null : destination(routes.catchAll, 0);
     this.#foldsCase = routes.caseInsensitive;
@@ -88,7 +93,9 @@ export class Routing {
       ...this.#prefixes.map((each) => each.destination),
     ];
     this.upstreams = [...new Set(all.map(({ upstream }) => upstream))];
-    this.hasMirrors = all.some(({ mirrors }) => mirrors !== null);
+    this.mirrors = new Map(
+      all.flatMap((each) => each.mirrors ?? []).map(({ id, upstream }) => [id, upstream]),
+    );
     this.#ways = ways;
   }
 

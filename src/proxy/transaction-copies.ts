@@ -9,6 +9,7 @@ import { copyWithoutKeyTo, isForMirrors, type WithoutKey } from './keyless-copie
 import type { Located } from './locate.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import type { Session } from './session.ts';
+import type { Upstream } from './upstream.ts';
 
 /** With bytes of its own. */
 type Copy = { readonly command: Command; readonly located: Located } | WithoutKey;
@@ -21,18 +22,16 @@ const MINUS = 0x2d;
 export class TransactionCopies {
   #copies: Copy[] = [];
   #bytes = 0;
-  #routing: Routing | undefined;
   /** Of its first key, which says where all of it goes. */
   #destination: Destination | undefined;
   #key: Buffer | undefined;
 
-  /** `routing`: where it was located. */
-  keep(command: Command, location: Located, routing: Routing): void {
+  keep(command: Command, location: Located): void {
     this.#destination ??= location.destination;
     if (location.destination.mirrors === null) return;
     const { bytes, from, to, keyStart, keyEnd } = location;
     this.#key ??= Buffer.from(bytes.subarray(keyStart, keyEnd));
-    if (!this.#hasRoom(to - from, routing)) return;
+    if (!this.#hasRoom(to - from)) return;
     // On its own it would wait, which it does not in a transaction.
     const located = command.kind === KIND.blocking ? withoutWaiting(location) : withOwnBytes(location);
     if (located !== undefined) this.#copies.push({ command, located });
@@ -40,14 +39,13 @@ export class TransactionCopies {
 
   /** Its mirrors are those of the transaction's keys, which may come later. */
   keepWithoutKey(what: WithoutKey, routing: Routing): void {
-    if (!routing.hasMirrors || this.#destination?.mirrors === null || !isForMirrors(what)) return;
+    if (routing.mirrors.size === 0 || this.#destination?.mirrors === null || !isForMirrors(what)) return;
     const { bytes, from, to } = what;
-    if (!this.#hasRoom(to - from, routing)) return;
+    if (!this.#hasRoom(to - from)) return;
     this.#copies.push({ ...what, bytes: Buffer.from(bytes.subarray(from, to)), from: 0, to: to - from });
   }
 
-  #hasRoom(bytes: number, routing: Routing): boolean {
-    this.#routing ??= routing;
+  #hasRoom(bytes: number): boolean {
     this.#bytes += bytes;
     if (this.#bytes > MAX_BYTES) this.#copies = [];
     return this.#bytes <= MAX_BYTES;
@@ -56,9 +54,7 @@ export class TransactionCopies {
   /** `reply[start…]` is the answer to EXEC: an array where it was carried out. */
   sendAfter(session: Session, reply: Uint8Array, start: number): void {
     if (reply[start] !== STAR || reply[start + 1] === MINUS) return;
-    // A mirror that is no longer in the plan would be connected to again, and nobody would end that.
     const { routing } = session.home;
-    if (this.#routing !== routing) return;
     /** Whether a mirror gets this transaction, whole or not at all. */
     const draws = new Map<MirrorDestination, boolean>();
     const isDrawn = (mirror: MirrorDestination): boolean => {
@@ -70,9 +66,12 @@ export class TransactionCopies {
     for (const copy of this.#copies) {
       const { mirrors } = 'located' in copy ? copy.located.destination : (destination ?? { mirrors: null });
       for (const mirror of mirrors ?? []) {
-        if ((copy.command.isRead && mirror.excludeReads) || !isDrawn(mirror)) continue;
-        if ('located' in copy) copyLocatedTo(session, mirror.upstream, copy.command, copy.located);
-        else this.#copyWithoutKey(session, mirror, copy, destination);
+        // One that is no longer in the plan would be connected to again, and nobody would end that.
+        const upstream = routing.mirrors.get(mirror.id);
+        if (upstream === undefined || (copy.command.isRead && mirror.excludeReads) || !isDrawn(mirror))
+          continue;
+        if ('located' in copy) copyLocatedTo(session, upstream, copy.command, copy.located);
+        else this.#copyWithoutKey(session, upstream, copy, destination);
       }
     }
   }
@@ -80,7 +79,7 @@ export class TransactionCopies {
   /** In a transaction it concerns one node, which may have everything, or a part. */
   #copyWithoutKey(
     session: Session,
-    { upstream }: MirrorDestination,
+    upstream: Upstream,
     what: WithoutKey,
     destination: Destination | null,
   ): void {

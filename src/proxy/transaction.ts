@@ -221,7 +221,7 @@ export class Transaction implements Mode {
       return this.#session.answer(QUEUED);
     }
     if (this.#own !== undefined && !this.#isSame(location)) return this.#refuse(crossing(location.upstream));
-    this.#copies.keep(command, location, this.#session.home.routing);
+    this.#copies.keep(command, location);
     const isFirst = this.#own === undefined;
     this.#enter(location);
     if (isFirst && this.#own !== undefined) this.#begin(this.#own, command, location);
