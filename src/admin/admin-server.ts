@@ -3,10 +3,10 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { isIP } from 'node:net';
 
 import type { Registry } from 'prom-client';
 
+import { addressOf } from '../api/host-port.ts';
 import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
 import { watchCertificates } from '../tls/watch.ts';
 
@@ -76,10 +76,7 @@ export async function createAdminServer(options: AdminOptions): Promise<AdminSer
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : options.address.port;
   return {
-    address:
-      isIP(options.address.host) === 6
-        ? `[${options.address.host}]:${port}`
-        : `${options.address.host}:${port}`,
+    address: addressOf(options.address.host, port),
     close: () =>
       new Promise((resolve) => {
         stopWatching();
@@ -129,7 +126,7 @@ function listen(server: Server | TlsServer, host: string, port: number): Promise
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE' ? 'is in use by another process' : `can't be listened on (${error.code})`;
-      reject(new Error(`admin address ${host}:${port} ${why}; give another with --admin-address`));
+      reject(new Error(`admin address ${addressOf(host, port)} ${why}; give another with --admin-address`));
     });
     server.listen(port, host, () => resolve());
   });

@@ -4,6 +4,7 @@
 import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 
+import { addressOf } from '../api/host-port.ts';
 import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
 import { handshakeProblem } from '../tls/handshake-problem.ts';
 
@@ -18,7 +19,7 @@ export async function askAdmin(
   tls: CertificateFiles | undefined,
 ): Promise<string> {
   const context = tls && tlsContext(await readCertificates(tls));
-  const place = `the admin at ${host}:${port}`;
+  const place = `the admin at ${addressOf(host, port)}`;
   const body = new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
     const options = { host, port, path, timeout: LIMIT_MS, agent: false, ...context };
     const asked = (context === undefined ? plainRequest : tlsRequest)(options, (response) => {

@@ -27,6 +27,11 @@ export function hostProblem(text: string): string | undefined {
   return undefined;
 }
 
+/** `host:port`, `[v6]:port`: as a place is shown, and told apart from others, everywhere. */
+export function addressOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** An IPv6 address comes without its brackets. */
 export function parseHostPort(text: string): Parsed<HostPort> {
   if (isIP(text) === 6) return { value: { host: text, port: undefined } };

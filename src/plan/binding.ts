@@ -4,6 +4,7 @@
 import { BlockList, isIP } from 'node:net';
 
 import { hostKey } from '../api/host-name.ts';
+import { addressOf } from '../api/host-port.ts';
 import type { ListenAddress, RedisService } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import type { Problems } from './problems.ts';
@@ -81,7 +82,7 @@ function placeOf(
   const listed = (some: readonly Place[]): string => some.map(placeName).join(', ');
   if (of === undefined)
     return `names one address for ${listed(candidates)}; write HOST[:PORT]=ADDRESS:PORT for each`;
-  const what = of.port === undefined ? of.host : `${of.host}:${of.port}`;
+  const what = of.port === undefined ? of.host : addressOf(of.host, of.port);
   return first === undefined
     ? `"${what}" is none of this object's listeners; it has ${listed(places)}`
     : `"${what}" has several ports; write one of ${listed(candidates)} before the =`;

@@ -3,6 +3,7 @@
  */
 import type { Diagnostic, ObjectRef } from '../api/diagnostic.ts';
 import { hostKey } from '../api/host-name.ts';
+import { addressOf } from '../api/host-port.ts';
 import type { RedisDestination, RedisService } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge } from './age.ts';
@@ -216,7 +217,7 @@ class ServicePlanning {
           places.push({ host, port, hostIndex });
         } else {
           const message =
-            `${host.id}:${port} is already governed by RedisService ${older.namespace}/${older.name}, which is older; ` +
+            `${addressOf(host.id, port)} is already governed by RedisService ${older.namespace}/${older.name}, which is older; ` +
             'remove the host from one of the two';
           this.#problems.add('error', 'HostConflict', service, path, message);
           this.#refusedHosts.add(host.key);

@@ -1,6 +1,7 @@
 /**
  * A plan without objects: one listener, one upstream, as flags name them.
  */
+import { addressOf } from '../api/host-port.ts';
 import type { ReadPolicy } from '../api/objects.ts';
 import type { SecretText } from '../api/secret-text.ts';
 import { readGroups } from './read-groups.ts';
@@ -25,7 +26,7 @@ const OP_TIMEOUT_MS = 5_000;
 
 export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
   const { upstream: place, mode, listen, clientPassword, upstreamPassword } = options;
-  const id = `${place.address}:${place.port}`;
+  const id = addressOf(place.address, place.port);
   const common = {
     id,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -83,7 +84,7 @@ function readsOf({ reads, readPolicy }: SingleUpstream, upstream: Upstream): Ups
   const servers: ProxyServers = { kind: 'dns', name: reads.address, port: reads.port };
   return {
     ...upstream,
-    id: `reads/${readPolicy}/${upstream.id}/${reads.address}:${reads.port}`,
+    id: `reads/${readPolicy}/${upstream.id}/${addressOf(reads.address, reads.port)}`,
     mode: 'reads',
     groups: readGroups(readPolicy, upstream.servers, servers),
   };

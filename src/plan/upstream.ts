@@ -2,6 +2,7 @@
  * One upstream: how a (host, port) is reached, in which mode, with which credentials.
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
+import { addressOf } from '../api/host-port.ts';
 import type { EndpointSlice, Mode, RedisDestination, Service, ServiceEntry } from '../api/objects.ts';
 import type { Members, ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
@@ -71,7 +72,7 @@ export function destinationFor(
 
 /** `HOST:PORT`. */
 export function placeName({ host, port }: Place): string {
-  return host.id.includes(':') ? `[${host.id}]:${port}` : `${host.id}:${port}`;
+  return addressOf(host.id, port);
 }
 
 /** `HOST:PORT`, and `@NAMESPACE` where a RedisDestination shapes it that does not hold for everybody's host of that name. */
@@ -221,7 +222,7 @@ function servers(world: WorldReader, host: Host, port: number): ProxyServers {
   const endpoints = found.map(({ address, port, targetName }) => ({
     address,
     port,
-    hashKey: targetName ?? (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`),
+    hashKey: targetName ?? addressOf(address, port),
   }));
   return { kind: 'endpoints', endpoints };
 }

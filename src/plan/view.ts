@@ -2,6 +2,7 @@
  * What one kind of node carries out: the listeners that govern its clients, each on an address of its own.
  */
 import { diagnosticOf, type Diagnostic } from '../api/diagnostic.ts';
+import { addressOf } from '../api/host-port.ts';
 import { compareAge, type Aged } from './age.ts';
 import { loopbackAddress } from './loopback-address.ts';
 import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from './routing-plan.ts';
@@ -48,7 +49,7 @@ export function planForView(services: readonly ServicePlan[], view: View): ViewP
 
 /** `127.0.0.1:6379`: what only one listener of a node can have. */
 export function formatBind({ address, port }: BoundListener['bind']): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return addressOf(address, port);
 }
 
 /** An address for each host that it is asked for; who comes later avoids what is taken. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 
+import { addressOf } from '../api/host-port.ts';
 import type { ClientAuth } from '../plan/routing-plan.ts';
 
 /** What a connection remembers of its client. */
@@ -28,7 +29,7 @@ export class LocalState {
   }
 
   get address(): string {
-    return `${this.#socket.remoteAddress ?? ''}:${this.#socket.remotePort ?? 0}`;
+    return addressOf(this.#socket.remoteAddress ?? '', this.#socket.remotePort ?? 0);
   }
 
   get localHost(): string {

@@ -1,7 +1,9 @@
 /**
  * Where the server may listen: on loopback, as long as it speaks without TLS.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4 } from 'node:net';
+
+import { addressOf } from '../api/host-port.ts';
 
 export interface HostAndPort {
   readonly host: string;
@@ -9,7 +11,7 @@ export interface HostAndPort {
 }
 
 export function formatAddress({ host, port }: HostAndPort): string {
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  return addressOf(host, port);
 }
 
 function isLoopback(host: string): boolean {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { hostProblem, parseHostPort } from '../../src/api/host-port.ts';
+import { addressOf, hostProblem, parseHostPort } from '../../src/api/host-port.ts';
 
 const places: [text: string, expected: string | RegExp][] = [
   ['redis', 'redis '],
@@ -70,3 +70,8 @@ for (const text of [
     }
   });
 }
+
+test('an IPv6 address is put into brackets before its port', () => {
+  assert.equal(addressOf('::1', 6_379), '[::1]:6379');
+  assert.equal(addressOf('redis', 6_379), 'redis:6379');
+});

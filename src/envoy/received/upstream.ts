@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 
+import { addressOf } from '../../api/host-port.ts';
 import type { TcpKeepalive } from '../../api/objects.ts';
 import type {
   ClusterUpstream,
@@ -124,7 +125,7 @@ function shards(endpoints: readonly Server[]): ProxyServers {
 
 /** Envoy places a server without a hash key by its address. */
 function endpointOf({ address, port, hashKey: key }: Server): ProxyEndpoint {
-  return { address, port, hashKey: key ?? `${isIP(address) === 6 ? `[${address}]` : address}:${port}` };
+  return { address, port, hashKey: key ?? addressOf(address, port) };
 }
 
 function groups(endpoints: readonly Server[]): readonly (readonly ProxyServers[])[] {
