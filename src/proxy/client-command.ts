@@ -1,8 +1,34 @@
 /**
  * CLIENT: of the connection to the proxy, not of those to Redis.
  */
-import { encodeBulk, encodeError, encodeInteger, encodeText, REPLIES } from './encode.ts';
+import { addressOf } from '../api/host-port.ts';
+import {
+  encodeBulk,
+  encodeError,
+  encodeInteger,
+  encodeList,
+  encodeStatus,
+  encodeText,
+  REPLIES,
+} from './encode.ts';
 import type { LocalState } from './local-state.ts';
+
+/** What is there, for people. */
+const HELP = encodeList(
+  [
+    'CLIENT <subcommand> [<arg> ...], of this connection to the proxy. Subcommands are:',
+    'ID, GETNAME, SETNAME <name>, SETINFO <option> <value>',
+    '    Its number, its name, and what its library says of itself.',
+    'INFO, LIST',
+    '    What is known of it; those of other clients are not shown.',
+    'TRACKINGINFO, GETREDIR, TRACKING OFF',
+    '    There is no tracking here.',
+    'REPLY ON, NO-EVICT ON|OFF, NO-TOUCH ON|OFF',
+    '    Without effect, for libraries that ask for it.',
+    'HELP',
+    '    Print this help.',
+  ].map(encodeStatus),
+);
 
 export function answerClient(state: LocalState, args: readonly string[]): Buffer {
   const [subcommand = '', ...rest] = args;
@@ -34,17 +60,28 @@ export function answerClient(state: LocalState, args: readonly string[]): Buffer
       return encodeInteger(-1);
     case 'TRACKING':
       return rest[0]?.toUpperCase() === 'OFF' ? REPLIES.ok : notHere(subcommand);
-    case 'CACHING':
+    case 'TRACKINGINFO':
+      return rest.length === 0 ? trackingInfo(state.protocol) : wrongCount();
     case 'HELP':
+      return rest.length === 0 ? HELP : wrongCount();
+    case 'CACHING':
     case 'KILL':
     case 'PAUSE':
-    case 'TRACKINGINFO':
     case 'UNBLOCK':
     case 'UNPAUSE':
       return notHere(subcommand);
     default:
       return encodeError(`ERR unknown subcommand '${subcommand}'. Try CLIENT HELP.`);
   }
+}
+
+/** As Redis says that there is none. */
+function trackingInfo(protocol: 2 | 3): Buffer {
+  const [map, set] = protocol === 3 ? ['%3', '~1'] : ['*6', '*1'];
+  const bulk = (text: string): string => encodeBulk(text).toString('latin1');
+  return Buffer.from(
+    `${map}\r\n${bulk('flags')}${set}\r\n${bulk('off')}${bulk('redirect')}:-1\r\n${bulk('prefixes')}*0\r\n`,
+  );
 }
 
 function notHere(subcommand: string): Buffer {
@@ -79,7 +116,7 @@ function describe(state: LocalState): string {
   const fields = {
     id: state.id,
     addr: state.address,
-    laddr: `${state.localHost}:${state.localPort}`,
+    laddr: addressOf(state.localHost, state.localPort),
     name: state.name,
     age: Math.floor((Date.now() - state.since) / 1_000),
     db: 0,

@@ -2,8 +2,7 @@
  * Commands and replies of our own, as bytes.
  */
 export function encodeCommand(...words: readonly (string | Buffer)[]): Buffer {
-  const parts = words.map((word) => encodeBulk(Buffer.from(word)));
-  return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]);
+  return encodeList(words.map((word) => encodeBulk(Buffer.from(word))));
 }
 
 /** A string is Latin-1, each character a byte. */
@@ -30,6 +29,10 @@ export function encodeStatus(text: string): Buffer {
 
 export function encodeInteger(value: number): Buffer {
   return Buffer.from(`:${value}\r\n`);
+}
+
+export function encodeList(items: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from(`*${items.length}\r\n`), ...items]);
 }
 
 /** Envoy's own words for states that Redis does not have. */

@@ -82,13 +82,16 @@ function reset(state: LocalState, auth: ClientAuth): Buffer {
   return encodeStatus('RESET');
 }
 
+/** As Redis reads one: `00` and `-0` are none, nor what 64 bits can't hold. */
+function isInteger(text: string): boolean {
+  return /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+}
+
 function select(index: string): Buffer {
   if (index === '0') return REPLIES.ok;
-  return encodeError(
-    /^-?\d+$/.test(index)
-      ? 'ERR SELECT is not allowed in cluster mode'
-      : 'ERR value is not an integer or out of range',
-  );
+  if (!isInteger(index)) return encodeError('ERR value is not an integer or out of range');
+  if ((Number(index) | 0) === Number(index)) return encodeError('ERR SELECT is not allowed in cluster mode');
+  return encodeError('ERR value is out of range, value must between -2147483648 and 2147483647');
 }
 
 function authenticate(state: LocalState, args: readonly string[], auth: ClientAuth): Buffer {
@@ -106,7 +109,7 @@ function authenticate(state: LocalState, args: readonly string[], auth: ClientAu
 
 function hello(state: LocalState, args: readonly string[], auth: ClientAuth): Buffer {
   const [version, ...options] = args;
-  if (version !== undefined && !/^-?\d+$/.test(version)) {
+  if (version !== undefined && !isInteger(version)) {
     return encodeError('ERR Protocol version is not an integer or out of range');
   }
   if (version !== undefined && version !== '2' && version !== '3') {

@@ -64,3 +64,45 @@ test('a name is what Redis takes for one, by CLIENT SETNAME and by HELLO', async
     [problem, problem, '+OK', '$4', 'good'],
   );
 });
+
+test('SELECT takes a number for what Redis takes for one', async (t) => {
+  const notANumber = '-ERR value is not an integer or out of range';
+  const words = ['0', '00', '-0', '+0', '01', '1', '2147483648', '99999999999999999999'];
+  assert.deepEqual(
+    await talk(
+      t,
+      words.map((word) => `SELECT ${word}`),
+    ),
+    [
+      '+OK',
+      notANumber,
+      notANumber,
+      notANumber,
+      notANumber,
+      '-ERR SELECT is not allowed in cluster mode',
+      '-ERR value is out of range, value must between -2147483648 and 2147483647',
+      notANumber,
+    ],
+  );
+});
+
+test('HELLO takes a number for what Redis takes for one', async (t) => {
+  assert.deepEqual(await talk(t, ['HELLO 03']), ['-ERR Protocol version is not an integer or out of range']);
+});
+
+test('CLIENT TRACKINGINFO says, as Redis does, that there is none', async (t) => {
+  const said = ['$5', 'flags', '*1', '$3', 'off', '$8', 'redirect', ':-1', '$8', 'prefixes', '*0'];
+  assert.deepEqual(await talk(t, ['CLIENT TRACKINGINFO']), ['*6', ...said]);
+  const inThree = (await talk(t, ['HELLO 3', 'CLIENT TRACKINGINFO'])).slice(-said.length - 1);
+  assert.deepEqual(inThree, ['%3', '$5', 'flags', '~1', ...said.slice(3)]);
+  assert.deepEqual(await talk(t, ['CLIENT TRACKINGINFO x']), [
+    "-ERR wrong number of arguments for 'client|trackinginfo' command",
+  ]);
+});
+
+test('CLIENT HELP tells what of CLIENT is there', async (t) => {
+  const [count, first, ...others] = await talk(t, ['CLIENT HELP']);
+  assert.equal(count, `*${others.length + 1}`);
+  assert.match(first ?? '', /^\+CLIENT <subcommand>/);
+  assert.ok(others.some((line) => line.startsWith('+ID, GETNAME')));
+});
