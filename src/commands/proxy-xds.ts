@@ -45,7 +45,7 @@ export async function followControlPlane(
     },
   });
   void new Counter({
-    name: 'redpilot_proxy_refused_total',
+    name: 'redpilot_proxy_xds_rejections_total',
     help: 'Responses of the control plane in which something could not be carried out',
     registers: [metrics],
     collect() {

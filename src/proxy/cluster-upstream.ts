@@ -3,6 +3,7 @@
  */
 import type { Logger } from 'pino';
 
+import { addressOf } from '../api/host-port.ts';
 import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { LOGIN_AGAIN_MS, type Conversation } from './conversation.ts';
@@ -13,7 +14,7 @@ import { KnownNode, withEach } from './known-node.ts';
 import { LagJudge } from './lag-judge.ts';
 import { askingEveryMs } from './lag.ts';
 import { Migrations, haveSlotsMoved } from './migrations.ts';
-import { addressOf, nodeOptionsOf, type Node } from './node.ts';
+import { nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import { placesOfShards } from './places-of-shards.ts';
 import type { Refusal } from './refusal.ts';
@@ -73,10 +74,8 @@ export class ClusterUpstream extends Upstream {
     this.#log = log;
     const { maxLagMs } = settings;
     this.#askEveryMs = askingEveryMs(maxLagMs);
-    this.#lagJudge =
-      maxLagMs === undefined
-        ? undefined
-        : new LagJudge(maxLagMs, (problem) => log.warn(`${plan.id}: ${problem}`));
+    if (maxLagMs !== undefined)
+      this.#lagJudge = new LagJudge(maxLagMs, (problem) => log.warn(`${plan.id}: ${problem}`));
     this.#refreshing.ask();
   }
 
@@ -280,8 +279,8 @@ export class ClusterUpstream extends Upstream {
       ({ node }) => !node.isDead && !node.isSilent && node.refusal === undefined,
     );
     const best = await topologyFromSome(alive, this.#topology);
-    if (best !== undefined) return best;
-    const { found, problem } = await topologyFromSeeds(this.#plan);
+    const { found, problem } =
+      best === undefined ? await topologyFromSeeds(this.#plan) : { found: best, problem: '' };
     if (!this.#isClosed) this.nodeLog.lookAtMap(problem);
     return found;
   }

@@ -23,8 +23,10 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const CONGESTED_BYTES = 1_048_576;
 const CONGESTED_REQUESTS = 65_536;
 
-/** The first: less than 1 ms; each further one twice as much; the last: all that is longer. */
-export const LATENCY_BUCKETS = 16;
+/** The first: less than 1 ms; each further one twice as much; the last: all that is longer than 4 s. */
+export const LATENCY_BUCKETS = 14;
+/** Behind the buckets: the milliseconds of all together. */
+export const LATENCY_NUMBERS = LATENCY_BUCKETS + 1;
 
 const MINUS = 0x2d;
 const PUSH = 0x3e;
@@ -32,7 +34,7 @@ const PUSH = 0x3e;
 export interface ConnectionOptions extends SocketOptions {
   /** Sent first, whole commands. */
   readonly handshake: readonly Buffer[];
-  /** Where replies are counted, by how long they took. */
+  /** Where replies are counted, by how long they took: the buckets and the sum. */
   readonly latency: Float64Array;
 }
 
@@ -317,8 +319,10 @@ export class Connection implements Flushable {
       if (type === MINUS) this.#handshakeRefused(bytes, start, end);
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
-      const bucket = 32 - Math.clz32(clock.now - this.#sentAt[place]!);
+      const tookMs = clock.now - this.#sentAt[place]!;
+      const bucket = 32 - Math.clz32(tookMs);
       this.#latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]! += 1;
+      this.#latency[LATENCY_BUCKETS]! += tookMs;
       if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
         const watch = this.watch;
         if (watch === null || !watch.sees(request, bytes, start, end)) {

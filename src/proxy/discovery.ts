@@ -3,9 +3,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { addressOf } from '../api/host-port.ts';
 import type { ClusterUpstream } from '../plan/routing-plan.ts';
 import { ANSWER_MS, Conversation } from './conversation.ts';
-import { addressOf, nodeOptionsOf } from './node.ts';
+import { nodeOptionsOf } from './node.ts';
 import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
 const NODES_ASKED = 3;

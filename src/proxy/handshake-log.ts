@@ -4,16 +4,15 @@
 import type { Logger } from 'pino';
 
 import { handshakeProblem } from '../tls/handshake-problem.ts';
-
-const EVERY_MS = 60_000;
+import { OnceAMinute } from './once-a-minute.ts';
 
 /** A client that goes, or only looks whether somebody listens, as health checks do. */
 const GONE = new Set(['ECONNRESET', 'EPIPE']);
 
 export class HandshakeLog {
   readonly #log: Pick<Logger, 'warn'>;
-  /** By reason, of which OpenSSL has so many and no more: when it was told, and how often it was not since. */
-  readonly #told = new Map<string, { at: number; untold: number }>();
+  /** By reason, of which OpenSSL has so many and no more. */
+  readonly #told = new OnceAMinute();
 
   constructor(log: Pick<Logger, 'warn'>) {
     this.#log = log;
@@ -22,16 +21,9 @@ export class HandshakeLog {
   tell(client: string, error: NodeJS.ErrnoException, now = performance.now()): void {
     if (GONE.has(error.code ?? '')) return;
     const why = reasonOf(error);
-    const before = this.#told.get(why);
-    if (before !== undefined && now - before.at < EVERY_MS) {
-      before.untold += 1;
-      return;
-    }
-    this.#told.set(why, { at: now, untold: 0 });
-    const others =
-      before === undefined || before.untold === 0
-        ? ''
-        : `; so did ${before.untold} more since that was last told`;
+    const untold = this.#told.due(why, now);
+    if (untold === undefined) return;
+    const others = untold === 0 ? '' : `; so did ${untold} more since that was last told`;
     this.#log.warn(`a client's TLS handshake failed (${client}): ${why}${others}`);
   }
 }

@@ -4,9 +4,9 @@
  */
 import type { Logger } from 'pino';
 
+import { addressOf } from '../api/host-port.ts';
 import type { Listener, ListenerId, RoutingPlan, SocketAddress } from '../plan/routing-plan.ts';
 import type { Listening } from './listening.ts';
-import { addressOf } from './node.ts';
 import type { Routing } from './routing.ts';
 
 const AGAIN_MS = 1_000;
@@ -51,6 +51,10 @@ export class Listeners {
 
   addresses(): ReadonlyMap<string, string> {
     return new Map([...this.#listening].map(([planned, { address }]) => [planned, address]));
+  }
+
+  missing(): Iterable<Bound> {
+    return this.#missing.values();
   }
 
   /** Why a listener is not where it should be. */

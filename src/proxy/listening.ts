@@ -3,13 +3,13 @@
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
+import { addressOf } from '../api/host-port.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { adopt } from './accept.ts';
 import { CommandSession } from './command-session.ts';
 import { encodeError } from './encode.ts';
 import type { Guests } from './guests.ts';
 import type { ListenerTls } from './listener-tls.ts';
-import { addressOf } from './node.ts';
 import type { Routing } from './routing.ts';
 import type { Session, SessionHome } from './session.ts';
 
@@ -109,8 +109,7 @@ export class Listening implements SessionHome {
   }
 
   #accept(socket: Socket): void {
-    const isFull = this.#guests.isFull;
-    if (!isFull) this.#guests.enter();
+    const isFull = !this.#guests.enter(socket);
     if (this.#tls !== undefined) {
       // Nothing can be said to it without a handshake, which is what it must not cost.
       if (isFull) return void socket.destroy();

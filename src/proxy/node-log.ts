@@ -19,8 +19,10 @@ export class NodeLog {
    * node where its cluster's map has left it out meanwhile, as that of a failover does.
    */
   readonly #away = new Map<string, number | 'told'>();
-  /** Of the map; none while somebody says it. */
+  /** Of the map, that were told; none while somebody says it. */
   readonly #mapProblems = new Set<string>();
+  /** The last of them; undefined: somebody says it. */
+  mapProblem: string | undefined;
 
   constructor(upstream: string, log: Pick<Logger, 'info' | 'warn'>) {
     this.#upstream = upstream;
@@ -49,9 +51,10 @@ export class NodeLog {
    * now the one comes, now the other (read, write, connect).
    */
   lookAtMap(problem: string): void {
-    if (problem === '') return this.#mapProblems.clear();
+    this.mapProblem = problem === '' ? undefined : `nobody says what the cluster looks like (${problem})`;
+    if (this.mapProblem === undefined) return this.#mapProblems.clear();
     if (this.#mapProblems.has(problem)) return;
     this.#mapProblems.add(problem);
-    this.#log.warn(`${this.#upstream}: nobody says what the cluster looks like (${problem})`);
+    this.#log.warn(`${this.#upstream}: ${this.mapProblem}`);
   }
 }

@@ -1,8 +1,9 @@
 /**
  * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
  */
+import { addressOf } from '../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
-import { Connection, LATENCY_BUCKETS, type ConnectionOwner, type ReplyWatch } from './connection.ts';
+import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } from './connection.ts';
 import { mayBeAbsence } from '../redis/absence.ts';
 import { encodeCommand } from './encode.ts';
 import type { Request } from './request.ts';
@@ -15,6 +16,10 @@ export const RESP3 = 1;
 export const READONLY = 2;
 export const BULKY = 4;
 const KINDS = 8;
+
+const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
+/** Of commands that may wait by their nature, and what comes with them: it says nothing of the node. */
+const UNTOLD_LATENCY = newLatency();
 
 export interface NodeOptions {
   readonly host: string;
@@ -62,7 +67,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   writes = 0;
   /** Error replies that were handed on. */
   readonly errors = { read: 0, write: 0 };
-  readonly latency = new Float64Array(LATENCY_BUCKETS);
+  readonly latency = newLatency();
 
   /** A connection to it failed, and none has been made since. */
   isDead = false;
@@ -116,7 +121,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   connection(kind: number): Connection {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
-    const connection = this.#open(kind, this);
+    const connection = this.#open(kind, this, this.latency);
     connection.watch = this.#watch;
     this.#connections[kind] = connection;
     return connection;
@@ -124,7 +129,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** For one client alone, until it is disowned; not among those that are watched. */
   ownConnection(kind: number, owner: ConnectionOwner): Connection {
-    const connection = this.#open(kind, owner);
+    const connection = this.#open(kind, owner, UNTOLD_LATENCY);
     // What it does not have is not looked for elsewhere: it may wait, which is nothing for a connection of others.
     if (this.#owner.slow !== null) connection.watch = { sees: (request) => this.#isSlow(request) };
     this.#own.add(connection);
@@ -135,8 +140,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     this.#own.delete(connection);
   }
 
-  #open(kind: number, owner: ConnectionOwner): Connection {
-    const { latency } = this;
+  #open(kind: number, owner: ConnectionOwner, latency: Float64Array): Connection {
     return new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
   }
 
@@ -255,8 +259,4 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (isClusterNode && (kind & READONLY) !== 0) commands.push(encodeCommand('READONLY'));
     return commands;
   }
-}
-
-export function addressOf(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

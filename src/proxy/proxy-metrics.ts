@@ -6,6 +6,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { KIND, allCommands } from '../redis/command-table.ts';
 import type { Proxy } from './proxy.ts';
 import { commandCounts } from './command-session.ts';
+import { createReplyTimes } from './reply-times.ts';
 
 const NAMES = Object.keys(KIND);
 
@@ -18,6 +19,15 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     registers,
     collect() {
       this.set(proxy.clients);
+    },
+  });
+  void new Counter({
+    name: 'redpilot_proxy_clients_refused_total',
+    help: 'Clients that were turned away, since there were as many as --max-clients allows',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(proxy.guests.refused);
     },
   });
   void new Counter({
@@ -42,6 +52,21 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
       if (!proxy.hasCommandStats) return;
       for (const { index, name } of allCommands()) {
         if (commandCounts[index]! > 0) this.inc({ command: name }, commandCounts[index]);
+      }
+    },
+  });
+  void new Gauge({
+    name: 'redpilot_proxy_node_up',
+    help: '1: commands are sent to the node; 0: none are, /topology says why',
+    labelNames: ['upstream', 'node', 'role'],
+    // Of several workers: whether all of them see it so.
+    aggregator: 'min',
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, nodes } of proxy.status()) {
+        for (const { address, role, isUsable } of nodes)
+          this.set({ upstream: id, node: address, role }, Number(isUsable));
       }
     },
   });
@@ -76,24 +101,7 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
       }
     },
   });
-  void new Counter({
-    name: 'redpilot_proxy_node_replies_bucket',
-    help: 'Replies of a node within so many milliseconds (cumulative)',
-    labelNames: ['upstream', 'node', 'le'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, nodes } of proxy.status()) {
-        for (const { address, repliesWithinMs } of nodes) {
-          let sum = 0;
-          for (const [withinMs, count] of Object.entries(repliesWithinMs)) {
-            sum += count;
-            this.inc({ upstream: id, node: address, le: withinMs === 'more' ? '+Inf' : withinMs }, sum);
-          }
-        }
-      }
-    },
-  });
+  createReplyTimes(registry, () => proxy.status());
   void new Counter({
     name: 'redpilot_proxy_events_total',
     help: 'What became of commands that their first node did not carry out',

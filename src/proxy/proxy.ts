@@ -62,9 +62,11 @@ export class ListenProblems extends Error {
 
 export interface ListenerStatus {
   readonly id: ListenerId;
-  /** With the port that was taken where 0 was asked for. */
-  readonly address: string;
+  /** With the port that was taken where 0 was asked for; undefined: it does not listen. */
+  readonly address: string | undefined;
   readonly readPolicy: ReadPolicy;
+  /** Why it is not where it should be, or refuses every command; undefined: nothing is wrong. */
+  readonly problem: string | undefined;
 }
 
 interface Running {
@@ -84,6 +86,8 @@ export class Proxy {
   readonly #ticker: NodeJS.Timeout;
   #lastTick = performance.now();
   #hasPlan = false;
+  /** Every upstream of a former plan knew where to send what. One that came later and does not costs its own commands. */
+  #hasTopologies = false;
   /** Of plans, one after the other: two at a time would listen on the same address. */
   #lastTurn: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -95,7 +99,7 @@ export class Proxy {
     const { logSlowerThanMs, log } = options;
     this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
     this.#canShareBuffer = canShare;
-    this.guests = new Guests(options.maxClients, options.ids);
+    this.guests = new Guests(options.maxClients, log, options.ids);
     this.#listeners = new Listeners({
       open: (bind, routing) => this.#open(bind, routing),
       routing: (listener) => this.#routing(listener),
@@ -113,13 +117,14 @@ export class Proxy {
     return new Proxy(options, canShare);
   }
 
-  /** What is still missing; undefined when it listens everywhere and every upstream knows where to send what. */
+  /** What is missing; undefined when it listens everywhere, and every upstream knows, or did once, where to send what. */
   notReady(): string | undefined {
     if (!this.#hasPlan) return 'no plan yet';
     for (const [id, problem] of this.#listeners.problems()) return `${id} does not listen: ${problem}`;
     for (const [id, { upstream }] of this.#upstreams) {
-      if (!upstream.isReady) return `the topology of ${id} is not known yet`;
-      const { refusal } = upstream;
+      const { isReady, problem, refusal } = upstream;
+      const why = problem === undefined ? '' : `: ${problem}`;
+      if (!isReady && !this.#hasTopologies) return `the topology of ${id} is not known yet${why}`;
       if (refusal !== undefined) return `no server of ${id} lets the proxy in (${refusal})`;
     }
     return undefined;
@@ -141,11 +146,16 @@ export class Proxy {
 
   /** What listens where, and who answers reads there. */
   listeners(): readonly ListenerStatus[] {
-    return [...this.#listeners.all()].map(({ address, routing: { listener } }) => ({
-      id: listener.id,
-      address,
-      readPolicy: listener.readPolicy,
-    }));
+    const problems = this.#listeners.problems();
+    const there = Array.from(this.#listeners.all(), ({ address, routing: { listener } }) => {
+      const { id, readPolicy, clientAuth } = listener;
+      const closed = clientAuth.kind === 'unavailable' ? clientAuth.why : undefined;
+      return { id, address, readPolicy, problem: problems.get(id) ?? closed };
+    });
+    const missing = Array.from(this.#listeners.missing(), ({ listener: { id, readPolicy } }) => {
+      return { id, address: undefined, readPolicy, problem: problems.get(id) };
+    });
+    return [...there, ...missing.filter(({ id }) => there.every((other) => other.id !== id))];
   }
 
   /** Each upstream, its nodes and what is wrong with them. */
@@ -175,6 +185,7 @@ export class Proxy {
   async #carryOut(plan: RoutingPlan): Promise<void> {
     if (this.#isClosed) return;
     const before = this.#upstreams;
+    this.#hasTopologies ||= this.#hasPlan && [...before.values()].every(({ upstream }) => upstream.isReady);
     this.#upstreams = new Map(
       [...plan.upstreams].map(([id, upstreamPlan]) => {
         const known = before.get(id);
@@ -228,7 +239,7 @@ export class Proxy {
       plan.mode === 'unavailable' || plan.tls === undefined ? undefined : contextProblem(plan.tls);
     if (problem !== undefined) {
       log.error(`${plan.id} can't be reached: ${problem}; write another one`);
-      return new UnavailableUpstream();
+      return new UnavailableUpstream(problem);
     }
     const settings: UpstreamSettings = { ...this.#options, slow: this.#slow };
     switch (plan.mode) {
@@ -236,13 +247,13 @@ export class Proxy {
         return new ClusterUpstream(plan, settings, log);
       case 'proxy':
         if (plan.servers.kind === 'endpoints' && plan.servers.endpoints.length === 0) {
-          return new UnavailableUpstream();
+          return new UnavailableUpstream('it has no servers');
         }
         return new ShardedUpstream(plan, settings, log);
       case 'reads':
         return new ReadsUpstream(plan, settings, log);
       case 'unavailable':
-        return new UnavailableUpstream();
+        return new UnavailableUpstream(plan.why);
     }
   }
 

@@ -34,6 +34,11 @@ export class ReadsUpstream extends Upstream {
     return this.#groups.some((group) => group.some((list) => list.isReady));
   }
 
+  override get problem(): string | undefined {
+    const problems = this.#groups.flat().map((list) => list.problem);
+    return problems.includes(undefined) ? undefined : problems.join('; ');
+  }
+
   override get refusal(): string | undefined {
     const refusals = this.#groups.flat().map((list) => list.refusal);
     return refusals.includes(undefined) ? undefined : refusals[0];

@@ -7,12 +7,13 @@ import { lookup } from 'node:dns/promises';
 
 import type { Logger } from 'pino';
 
+import { addressOf } from '../api/host-port.ts';
 import type { ProxyServers } from '../plan/routing-plan.ts';
 import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from './conversation.ts';
 import { judgeFitness, judgeLink, judgePrimary } from './fitness.ts';
 import { askingEveryMs } from './lag.ts';
 import { LoginLog } from './login-log.ts';
-import { Node, addressOf, type NodeOptions, type NodeOwner } from './node.ts';
+import { Node, type NodeOptions, type NodeOwner } from './node.ts';
 import { parseReplication, type ReplicationInfo } from './topology.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;
@@ -74,7 +75,7 @@ export class ServerList {
   #known: readonly Known[] = [];
   readonly #log: Logger;
   #isResolved = false;
-  /** Why the name had no address last time; undefined: it had one. */
+  /** That the name had no address last time, and why; undefined: it had one. */
   #unresolved: string | undefined;
   /** The first servers have been asked whether they let us in. */
   #isTried = false;
@@ -124,6 +125,11 @@ export class ServerList {
     return this.#isResolved && this.#isTried;
   }
 
+  /** Why it is not known where they are; undefined: it is. */
+  get problem(): string | undefined {
+    return this.#isResolved ? undefined : this.#unresolved;
+  }
+
   /** Why none of them lets us in; undefined: one may. */
   get refusal(): string | undefined {
     const said = this.#known.filter(({ node, isLoginKnown }) => isLoginKnown || node.refusal !== undefined);
@@ -151,16 +157,17 @@ export class ServerList {
   async #resolve(name: string, port: number): Promise<void> {
     const found = await lookup(name, { all: true }).catch((error: NodeJS.ErrnoException) => error);
     if (this.#isClosed) return;
-    this.#tellUnresolved(name, found instanceof Error ? (found.code ?? found.message) : undefined);
-    this.#useFound(found instanceof Error ? [] : found, port);
+    const isLost = found instanceof Error;
+    this.#tellUnresolved(isLost ? `${name} has no address (${found.code ?? found.message})` : undefined);
+    this.#useFound(isLost ? [] : found, port);
     this.#timer = setTimeout(() => void this.#resolve(name, port), RESOLVE_AGAIN_MS);
   }
 
   /** Once, as long as it stays the same. */
-  #tellUnresolved(name: string, why: string | undefined): void {
-    if (why !== undefined && why !== this.#unresolved)
-      this.#log.warn(`${name} has no address (${why})${this.#isResolved ? '; those before stay' : ''}`);
-    this.#unresolved = why;
+  #tellUnresolved(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#unresolved)
+      this.#log.warn(`${problem}${this.#isResolved ? '; those before stay' : ''}`);
+    this.#unresolved = problem;
   }
 
   #useFound(found: readonly LookupAddress[], port: number): void {

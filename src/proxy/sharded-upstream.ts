@@ -51,6 +51,10 @@ export class ShardedUpstream extends Upstream {
     return this.#list.isReady;
   }
 
+  override get problem(): string | undefined {
+    return this.#list.problem;
+  }
+
   override get refusal(): string | undefined {
     return this.#list.refusal;
   }

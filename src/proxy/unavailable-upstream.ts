@@ -9,9 +9,15 @@ import { Upstream } from './upstream.ts';
 
 export class UnavailableUpstream extends Upstream {
   readonly isReady = true;
+  readonly #problem: string;
 
-  constructor() {
+  constructor(problem = 'it is not in the plan') {
     super({ hedgeAfterMs: 0, failoverWaitMs: 0 });
+    this.#problem = problem;
+  }
+
+  override get problem(): string {
+    return this.#problem;
   }
 
   override send(request: Request): Connection | null {

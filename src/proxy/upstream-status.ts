@@ -1,10 +1,13 @@
 /**
  * What is told of upstreams to people and metrics.
  */
+import { LATENCY_BUCKETS } from './connection.ts';
 import type { Node } from './node.ts';
 
 export interface UpstreamStatus {
   readonly isReady: boolean;
+  /** Why it is not known where to send what, or why nothing can be sent; undefined: nothing is wrong. */
+  readonly problem: string | undefined;
   readonly nodes: readonly NodeStatus[];
   readonly events: Readonly<Record<string, number>>;
   /** undefined: it has no topology that changes. */
@@ -15,13 +18,18 @@ export interface UpstreamStatus {
 export interface NodeStatus {
   readonly address: string;
   readonly role: string;
+  /** Commands are sent to it, as its role and the read policy say. */
+  readonly isUsable: boolean;
+  /** Why it gets less than others, if it does. */
   readonly state: string;
   readonly reads: number;
   readonly writes: number;
   /** Error replies that were handed on, over connections that clients share. */
   readonly errors: { readonly read: number; readonly write: number };
-  /** How many replies took at most so long, each counted once: '1', '2', '4', … and 'more'. */
+  /** How many replies took at most so long, each counted once: '1', '2', '4', … and 'more'; as errors, of shared connections. */
   readonly repliesWithinMs: Readonly<Record<string, number>>;
+  /** All of them together. */
+  readonly repliesTookMs: number;
   /** undefined: not asked for, or it does not say. */
   readonly zone: string | undefined;
 }
@@ -33,21 +41,26 @@ export interface ShardStatus {
 }
 
 /** Of a node of which nothing else is known. */
-export function statusOf({ address, state, reads, writes, errors, latency, zone }: Node): NodeStatus {
+export function statusOf(node: Node): NodeStatus {
+  const { address, isUsable, state, reads, writes, errors, latency, zone } = node;
   return {
     address,
     role: 'primary',
+    isUsable,
     state,
     reads,
     writes,
     errors: { ...errors },
     repliesWithinMs: repliesWithin(latency),
+    repliesTookMs: latency[LATENCY_BUCKETS]!,
     zone,
   };
 }
 
 /** `latency`: as a connection counts it. */
-export function repliesWithin(latency: Float64Array): Readonly<Record<string, number>> {
-  const last = latency.length - 1;
-  return Object.fromEntries([...latency].map((count, at) => [at === last ? 'more' : String(2 ** at), count]));
+function repliesWithin(latency: Float64Array): Readonly<Record<string, number>> {
+  const counts = [...latency.subarray(0, LATENCY_BUCKETS)];
+  return Object.fromEntries(
+    counts.map((count, at) => [at === LATENCY_BUCKETS - 1 ? 'more' : String(2 ** at), count]),
+  );
 }

@@ -83,10 +83,16 @@ export abstract class Upstream implements NodeOwner {
     return undefined;
   }
 
+  /** Why it is not known where to send what, or why nothing can be sent; undefined: nothing is wrong. */
+  get problem(): string | undefined {
+    return this.nodeLog?.mapProblem;
+  }
+
   /** For people and metrics. */
   status(): UpstreamStatus {
+    const { isReady, problem } = this;
     const nodes = Array.from(this.nodes(), statusOf);
-    return { isReady: this.isReady, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
+    return { isReady, problem, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
   }
 
   /** As many connections as its object allows; those that clients share are always made, and count. */

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { UpstreamTls } from '../../src/plan/routing-plan.ts';
-import { Connection, LATENCY_BUCKETS, type ConnectionOwner } from '../../src/proxy/connection.ts';
+import { Connection, LATENCY_NUMBERS, type ConnectionOwner } from '../../src/proxy/connection.ts';
 import { encodeCommand } from '../../src/proxy/encode.ts';
 import { keepaliveOf } from '../../src/proxy/socket.ts';
 import { finishRequest, takeRequest, type Request } from '../../src/proxy/request.ts';
@@ -42,7 +42,7 @@ async function setUp(
       keepalive: keepaliveOf(undefined),
       tls,
       handshake: [],
-      latency: new Float64Array(LATENCY_BUCKETS),
+      latency: new Float64Array(LATENCY_NUMBERS),
     },
     owner,
   );
@@ -131,7 +131,7 @@ test('a certificate that OpenSSL refuses ends the connection, and nothing else',
       keepalive: keepaliveOf(undefined),
       tls: await weakUpstreamTls(),
       handshake: [],
-      latency: new Float64Array(LATENCY_BUCKETS),
+      latency: new Float64Array(LATENCY_NUMBERS),
     },
     { ...OWNER, closed: (_, problem) => void problems.push(problem) },
   );

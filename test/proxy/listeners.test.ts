@@ -56,7 +56,7 @@ test('a listener that can not move stays where it was until it can', async (t) =
   assert.ok(bound);
   const moved = { ...before, listeners: [{ ...bound, bind: { ...bound.bind, port: to } }] };
   await assert.rejects(proxy.update(moved), ListenProblems);
-  const places = (): readonly string[] => proxy.listeners().map(({ address }) => address);
+  const places = (): readonly (string | undefined)[] => proxy.listeners().map(({ address }) => address);
   assert.deepEqual(places(), [`127.0.0.1:${from}`]);
   other.close();
   await eventually('the move', () => places()[0] === `127.0.0.1:${to}` || undefined, { deadlineMs: 30_000 });

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { freePorts } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { planTo, proxyFor, serverThat } from './servers.ts';
+
+test('without a topology the proxy is not ready, and says who was asked and why nobody told', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { proxy } = await proxyFor(t, clusterPlanTo(port));
+  const wanted = `the topology of 127.0.0.1:${port} is not known yet: nobody says what the cluster looks like (127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port})`;
+  await eventually('the reason', () => proxy.notReady() === wanted || undefined, {
+    seen: () => proxy.notReady() ?? 'ready',
+  });
+  assert.equal(proxy.status()[0]?.isReady, false);
+});
+
+test('a cluster none of whose nodes answers any more leaves the proxy ready, and is told', async (t) => {
+  const cluster = await clusterThat(t, 2, () => undefined);
+  const { proxy, lines } = await proxyFor(t, cluster.plan());
+  await eventually('ready', () => proxy.notReady() === undefined || undefined);
+  cluster.silent.add(0).add(1);
+  const problem = (): string => proxy.status()[0]?.problem ?? '';
+  await eventually('the problem', () => problem().startsWith('nobody says') || undefined, {
+    seen: problem,
+    deadlineMs: 20_000,
+  });
+  assert.equal(proxy.notReady(), undefined);
+  assert.ok(lines.some((line) => line.includes('nobody says what the cluster looks like')));
+  cluster.silent.clear();
+  await eventually('no problem', () => problem() === '' || undefined, { seen: problem, deadlineMs: 20_000 });
+});
+
+test('a plain server that is down leaves the proxy ready', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { proxy } = await proxyFor(t, planTo(port));
+  await eventually('ready', () => proxy.notReady() === undefined || undefined);
+  await eventually(
+    'it is seen to be down',
+    () => proxy.status()[0]?.nodes[0]?.isUsable === false || undefined,
+  );
+  assert.equal(proxy.notReady(), undefined);
+});
+
+test('a name without an address is what the proxy waits for', async (t) => {
+  const plan = planSingleUpstream({
+    upstream: { address: 'no-such-host.invalid', port: 6_379 },
+    mode: 'proxy',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const { proxy } = await proxyFor(t, plan);
+  const wanted = /^the topology of \S+ is not known yet: no-such-host\.invalid has no address \(\w+\)$/;
+  await eventually('the reason', () => wanted.test(proxy.notReady() ?? '') || undefined, {
+    seen: () => proxy.notReady() ?? 'ready',
+    deadlineMs: 30_000,
+  });
+});
+
+test('an upstream of a later plan that nobody tells about leaves the proxy ready', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const [port = 0] = await freePorts(1);
+  const plan = planTo(redis.port);
+  const { proxy } = await proxyFor(t, plan);
+  await eventually('ready', () => proxy.notReady() === undefined || undefined);
+  const upstreams = new Map([...plan.upstreams, ...clusterPlanTo(port).upstreams]);
+  await proxy.update({ ...plan, upstreams });
+  assert.equal(proxy.notReady(), undefined);
+  const problem = (): string => proxy.status()[1]?.problem ?? '';
+  await eventually('the problem', () => problem().includes('ECONNREFUSED') || undefined, { seen: problem });
+});
+
+function clusterPlanTo(port: number): RoutingPlan {
+  return planSingleUpstream({
+    upstream: { address: '127.0.0.1', port },
+    mode: 'cluster',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+}
