@@ -98,6 +98,57 @@ test('a link that the system will not follow is told, and the files beside it ar
   assert.deepEqual(told(), []);
 });
 
+test('a link in the folder that leads nowhere is told; what was read there stays, and is followed when it is back', async (t) => {
+  const followed = await Followed.start(
+    t,
+    (folder) => {
+      mkdirSync(`${folder}/elsewhere`);
+      mkdirSync(`${folder}/given`);
+      writeFileSync(`${folder}/elsewhere/a.yaml`, service('a', 'MASTER'));
+      writeFileSync(`${folder}/given/b.yaml`, service('b', 'MASTER'));
+      symlinkSync('../elsewhere/a.yaml', `${folder}/given/a.yaml`);
+    },
+    { given: 'given' },
+  );
+  assert.equal(followed.policy('a'), 'MASTER');
+  unlinkSync(followed.path('elsewhere/a.yaml'));
+  await followed.becomes('a Diagnostic', () => followed.diagnostics.length > 0);
+  const [told] = followed.diagnostics;
+  assert.equal(told?.position?.file, followed.path('given/a.yaml'));
+  assert.match(told.message, /^it is a link that leads nowhere; put back what it led to, or remove it, /);
+  assert.equal(followed.policy('a'), 'MASTER');
+  writeFileSync(followed.path('given/b.yaml'), service('b', 'ANY'));
+  await followed.becomes('an edit beside it', () => followed.policy('b') === 'ANY');
+
+  writeFileSync(followed.path('elsewhere/a.yaml'), service('a', 'ANY'));
+  await followed.becomes('what is there now', () => followed.policy('a') === 'ANY');
+  assert.deepEqual(followed.reasons(), []);
+  writeFileSync(followed.path('elsewhere/a.yaml'), service('a', 'REPLICA'));
+  await followed.becomes('an edit there', () => followed.policy('a') === 'REPLICA');
+});
+
+test('a link that leads nowhere at the start is told, and costs nobody else', async (t) => {
+  const followed = await Followed.start(t, (folder) => {
+    writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER'));
+    symlinkSync('nowhere.yaml', `${folder}/b.yaml`);
+    symlinkSync('nowhere', `${folder}/team`);
+    // No objects could be behind these: Emacs' note of who edits a file, and some other file.
+    symlinkSync('somebody@somewhere.1:2', `${folder}/.#a.yaml`);
+    symlinkSync('nowhere', `${folder}/README.md`);
+  });
+  assert.equal(followed.policy('a'), 'MASTER');
+  assert.deepEqual(
+    followed.diagnostics.map(({ severity, position }) => [severity, position?.file]),
+    [
+      ['error', followed.path('b.yaml')],
+      ['error', followed.path('team')],
+    ],
+  );
+  unlinkSync(followed.path('b.yaml'));
+  unlinkSync(followed.path('team'));
+  await followed.becomes('silence', () => followed.diagnostics.length === 0);
+});
+
 test('a path that is not there is one line that names it', async () => {
   const watching = watchFiles(['/nowhere/at/all'], { onChange: () => {}, log: { error: () => {} } });
   await assert.rejects(

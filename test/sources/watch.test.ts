@@ -223,6 +223,29 @@ test("a mounted ConfigMap's swap of its hidden link is one change, and each file
   assert.deepEqual(followed.reasons(), []);
 });
 
+test('a key that goes from a mounted ConfigMap is no mistake, though its link leads nowhere for a moment', async (t) => {
+  const followed = await Followed.start(t, (folder) => {
+    mkdirSync(`${folder}/..one`);
+    symlinkSync('..one', `${folder}/..data`);
+    for (const name of ['a', 'b']) {
+      writeFileSync(`${folder}/..one/${name}.yaml`, service(name, 'MASTER'));
+      symlinkSync(`..data/${name}.yaml`, `${folder}/${name}.yaml`);
+    }
+  });
+  // As the kubelet does it: the new folder, the swap, then the links that are left over.
+  mkdirSync(followed.path('..two'));
+  writeFileSync(followed.path('..two/a.yaml'), service('a', 'ANY'));
+  symlinkSync('..two', followed.path('..data_tmp'));
+  renameSync(followed.path('..data_tmp'), followed.path('..data'));
+  unlinkSync(followed.path('b.yaml'));
+  rmSync(followed.path('..one'), { recursive: true });
+  await followed.becomes(
+    'what is left',
+    () => followed.policy('a') === 'ANY' && followed.policy('b') === undefined,
+  );
+  assert.deepEqual([...followed.everSaid], []);
+});
+
 test('what is written while the files are first read is not lost, and is no reason to report all again', async (t) => {
   for (let round = 0; round < 3; round++) {
     let edits = 0;

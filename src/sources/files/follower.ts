@@ -34,6 +34,11 @@ export interface WatchOptions {
   readonly patienceMs?: number;
 }
 
+export interface FollowerOptions extends WatchOptions {
+  /** What was hidden is there: nobody has been watching it. */
+  readonly onFound: (path: string) => void;
+}
+
 const PATIENCE_MS = 2_000;
 
 /** What has been read: all files, or what became of some; undefined: gone. */
@@ -42,7 +47,7 @@ type Reading =
   | { readonly kind: 'some'; readonly files: ReadonlyMap<string, FileState | undefined> };
 
 export class Follower {
-  readonly #options: WatchOptions;
+  readonly #options: FollowerOptions;
   readonly #patienceMs: number;
   readonly #stopped = new AbortController();
   readonly #known: KnownFiles;
@@ -58,7 +63,7 @@ export class Follower {
   #isBusy = true;
   #nextLook: NodeJS.Timeout | undefined;
 
-  constructor(paths: readonly string[], options: WatchOptions) {
+  constructor(paths: readonly string[], options: FollowerOptions) {
     this.#known = new KnownFiles(paths);
     this.#options = options;
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
@@ -244,7 +249,9 @@ export class Follower {
       this.#isInOrder &&= [...reading.files.keys()].every((path) => this.#files.has(path));
       putInto(this.#files, reading.files);
     }
+    const found = this.#known.found(now);
     this.#known.take(now);
+    for (const path of found) this.#options.onFound(path);
     this.#reportedMs = Date.now();
     if (inPlace !== undefined) {
       this.#options.onChange(inPlace, this.#diagnostics);

@@ -86,6 +86,12 @@ export class KnownFiles {
     return { files, hidden: this.#hidden };
   }
 
+  /** What was hidden before that look, and is not any more. */
+  found(now: Look): readonly string[] {
+    if (now.kind === 'some') return [];
+    return [...this.#hidden.keys()].filter((path) => !now.tree.hidden.has(path));
+  }
+
   /** They were read as that look has them. */
   take(now: Look): void {
     if (now.kind === 'everything') {

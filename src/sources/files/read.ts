@@ -9,7 +9,7 @@ import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
 import { parseFile } from './documents.ts';
 import { gather, type FileState } from './gather.ts';
-import { MISSING, UNFOLLOWED, checkPaths, codeOf, listFiles, look, unreadableFor } from './tree.ts';
+import { DANGLING, MISSING, UNFOLLOWED, checkPaths, codeOf, listFiles, look, unreadableFor } from './tree.ts';
 
 export interface FilesContent {
   readonly objects: readonly ApiObject[];
@@ -61,6 +61,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   [NOT_TEXT, 'save it as that'],
   [TOO_LARGE, 'split it'],
   [MISSING, 'put it back'],
+  [DANGLING, 'put back what it led to, or remove it'],
   [UNFOLLOWED, 'put a file in its place'],
 ]);
 

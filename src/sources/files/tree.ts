@@ -1,8 +1,8 @@
 /**
  * Which files the given paths name, in the order in which they are read.
  */
-import { readdir, stat } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { lstat, readdir, stat } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
 
 import type { Stats } from 'node:fs';
 
@@ -45,7 +45,12 @@ export const MISSING = 'there is no such file or folder';
 /** Opening a pipe waits for somebody who writes, for ever where nobody does. */
 export const UNFOLLOWED = 'it is a pipe, a socket or a device';
 
+/** It may be a file of objects, or a folder of them, that is not there now: what it held must not go without a word. */
+export const DANGLING = 'it is a link that leads nowhere';
+
 export function unreadableFor(code: string): string {
+  // It went while it was being read.
+  if (code === 'ENOENT') return MISSING;
   return `it can't be read (${code})`;
 }
 
@@ -88,9 +93,17 @@ export function stampOf({ size, mtimeMs, ino }: Stats): Stamp {
   return { size, mtimeMs, inode: ino };
 }
 
-/** Follows links; undefined where there is nothing, as behind a link whose target went; a text: why it is hidden. */
+/** Follows links; undefined where there is nothing; a text: why it is hidden. */
 export async function look(path: string): Promise<Stats | string | undefined> {
-  return orProblem(stat(path));
+  const state = await orProblem(stat(path));
+  if (state !== undefined || !mayLeadToObjects(basename(path))) return state;
+  const link = await orProblem(lstat(path));
+  return typeof link === 'object' ? DANGLING : link;
+}
+
+/** As far as the name tells. Emacs notes in a link to nowhere (`.#a.yaml`) who edits a file. */
+function mayLeadToObjects(name: string): boolean {
+  return !name.startsWith('.') && (isObjectFile(name) || !name.includes('.'));
 }
 
 /** Symbolic links are followed; `..data` and its like are what a mounted ConfigMap's links point into. */

@@ -17,7 +17,10 @@ export interface FilesSource {
 export async function watchFiles(paths: readonly string[], options: WatchOptions): Promise<FilesSource> {
   if (paths.includes('-')) throw new Error("standard input can't be watched; give a file or a folder");
   await checkPaths(paths);
-  const follower = new Follower(paths, options);
+  const follower: Follower = new Follower(paths, {
+    ...options,
+    onFound: (path) => void watcher.renew(path).then(() => follower.wake(), tellError),
+  });
   const tellError = (error: unknown): void =>
     options.log.error(`watching files: ${error instanceof Error ? error.message : String(error)}`);
 
