@@ -37,6 +37,8 @@ const MAX_PUSHED_BYTES = 33_554_432;
 /** A client of which one direction has ended, and that takes none of its replies for so long, gets no more of them. */
 const HALF_OPEN_MS = 30_000;
 const HALF_OPEN_STEP_MS = 1_000;
+/** What is left to say at the end is taken by then, or not at all. */
+const LAST_REPLIES_MS = 500;
 
 /** A connection of a client's own, or a reply that is late for it. */
 interface Owned {
@@ -68,6 +70,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
   #isHeld = false;
+  /** Of the command that it is held for, which has not begun; null: it has, or it is not held. */
+  #heldReply: Buffer | null = null;
   /** Once it is no longer held. */
   #mustAwait = false;
   #afterAnswers: (() => void) | null = null;
@@ -123,6 +127,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   end(): void {
     if (this.isEnding) return;
     this.isEnding = true;
+    if (this.#heldReply !== null) this.replies.add(this.#heldReply);
     if (this.#afterAnswers !== null) {
       // What waits for its turn is not begun any more.
       this.#afterAnswers = null;
@@ -131,6 +136,26 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.dropInput();
     readOn(this.#socket);
     if (this.replies.isEmpty) this.#flushAndEnd();
+  }
+
+  /**
+   * The time is up: what is not answered by now gets `reply`, unless it may wait for ever by its nature. Resolves when the
+   * client has taken it and let go, or has been put out.
+   */
+  async giveUp(reply: Buffer): Promise<void> {
+    if (this.#mayBlock()) return this.destroy();
+    this.replies.answerRest(reply);
+    this.#output.flush(this.#writer);
+    this.#close();
+    this.#socket.end();
+    const limit = setTimeout(() => this.#socket.destroy(), LAST_REPLIES_MS);
+    await new Promise((resolve) => this.#socket.once('close', resolve));
+    clearTimeout(limit);
+  }
+
+  #mayBlock(): boolean {
+    for (const { mayBlock } of this.#owned ?? []) if (mayBlock === true) return true;
+    return false;
   }
 
   /** It will send nothing more; maybe it is gone altogether, which is the same to see. */
@@ -158,7 +183,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** Ends with the replies to what it asked before it hung up. */
   #finish(): void {
     // What may wait for ever, or take an element out of a list, would do so for nobody.
-    for (const { mayBlock } of this.#owned ?? []) if (mayBlock === true) return this.destroy();
+    if (this.#mayBlock()) return this.destroy();
     // Not done with it yet. Under TLS its end may come with what there was no room for.
     if (this.#isHeld || (this.#isPaused && this.unworked() > 0)) return;
     this.end();
@@ -265,12 +290,14 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.awaitAnswers();
   }
 
-  /** No command is looked at until what is returned is called. */
-  hold(): () => void {
+  /** No command is looked at until what is returned is called. `ifEnded`: what the command gets if the client is ended before. */
+  hold(ifEnded: Buffer | null = null): () => void {
     this.#isHeld = true;
     this.#isPaused = true;
+    this.#heldReply = ifEnded;
     return () => {
       this.#isHeld = false;
+      this.#heldReply = null;
       if (this.#mustAwait) this.awaitAnswers();
       this.#flushLater();
     };

@@ -7,7 +7,7 @@ import { addressOf } from '../api/host-port.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { adopt } from './accept.ts';
 import { CommandSession } from './command-session.ts';
-import { encodeError } from './encode.ts';
+import { encodeError, REPLIES } from './encode.ts';
 import type { Guests } from './guests.ts';
 import type { ListenerTls } from './listener-tls.ts';
 import type { Routing } from './routing.ts';
@@ -105,7 +105,8 @@ export class Listening implements SessionHome {
         setTimeout(resolve, 10);
       });
     }
-    for (const session of this.#sessions) session.destroy();
+    // A connection that is closed without a word makes clients send again what may have been carried out.
+    await Promise.all(Array.from(this.#sessions, (session) => session.giveUp(REPLIES.upstreamFailure)));
   }
 
   #accept(socket: Socket): void {

@@ -2,6 +2,7 @@
  * A command that can't be carried out yet: looked at again until it can, its client held meanwhile.
  */
 import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
+import { REPLIES } from './encode.ts';
 import type { Session } from './session.ts';
 
 const RETRY_MS = 20;
@@ -19,7 +20,7 @@ export function lookLater(
   const again = new RequestFrame();
   again.parse(kept, kept.length, REQUEST_LIMITS);
   const until = performance.now() + waitMs;
-  const free = session.hold();
+  const free = session.hold(REPLIES.noUpstreamHost);
   const look = (): void => {
     const isOver = session.isEnding || session.isGone || performance.now() >= until;
     if (!isOver && !isTime(kept, again)) return void setTimeout(look, RETRY_MS);

@@ -92,6 +92,17 @@ export class ReplyQueue {
     return false;
   }
 
+  /** Those that are still awaited get `reply` in their turn; whatever comes of them later is nobody's. */
+  answerRest(reply: Uint8Array): void {
+    const mask = this.#ring.length - 1;
+    for (let at = this.#head; at !== this.#tail; at = (at + 1) | 0) {
+      const request = this.#ring[at & mask]!;
+      if (request.isDone) this.#output.append(request.block!.bytes, request.start, request.end);
+      else this.#output.append(reply, 0, reply.length);
+    }
+    this.drop();
+  }
+
   /** The client is gone. Requests whose reply is still awaited come back from where they are. */
   drop(): void {
     const ring = this.#ring;

@@ -3,7 +3,7 @@
  */
 import type { Command } from '../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
-import { encodeError } from './encode.ts';
+import { encodeError, REPLIES } from './encode.ts';
 import type { Finding, ForeignCommands } from './foreign-commands.ts';
 import type { Session } from './session.ts';
 
@@ -42,7 +42,7 @@ async function learn(
   bytes: Buffer,
   again: (bytes: Buffer, frame: RequestFrame) => void,
 ): Promise<void> {
-  const free = session.hold();
+  const free = session.hold(REPLIES.noUpstreamHost);
   const finding = await foreign.learn(name);
   free();
   if (session.isEnding || session.isClosed) return;

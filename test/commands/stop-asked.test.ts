@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MODULE = fileURLToPath(new URL('../../src/commands/stop-asked.ts', import.meta.url));
+/** Goes on until it is told twice. */
+const PROGRAM = `
+import { stopAsked } from ${JSON.stringify(MODULE)};
+setInterval(() => {}, 1_000);
+process.on('SIGUSR2', () => console.log('still here'));
+const stopped = stopAsked();
+console.log('begun');
+await stopped;
+console.log('asked');
+`;
+
+async function started(
+  t: TestContext,
+): Promise<{ readonly child: ChildProcess; readonly line: () => Promise<string> }> {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const line = async (): Promise<string> => String((await once(child.stdout, 'data'))[0]).trim();
+  assert.equal(await line(), 'begun');
+  return { child, line };
+}
+
+const SIGNALS = [
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGINT', 'SIGTERM'],
+  ['SIGHUP', 'SIGTERM'],
+  ['SIGTERM', 'SIGINT'],
+] as const;
+for (const [first, second] of SIGNALS) {
+  test(`${first} asks to stop, then ${second} ends at once`, async (t) => {
+    const { child, line } = await started(t);
+    child.kill(first);
+    assert.equal(await line(), 'asked');
+    child.kill(second);
+    assert.deepEqual(await once(child, 'exit'), [null, second]);
+  });
+}
+
+test('a terminal that is closed may say so twice', async (t) => {
+  const { child, line } = await started(t);
+  child.kill('SIGHUP');
+  assert.equal(await line(), 'asked');
+  child.kill('SIGHUP');
+  child.kill('SIGUSR2');
+  assert.equal(await line(), 'still here');
+});
