@@ -12,6 +12,7 @@ import { reuse, sameContent } from '../plan/same-content.ts';
 import { planSingleUpstream, type SingleUpstream } from '../plan/single-upstream.ts';
 import { ListenProblems, type Proxy } from '../proxy/proxy.ts';
 import { watchRead } from '../tls/watch.ts';
+import type { Memory } from './workers.ts';
 
 export interface Flags extends Pick<SingleUpstream, 'upstream' | 'mode' | 'reads' | 'readPolicy' | 'listen'> {
   readonly zone?: string;
@@ -21,17 +22,24 @@ export interface Flags extends Pick<SingleUpstream, 'upstream' | 'mode' | 'reads
 
 type Passwords = Pick<SingleUpstream, 'clientPassword' | 'upstreamPassword'>;
 
-/** Fails with one line where a file is not usable now; later, what was read before stays in force. */
+/**
+ * Fails with one line where a file is not usable now; later, what was read before stays in force, also for a worker that
+ * takes the place of another one.
+ */
 export async function followFlags(
   proxy: Proxy,
   flags: Flags,
   log: Logger,
+  memory?: Memory,
 ): Promise<{ close(): Promise<void> }> {
   const { zone, clientPasswordFile, upstreamPasswordFile } = flags;
   const files = [
     { name: 'clientPassword', flag: '--client-password-file', path: clientPasswordFile },
     { name: 'upstreamPassword', flag: '--upstream-password-file', path: upstreamPasswordFile },
   ] as const;
+  const keep = (flag: string, password: SecretText | undefined): void => {
+    if (password !== undefined) memory?.keep(flag, password.bytes().toString());
+  };
   let plan: RoutingPlan | undefined;
   const carryOut = async (passwords: Passwords): Promise<void> => {
     const next = planSingleUpstream({ ...flags, ...passwords, zoneAffinity: zone !== undefined });
@@ -45,7 +53,14 @@ export async function followFlags(
   };
   let inForce: Passwords = { clientPassword: undefined, upstreamPassword: undefined };
   for (const { name, flag, path } of files) {
-    if (path !== undefined) inForce = { ...inForce, [name]: await readPassword(flag, path) };
+    if (path === undefined) continue;
+    const password = await readPassword(flag, path).catch((error: unknown) => {
+      const known = memory?.recall(flag);
+      if (known === undefined) throw error;
+      return new SecretText(known);
+    });
+    keep(flag, password);
+    inForce = { ...inForce, [name]: password };
   }
   await carryOut(inForce).catch((error: unknown) => {
     if (error instanceof ListenProblems)
@@ -59,6 +74,7 @@ export async function followFlags(
     return watchRead(() => readPassword(flag, path), inForce[name], sameContent, {
       onChange: (password) => {
         inForce = { ...inForce, [name]: password };
+        keep(flag, password);
         log.info(`${flag} has changed; new connections use what is in it now`);
         carryOut(inForce).catch((error: unknown) => onProblem(String(error)));
       },

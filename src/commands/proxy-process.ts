@@ -12,7 +12,7 @@ import type { RunningSource, StartSource } from './proxy-source.ts';
 import { openListenerTls } from './proxy-tls.ts';
 import { stopAsked } from './stop-asked.ts';
 import type { ListenerFiles } from './tls-arguments.ts';
-import { FirstProcess, leaveFirstProcess, workerNumber } from './workers.ts';
+import { FirstProcess, leaveFirstProcess, memoryOfWorkers, workerNumber } from './workers.ts';
 
 export interface ProcessOptions {
   readonly proxy: Omit<ProxyOptions, 'log' | 'tls' | 'ids'>;
@@ -31,7 +31,8 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
   // nobody to serve.
   const opened: (() => Promise<void> | void)[] = worker === undefined ? [] : [leaveFirstProcess];
   try {
-    const secured = listenerFiles && (await openListenerTls(listenerFiles, log));
+    const memory = await memoryOfWorkers();
+    const secured = listenerFiles && (await openListenerTls(listenerFiles, log, memory));
     opened.push(() => secured?.close());
     const proxy = await Proxy.create({
       ...options.proxy,
@@ -52,14 +53,14 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
         documents: { '/listeners': () => proxy.listeners(), '/topology': () => proxy.status() },
       });
       opened.push(() => admin.close());
-      running = await options.startSource(proxy, log, metrics);
+      running = await options.startSource(proxy, log, metrics, memory);
       opened.push(async () => await running?.close());
       log.info(`admin on http://${admin.address}`);
       await stopAsked();
       log.info('stopping');
     } else {
       const first = followFirst(proxy, metrics, notReady);
-      running = await options.startSource(proxy, log, metrics);
+      running = await options.startSource(proxy, log, metrics, memory);
       opened.push(async () => await running?.close());
       first.started();
       await Promise.race([stopAsked(), first.stopAsked]);

@@ -14,6 +14,7 @@ import { podNamespace } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { followFlags } from './proxy-flags.ts';
 import { tlsFiles, type TlsArguments } from './tls-arguments.ts';
+import type { Memory } from './workers.ts';
 
 export interface SourceOptions extends TlsArguments {
   readonly xdsAddress?: HostAndPort;
@@ -76,6 +77,7 @@ export type StartSource = (
 
 /**
  * Ends the command as wrongly called where the plan is in no place, or in two. Each source is loaded only where it is wanted:
+  memory: Memory | undefined,
  * what one needs takes up to half a second, and tens of megabytes for good.
  */
 export function chooseSource(command: Command, options: SourceOptions): StartSource {
@@ -123,7 +125,8 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
   if (upstream === undefined) return startKubernetes(command, options);
   const problem = readsProblem(options);
   if (problem !== undefined) command.error(`error: ${problem}`);
-  return async (proxy, log) => await followFlags(proxy, { ...options, upstream }, log);
+  return async (proxy, log, _metrics, memory) =>
+    await followFlags(proxy, { ...options, upstream }, log, memory);
 }
 
 /** As they were given: who forgot a variable of the environment looks for it in vain among the flags. */
@@ -187,6 +190,20 @@ function isAt(place: SocketAddress, listen: SocketAddress): boolean {
 function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | undefined {
   if (reads === undefined) return undefined;
   if (mode === 'cluster') {
+/** A name alone lets nobody in, and would keep nobody out. */
+function usernameProblem({
+  clientUsername,
+  clientPasswordFile,
+  upstreamUsername,
+  upstreamPasswordFile,
+}: SourceOptions): string | undefined {
+  if (clientUsername !== undefined && clientPasswordFile === undefined)
+    return '--client-username goes with a password: add --client-password-file, or remove it';
+  if (upstreamUsername !== undefined && upstreamPasswordFile === undefined)
+    return '--upstream-username goes with a password: add --upstream-password-file, or remove it';
+  return undefined;
+}
+
     return '--reads is for plain servers, a Redis Cluster names its replicas itself: add --mode proxy, or remove --reads';
   }
   if (readPolicy !== 'MASTER') return undefined;

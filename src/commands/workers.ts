@@ -19,6 +19,8 @@ export interface WorkerReport {
 }
 
 type ToWorker =
+  /** The first message to each: what workers before it have read. */
+  | { readonly kind: 'memory'; readonly read: readonly (readonly [what: string, text: string])[] }
   | { readonly kind: 'ask'; readonly id: number }
   | { readonly kind: 'others'; readonly clients: number }
   | { readonly kind: 'stop' };
@@ -26,6 +28,7 @@ type ToWorker =
 type ToPrimary =
   | { readonly kind: 'started' }
   | { readonly kind: 'clients'; readonly count: number }
+  | { readonly kind: 'read'; readonly what: string; readonly text: string }
   | { readonly kind: 'report'; readonly id: number; readonly report: WorkerReport };
 
 /** A worker that does not answer by then is left out. */
@@ -42,6 +45,8 @@ export class Workers {
   readonly #running = new Map<number, Worker>();
   readonly #clients = new Map<number, number>();
   readonly #waiting = new Map<number, (report: WorkerReport) => void>();
+  /** Of files that may be unusable by the time a worker has to be started again. */
+  readonly #read = new Map<string, string>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   #asked = 0;
   #isClosing = false;
@@ -98,6 +103,7 @@ export class Workers {
     const worker = cluster.fork({ [NUMBER]: String(number) });
     const startedAt = performance.now();
     this.#running.set(number, worker);
+    send(worker, { kind: 'memory', read: [...this.#read] });
     await new Promise<void>((resolve, reject) => {
       let hasStarted = false;
       worker.on('message', (message: ToPrimary) => {
@@ -107,6 +113,8 @@ export class Workers {
         } else if (message.kind === 'clients') {
           this.#clients.set(number, message.count);
           this.#tellOthers();
+        } else if (message.kind === 'read') {
+          this.#read.set(message.what, message.text);
         } else {
           this.#waiting.get(message.id)?.(message.report);
         }
@@ -177,6 +185,26 @@ export function workerNumber(): number | undefined {
   return cluster.isWorker ? Number(process.env[NUMBER]) : undefined;
 }
 
+/** What was read last, by this worker or one before it. */
+export interface Memory {
+  recall(what: string): string | undefined;
+  keep(what: string, text: string): void;
+}
+
+/** undefined: this process is not one of several. */
+export async function memoryOfWorkers(): Promise<Memory | undefined> {
+  if (!cluster.isWorker) return undefined;
+  const read = await new Promise<ReadonlyMap<string, string>>((resolve) => {
+    process.once('message', (message: ToWorker) =>
+      resolve(new Map(message.kind === 'memory' ? message.read : [])),
+    );
+  });
+  return {
+    recall: (what) => read.get(what),
+    keep: (what, text) => tell({ kind: 'read', what, text }),
+  };
+}
+
 /** As a worker sees it. */
 export class FirstProcess {
   /** Told how many clients the other workers have. */
@@ -194,7 +222,7 @@ export class FirstProcess {
           void report().then((made) => tell({ kind: 'report', id, report: made }));
         } else if (message.kind === 'others') {
           this.onOthers(message.clients);
-        } else {
+        } else if (message.kind === 'stop') {
           resolve();
         }
       });

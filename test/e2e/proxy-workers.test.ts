@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
 import { Redis } from 'ioredis';
 
-import { freePorts } from '../../src/demo/child-process.ts';
+import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
+import { createAuthority } from '../../src/tls/authority.ts';
+import { serverThat } from '../proxy/servers.ts';
+import { validForSeconds } from '../tls/certificates.ts';
 import { needRedis } from './environment.ts';
 import { failedProxyCommand, startProxyCommand } from './proxy-command.ts';
 
@@ -82,6 +87,53 @@ test('several workers are one proxy', async (t) => {
   });
 });
 
+test('a worker comes back with the password and the certificate that it had, whatever the files are by then', async (t) => {
+  const folder = await temporaryFolder('worker-files');
+  t.after(() => removeFolder(folder));
+  const authority = await createAuthority(validForSeconds(3_600));
+  const { certificate, key } = await authority.issueServer(['127.0.0.1'], validForSeconds(3_600));
+  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
+  const files = { password: 'of-clients', 'tls.crt': certificate, 'tls.key': key };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  const [port = 0] = await freePorts(1);
+  const running = await startProxyCommand(t, [
+    '--workers=2',
+    '--mode=proxy',
+    `--upstream=127.0.0.1:${redis.port}`,
+    `--listen=127.0.0.1:${port}`,
+    `--client-password-file=${join(folder, 'password')}`,
+    `--tls-listener-cert=${join(folder, 'tls.crt')}`,
+    `--tls-listener-key=${join(folder, 'tls.key')}`,
+  ]);
+  const pids = async (): Promise<readonly number[]> =>
+    ((await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[]).map(({ pid }) => pid);
+  const before = await pids();
+  for (const name of Object.keys(files)) await writeFile(join(folder, name), '');
+  for (const pid of before) process.kill(pid, 'SIGKILL');
+  await eventually(
+    'two others',
+    async () => {
+      const [now, ready] = [await pids(), await fetch(`${running.admin}/readyz`)];
+      return now.length === 2 && !now.some((pid) => before.includes(pid)) && ready.status === 200
+        ? true
+        : undefined;
+    },
+    { deadlineMs: 60_000, seen: () => running.said() },
+  );
+  const tls = { ca: authority.certificate };
+  for (let index = 0; index < 2; index++) {
+    assert.equal(await connect(t, port, { tls, password: 'of-clients' }).get('k'), 'v');
+    await assert.rejects(connect(t, port, { tls }).get('k'), /NOAUTH/);
+  }
+  assert.doesNotMatch(running.said(), /of-clients|PRIVATE KEY/);
+  await eventually(
+    'a word on the file',
+    () =>
+      /--client-password-file .*is empty.*the password before stays in force/.test(running.said()) ||
+      undefined,
+  );
+});
+
 const KEEPS_FROM_STARTING: readonly (readonly [flags: readonly string[], why: RegExp])[] = [
   [['--client-password-file=/nowhere'], /--client-password-file \/nowhere: it can't be read/],
   // Looked at before there is a proxy to close.
@@ -104,8 +156,13 @@ for (const [flags, why] of KEEPS_FROM_STARTING) {
   });
 }
 
-function connect(t: TestContext, port: number): Redis {
+function connect(
+  t: TestContext,
+  port: number,
+  options: { readonly password?: string; readonly tls?: { readonly ca: string } } = {},
+): Redis {
   const made = new Redis({
+    ...options,
     host: '127.0.0.1',
     port,
     disableClientInfo: true,
