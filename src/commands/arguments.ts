@@ -92,6 +92,12 @@ export function parsePriority(text: string): number {
   throw new InvalidArgumentError('write a whole number, for example 10');
 }
 
+/** Of a password, key or certificate. An empty name is no leave to do without: whoever gave it wanted to be safe. */
+export function parseFile(text: string): string {
+  if (text === '') throw new InvalidArgumentError('write the path of a file, or leave it out altogether');
+  return text;
+}
+
 /** As Kubernetes names them (RFC 1123, a label). */
 export function parseNamespace(text: string): string {
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text))

@@ -14,7 +14,7 @@ import { ListenProblems, type Proxy } from '../proxy/proxy.ts';
 import { watchRead } from '../tls/watch.ts';
 import type { Memory } from './workers.ts';
 
-export interface Flags extends Pick<SingleUpstream, 'upstream' | 'mode' | 'reads' | 'readPolicy' | 'listen'> {
+export interface Flags extends Omit<SingleUpstream, 'zoneAffinity' | keyof Passwords> {
   readonly zone?: string;
   readonly clientPasswordFile?: string;
   readonly upstreamPasswordFile?: string;

@@ -35,7 +35,9 @@ export interface SourceOptions extends TlsArguments {
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
   readonly adminAddress: HostAndPort;
+  readonly clientUsername?: string;
   readonly clientPasswordFile?: string;
+  readonly upstreamUsername?: string;
   readonly upstreamPasswordFile?: string;
 }
 
@@ -49,7 +51,9 @@ const FLAGS_OF_ONE_UPSTREAM = [
   'reads',
   'readPolicy',
   'listen',
+  'clientUsername',
   'clientPasswordFile',
+  'upstreamUsername',
   'upstreamPasswordFile',
 ];
 
@@ -73,11 +77,11 @@ export type StartSource = (
   proxy: Proxy,
   log: Logger,
   metrics: Registry,
+  memory: Memory | undefined,
 ) => Promise<RunningSource | undefined>;
 
 /**
  * Ends the command as wrongly called where the plan is in no place, or in two. Each source is loaded only where it is wanted:
-  memory: Memory | undefined,
  * what one needs takes up to half a second, and tens of megabytes for good.
  */
 export function chooseSource(command: Command, options: SourceOptions): StartSource {
@@ -123,7 +127,7 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
     };
   }
   if (upstream === undefined) return startKubernetes(command, options);
-  const problem = readsProblem(options);
+  const problem = readsProblem(options) ?? usernameProblem(options);
   if (problem !== undefined) command.error(`error: ${problem}`);
   return async (proxy, log, _metrics, memory) =>
     await followFlags(proxy, { ...options, upstream }, log, memory);
@@ -186,10 +190,6 @@ function isAt(place: SocketAddress, listen: SocketAddress): boolean {
   return ALL.test(listen.address) || (place.address === 'localhost' && LOOPBACK.test(listen.address));
 }
 
-/** Replicas that nobody would read from. */
-function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | undefined {
-  if (reads === undefined) return undefined;
-  if (mode === 'cluster') {
 /** A name alone lets nobody in, and would keep nobody out. */
 function usernameProblem({
   clientUsername,
@@ -204,6 +204,10 @@ function usernameProblem({
   return undefined;
 }
 
+/** Replicas that nobody would read from. */
+function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | undefined {
+  if (reads === undefined) return undefined;
+  if (mode === 'cluster') {
     return '--reads is for plain servers, a Redis Cluster names its replicas itself: add --mode proxy, or remove --reads';
   }
   if (readPolicy !== 'MASTER') return undefined;

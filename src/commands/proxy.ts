@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os';
 
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { POLICIES } from '../proxy/shard.ts';
@@ -17,8 +17,10 @@ import {
   parseHosts,
   parseNamespace,
   parseNodeId,
+  parseFile,
   parseRemote,
 } from './arguments.ts';
+import { inEnvironment, misspeltVariables } from './environment.ts';
 import { createLog } from './log.ts';
 import { countUpTo, durationBetween } from './numbers.ts';
 import { openFilesWarning } from './open-files.ts';
@@ -55,7 +57,6 @@ const MOST_WORKERS = Math.max(8, 4 * CORES);
 const MOST_CLIENTS = 1_000_000;
 
 export function proxyCommand(): Command {
-  const env = (option: Option, name: string): Option => option.env(`REDPILOT_${name}`);
   const command = new Command('proxy')
     .description(
       'carry the routing out without Envoy: as a control plane says, from objects in files or in a cluster, or from flags alone',
@@ -90,96 +91,128 @@ export function proxyCommand(): Command {
       'with objects: do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
     )
     .addOption(clusterDomainOption())
-    .addOption(env(new Option('--upstream <host:port>', 'Redis').argParser(parseServers), 'UPSTREAM'))
+    .addOption(inEnvironment(new Option('--upstream <host:port>', 'Redis').argParser(parseServers)))
     .addOption(
-      env(
-        new Option('--mode <mode>', 'Redis Cluster, or plain servers').choices(['cluster', 'proxy']),
-        'MODE',
-      ).default('cluster'),
+      inEnvironment(
+        new Option('--mode <mode>', 'Redis Cluster, or plain servers')
+          .choices(['cluster', 'proxy'])
+          .default('cluster'),
+      ),
     )
     .addOption(
-      env(
+      inEnvironment(
         new Option('--reads <host:port>', 'with --mode proxy: the replicas, for reads').argParser(
           parseServers,
         ),
-        'READS',
       ),
     )
     .addOption(
-      env(
+      inEnvironment(
         new Option('--read-policy <policy>', 'who answers reads').choices(POLICIES).default('MASTER'),
-        'READ_POLICY',
       ),
     )
     .addOption(
-      env(
+      inEnvironment(
         new Option('--listen <host:port>', 'where clients connect; :PORT is every address')
           .argParser(parseListen)
           .default({ address: '127.0.0.1', port: 6_379 }, '127.0.0.1:6379'),
-        'LISTEN',
       ),
     )
     .addOption(
-      env(new Option('--client-password-file <path>', 'what clients must present'), 'CLIENT_PASSWORD_FILE'),
-    )
-    .addOption(
-      env(new Option('--upstream-password-file <path>', 'what Redis wants'), 'UPSTREAM_PASSWORD_FILE'),
-    )
-    .addOption(
-      env(
-        new Option('--zone <zone>', 'the zone this proxy is in: with zone affinity its nodes are read first'),
-        'ZONE',
+      inEnvironment(
+        new Option(
+          '--client-username <name>',
+          'with --client-password-file: who clients must say they are (default: default, as with Redis)',
+        ).argParser(parseUsername),
       ),
     )
     .addOption(
-      addressOption('--admin-address <host:port>', 'health, readiness, metrics, topology', '127.0.0.1:19001'),
+      inEnvironment(
+        new Option('--client-password-file <path>', 'what clients must present').argParser(parseFile),
+        { isEmptyWrong: true },
+      ),
     )
     .addOption(
-      new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
-        .argParser(durationBetween(WAIT))
-        .default(PROXY_DEFAULTS.hedgeAfterMs, `${PROXY_DEFAULTS.hedgeAfterMs}ms`),
+      inEnvironment(
+        new Option(
+          '--upstream-username <name>',
+          'with --upstream-password-file: whose password it is (default: of no user by name, which is default)',
+        ).argParser(parseUsername),
+      ),
     )
     .addOption(
-      env(
+      inEnvironment(new Option('--upstream-password-file <path>', 'what Redis wants').argParser(parseFile), {
+        isEmptyWrong: true,
+      }),
+    )
+    .addOption(
+      inEnvironment(
+        new Option(
+          '--zone <zone>',
+          'the zone this proxy is in: with zone affinity its nodes are read first',
+        ).argParser(parseZone),
+      ),
+    )
+    .addOption(
+      inEnvironment(
+        addressOption(
+          '--admin-address <host:port>',
+          'health, readiness, metrics, topology',
+          '127.0.0.1:19001',
+        ),
+      ),
+    )
+    .addOption(
+      inEnvironment(
+        new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
+          .argParser(durationBetween(WAIT))
+          .default(PROXY_DEFAULTS.hedgeAfterMs, `${PROXY_DEFAULTS.hedgeAfterMs}ms`),
+      ),
+    )
+    .addOption(
+      inEnvironment(
         new Option(
           '--max-lag <duration>',
           'a replica that may be further behind gets no reads: 500ms to 1h (default: however far)',
         ).argParser(durationBetween(LAG)),
-        'MAX_LAG',
       ),
     )
     .addOption(
-      new Option('--failover-wait <duration>', 'how long a command waits while nobody can be asked')
-        .argParser(durationBetween(WAIT))
-        .default(PROXY_DEFAULTS.failoverWaitMs, `${PROXY_DEFAULTS.failoverWaitMs / 1_000}s`),
+      inEnvironment(
+        new Option('--failover-wait <duration>', 'how long a command waits while nobody can be asked')
+          .argParser(durationBetween(WAIT))
+          .default(PROXY_DEFAULTS.failoverWaitMs, `${PROXY_DEFAULTS.failoverWaitMs / 1_000}s`),
+      ),
     )
     .addOption(
-      env(
+      inEnvironment(
         new Option(
           '--log-slower-than <duration>',
           'a line for each command whose client waited so long, from 1ms on (default: none)',
         ).argParser(durationBetween({ ...WAIT, example: '100ms' })),
-        'LOG_SLOWER_THAN',
       ),
     )
     .addOption(
-      new Option('--max-clients <count>', 'more are turned away')
-        .argParser(countUpTo(MOST_CLIENTS))
-        .default(PROXY_DEFAULTS.maxClients),
+      inEnvironment(
+        new Option('--max-clients <count>', 'more are turned away')
+          .argParser(countUpTo(MOST_CLIENTS))
+          .default(PROXY_DEFAULTS.maxClients),
+      ),
     )
     .addOption(
-      env(
-        new Option('--workers <count>', 'processes that share the load, one a core at most').argParser(
-          countUpTo(MOST_WORKERS, `; more than one a core gains nothing, and there are ${CORES}`),
-        ),
-        'WORKERS',
-      ).default(1),
+      inEnvironment(
+        new Option('--workers <count>', 'processes that share the load, one a core at most')
+          .argParser(countUpTo(MOST_WORKERS, `; more than one a core gains nothing, and there are ${CORES}`))
+          .default(1),
+      ),
     );
   addListenerTlsOptions(command);
   return addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane').action(
     async (options: ProxyCommandOptions, command: Command) => {
       const log = createLog(String(command.opts()['logLevel']));
       const { adminAddress, workers } = options;
+      // First of all: what is missing may be what they were meant for.
+      if (workerNumber() === undefined) for (const line of misspeltVariables(command)) log.warn(line);
       // Before anything is started, also where other processes will do it: what is wrong is said once.
       const startSource = chooseSource(command, options);
       const files = listenerFiles(command, options);
@@ -202,9 +235,25 @@ export function proxyCommand(): Command {
   );
 }
 
-function parseServers(text: string): SocketAddress {
+/** `before`: it was given already. */
+function parseServers(text: string, before: SocketAddress | undefined): SocketAddress {
+  if (before !== undefined)
+    throw new InvalidArgumentError(
+      'it is given twice; one node of a Redis Cluster names the others, plain servers have one name together',
+    );
   const { host, port } = parseRemote(text);
   return { address: host, port };
+}
+
+/** As Redis has them (ACL SETUSER). */
+function parseUsername(text: string): string {
+  if (!/^[^\s\0]+$/.test(text)) throw new InvalidArgumentError('write the name of a user, without spaces');
+  return text;
+}
+
+function parseZone(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('write the name of a zone');
+  return text;
 }
 
 function parseListen(text: string): SocketAddress {

@@ -4,6 +4,8 @@
 import { Option, type Command } from 'commander';
 
 import type { CertificateFiles } from '../tls/certificate-files.ts';
+import { parseFile } from './arguments.ts';
+import { inEnvironment } from './environment.ts';
 
 export interface TlsArguments {
   readonly tlsCa?: string;
@@ -14,9 +16,9 @@ export interface TlsArguments {
 /** `whose`: the end that the certificate is of; `others`: the end that it checks. */
 export function addTlsOptions(command: Command, whose: string, others: string): Command {
   return command
-    .option('--tls-ca <file>', `authorities (PEM) that certificates of ${others} must be from`)
-    .option('--tls-cert <file>', `certificate (PEM) of ${whose}`)
-    .option('--tls-key <file>', `its private key (PEM)`);
+    .option('--tls-ca <file>', `authorities (PEM) that certificates of ${others} must be from`, parseFile)
+    .option('--tls-cert <file>', `certificate (PEM) of ${whose}`, parseFile)
+    .option('--tls-key <file>', `its private key (PEM)`, parseFile);
 }
 
 /** undefined: no TLS. Ends the command as wrongly called where only some are given. */
@@ -47,7 +49,9 @@ export interface ListenerFiles {
 
 export function addListenerTlsOptions(command: Command): Command {
   const option = (name: string, what: string): Option =>
-    new Option(`--tls-listener-${name} <file>`, what).env(`REDPILOT_TLS_LISTENER_${name.toUpperCase()}`);
+    inEnvironment(new Option(`--tls-listener-${name} <file>`, what).argParser(parseFile), {
+      isEmptyWrong: true,
+    });
   return command
     .addOption(option('cert', 'clients connect by TLS: certificate (PEM) of the listeners'))
     .addOption(option('key', 'its private key (PEM)'))

@@ -15,6 +15,9 @@ export interface SingleUpstream {
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
   readonly zoneAffinity?: boolean;
+  /** Of the two passwords; undefined: that of no user by name. */
+  readonly clientUsername?: string | undefined;
+  readonly upstreamUsername?: string | undefined;
   readonly clientPassword: SecretText | undefined;
   readonly upstreamPassword: SecretText | undefined;
 }
@@ -25,13 +28,14 @@ const PLAIN = { tls: undefined, keepalive: undefined, maxConnections: undefined 
 const OP_TIMEOUT_MS = 5_000;
 
 export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
-  const { upstream: place, mode, listen, clientPassword, upstreamPassword } = options;
+  const { upstream: place, mode, listen, clientUsername, clientPassword } = options;
+  const { upstreamUsername, upstreamPassword } = options;
   const id = addressOf(place.address, place.port);
   const common = {
     id,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     credentials:
-      upstreamPassword === undefined ? undefined : { username: undefined, password: upstreamPassword },
+      upstreamPassword === undefined ? undefined : { username: upstreamUsername, password: upstreamPassword },
   };
   const upstream: Upstream =
     mode === 'cluster'
@@ -50,7 +54,7 @@ export function planSingleUpstream(options: SingleUpstream): RoutingPlan {
           clientAuth:
             clientPassword === undefined
               ? { kind: 'none' }
-              : { kind: 'password', username: undefined, password: clientPassword },
+              : { kind: 'password', username: clientUsername, password: clientPassword },
           readPolicy: options.readPolicy,
           protocol: 'RESP3',
           zoneAffinity: options.zoneAffinity === true && mode === 'cluster',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 
 import type { Command } from 'commander';
 
@@ -81,6 +81,21 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
     ],
     /the proxy would be its own Redis/,
   ],
+  [
+    [...UPSTREAM, '--client-username', 'app'],
+    /--client-username goes with a password: add --client-password-file, or remove it/,
+  ],
+  [
+    [...UPSTREAM, '--upstream-username', 'app'],
+    /--upstream-username goes with a password: add --upstream-password-file, or remove it/,
+  ],
+  [[...UPSTREAM, '--upstream-username', 'a b'], /write the name of a user, without spaces/],
+  [['--config', 'objects', '--client-username', 'app'], /--client-username .*: for --upstream only/],
+  [[...UPSTREAM, '--client-password-file', ''], /write the path of a file, or leave it out altogether/],
+  [[...UPSTREAM, '--tls-listener-ca='], /write the path of a file, or leave it out altogether/],
+  [[...XDS, '--tls-ca', ''], /write the path of a file, or leave it out altogether/],
+  [[...UPSTREAM, '--zone', ''], /write the name of a zone/],
+  [[...UPSTREAM, ...UPSTREAM], /it is given twice/],
   [[...UPSTREAM, '--max-clients', '1e3'], /write a whole number from 1 to 1000000/],
 ];
 for (const [args, why] of WRONG) {
@@ -88,8 +103,7 @@ for (const [args, why] of WRONG) {
 }
 
 test('of two sources both are named, and which of them is in the environment', (t) => {
-  process.env['REDPILOT_UPSTREAM'] = 'redis:6379';
-  t.after(() => delete process.env['REDPILOT_UPSTREAM']);
+  setVariables(t, { REDPILOT_UPSTREAM: 'redis:6379' });
   assert.match(
     refusal(['--config', 'objects']),
     /; given are --config and REDPILOT_UPSTREAM \(in the environment\)$/m,
@@ -166,22 +180,71 @@ test('each flag without objects is an environment variable, too', (t) => {
     ['--reads', 'replicas:6380'],
     ['--read-policy', 'ANY'],
     ['--listen', ':6381'],
+    ['--client-username', 'app'],
     ['--client-password-file', 'of-clients'],
+    ['--upstream-username', 'proxy'],
     ['--upstream-password-file', 'of-redis'],
+    ['--tls-listener-cert', 'cert'],
+    ['--tls-listener-key', 'key'],
+    ['--tls-listener-ca', 'ca'],
     ['--zone', 'a'],
+    ['--admin-address', '127.0.0.1:1'],
+    ['--hedge-after', '100ms'],
     ['--max-lag', '5s'],
+    ['--failover-wait', '1s'],
     ['--log-slower-than', '100ms'],
+    ['--max-clients', '5'],
+    ['--workers', '2'],
   ] as const;
-  const optionsOf = (args: readonly string[]): SourceOptions => {
-    let found: SourceOptions | undefined;
-    parse(args, (_, options) => (found = options));
-    return found ?? assert.fail('no options');
-  };
   const byFlags = optionsOf(given.flat());
   const names = given.map(([flag]) => `REDPILOT_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`);
-  t.after(() => {
-    for (const name of names) delete process.env[name];
-  });
-  for (const [index, [, value]] of given.entries()) process.env[names[index]!] = value;
+  setVariables(t, Object.fromEntries(given.map(([, value], index) => [names[index], value])));
   assert.deepEqual(optionsOf([]), byFlags);
 });
+
+test('a flag comes before its variable', (t) => {
+  setVariables(t, { REDPILOT_UPSTREAM: 'other:6379', REDPILOT_MODE: 'proxy' });
+  const { upstream, mode } = optionsOf([...UPSTREAM, '--mode', 'cluster']);
+  assert.deepEqual([upstream, mode], [{ address: 'redis', port: 6_379 }, 'cluster']);
+});
+
+const OPENING = [
+  'CLIENT_PASSWORD_FILE',
+  'UPSTREAM_PASSWORD_FILE',
+  'TLS_LISTENER_CERT',
+  'TLS_LISTENER_KEY',
+  'TLS_LISTENER_CA',
+];
+for (const name of OPENING) {
+  test(`REDPILOT_${name} that is empty is no leave to go without`, (t) => {
+    setVariables(t, { [`REDPILOT_${name}`]: '' });
+    assert.match(
+      refusal(UPSTREAM),
+      new RegExp(
+        `from env 'REDPILOT_${name}' is invalid. write the path of a file, or leave it out altogether`,
+      ),
+    );
+  });
+}
+
+test('all other variables may be empty, which is as good as none', (t) => {
+  const byDefault = optionsOf(UPSTREAM);
+  const variables = proxyCommand().options.flatMap(({ envVar }) => envVar ?? []);
+  const others = variables.filter((name) => !OPENING.includes(name.replace('REDPILOT_', '')));
+  assert.ok(others.length > 10);
+  setVariables(t, Object.fromEntries(others.map((name) => [name, ''])));
+  assert.deepEqual(optionsOf(UPSTREAM), byDefault);
+});
+
+function optionsOf(args: readonly string[]): SourceOptions {
+  let found: SourceOptions | undefined;
+  parse(args, (_, options) => (found = options));
+  return found ?? assert.fail('no options');
+}
+
+function setVariables(t: TestContext, variables: Readonly<Record<string, string>>): void {
+  Object.assign(process.env, variables);
+  t.after(() => {
+    for (const name of Object.keys(variables)) delete process.env[name];
+  });
+}

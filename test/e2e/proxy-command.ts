@@ -13,7 +13,7 @@ export interface ProxyCommand {
   readonly admin: string;
   /** What it logs. */
   said(): string;
-  stop(): Promise<number | null>;
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /** Resolves once it is ready. Stopped when the test ends. */
@@ -33,11 +33,11 @@ export async function startProxyCommand(
   const ended = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code));
   });
-  const stop = (): Promise<number | null> => {
-    child.kill('SIGTERM');
+  const stop = (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> => {
+    child.kill(signal);
     return ended;
   };
-  t.after(stop);
+  t.after(() => stop());
   const admin = await eventually('the admin address', () => /admin on (http:[\w.:/]+)/.exec(said)?.[1], {
     deadlineMs: 60_000,
     seen: () => said,

@@ -64,6 +64,7 @@ export function client(
   port: number,
   options: {
     readonly host?: string;
+    readonly username?: string;
     readonly password?: string;
     readonly enableReadyCheck?: boolean;
     readonly protocol?: 2 | 3;
