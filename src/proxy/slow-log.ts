@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { KIND, findCommand } from '../redis/command-table.ts';
 import { keyArguments } from '../redis/keys.ts';
 import { COMPLETE, REQUEST_LIMITS, RequestFrame, wordAt } from '../redis/request-frame.ts';
+import { isCopy } from './nobody.ts';
 import type { Request } from './request.ts';
 import { clock } from './turn.ts';
 
@@ -33,6 +34,7 @@ export class SlowLog {
 
   /** Call it before the request's reply is handed on. `node`: who answered; undefined: nobody did. */
   note(request: Request, node: string | undefined): void {
+    if (isCopy(request)) return;
     const what = describe(request);
     // They are there to wait.
     if (what === undefined) return;
