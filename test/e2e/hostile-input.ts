@@ -8,8 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { allCommands } from '../../src/redis/command-table.ts';
 import { keyArguments } from '../../src/redis/keys.ts';
 import { encode } from './contract/wire.ts';
-
-type Choose = (below: number) => number;
+import { randomOf, type Choose } from './random.ts';
 
 export interface HostileClients {
   /** Connections so far. */
@@ -87,11 +86,7 @@ const NAMES = Object.keys(KINDS);
 
 /** `clients` at a time, until stopped. */
 export function startHostileClients(port: number, seed: number, clients: number): HostileClients {
-  let state = seed >>> 0;
-  const choose: Choose = (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 4_294_967_296) * below);
-  };
+  const choose = randomOf(seed);
   const sockets = new Set<Socket>();
   let opened = 0;
   let isStopped = false;

@@ -12,20 +12,10 @@ import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { needRedis } from './environment.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+import { randomOf, type Choose } from './random.ts';
 
 const SEQUENCES = 5_000;
 const BATCH = 50;
-
-/** The same numbers for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 4_294_967_296) * below);
-  };
-}
-
-type Choose = (below: number) => number;
 
 const VALUES = ['', 'x', '10', '-3', 'abc\r\ndef', '\0\xff', 'long '.repeat(200)];
 const FIELDS = ['f', 'g', 'h'];

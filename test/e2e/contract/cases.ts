@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Protocol, ReadPolicy } from '../../../src/api/objects.ts';
 import { commandByName, type Command } from '../../../src/redis/command-table.ts';
 import { POLICIES } from '../objects.ts';
+import { randomOf } from '../random.ts';
 import { KEYED_FORMS, KEYLESS_FORMS, SCRIPT, SEEDS, type Form } from './forms.ts';
 
 export interface Setting {
@@ -45,15 +46,6 @@ export interface Case {
   /** What is to be there before, with the keys as Redis has them. */
   readonly seed: readonly (readonly string[])[];
   readonly isOdd: boolean;
-}
-
-/** The same numbers for the same seed. */
-export function randomOf(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 4_294_967_296) * below);
-  };
 }
 
 export function generateCases(seed: number, more: number): readonly Case[] {
