@@ -55,8 +55,10 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
       opened.push(() => admin.close());
       running = await options.startSource(proxy, log, metrics, memory);
       opened.push(async () => await running?.close());
+      // Heeded before anybody is told that it runs.
+      const stopped = stopAsked();
       log.info(`admin on http://${admin.address}`);
-      await stopAsked();
+      await stopped;
       log.info('stopping');
     } else {
       const first = followFirst(proxy, metrics, notReady);

@@ -47,8 +47,9 @@ export async function superviseWorkers(count: number, adminAddress: HostAndPort,
       process.exitCode = 1;
       return;
     }
+    const stopped = stopAsked();
     log.info(`${count} workers; admin on http://${admin.address}`);
-    await stopAsked();
+    await stopped;
     log.info('stopping');
   } finally {
     await workers?.close();

@@ -155,11 +155,12 @@ export function serveCommand(): Command {
         probe: options.probe,
         log,
       });
+      const stopped = stopAsked();
       const scheme = options.adminTls ? 'https' : 'http';
       log.info(
         `serving xDS on ${controlPlane.xdsAddress}, admin on ${scheme}://${controlPlane.adminAddress}`,
       );
-      await stopAsked();
+      await stopped;
       log.info('stopping');
       await controlPlane.close();
       // Only lines of the log that nobody reads can hold it from here on.

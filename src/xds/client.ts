@@ -44,6 +44,7 @@ export class XdsClient {
   #isFirst = true;
   #isClosed = false;
   #tookTooLong: string | undefined;
+  #limit: NodeJS.Timeout | undefined;
 
   constructor(options: XdsClientOptions) {
     this.#options = options;
@@ -66,15 +67,16 @@ export class XdsClient {
     // The iteration over the responses tells of it.
     this.#call.on('error', () => {});
     if (connectLimitMs === undefined) return;
-    this.#client.waitForReady(Date.now() + connectLimitMs, (error) => {
-      if (this.#isClosed) return;
-      if (error === undefined) {
-        onConnected?.();
-        return;
-      }
+    this.#limit = setTimeout(() => {
       const hint = tls === undefined ? '' : `; ${ADDRESS_HINT}, and --tls-* only where serve has them`;
       this.#tookTooLong = `no connection within ${connectLimitMs / 1_000} s${hint}`;
       this.#call.cancel();
+    }, connectLimitMs);
+    // Without a limit of the library's own: its timer would go on after the end, and keep the process.
+    this.#client.waitForReady(Infinity, (error) => {
+      if (this.#isClosed || error !== undefined) return;
+      clearTimeout(this.#limit);
+      onConnected?.();
     });
   }
 
@@ -111,6 +113,7 @@ export class XdsClient {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#limit);
     this.#call.cancel();
     this.#client.close();
     this.#handshakes.destroy();
