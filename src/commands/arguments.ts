@@ -18,11 +18,10 @@ export function parseAddress(text: string): HostAndPort {
   const host = parts?.['v6'] ?? parts?.['host'];
   const port = Number(parts?.['port']);
   if (host === undefined || port > 65_535) {
-    throw new InvalidArgumentError(
-      text.includes('@')
-        ? 'write HOST:PORT, without a user or password before it'
-        : 'write HOST:PORT or [IPV6]:PORT',
-    );
+    if (text.includes('@'))
+      throw new InvalidArgumentError('write HOST:PORT, without a user or password before it');
+    if (text.includes('://')) throw new InvalidArgumentError('write HOST:PORT, without a scheme before it');
+    throw new InvalidArgumentError('write HOST:PORT or [IPV6]:PORT');
   }
   return { host, port };
 }
@@ -103,6 +102,10 @@ export function parseNamespace(text: string): string {
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
     throw new InvalidArgumentError('write the name of a namespace: lower case letters, digits and -');
   return text;
+}
+
+export function collectNamespaces(text: string, before: readonly string[] | undefined): readonly string[] {
+  return collect(parseNamespace(text), before);
 }
 
 export function parseNodeId(text: string): string {

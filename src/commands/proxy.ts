@@ -12,6 +12,7 @@ import {
   addressOption,
   clusterDomainOption,
   collect,
+  collectNamespaces,
   parseAddress,
   parseBind,
   parseHosts,
@@ -83,7 +84,7 @@ export function proxyCommand(): Command {
     .option(
       '--watch-namespace <name...>',
       'with --kubernetes: only objects of this one; may be repeated',
-      collect,
+      collectNamespaces,
     )
     .option('--selector <labels>', 'with --kubernetes: only RedisServices and RedisDestinations with these')
     .option(
@@ -91,7 +92,14 @@ export function proxyCommand(): Command {
       'with objects: do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
     )
     .addOption(clusterDomainOption())
-    .addOption(inEnvironment(new Option('--upstream <host:port>', 'Redis').argParser(parseServers)))
+    .addOption(
+      inEnvironment(
+        new Option(
+          '--upstream <host:port>',
+          'Redis: a node of a Redis Cluster, or with --mode proxy the name of plain servers',
+        ).argParser(parseServers),
+      ),
+    )
     .addOption(
       inEnvironment(
         new Option('--mode <mode>', 'Redis Cluster, or plain servers')
@@ -122,7 +130,7 @@ export function proxyCommand(): Command {
       inEnvironment(
         new Option(
           '--client-username <name>',
-          'with --client-password-file: who clients must say they are (default: default, as with Redis)',
+          'with --client-password-file: the user that clients must name (default: the user default)',
         ).argParser(parseUsername),
       ),
     )
@@ -136,7 +144,7 @@ export function proxyCommand(): Command {
       inEnvironment(
         new Option(
           '--upstream-username <name>',
-          'with --upstream-password-file: whose password it is (default: of no user by name, which is default)',
+          'with --upstream-password-file: the user of Redis whose password it is (default: the user default)',
         ).argParser(parseUsername),
       ),
     )
@@ -201,7 +209,7 @@ export function proxyCommand(): Command {
     )
     .addOption(
       inEnvironment(
-        new Option('--workers <count>', 'processes that share the load, one a core at most')
+        new Option('--workers <count>', 'processes that share the load; more than one a core gains nothing')
           .argParser(countUpTo(MOST_WORKERS, `; more than one a core gains nothing, and there are ${CORES}`))
           .default(1),
       ),

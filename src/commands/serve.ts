@@ -14,6 +14,7 @@ import {
   addressOption,
   clusterDomainOption,
   collect,
+  collectNamespaces,
   parseBind,
   parseExportTo,
   parseIstioNamespaces,
@@ -62,7 +63,7 @@ export function serveCommand(): Command {
       'the objects of the cluster that KUBECONFIG names, in a pod those of its own',
       false,
     )
-    .option('--namespace <name...>', 'with --kubernetes: only this one; may be repeated', collect)
+    .option('--namespace <name...>', 'with --kubernetes: only this one; may be repeated', collectNamespaces)
     .option('--selector <labels>', 'with --kubernetes: only RedisServices and RedisDestinations with these')
     .option('--istio', "with --kubernetes: EnvoyFilters too, for the sidecars of Istio's mesh", false)
     .option(

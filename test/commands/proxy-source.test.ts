@@ -96,6 +96,8 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
   [[...XDS, '--tls-ca', ''], /write the path of a file, or leave it out altogether/],
   [[...UPSTREAM, '--zone', ''], /write the name of a zone/],
   [[...UPSTREAM, ...UPSTREAM], /it is given twice/],
+  [['--upstream', 'redis://redis:6379'], /write HOST:PORT, without a scheme before it/],
+  [['--kubernetes', '--namespace', 'a', '--watch-namespace', ''], /write the name of a namespace/],
   [[...UPSTREAM, '--max-clients', '1e3'], /write a whole number from 1 to 1000000/],
 ];
 for (const [args, why] of WRONG) {
