@@ -20,12 +20,20 @@ export function inEnvironment(option: Option, { isEmptyWrong = false } = {}): Op
   return process.env[variable] === '' && !isEmptyWrong ? option : option.env(variable);
 }
 
-/** Variables that were probably meant for this command, and are not. */
-export function misspeltVariables(command: Command, environment = process.env): readonly string[] {
+/**
+ * Variables that were probably meant for this command, and are not. Of one whose value stands in the call it is known what
+ * it is for: Kubernetes puts it there in the place of `$(REDPILOT_NODE)`.
+ */
+export function misspeltVariables(
+  command: Command,
+  environment = process.env,
+  args: readonly string[] = process.argv,
+): readonly string[] {
   const known = command.options.filter(({ envVar }) => envVar !== undefined);
   const names = new Map(known.map((option) => [option.name(), option]));
-  return Object.entries(environment).flatMap(([variable, value]) => {
+  return Object.entries(environment).flatMap(([variable, value = '']) => {
     if (!variable.toUpperCase().startsWith(PREFIX) || value === '' || OF_KUBERNETES.test(variable)) return [];
+    if (args.some((arg) => arg === value || arg.endsWith(`=${value}`))) return [];
     const name = variable.slice(PREFIX.length).toLowerCase().replaceAll('_', '-');
     const flag = command.options.find((option) => option.name() === name);
     if (flag?.envVar === variable) return [];

@@ -35,6 +35,13 @@ for (const [variable, why] of VARIABLES) {
   });
 }
 
+for (const call of [['--node-id', 'pod-1'], ['--node-id=pod-1']]) {
+  test(`a variable whose value stands in the call is for that: ${call.join(' ')}`, () => {
+    assert.deepEqual(misspeltVariables(proxyCommand(), { REDPILOT_NODE: 'pod-1' }, call), []);
+    assert.equal(misspeltVariables(proxyCommand(), { REDPILOT_NODE: 'pod-2' }, call).length, 1);
+  });
+}
+
 test('an empty variable that is misspelt has no effect anyway', () => {
   assert.deepEqual(misspeltVariables(proxyCommand(), { REDPILOT_LISTN: '' }), []);
 });
