@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { SecretText } from '../../src/api/secret-text.ts';
+import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { Credentials } from '../../src/plan/routing-plan.ts';
 import { Conversation } from '../../src/proxy/conversation.ts';
@@ -46,4 +47,15 @@ test('a connection that was lost before it was let in is not kept for ever', asy
     return 'values' in said ? said : undefined;
   });
   assert.deepEqual(answer, { values: ['PONG'] });
+});
+
+test('who talks with nobody any more leaves nothing behind that would keep the process', async (t) => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const [port = 0] = await freePorts(1);
+  const before = timers();
+  const conversation = conversationWith(t, port);
+  const answer = await conversation.ask([['PING']]);
+  assert.equal('failure' in answer && answer.code, 'ECONNREFUSED');
+  conversation.close();
+  assert.equal(timers(), before);
 });

@@ -35,4 +35,10 @@ export class Connector extends AbstractConnector {
     this.stream = socket;
     return socket;
   }
+
+  /** Of one that is closed already no end would come: the limit for it would keep the process for nothing. */
+  override disconnect(): void {
+    if (this.stream?.destroyed) this.connecting = false;
+    else super.disconnect();
+  }
 }
