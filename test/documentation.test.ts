@@ -50,3 +50,18 @@ for (const { file, yaml, commands } of pages) {
     });
   }
 }
+
+test('docs/proxy.md has every flag of the proxy, and no variable that there is not', () => {
+  const text = readFileSync(new URL('../docs/proxy.md', import.meta.url), 'utf8');
+  const { options } = createProgram(allCommands).commands.find((each) => each.name() === 'proxy')!;
+  const group = (flag: string): string => flag.replace(/^--tls-listener-.*/, '--tls-listener-');
+  const missing = options.map(({ long }) => String(long)).filter((flag) => !text.includes(group(flag)));
+  assert.deepEqual(missing, []);
+  const variables = new Set(options.map(({ envVar }) => envVar));
+  const named = [...text.matchAll(/`(REDPILOT_\w+)`/g)].map(([, name]) => name);
+  assert.ok(named.length > 3);
+  assert.deepEqual(
+    named.filter((name) => !variables.has(name)),
+    [],
+  );
+});
