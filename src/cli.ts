@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 
 import { LOG_LEVELS } from './commands/log.ts';
+import { endAsFirstProcess } from './commands/stop-asked.ts';
 
 type CreateCommand = () => Command;
 
@@ -89,6 +90,7 @@ function inOneLine(text: string): string {
 
 /** Sets process.exitCode; never throws. */
 export async function run(args: readonly string[]): Promise<void> {
+  endAsFirstProcess();
   process.on('unhandledRejection', (error) => {
     process.stderr.write(`redpilot: ${messageOf(error)}\n`);
     process.exit(1);

@@ -1,6 +1,8 @@
 /**
  * How a process that serves is ended: SIGTERM by what started it, SIGINT from the keyboard, SIGHUP where its terminal is closed.
  */
+import { constants } from 'node:os';
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 type Signal = (typeof SIGNALS)[number];
@@ -15,15 +17,29 @@ export function stopAsked(): Promise<void> {
       }
       resolve();
     };
-    for (const signal of SIGNALS) process.on(signal, asked);
+    for (const signal of SIGNALS) {
+      process.removeListener(signal, endBy);
+      process.on(signal, asked);
+    }
   });
+}
+
+/** Until then: the first process of a container does not end by a signal that nobody listens to. */
+export function endAsFirstProcess(): void {
+  if (process.pid === 1) for (const signal of SIGNALS) process.on(signal, endBy);
 }
 
 /** A terminal that is closed sends it twice, itself and by its shell: the second one is nobody's impatience. */
 const unheeded = (): void => {};
 
-/** The signal's own action waits for nothing; `process.exit` would, for a write to a pipe that nobody reads. */
+/**
+ * The signal's own action waits for nothing; `process.exit` would, for a write to a pipe that nobody reads. The first
+ * process of a container has no such action.
+ */
 export function endBy(signal: Signal): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
+  if (process.pid !== 1) return;
+  process.removeAllListeners('exit');
+  process.exit(128 + constants.signals[signal]);
 }

@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url';
 const MODULE = fileURLToPath(new URL('../../src/commands/stop-asked.ts', import.meta.url));
 /** Goes on until it is told twice. */
 const PROGRAM = `
-import { stopAsked } from ${JSON.stringify(MODULE)};
+import { endAsFirstProcess, stopAsked } from ${JSON.stringify(MODULE)};
 setInterval(() => {}, 1_000);
+endAsFirstProcess();
+if (process.argv.includes('starting')) { console.log('begun'); await new Promise(() => {}); }
 process.on('SIGUSR2', () => console.log('still here'));
 const stopped = stopAsked();
 console.log('begun');
@@ -16,10 +18,17 @@ await stopped;
 console.log('asked');
 `;
 
+/** As in a container, of whose first process nothing is the end but what it does itself. */
+const AS_FIRST = `data:text/javascript,${encodeURIComponent(
+  "Object.defineProperty(process, 'pid', { value: 1 }); process.kill = () => true;",
+)}`;
+
 async function started(
   t: TestContext,
+  { isFirst = false, stage = 'running' } = {},
 ): Promise<{ readonly child: ChildProcess; readonly line: () => Promise<string> }> {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
+  const first = isFirst ? ['--import', AS_FIRST] : [];
+  const child = spawn(process.execPath, [...first, '--input-type=module', '--eval', PROGRAM, stage], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));
@@ -51,4 +60,18 @@ test('a terminal that is closed may say so twice', async (t) => {
   child.kill('SIGHUP');
   child.kill('SIGUSR2');
   assert.equal(await line(), 'still here');
+});
+
+test('the first process of a container ends at the second signal, too', async (t) => {
+  const { child, line } = await started(t, { isFirst: true });
+  child.kill('SIGTERM');
+  assert.equal(await line(), 'asked');
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [143, null]);
+});
+
+test('the first process of a container ends at a signal while it starts', async (t) => {
+  const { child } = await started(t, { isFirst: true, stage: 'starting' });
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [143, null]);
 });
