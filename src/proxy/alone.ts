@@ -1,7 +1,8 @@
 /**
  * The connections that single clients have to an upstream, and who is about to open one.
  */
-const RETRY_MS = 20;
+import { pauseMs } from './pause.ts';
+import type { Request } from './request.ts';
 
 interface Expiring {
   expire(now: number): void;
@@ -10,6 +11,12 @@ interface Expiring {
 export class Alone {
   readonly #connections = new Set<Expiring>();
   #trying = 0;
+  readonly #waitMs: number;
+
+  /** `waitMs`: how long a command may wait. */
+  constructor(waitMs: number) {
+    this.#waitMs = waitMs;
+  }
 
   get count(): number {
     return this.#connections.size;
@@ -32,11 +39,12 @@ export class Alone {
   }
 
   /** For who can't be served now, and tries again then. */
-  inAMoment(then: () => void): void {
+  inAMoment({ startedAt }: Request, then: () => void): void {
     this.#trying += 1;
-    setTimeout(() => {
+    const again = (): void => {
       this.#trying -= 1;
       then();
-    }, RETRY_MS);
+    };
+    setTimeout(again, pauseMs(startedAt, startedAt + this.#waitMs));
   }
 }

@@ -138,7 +138,7 @@ class Waiting {
     if (next === undefined) return false;
     this.#leave();
     if (next === 'nowhere') this.#answer(REPLIES.tooManyRedirections);
-    else if (next === 'later') this.#upstream.alone.inAMoment(() => this.open());
+    else if (next === 'later') this.#upstream.alone.inAMoment(request, () => this.open());
     else this.#send(new OwnConnection(this.#upstream, next.node, request.connectionKind), next.isAsking);
     return true;
   }
@@ -156,7 +156,7 @@ class Waiting {
   #unanswered(): boolean {
     if (this.#session.isEnding || this.#session.isGone || !this.#hasTime()) return false;
     this.#leave();
-    this.#upstream.alone.inAMoment(() => this.open());
+    this.#upstream.alone.inAMoment(this.#request, () => this.open());
     return true;
   }
 

@@ -50,6 +50,8 @@ export class ClusterUpstream extends Upstream {
   readonly #log: Logger;
   readonly #known = new Map<string, KnownNode>();
   readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
+  /** As #slots has them; undefined: not looked for since that has changed. */
+  #places: readonly number[] | undefined;
   #shards: Shard[] = [];
   #topology: Topology | undefined;
   #topologyAt = 0;
@@ -93,14 +95,8 @@ export class ClusterUpstream extends Upstream {
   }
 
   anyPlace(): number {
-    const usable = this.#shards.filter(({ primary }) => primary.isUsable);
-    const first = Math.floor(Math.random() * usable.length);
-    for (const shard of [...usable.slice(first), ...usable.slice(0, first)]) {
-      const place = this.#slots.indexOf(this.#shards.indexOf(shard));
-      // One whose last slot has just moved has none.
-      if (place >= 0) return place;
-    }
-    return 0;
+    const usable = this.primaryPlaces().filter((place) => this.primaryFor(place) !== null);
+    return usable[Math.floor(Math.random() * usable.length)] ?? 0;
   }
 
   primaryFor(place: number): Node | null {
@@ -108,8 +104,8 @@ export class ClusterUpstream extends Upstream {
     return primary?.isUsable === true ? primary : null;
   }
 
-  override primaryPlaces(): number[] {
-    return placesOfShards(this.#slots, NOBODY);
+  override primaryPlaces(): readonly number[] {
+    return (this.#places ??= placesOfShards(this.#slots, NOBODY));
   }
 
   override usableReplicas(): readonly Node[] {
@@ -249,6 +245,7 @@ export class ClusterUpstream extends Upstream {
       }
     }
     this.#slots[slot] = index;
+    this.#places = undefined;
     if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
   }
 
@@ -303,6 +300,7 @@ export class ClusterUpstream extends Upstream {
       topology.shards.flatMap(({ replicas }) => replicas.map((place) => this.#knownAt(place).node)),
     );
     this.#slots.fill(NOBODY);
+    this.#places = undefined;
     this.#shards = topology.shards.map((place, index) => {
       for (const [first, last] of place.ranges) this.#slots.fill(index, first, last + 1);
       const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];

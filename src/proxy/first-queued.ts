@@ -67,7 +67,7 @@ export class FirstQueued {
 
   #tryLater(reply: Buffer): void {
     const upstream = this.#upstream;
-    upstream.alone.inAMoment(() => {
+    upstream.alone.inAMoment(this.request, () => {
       const { isFull } = upstream;
       const node = isFull ? null : upstream.nodeFor(this.request);
       // Who has gone may have asked again elsewhere.

@@ -3,9 +3,8 @@
  */
 import { REQUEST_LIMITS, RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES } from './encode.ts';
+import { pauseMs } from './pause.ts';
 import type { Session } from './session.ts';
-
-const RETRY_MS = 20;
 
 /** `then` gets it once it is time, or `waitMs` are over, unless its client has gone by then. */
 export function lookLater(
@@ -19,11 +18,12 @@ export function lookLater(
   const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
   const again = new RequestFrame();
   again.parse(kept, kept.length, REQUEST_LIMITS);
-  const until = performance.now() + waitMs;
+  const since = performance.now();
+  const until = since + waitMs;
   const free = session.hold(REPLIES.noUpstreamHost);
   const look = (): void => {
     const isOver = session.isEnding || session.isGone || performance.now() >= until;
-    if (!isOver && !isTime(kept, again)) return void setTimeout(look, RETRY_MS);
+    if (!isOver && !isTime(kept, again)) return void setTimeout(look, pauseMs(since, until));
     free();
     if (session.isEnding || session.isClosed) return;
     // It may go over other connections than what was asked before: meanwhile the plan may have changed.

@@ -96,7 +96,7 @@ export function openOwn(
   ) {
     opened(undefined);
   } else {
-    upstream.alone.inAMoment(() => openOwn(upstream, request, opened));
+    upstream.alone.inAMoment(request, () => openOwn(upstream, request, opened));
   }
 }
 

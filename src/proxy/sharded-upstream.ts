@@ -82,7 +82,7 @@ export class ShardedUpstream extends Upstream {
     return node?.isUsable === true ? node : null;
   }
 
-  override primaryPlaces(): number[] {
+  override primaryPlaces(): readonly number[] {
     return this.#list.servers.map((_, index) => this.#placeAt(index));
   }
 

@@ -15,6 +15,7 @@ import type { Node, NodeOwner } from './node.ts';
 import type { NodeLog } from './node-log.ts';
 import { isCopy } from './nobody.ts';
 import { giveOwnBytes, keepBytes } from './own-bytes.ts';
+import { pauseMs } from './pause.ts';
 import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { runsScript } from './script-words.ts';
@@ -28,15 +29,11 @@ import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 /** A node that says nothing for so long is given up: its connections may be gone without a word. */
 const GIVE_UP_MS = 30_000;
 
-/** Before the same node is asked again: as long, and such a share of what the command has waited so far. */
-const RETRY_MS = 20;
-const RETRY_SHARE = 0.1;
-
 export abstract class Upstream implements NodeOwner {
   readonly settings: UpstreamSettings;
   /** undefined: no limit. */
   protected readonly maxConnections: number | undefined;
-  readonly alone = new Alone();
+  readonly alone: Alone;
   /** What a reply may take, of the listener with the least patience. */
   #shortestTimeoutMs = Infinity;
   /** Commands that only its servers know. */
@@ -54,6 +51,7 @@ export abstract class Upstream implements NodeOwner {
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
     this.settings = settings;
+    this.alone = new Alone(settings.failoverWaitMs);
     this.maxConnections = maxConnections;
   }
 
@@ -112,7 +110,7 @@ export abstract class Upstream implements NodeOwner {
   abstract primaryFor(place: number): Node | null;
 
   /** A place of each primary, in an order that stays. */
-  primaryPlaces(): number[] {
+  primaryPlaces(): readonly number[] {
     return [0];
   }
 
@@ -242,11 +240,11 @@ export abstract class Upstream implements NodeOwner {
 
   #later(request: Request, setback: Setback): boolean {
     // As long as any command waits; then its client may know.
-    const waited = clock.now - request.startedAt;
-    if (waited > this.settings.failoverWaitMs) return false;
+    const until = request.startedAt + this.settings.failoverWaitMs;
+    if (clock.now > until) return false;
     // Keys that are half moved: each try begins anew, and may be redirected again.
     request.hops = 0;
-    return this.#again(request, { ...setback, delayMs: Math.max(RETRY_MS, waited * RETRY_SHARE) });
+    return this.#again(request, { ...setback, delayMs: pauseMs(request.startedAt, until) });
   }
 
   /** Also where another replica is still at it, which may be silent, and whose word would be doubted likewise. */
