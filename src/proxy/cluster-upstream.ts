@@ -99,9 +99,8 @@ export class ClusterUpstream extends Upstream {
     return usable[Math.floor(Math.random() * usable.length)] ?? 0;
   }
 
-  primaryFor(place: number): Node | null {
-    const primary = this.#shards[this.#slots[place]!]?.primary;
-    return primary?.isUsable === true ? primary : null;
+  override holderOf(place: number): Node | undefined {
+    return this.#shards[this.#slots[place]!]?.primary;
   }
 
   override primaryPlaces(): readonly number[] {
@@ -381,7 +380,8 @@ export class ClusterUpstream extends Upstream {
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
     if (shard?.primary === node) {
       const isOwn = (slot: number): boolean => this.#shards[this.#slots[slot]!] === shard;
-      this.#members = String(nodes);
+      // One that is busy does not say it.
+      if (typeof nodes === 'string') this.#members = nodes;
       const moving = parseMigratingSlots(this.#members);
       this.#migrations.noteSlots(moving, isOwn);
       if (moving.length > 0) this.#slotsMove();

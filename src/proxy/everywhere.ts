@@ -18,7 +18,7 @@ import {
   type Merge,
 } from './gathering.ts';
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
-import { closeAfterReply, openOwn } from './own-connection.ts';
+import { closeAfterReply, openOwn, type OwnConnection } from './own-connection.ts';
 import type { Request } from './request.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
@@ -110,13 +110,18 @@ export function sendEverywhere(
 
 function sendApart(session: Session, upstream: Upstream, part: Request, bytes: Buffer): void {
   const kept = Buffer.from(bytes);
-  openOwn(upstream, part, (own) => {
+  const opened = (own: OwnConnection | undefined): void => {
     if (own === undefined) {
       const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
       return part.sink!.deliver(part, reply, 0, reply.length);
     }
     closeAfterReply(session, part, own);
     own.send(part, kept);
+  };
+  // Where there is something to end, nothing else can be asked.
+  openOwn(upstream, part, opened, () => {
+    const node = upstream.holderOf(part.place);
+    return node === undefined || node.isDead ? null : node;
   });
 }
 

@@ -23,8 +23,12 @@ export interface Before {
 
 /** undefined: fit; else why not. What can't be asked (managed services deny INFO) counts as fit. */
 export function judgeFitness(answers: Answers, before: Before): string | undefined {
-  const refused = answers.ping instanceof Error ? /^(LOADING|MASTERDOWN)\b/.exec(answers.ping.message) : null;
-  if (refused !== null) return refused[1];
+  // Of one that is busy with a script its own words: they are told to who has waited for it in vain.
+  const refused =
+    answers.ping instanceof Error
+      ? /^(?:LOADING|MASTERDOWN)\b|^BUSY \w+ is busy.*/.exec(answers.ping.message)
+      : null;
+  if (refused !== null) return refused[0];
   if (before.unfit === 'CLUSTERDOWN' && String(answers.clusterInfo).includes('cluster_state:fail')) {
     return 'CLUSTERDOWN';
   }

@@ -5,7 +5,7 @@ import { addressOf } from '../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
 import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } from './connection.ts';
 import { mayBeAbsence } from '../redis/absence.ts';
-import { encodeCommand } from './encode.ts';
+import { encodeCommand, encodeError } from './encode.ts';
 import type { Request } from './request.ts';
 import type { SlowLog } from './slow-log.ts';
 import { keepaliveOf, type Keepalive } from './socket.ts';
@@ -108,6 +108,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
   #problem: string | undefined;
   #isDoubted = false;
   #isOrderWatched = false;
+
+  /** What it says to whoever asks it now, where it was not asked for that. */
+  get refusing(): Buffer | undefined {
+    return this.unfit?.startsWith('BUSY ') === true ? encodeError(this.unfit) : undefined;
+  }
 
   /** In words: why it gets less than others, if it does. */
   get state(): string {

@@ -86,8 +86,9 @@ export function openOwn(
   upstream: Upstream,
   request: Request,
   opened: (own: OwnConnection | undefined) => void,
+  find: () => Node | null = () => upstream.nodeFor(request),
 ): void {
-  const node = upstream.nodeFor(request);
+  const node = find();
   if (node !== null && !upstream.isFull) {
     opened(new OwnConnection(upstream, node, request.connectionKind));
   } else if (
@@ -96,7 +97,7 @@ export function openOwn(
   ) {
     opened(undefined);
   } else {
-    upstream.alone.inAMoment(request, () => openOwn(upstream, request, opened));
+    upstream.alone.inAMoment(request, () => openOwn(upstream, request, opened, find));
   }
 }
 

@@ -59,7 +59,7 @@ export class ReadsUpstream extends Upstream {
     return 0;
   }
 
-  primaryFor(): Node | null {
+  override primaryFor(): Node | null {
     return this.choose();
   }
 

@@ -12,18 +12,18 @@ export const ASKING = encodeCommand('ASKING');
 export type Refusal =
   | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
   /** The node can't serve anybody now. */
-  | { readonly kind: 'unfit'; readonly word: 'LOADING' | 'MASTERDOWN' | 'CLUSTERDOWN' }
+  | { readonly kind: 'unfit'; readonly word: 'LOADING' | 'MASTERDOWN' | 'CLUSTERDOWN' | `BUSY ${string}` }
   /** Some of the keys have moved to another node. */
   | { readonly kind: 'torn' }
   /** The same node may do it in a moment. */
   | { readonly kind: 'later' };
 
-const FIRST_LETTERS = new Set(Buffer.from('MACLRTU'));
+const FIRST_LETTERS = new Set(Buffer.from('BMACLRTU'));
 const LONGEST = 300;
 
 /** Redis' own words: a script that says what begins alike was carried out. */
 const OWN_WORDS =
-  /^(?:MOVED|ASK|LOADING .*load|MASTERDOWN Link|CLUSTERDOWN .*(?:is down|not served)|TRYAGAIN Multiple keys|READONLY You can't write|UNBLOCKED force)/;
+  /^(?:MOVED|ASK|BUSY \w+ is busy|LOADING .*load|MASTERDOWN Link|CLUSTERDOWN .*(?:is down|not served)|TRYAGAIN Multiple keys|READONLY You can't write|UNBLOCKED force)/;
 
 /** Reads the error reply `bytes[start, end)`, its `-` included. */
 export function parseRefusal(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
@@ -49,6 +49,8 @@ export function readRefusal(text: string): Refusal | undefined {
     case 'LOADING':
     case 'MASTERDOWN':
       return { kind: 'unfit', word };
+    case 'BUSY':
+      return { kind: 'unfit', word: `BUSY ${text.slice(5)}` };
     case 'CLUSTERDOWN':
       // Reads go on with cluster-allow-reads-when-down, and other slots are served; one command waits without the node being
       // passed by.

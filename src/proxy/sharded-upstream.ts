@@ -76,10 +76,8 @@ export class ShardedUpstream extends Upstream {
     return this.#placeAt(indexes[Math.floor(Math.random() * indexes.length)] ?? 0);
   }
 
-  primaryFor(place: number): Node | null {
-    if (place >> INDEX_BITS !== this.#edition) return null;
-    const node = this.#list.servers[place & INDEX]?.node;
-    return node?.isUsable === true ? node : null;
+  override holderOf(place: number): Node | undefined {
+    return place >> INDEX_BITS === this.#edition ? this.#list.servers[place & INDEX]?.node : undefined;
   }
 
   override primaryPlaces(): readonly number[] {

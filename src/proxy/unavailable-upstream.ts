@@ -22,7 +22,8 @@ export class UnavailableUpstream extends Upstream {
 
   override send(request: Request): Connection | null {
     const reply = REPLIES.upstreamFailure;
-    request.sink!.deliver(request, reply, 0, reply.length);
+    // Not at once: a client that asks much has as little under way as it has with others.
+    setImmediate(() => request.sink!.deliver(request, reply, 0, reply.length));
     return null;
   }
 
@@ -32,10 +33,6 @@ export class UnavailableUpstream extends Upstream {
 
   anyPlace(): number {
     return 0;
-  }
-
-  primaryFor(): null {
-    return null;
   }
 
   protected choose(): null {

@@ -106,8 +106,16 @@ export abstract class Upstream implements NodeOwner {
     return this.choose(request);
   }
 
+  /** Whose it is, whether it can be asked or not; undefined: nobody's that is known. */
+  holderOf(_place: number): Node | undefined {
+    return undefined;
+  }
+
   /** null: it can't be asked now. */
-  abstract primaryFor(place: number): Node | null;
+  primaryFor(place: number): Node | null {
+    const node = this.holderOf(place);
+    return node?.isUsable === true ? node : null;
+  }
 
   /** A place of each primary, in an order that stays. */
   primaryPlaces(): readonly number[] {
@@ -162,7 +170,10 @@ export abstract class Upstream implements NodeOwner {
     const refusal = parseRefusal(bytes, start, end);
     if (refusal === undefined) return false;
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
-    if (isRedirection && !request.terms.followRedirections) return false;
+    if (isRedirection && !request.terms.followRedirections) {
+      this.noteDoubt();
+      return false;
+    }
     if (request.sent > 0) {
       if (refusal.kind === 'unfit' && !this.#isHearsay(request)) node.update({ unfit: refusal.word });
       if (isRedirection) this.redirected(request, refusal, node);
@@ -302,7 +313,8 @@ export abstract class Upstream implements NodeOwner {
         connection?.append(request, request.block!.bytes, request.start, request.end);
         return connection !== null;
       },
-      giveUp: ({ request, reply }) => this.#answer(request, reply ?? REPLIES.noUpstreamHost),
+      giveUp: ({ request, reply = this.holderOf(request.place)?.refusing }) =>
+        this.#answer(request, reply ?? REPLIES.noUpstreamHost),
     });
     if (isSoon) this.#soonAgain.ask();
   }

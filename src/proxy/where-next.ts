@@ -23,7 +23,10 @@ export function whereNext(
   switch (refusal.kind) {
     case 'moved':
     case 'ask': {
-      if (!request.terms.followRedirections) return undefined;
+      if (!request.terms.followRedirections) {
+        upstream.noteDoubt();
+        return undefined;
+      }
       if (request.hops === MAX_HOPS) return 'nowhere';
       const node = upstream.redirected(request, refusal, from);
       // What its upstream can't follow would be refused likewise again and again.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { Listener } from '../../src/plan/routing-plan.ts';
 import { client } from './proxy-setting.ts';
 import { catchAll, servers, startListener, startServers } from './proxy-servers.ts';
 import { answerOf } from './sidecar.ts';
@@ -31,3 +32,35 @@ for (const [what, run, kill] of [
     assert.match(String(await running), /killed by user/);
   });
 }
+
+test('who writes while a script does not end is told so by Redis, and served once it is killed', async (t) => {
+  const nodes = await startServers(t, 1);
+  const [node] = nodes ?? [];
+  if (nodes === undefined || node === undefined) return;
+  await node.client.config('SET', 'lua-time-limit', '100');
+  const settings = { hedgeAfterMs: 100, failoverWaitMs: 1_000 };
+  const change = (): Partial<Listener> => ({ ...catchAll('redis'), opTimeoutMs: 60_000 });
+  const port = await startListener(t, [servers('redis', nodes)], change, settings);
+  const [one, other] = [client(t, port), client(t, port)];
+  await other.set('k', 'before');
+  const running = answerOf(one.call('EVAL', 'while true do end', 0));
+  await eventually('its being busy', async () =>
+    String(await answerOf(node.client.get('key'))).startsWith('BUSY') ? true : undefined,
+  );
+  const said: string[] = [];
+  const write = async (): Promise<void> => {
+    said.push(String(await answerOf(client(t, port).set('other', 'v'))));
+  };
+  await eventually(
+    'its words',
+    () => {
+      void write();
+      return said.some((words) => /^BUSY \w+ is busy/.test(words)) || undefined;
+    },
+    { everyMs: 300, seen: () => said.join() },
+  );
+  assert.equal(await answerOf(other.call('SCRIPT', 'KILL')), 'OK');
+  assert.match(String(await running), /killed by user/);
+  assert.equal(await other.set('k', 'after'), 'OK');
+  assert.equal(await node.client.get('k'), 'after');
+});

@@ -17,7 +17,7 @@ import { TwoNodes } from './two-nodes.ts';
 
 /** Two nodes: reads go to the first while it answers, everything else to the second. */
 class Pair extends TwoNodes {
-  primaryFor(): Node {
+  override primaryFor(): Node {
     return this.first;
   }
 
@@ -35,7 +35,7 @@ class Trio extends TwoNodes {
     this.third = this.nodeAt(third);
   }
 
-  primaryFor(): Node {
+  override primaryFor(): Node {
     return this.third;
   }
 

@@ -19,7 +19,7 @@ const OFTEN = { everyMs: 1 };
 class Pair extends TwoNodes {
   owner: Node = this.first;
 
-  primaryFor(): Node | null {
+  override primaryFor(): Node | null {
     return this.choose();
   }
 

@@ -59,10 +59,11 @@ test('a proxy is ready once a node has said what the cluster looks like', async 
 });
 
 const moved = (cluster: ScriptedCluster): string => `-MOVED ${SLOT} ${cluster.addressOf(1)}\r\n`;
-for (const [what, command, answer] of [
-  ['a redirection', 'SET k 1', moved],
-  ["a redirection on a client's own connection", 'WATCH k', moved],
-  ['a connection that is closed', 'SET k 1', () => undefined],
+for (const [what, command, answer, followRedirections] of [
+  ['a redirection', 'SET k 1', moved, true],
+  ["a redirection on a client's own connection", 'WATCH k', moved, true],
+  ['a redirection that is not followed', 'SET k 1', moved, false],
+  ['a connection that is closed', 'SET k 1', () => undefined, true],
 ] as const) {
   test(`${what} has the map asked for at once`, async (t) => {
     let lastAt = 0;
@@ -81,7 +82,12 @@ for (const [what, command, answer] of [
       }
       return undefined;
     });
-    const ask = await clientBefore(t, cluster.plan());
+    const plan = cluster.plan();
+    const listeners = plan.listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, followRedirections },
+    }));
+    const ask = await clientBefore(t, { ...plan, listeners });
     // At first, and until all answers are there, there are other reasons to hurry.
     await heard(cluster);
     for (let count = 0; count < 3; count++) await ask('SET other 1');

@@ -1,0 +1,54 @@
+/**
+ * Nodes that are busy with a script, and say so.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
+
+test('a read that a busy replica refuses is answered by another node', async (t) => {
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (node === 1) return /^(?:GET|PING|INFO|CLUSTER)/i.test(words) ? BUSY : '+OK\r\n';
+    if (words === 'READONLY') return '+OK\r\n';
+    return words.startsWith('GET') ? '$1\r\nv\r\n' : undefined;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(t, cluster.plan('PREFER_REPLICA'));
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  const value = '$1\r\nv\r\n';
+  client.socket.write('GET k\r\n'.repeat(20));
+  await eventually('the replies', () => client.got().length >= 20 * value.length || undefined);
+  assert.equal(client.got(), value.repeat(20));
+  const states = proxy.status()[0]?.nodes.map(({ state }) => state) ?? [];
+  assert.ok(states.some((state) => state.startsWith('BUSY Redis is busy')));
+});
+
+for (const [what, answersPing] of [
+  ['is known to be busy', BUSY],
+  ['turns out to be busy', '+PONG\r\n'],
+] as const) {
+  test(`a write for a node that ${what} waits, and has its words when the time is up`, async (t) => {
+    let isBusy = true;
+    const redis = await serverThat(t, (words) => {
+      if (!isBusy) return '+OK\r\n';
+      return words === 'PING' ? answersPing : BUSY;
+    });
+    const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 500 });
+    const [first, second, third] = [clientOf(t, port), clientOf(t, port), clientOf(t, port)];
+    first.socket.write('SET a 1\r\n');
+    await eventually('its being busy', () => first.got() === BUSY || undefined, { seen: () => first.got() });
+    second.socket.write('SET b 1\r\n');
+    await eventually('its words', () => second.got() === BUSY || undefined, { seen: () => second.got() });
+    third.socket.write('SET c 1\r\nPING\r\n');
+    isBusy = false;
+    await eventually('the reply', () => third.got() === '+OK\r\n+PONG\r\n' || undefined, {
+      seen: () => third.got(),
+    });
+    assert.equal(redis.asked.filter((words) => words === 'SET c 1').length <= 2, true);
+  });
+}
