@@ -85,14 +85,13 @@ export abstract class Session extends ClientStream {
     this.heed(own.connection);
   }
 
-  /** The same, and closes the connection after the reply; `heard` gets it first, and may give another in its place. */
+  /** The same for a request that is queued, and closes the connection after the reply; `heard` gets it first, and may give another in its place. */
   inOrderAndClose(
-    command: Command,
+    request: Request,
     own: OwnConnection,
     bytes: Uint8Array,
     heard: (reply: Uint8Array, start: number) => Uint8Array | undefined,
   ): void {
-    const request = this.newRequest(command);
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (answered, reply, start, end) => {
       const instead = heard(reply, start);

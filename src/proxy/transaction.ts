@@ -6,7 +6,7 @@
  */
 import { KIND, isCountRight, type Command } from '../redis/command-table.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
-import { REPLIES, encodeCommand, encodeError, encodeStatus } from './encode.ts';
+import { REPLIES, encodeCommand, encodeError } from './encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { FirstQueued } from './first-queued.ts';
 import { copyLocated } from './keyed-copies.ts';
@@ -15,24 +15,18 @@ import { lookLater } from './look-later.ts';
 import type { Mode } from './mode.ts';
 import { RESP3, type Node } from './node.ts';
 import { OwnConnection } from './own-connection.ts';
-import { ASKING } from './refusal.ts';
+import { ASKING, parseRefusal } from './refusal.ts';
 import { inFrontOf } from './reply-sink.ts';
+import type { Request } from './request.ts';
 import type { Session } from './session.ts';
-import { ENDING, isApart, isNeverQueued } from './transaction-commands.ts';
+import { ENDING, MAX_EARLY_BYTES, isApart, isNeverQueued } from './transaction-commands.ts';
 import { TransactionCopies } from './transaction-copies.ts';
+import { ABORTED, EMPTY, MOVED_AWAY, QUEUED, TOO_MUCH, nothing } from './transaction-replies.ts';
 import type { Upstream } from './upstream.ts';
 
 const MULTI = encodeCommand('MULTI');
 const DISCARD = encodeCommand('DISCARD');
 const MINUS = 0x2d;
-const QUEUED = encodeStatus('QUEUED');
-const EMPTY = Buffer.from('*0\r\n');
-const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
-const MOVED_AWAY = encodeError('TRYAGAIN The keys of this transaction have just moved to another node');
-
-/** Of commands without a key before the first that has one. */
-const MAX_EARLY_BYTES = 1_048_576;
-const TOO_MUCH = encodeError('ERR the commands of this transaction before its first key are too long');
 
 interface Goal {
   readonly upstream: Upstream;
@@ -132,7 +126,8 @@ export class Transaction implements Mode {
       case 'unwatch':
         if (!this.#isMulti) {
           if (this.#own === undefined || this.#isLost) this.#session.answer(REPLIES.ok);
-          else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
+          else
+            this.#giveUp(this.#session.newRequest(command), command, bytes.subarray(frame.start, frame.at));
           this.#leave();
           return true;
         }
@@ -191,7 +186,7 @@ export class Transaction implements Mode {
     if (command.name === 'exec') {
       const reply = encodeError(`EXECABORT Transaction discarded because of: ${problem}`);
       if (this.#own === undefined) this.#session.answer(reply);
-      else this.#giveUp(command, DISCARD, reply);
+      else this.#giveUp(this.#session.newRequest(command), command, DISCARD, reply);
       this.#leave();
     } else if (this.#isMulti) {
       this.#refuse(encodeError(`ERR ${problem}`));
@@ -237,37 +232,53 @@ export class Transaction implements Mode {
       return;
     }
     if (this.#own === undefined && this.#early.length > 0 && !this.#isAborted && isExec) {
-      const goal = this.#goalWithoutKey();
-      if (goal !== undefined) this.#enter(goal);
-      if (this.#own === undefined) {
-        session.answer(this.#whyNot());
-        return this.#leave();
-      }
+      return this.#endWithoutKey(Buffer.from(bytes.subarray(frame.start, frame.at)), command);
     }
-    const refusal = this.#isAborted ? ABORTED : this.#nothing();
+    const refusal = this.#isAborted ? ABORTED : nothing(this.#session);
     const instead = isExec ? refusal : REPLIES.ok;
     if (this.#isAborted && this.#own === undefined) session.answer(instead);
     else if (this.#own === undefined) session.answer(isExec ? EMPTY : REPLIES.ok);
-    else if (this.#isAborted || this.#isLost) this.#giveUp(command, DISCARD, instead);
-    else this.#giveUp(command, bytes.subarray(frame.start, frame.at));
+    else if (this.#isAborted || this.#isLost)
+      this.#giveUp(session.newRequest(command), command, DISCARD, instead);
+    else this.#giveUp(session.newRequest(command), command, bytes.subarray(frame.start, frame.at));
     this.#leave();
   }
 
+  /** Where it goes its last command says: EXEC follows once that is queued, at whichever node. */
+  #endWithoutKey(exec: Buffer, command: Command): void {
+    const session = this.#session;
+    const goal = this.#goalWithoutKey();
+    const last = this.#early.pop();
+    if (goal !== undefined) this.#enter(goal);
+    if (goal === undefined || last === undefined || this.#own === undefined) {
+      session.answer(this.#whyNot());
+      return this.#leave();
+    }
+    const request = session.newRequest(command);
+    const sink = request.sink!;
+    const free = session.hold();
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      this.#first = undefined;
+      answered.sink = sink;
+      free();
+      const isRefused = this.#isAborted || parseRefusal(reply, start, end) !== undefined;
+      if (isRefused) sink.deliver(answered, reply, start, end);
+      else this.#giveUp(answered, command, exec);
+      this.#leave();
+    });
+    this.#sendFirst(this.#own, goal, request, last);
+  }
+
   /** The last command on the connection; `instead`: what the client gets in the place of Redis' answer. */
-  #giveUp(command: Command, bytes: Uint8Array, instead?: Buffer): void {
+  #giveUp(request: Request, command: Command, bytes: Uint8Array, instead?: Buffer): void {
     const own = this.#own;
     this.#own = undefined;
     if (own === undefined) return;
-    this.#session.inOrderAndClose(command, own, bytes, (reply, start) => {
+    this.#session.inOrderAndClose(request, own, bytes, (reply, start) => {
       if (command.name !== 'exec') return instead;
       this.#copies.sendAfter(this.#session, reply, start);
-      return instead ?? (this.#isLost && reply[start] === MINUS ? this.#nothing() : undefined);
+      return instead ?? (this.#isLost && reply[start] === MINUS ? nothing(this.#session) : undefined);
     });
-  }
-
-  /** What EXEC says where watched keys have changed. */
-  #nothing(): Buffer {
-    return Buffer.from(this.#session.local.protocol === 3 ? '_\r\n' : '*-1\r\n');
   }
 
   #refuse(reply: Buffer): void {
@@ -308,7 +319,9 @@ export class Transaction implements Mode {
       // ASKING is for one command, or for all from MULTI on.
       const isFollowed = this.#isMulti || !text.startsWith('ASK ');
       if (isFollowed && this.#first?.request === request && this.#first.refused(own, text)) return true;
-      if (!/^(MOVED|ASK) /.test(text)) {
+      const [, word, slot] = /^(MOVED|ASK) (\d+)/.exec(text) ?? [];
+      // Redis speaks of the slot that all keys here are of; of another one only a script would, which was carried out.
+      if (word === undefined || (upstream.checksSlots && Number(slot) !== this.#place)) {
         // What Redis refuses to queue makes it refuse the EXEC by itself.
         return false;
       }
@@ -332,11 +345,9 @@ export class Transaction implements Mode {
 
   /** The first command with a key: the client's next ones are looked at once it is queued, at whichever node. */
   #begin(own: OwnConnection, command: Command, location: Located): void {
-    const { upstream, place, bytes, from, to } = location;
+    const { bytes, from, to } = location;
     const session = this.#session;
     const request = session.newRequest(command);
-    request.place = place;
-    request.terms = session.home.routing.primaryTerms;
     const sink = request.sink!;
     const free = session.hold();
     request.sink = inFrontOf(sink, (answered, reply, start, end) => {
@@ -348,7 +359,13 @@ export class Transaction implements Mode {
       if (!this.#isMulti && !this.#isWatching) this.#leave();
       free();
     });
-    this.#first = new FirstQueued(session, upstream, request, Buffer.from(bytes.subarray(from, to)), {
+    this.#sendFirst(own, location, request, Buffer.from(bytes.subarray(from, to)));
+  }
+
+  #sendFirst(own: OwnConnection, { upstream, place }: Goal, request: Request, bytes: Buffer): void {
+    request.place = place;
+    request.terms = this.#session.home.routing.primaryTerms;
+    this.#first = new FirstQueued(this.#session, upstream, request, bytes, {
       open: (node, isAsking) => this.#open(upstream, node, isAsking),
       giveUp: (why) => {
         this.#isAborted = true;

@@ -105,3 +105,44 @@ test('a long transaction whose node reads nothing is not taken in', async (t) =>
   stopped?.resume();
   await all;
 });
+
+for (const commands of [['DBSIZE'], ['DBSIZE', 'DBSIZE']]) {
+  test(`a transaction of ${commands.length} without a key waits for a node that turns out to load`, async (t) => {
+    let isLoading = true;
+    const loading = '-LOADING Redis is loading the dataset in memory\r\n';
+    const redis = await serverThat(t, (words) => {
+      if (words === 'PING') return '+PONG\r\n';
+      if (words === 'DBSIZE') return isLoading ? loading : '+QUEUED\r\n';
+      if (words === 'EXEC') return isLoading ? '-EXECABORT it loads\r\n' : '*1\r\n:1\r\n';
+      return '+OK\r\n';
+    });
+    const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
+    const client = clientOf(t, port);
+    client.socket.write(`MULTI\r\n${commands.join('\r\n')}\r\nEXEC\r\nPING\r\n`);
+    const tries = (): number => redis.asked.filter((words) => words === 'MULTI').length;
+    await eventually('some tries', () => tries() > 2 || undefined, { seen: () => client.got() });
+    assert.doesNotMatch(client.got(), /-/);
+    isLoading = false;
+    const replies = `+OK\r\n${'+QUEUED\r\n'.repeat(commands.length)}*1\r\n:1\r\n+PONG\r\n`;
+    await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), replies);
+    assert.equal(redis.asked.filter((words) => words === 'EXEC').length, 1);
+  });
+}
+
+test("a transaction without a key that a node does not carry out in time has the node's words", async (t) => {
+  const redis = await serverThat(t, (words) => {
+    if (words === 'PING') return '+PONG\r\n';
+    return words === 'DBSIZE' ? '-LOADING Redis is loading the dataset in memory\r\n' : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 100 });
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nDBSIZE\r\nEXEC\r\nPING\r\n');
+  const replies = '+OK\r\n+QUEUED\r\n-LOADING Redis is loading the dataset in memory\r\n+PONG\r\n';
+  await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), replies);
+});

@@ -260,3 +260,16 @@ test('who watches and subscribes in RESP2 may ask nothing but what a subscriber 
   client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\n');
   await replies(client, `${left}${OK}${QUEUED}*1\r\n+OK\r\n`);
 });
+
+test('a script that speaks of another slot as Redis would costs no watch', async (t) => {
+  const moved = '-MOVED 1 127.0.0.1:1\r\n';
+  const cluster = await clusterThat(t, 1, (words) => {
+    if (words.startsWith('EVAL')) return moved;
+    return answers[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined);
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\nEVAL x 1 k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${OK}${moved}${OK}${QUEUED}*1\r\n+OK\r\n`);
+});
