@@ -11,7 +11,7 @@ import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
-import { beginRead, flushClient, type Flushable } from './turn.ts';
+import { beginRead, beginTurn, flushClient, type Flushable } from './turn.ts';
 
 /**
  * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
@@ -28,6 +28,8 @@ const MAX_UNREAD_BYTES = 1_048_576;
 const MAX_UNWORKED_BYTES = 1_048_576;
 /** A client of whose commands or late replies so much is kept is looked at again when all are answered. */
 const MAX_KEPT_BYTES = 1_048_576;
+/** So many answers of our own, and others have their turn: of what Redis answers no more than MAX_PENDING are under way. */
+const MAX_ANSWERED = 256;
 /** Longer replies that wait behind others are made one at a time. */
 const LONG_REPLY_BYTES = 16_384;
 /** As much leaves at once, whole or not. */
@@ -69,6 +71,9 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #isPaused = false;
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
+  /** Since it last let others have their turn. */
+  #answered = 0;
+  #isResting = false;
   #isHeld = false;
   /** Of the command that it is held for, which has not begun; null: it has, or it is not held. */
   #heldReply: Buffer | null = null;
@@ -212,10 +217,24 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   answer(reply: Uint8Array): void {
     if (this.replies.add(reply)) {
       this.#flushLater();
-      if (this.#output.length > MAX_UNREAD_BYTES) this.#isPaused = true;
+      this.#answered += 1;
+      if (this.#answered >= MAX_ANSWERED || this.#output.length > MAX_UNREAD_BYTES) this.#rest();
     } else if (this.replies.length >= this.#maxPending || reply.length > LONG_REPLY_BYTES) {
       this.#isPaused = true;
     }
+  }
+
+  /** What came is gone on with in the next turn of the event loop. */
+  #rest(): void {
+    this.#answered = 0;
+    this.#isPaused = true;
+    if (this.#isResting) return;
+    this.#isResting = true;
+    setImmediate(() => {
+      beginTurn();
+      this.#isResting = false;
+      this.#resume();
+    });
   }
 
   /** A message that nobody asked for. `isAhead`: replies that are still awaited may come later. */
@@ -351,7 +370,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
 
   /** Goes on with what had come already, then with the socket. */
   #resume(): void {
-    if (!this.#isPaused || this.#isHeld || this.isClosed || this.#congested !== null) return;
+    if (!this.#isPaused || this.#isHeld || this.#isResting || this.isClosed) return;
+    if (this.#congested !== null) return;
     if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
     if (this.#keptBytes > MAX_KEPT_BYTES) return;
     this.#isPaused = false;

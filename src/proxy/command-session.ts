@@ -225,7 +225,7 @@ export class CommandSession extends Session implements InputHandler {
     // As if Redis had refused to queue it; EXEC, which ends the transaction, fails by itself then.
     this.mode?.refused();
     if (this.mode !== null && command.name === 'exec') return false;
-    answerFault(fault, this.newRequest(command), this);
+    answerFault(fault, this, () => this.newRequest(command));
     return true;
   }
 

@@ -18,11 +18,15 @@ export interface LateClient extends ReplySink {
   disown(late: Late): void;
 }
 
-/** An error in the place of what Redis would say, after the fault's delay. */
-export function answerFault(fault: Fault, request: Request, client: LateClient): void {
-  const deliver = (): void => request.sink!.deliver(request, INJECTED, 0, INJECTED.length);
-  if (fault.delayMs === undefined) deliver();
-  else later(client, fault.delayMs, deliver);
+interface FaultyClient extends LateClient {
+  answer(reply: Uint8Array): void;
+}
+
+/** An error in the place of what Redis would say, after the fault's delay; `expect`: who waits for it then. */
+export function answerFault(fault: Fault, client: FaultyClient, expect: () => Request): void {
+  if (fault.delayMs === undefined) return client.answer(INJECTED);
+  const request = expect();
+  later(client, fault.delayMs, () => request.sink!.deliver(request, INJECTED, 0, INJECTED.length));
 }
 
 /** Hands replies on later; the order among a client's replies is kept by whoever gets them. */

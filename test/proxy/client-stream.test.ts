@@ -103,6 +103,15 @@ test('what is made in one turn is a mebibyte and little more', () => {
   assert.equal(answered(new Stream(), Buffer.alloc(100_000)), 11);
 });
 
+test('short ones that wait for nothing are a few hundred in one turn', async () => {
+  const stream = new Stream();
+  for (let turn = 0; turn < 3; turn++) {
+    assert.equal(answered(stream, Buffer.from('+PONG\r\n')), 256);
+    await new Promise(setImmediate);
+    assert.ok(!stream.isStopped);
+  }
+});
+
 test('a client that was stopped by replies of our own goes on once they are written', async () => {
   const stream = new Stream();
   answered(stream, Buffer.alloc(100_000));

@@ -38,12 +38,13 @@ test('what is late for a client that has gone is not kept', () => {
   const client = {
     own: (late: { close(): void }) => void owned.add(late),
     disown: (late: { close(): void }) => void owned.delete(late),
+    answer: () => assert.fail('it is not late'),
     deliver: () => void (delivered += 1),
   };
   const [late, failed] = [takeRequest(), takeRequest()];
   new LateReplies(client, HOUR_MS).deliver(late, Buffer.from('+one\r\n'), 0, 6);
   failed.sink = client;
-  answerFault({ ...DELAY, type: 'ERROR' }, failed, client);
+  answerFault({ ...DELAY, type: 'ERROR' }, client, () => failed);
   assert.equal(owned.size, 2);
   for (const each of owned) each.close();
   // Each request is back.
