@@ -29,14 +29,19 @@ export class LocalState {
   }
 
   get address(): string {
-    return addressOf(this.#socket.remoteAddress ?? '', this.#socket.remotePort ?? 0);
+    return addressOf(plain(this.#socket.remoteAddress ?? ''), this.#socket.remotePort ?? 0);
   }
 
   get localHost(): string {
-    return this.#socket.localAddress ?? '127.0.0.1';
+    return plain(this.#socket.localAddress ?? '127.0.0.1');
   }
 
   get localPort(): number {
     return this.#socket.localPort ?? 0;
   }
+}
+
+/** A listener for both kinds of addresses sees IPv4 ones as IPv6 (`::ffff:127.0.0.1`), which a client may not be able to use. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=[\d.]+$)/i, '');
 }

@@ -35,6 +35,7 @@ import type { UpstreamSettings } from './upstream-settings.ts';
 import type { Upstream } from './upstream.ts';
 
 const TICK_MS = 50;
+const LATE_MS = 3 * TICK_MS;
 const MAX_REQUEST_BYTES = 1_073_741_824;
 
 export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'> {
@@ -85,6 +86,8 @@ export class Proxy {
   readonly #listeners: Listeners;
   readonly #ticker: NodeJS.Timeout;
   #lastTick = performance.now();
+  #wasLate = false;
+  #afterReading: NodeJS.Immediate | undefined;
   #hasPlan = false;
   /** Every upstream of a former plan knew where to send what. One that came later and does not costs its own commands. */
   #hasTopologies = false;
@@ -207,6 +210,7 @@ export class Proxy {
     this.#isClosed = true;
     await this.#inTurn(() => this.#listeners.close());
     clearInterval(this.#ticker);
+    clearImmediate(this.#afterReading);
     for (const { upstream } of this.#upstreams.values()) upstream.close();
     for (const upstream of this.#retired) upstream.close();
   }
@@ -258,11 +262,19 @@ export class Proxy {
   }
 
   #tick(): void {
+    const now = performance.now();
+    const isLate = now - this.#lastTick > LATE_MS;
+    this.#lastTick = now;
+    // While we did not listen ourselves, nobody was silent. Where that is always so, what has come is read first.
+    const isBehind = isLate && !this.#wasLate;
+    this.#wasLate = isLate;
+    if (isLate) this.#afterReading = setImmediate(() => this.#look(isBehind));
+    else this.#look(false);
+  }
+
+  #look(isBehind: boolean): void {
     beginTurn();
     const now = performance.now();
-    // While we did not listen ourselves, nobody was silent.
-    const isBehind = now - this.#lastTick > 3 * TICK_MS;
-    this.#lastTick = now;
     this.#listeners.tick(now);
     if (!isBehind) expireUnfinished(now);
     for (const { upstream } of this.#upstreams.values()) upstream.tick(now, isBehind);

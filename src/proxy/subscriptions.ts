@@ -169,8 +169,9 @@ export class Subscriptions implements Mode {
       const servers = upstream
         .primaryPlaces()
         .map((place) => `${place} ${upstream.primaryFor(place) !== null}`);
-      if (servers.join(' ') === lookedAt) return false;
-      lookedAt = servers.join(' ');
+      const now = `${this.#session.home.routing.terms.hashTags} ${servers.join(' ')}`;
+      if (now === lookedAt) return false;
+      lookedAt = now;
       const homes = channels().map((channel) => upstream.primaryFor(this.#placeOf(upstream, channel)));
       // One that can't be asked now is waited for.
       return homes.some((home) => home !== null && home !== node);

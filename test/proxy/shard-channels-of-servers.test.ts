@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { array, clientOf, proxyFor, serverThat } from './servers.ts';
+import { array, clientOf, proxyFor, serverThat, type Server } from './servers.ts';
 import { planToServers } from './several-servers.ts';
 
 test('among plain servers SPUBLISH and SSUBSCRIBE find each other, whatever their hash tags', async (t) => {
@@ -26,4 +26,42 @@ test('among plain servers SPUBLISH and SSUBSCRIBE find each other, whatever thei
   const of = (asked: readonly string[], name: string): readonly string[] =>
     asked.filter((words) => words.startsWith(name)).map((words) => words.split(' ')[1] ?? '');
   assert.deepEqual(of(one.asked, 'ssubscribe'), of(one.asked, 'SPUBLISH'));
+});
+
+test('shard channels follow where hash tags count from some moment on, and where they do no longer', async (t) => {
+  const servers = [0, 1].map(() =>
+    serverThat(t, (words) => {
+      const [name = '', channel = ''] = words.split(' ');
+      return name === 'ssubscribe' ? array(name, channel, ':1') : '+PONG\r\n';
+    }),
+  );
+  const [one, other] = await Promise.all(servers);
+  assert.ok(one && other);
+  const endpoints = [one, other].map(({ port }) => ({ address: '127.0.0.1', port, hashKey: String(port) }));
+  const plan = planToServers({ kind: 'endpoints', endpoints });
+  const { port, proxy } = await proxyFor(t, plan);
+  const channels = Array.from({ length: 20 }, (_, index) => `{tag}${index}`);
+  const subscriber = clientOf(t, port);
+  subscriber.socket.write(channels.map((channel) => `SSUBSCRIBE ${channel}\r\n`).join(''));
+  await eventually('the confirmations', () => subscriber.got().split('*3').length === 21 || undefined);
+  const of = ({ asked }: Server, from = 0): ReadonlySet<string> => {
+    const subscribing = asked.slice(from).filter((words) => words.startsWith('ssubscribe'));
+    return new Set(subscribing.flatMap((words) => words.split(' ').slice(1)));
+  };
+  assert.ok(of(one).size > 0 && of(other).size > 0);
+  const reroute = async (hashTags: boolean): Promise<void> => {
+    const listeners = plan.listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, hashTags },
+    }));
+    await proxy.update({ ...plan, listeners });
+  };
+  await reroute(true);
+  const gathered = await eventually('all of them at one server', () =>
+    [one, other].find((server) => of(server).size === channels.length),
+  );
+  const left = gathered === one ? other : one;
+  const before = left.asked.length;
+  await reroute(false);
+  await eventually('some of them at the other again', () => of(left, before).size > 0 || undefined);
 });
