@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 
 import { readOn } from './accept.ts';
 import type { Connection } from './connection.ts';
+import { limitHalfOpen } from './half-open.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
@@ -36,9 +37,6 @@ const LONG_REPLY_BYTES = 16_384;
 const HELD_BACK_BYTES = 8_192;
 /** As Redis has it for subscribers. */
 const MAX_PUSHED_BYTES = 33_554_432;
-/** A client of which one direction has ended, and that takes none of its replies for so long, gets no more of them. */
-const HALF_OPEN_MS = 30_000;
-const HALF_OPEN_STEP_MS = 1_000;
 /** What is left to say at the end is taken by then, or not at all. */
 const LAST_REPLIES_MS = 500;
 
@@ -170,19 +168,10 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     if (!this.isClosed) this.#limit();
   }
 
-  /** One direction has ended: who takes nothing of what is left any more, or does not end the other, is put out. */
   #limit(): void {
     if (this.#isLimited) return;
     this.#isLimited = true;
-    let { taken } = this.#writer;
-    let idleMs = 0;
-    const limit = setInterval(() => {
-      const before = taken;
-      taken = this.#writer.taken;
-      idleMs = taken === before ? idleMs + HALF_OPEN_STEP_MS : 0;
-      if (idleMs >= HALF_OPEN_MS) this.destroy();
-    }, HALF_OPEN_STEP_MS);
-    this.#socket.once('close', () => clearInterval(limit));
+    limitHalfOpen(this.#socket, this.#writer, () => this.destroy());
   }
 
   /** Ends with the replies to what it asked before it hung up. */
