@@ -1,6 +1,7 @@
 /**
  * Copies of commands for mirrors: their replies are thrown away, and what can't be sent at once is dropped.
  */
+import type { UpstreamId } from '../plan/routing-plan.ts';
 import type { Command } from '../redis/command-table.ts';
 import type { Connection } from './connection.ts';
 import { READONLY, type Node } from './node.ts';
@@ -11,7 +12,19 @@ import type { MirrorDestination } from './routing.ts';
 /** A mirror that is further behind gets nothing more. */
 const MOST_PENDING = 10_000;
 
-/** Drawn anew each time: of what goes in parts a mirror gets all or none. */
+/** Which mirrors get a command, or a transaction: of what goes in parts one gets all or none. */
+export class Draws {
+  readonly #drawn = new Map<UpstreamId, number>();
+
+  isCopied(command: Command, { id, excludeReads, percentage }: MirrorDestination): boolean {
+    if (command.isRead && excludeReads) return false;
+    const drawn = this.#drawn.get(id) ?? Math.random() * 100;
+    this.#drawn.set(id, drawn);
+    return drawn < percentage;
+  }
+}
+
+/** Of what goes in one piece. */
 export function isCopied(command: Command, { excludeReads, percentage }: MirrorDestination): boolean {
   if (command.isRead && excludeReads) return false;
   return percentage >= 100 || Math.random() * 100 < percentage;

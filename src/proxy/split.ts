@@ -9,7 +9,7 @@ import { ReplyScanner } from '../redis/reply-scanner.ts';
 import type { RequestFrame } from '../redis/request-frame.ts';
 import { REPLIES, encodeError, encodeInteger } from './encode.ts';
 import { copyParts } from './keyed-copies.ts';
-import { isCopied } from './mirroring.ts';
+import { Draws } from './mirroring.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
 import type { Destination } from './routing.ts';
 import { Scratch } from './scratch.ts';
@@ -154,11 +154,12 @@ function sendPart(
 
 /** Of the keys of each route, what its mirrors get. */
 function copy(session: Session, command: Command, bytes: Buffer, offsets: Int32Array, keys: number): void {
+  const draws = new Draws();
   for (const destination of new Set(destinations.slice(0, keys))) {
     const own: number[] = [];
     for (let key = 0; key < keys; key++) if (destinations[key] === destination) own.push(key);
     for (const mirror of destination.mirrors ?? []) {
-      if (!isCopied(command, mirror)) continue;
+      if (!draws.isCopied(command, mirror)) continue;
       copyParts(session, mirror.upstream, command, bytes, offsets, own, destination.cut);
     }
   }

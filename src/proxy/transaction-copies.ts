@@ -7,7 +7,8 @@ import { withoutWaiting } from './blocking-copies.ts';
 import { copyLocatedTo } from './keyed-copies.ts';
 import { copyWithoutKeyTo, isForMirrors, type WithoutKey } from './keyless-copies.ts';
 import type { Located } from './locate.ts';
-import type { Destination, MirrorDestination, Routing } from './routing.ts';
+import { Draws } from './mirroring.ts';
+import type { Destination, Routing } from './routing.ts';
 import type { Session } from './session.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -55,21 +56,14 @@ export class TransactionCopies {
   sendAfter(session: Session, reply: Uint8Array, start: number): void {
     if (reply[start] !== STAR || reply[start + 1] === MINUS) return;
     const { routing } = session.home;
-    /** Whether a mirror gets this transaction, whole or not at all. */
-    const draws = new Map<MirrorDestination, boolean>();
-    const isDrawn = (mirror: MirrorDestination): boolean => {
-      const drawn = draws.get(mirror) ?? Math.random() * 100 < mirror.percentage;
-      draws.set(mirror, drawn);
-      return drawn;
-    };
+    const draws = new Draws();
     const destination = this.#destination ?? routing.catchAll;
     for (const copy of this.#copies) {
       const { mirrors } = 'located' in copy ? copy.located.destination : (destination ?? { mirrors: null });
       for (const mirror of mirrors ?? []) {
         // One that is no longer in the plan would be connected to again, and nobody would end that.
         const upstream = routing.mirrors.get(mirror.id);
-        if (upstream === undefined || (copy.command.isRead && mirror.excludeReads) || !isDrawn(mirror))
-          continue;
+        if (upstream === undefined || !draws.isCopied(copy.command, mirror)) continue;
         if ('located' in copy) copyLocatedTo(session, upstream, copy.command, copy.located);
         else this.#copyWithoutKey(session, upstream, copy, destination);
       }

@@ -107,3 +107,25 @@ test('of a command in several copies a mirror of half gets all or none', async (
   assert.ok(first.length > 0 && first.length < commands.length, `${first.length} of ${commands.length}`);
   assert.deepEqual(first, second);
 });
+
+test('of a command over several routes a mirror of half gets all or none', async (t) => {
+  const commands = Array.from({ length: 40 }, (_, at) => `MSET x:a ${at} b ${at}`);
+  const { copies } = await copied(t, await aServer(t), commands, {
+    percentage: 50,
+    isOfCluster: false,
+    change: (plan) => ({
+      ...plan,
+      listeners: plan.listeners.map(({ bind, listener }) => {
+        const { routes } = listener;
+        const { catchAll = assert.fail() } = routes;
+        const prefixes = [{ ...catchAll, prefix: 'x:', removePrefix: false }];
+        return { bind, listener: { ...listener, routes: { ...routes, prefixes } } };
+      }),
+    }),
+  });
+  const [first = [], second = []] = ['x:a', 'b'].map((key) =>
+    (copies[0] ?? []).filter((words) => words.includes(` ${key} `)).map((words) => words.split(' ').at(-1)),
+  );
+  assert.ok(first.length > 0 && first.length < commands.length, `${first.length} of ${commands.length}`);
+  assert.deepEqual(first, second);
+});
