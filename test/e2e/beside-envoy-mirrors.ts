@@ -66,16 +66,19 @@ export const OF_MIRRORS: readonly Case[] = [
   },
   {
     row: 'mirrors',
-    envoy: /^multi 2, discard 1, set 2$/,
-    proxy: /^multi 0, discard 0, set 2$/,
+    envoy: /^multi 2, discard 1, watch 1, get 1, set 3$/,
+    proxy: /^multi 0, discard 0, watch 0, get 1, set 3$/,
     run: async (side) => {
+      await side.ask('mirrored', 'WATCH w', 'GET w', 'SET w 1', 'UNWATCH');
       await side.ask('mirrored', 'MULTI', 'SET k no', 'DISCARD', 'MULTI', 'SET k yes', 'EXEC', 'SET last 1');
       await eventually('the copies', async () => {
         const values = await side.servers.mirror.client.mget('k', 'last');
-        const isWhole = (await mirrored(side, 'multi')) === 0 || (await mirrored(side, 'discard')) === 1;
+        const isWhole =
+          (await mirrored(side, 'multi')) === 0 ||
+          ((await mirrored(side, 'discard')) === 1 && (await mirrored(side, 'watch')) === 1);
         return values.join(' ') === 'yes 1' && isWhole ? true : undefined;
       });
-      const names = ['multi', 'discard', 'set'];
+      const names = ['multi', 'discard', 'watch', 'get', 'set'];
       return (await Promise.all(names.map(async (name) => `${name} ${await mirrored(side, name)}`))).join(
         ', ',
       );
