@@ -20,6 +20,7 @@ import { Guests, type ClientIds } from './guests.ts';
 import type { ListenerTls } from './listener-tls.ts';
 import { Listeners } from './listeners.ts';
 import { Listening } from './listening.ts';
+import { onlyCopies } from './only-copies.ts';
 import { ReadsUpstream } from './reads-upstream.ts';
 import { Routing } from './routing.ts';
 import { ShardedUpstream } from './sharded-upstream.ts';
@@ -91,6 +92,7 @@ export class Proxy {
   #hasPlan = false;
   /** Every upstream of a former plan knew where to send what. One that came later and does not costs its own commands. */
   #hasTopologies = false;
+  #onlyCopies: ReadonlySet<UpstreamId> = new Set();
   /** Of plans, one after the other: two at a time would listen on the same address. */
   #lastTurn: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -120,11 +122,15 @@ export class Proxy {
     return new Proxy(options, canShare);
   }
 
-  /** What is missing; undefined when it listens everywhere, and every upstream knows, or did once, where to send what. */
+  /**
+   * What is missing; undefined when it listens everywhere, and every upstream that is asked anything knows, or did once, where
+   * to send what.
+   */
   notReady(): string | undefined {
     if (!this.#hasPlan) return 'no plan yet';
     for (const [id, problem] of this.#listeners.problems()) return `${id} does not listen: ${problem}`;
     for (const [id, { upstream }] of this.#upstreams) {
+      if (this.#onlyCopies.has(id)) continue;
       const { isReady, problem, refusal } = upstream;
       const why = problem === undefined ? '' : `: ${problem}`;
       if (!isReady && !this.#hasTopologies) return `the topology of ${id} is not known yet${why}`;
@@ -188,7 +194,10 @@ export class Proxy {
   async #carryOut(plan: RoutingPlan): Promise<void> {
     if (this.#isClosed) return;
     const before = this.#upstreams;
-    this.#hasTopologies ||= this.#hasPlan && [...before.values()].every(({ upstream }) => upstream.isReady);
+    this.#hasTopologies ||=
+      this.#hasPlan &&
+      [...before].every(([id, { upstream }]) => upstream.isReady || this.#onlyCopies.has(id));
+    this.#onlyCopies = onlyCopies(plan);
     this.#upstreams = new Map(
       [...plan.upstreams].map(([id, upstreamPlan]) => {
         const known = before.get(id);

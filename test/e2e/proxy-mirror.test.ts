@@ -13,7 +13,7 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { mirrored } from '../proxy/mirrored.ts';
+import { knowsAll, mirrored } from '../proxy/mirrored.ts';
 import { needRedis } from './environment.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { randomOf, type Choose } from './random.ts';
@@ -144,6 +144,7 @@ test('a mirror ends up with what the servers have', async (t) => {
       for (const server of [...main.clients, ...mirror.clients]) await server.flushall();
       for (const server of [...main.clients, ...mirror.clients]) await server.script('FLUSH');
       const proxy = await startProxy(st, mirrored(main.plan, mirror.plan));
+      await knowsAll(proxy);
       const [port = 0] = portsOf(proxy);
       const choose = randomOf(SEED);
       for (let round = 0; round < ROUNDS; round++) {

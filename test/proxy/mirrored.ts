@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { Mirror, RoutingPlan } from '../../src/plan/routing-plan.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -45,6 +46,11 @@ export const answer = (words: string): string | undefined =>
 /** It reaches every node of a mirror, behind all else. */
 const LAST = 'SCRIPT LOAD last';
 
+/** A proxy is ready without its mirrors. */
+export async function knowsAll(proxy: Proxy): Promise<void> {
+  await eventually('all topologies', () => proxy.status().every(({ isReady }) => isReady) || undefined);
+}
+
 interface Setting extends Partial<Omit<Mirror, 'upstream'>> {
   /** The mirror is a cluster of two shards, the first with a replica; else one server. */
   readonly isOfCluster?: boolean;
@@ -67,7 +73,7 @@ export async function copied(
   }
   const to = isOfCluster ? cluster.plan() : planTo(cluster.nodes[0]?.port ?? 0);
   const { port, proxy } = await proxyFor(t, change(mirrored(from, to, more)));
-  await eventually('the topologies', () => proxy.notReady() === undefined || undefined);
+  await knowsAll(proxy);
   const client = clientOf(t, port);
   const nodes = isOfCluster ? [0, 1, 2] : [0];
   const asked = (): string[][] => nodes.map((node) => [...cluster.askedOf(node)]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { mirrored } from './mirrored.ts';
+import { knowsAll, mirrored } from './mirrored.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -23,7 +23,7 @@ for (const [command, reply, first, second] of [
       [10_001, 16_383, 1],
     ];
     const { port, proxy } = await proxyFor(t, mirrored(planTo(server.port), cluster.plan()));
-    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+    await knowsAll(proxy);
     const client = clientOf(t, port);
     client.socket.write(`${command}\r\n`);
     await eventually('its reply', () => client.got() === reply || undefined);

@@ -5,8 +5,9 @@ import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import { mirrored } from './mirrored.ts';
 import { clusterThat } from './scripted-cluster.ts';
-import { planTo, proxyFor, serverThat } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 test('without a topology the proxy is not ready, and says who was asked and why nobody told', async (t) => {
   const [port = 0] = await freePorts(1);
@@ -73,6 +74,25 @@ test('an upstream of a later plan that nobody tells about leaves the proxy ready
   assert.equal(proxy.notReady(), undefined);
   const problem = (): string => proxy.status()[1]?.problem ?? '';
   await eventually('the problem', () => problem().includes('ECONNREFUSED') || undefined, { seen: problem });
+});
+
+test('a mirror whose topology nobody tells leaves the proxy ready', async (t) => {
+  const redis = await serverThat(t, () => '+OK\r\n');
+  const [port = 0] = await freePorts(1);
+  const { proxy, port: own } = await proxyFor(t, mirrored(planTo(redis.port), clusterPlanTo(port)));
+  await eventually('ready', () => proxy.notReady() === undefined || undefined, { deadlineMs: 5_000 });
+  const client = clientOf(t, own);
+  client.socket.write('SET k 1\r\nFLUSHALL\r\n');
+  await eventually('the replies', () => client.got() === '+OK\r\n+OK\r\n' || undefined);
+});
+
+test('a mirror that does not let the proxy in leaves it ready', async (t) => {
+  const redis = await serverThat(t, () => '+OK\r\n');
+  const refusing = await serverThat(t, () => '-NOAUTH Authentication required.\r\n');
+  const { proxy } = await proxyFor(t, mirrored(planTo(redis.port), planTo(refusing.port)));
+  const mirror = (): string => proxy.status()[1]?.nodes[0]?.state ?? '';
+  await eventually('its refusal', () => mirror().startsWith('does not let') || undefined, { seen: mirror });
+  assert.equal(proxy.notReady(), undefined);
 });
 
 function clusterPlanTo(port: number): RoutingPlan {
