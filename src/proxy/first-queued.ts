@@ -40,11 +40,18 @@ export class FirstQueued {
   /** True: another node gets it, or the same one later. */
   refused(own: OwnConnection, text: string): boolean {
     const refusal = readRefusal(text);
-    if (refusal === undefined || this.#isLate()) return false;
+    if (refusal === undefined) return false;
+    const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
+    if (this.#isLate()) {
+      if (isRedirection) return false;
+      // The same as where that is seen before it is sent once more.
+      own.close();
+      this.#beginning.giveUp(encodeError(text));
+      return true;
+    }
     const next = whereNext(this.request, refusal, this.#upstream, own.node);
     if (next === undefined || (next === 'later' && this.#session.isGone)) return false;
     own.close();
-    const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (next === 'nowhere') this.#beginning.giveUp(REPLIES.tooManyRedirections);
     else if (next === 'later') this.#later(isRedirection ? REPLIES.noUpstreamHost : encodeError(text));
     else this.send(this.#beginning.open(next.node, next.isAsking));
