@@ -8,12 +8,15 @@ import type { Diagnostic } from '../api/diagnostic.ts';
 import { HOSTS, NAMESPACE, viewOfNode } from '../envoy/node-view.ts';
 import { Planner } from '../plan/planner.ts';
 import { planForView, type View } from '../plan/view.ts';
-import type { Proxy } from '../proxy/proxy.ts';
+import { ListenProblems, type Proxy } from '../proxy/proxy.ts';
 import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts';
 import { World, type ObjectChanges, type WorldOptions } from '../world/world.ts';
 import { CLUSTER_DOMAIN } from './arguments.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
 import { logObjects } from './objects-log.ts';
+
+const ANOTHER_ADDRESS =
+  'it is tried again every second; end what has the address, or give the listener another one (redpilot.dev/listen, --bind)';
 
 export interface ProxyView {
   /** As a client of which namespace it is served; undefined: of all. */
@@ -41,6 +44,8 @@ export class ProxyPlanning {
   #world: World;
   #ofSource: readonly Diagnostic[] = [];
   #isComplete = false;
+  /** What was told of listeners that do not listen. */
+  #missing: ReadonlySet<string> = new Set();
   /** One plan after the other. */
   #updates: Promise<void> = Promise.resolve();
 
@@ -94,6 +99,19 @@ export class ProxyPlanning {
     this.#news.tell();
     this.#updates = this.#updates
       .then(() => this.#proxy.update(plan))
-      .catch((error: unknown) => this.#log.error(error instanceof Error ? error.message : String(error)));
+      .then(() => this.#tellMissing(new Map()))
+      .catch((error: unknown) => {
+        if (error instanceof ListenProblems) this.#tellMissing(error.problems);
+        else this.#log.error(error instanceof Error ? error.message : String(error));
+      });
+  }
+
+  /** Each once, as long as it stays the same; that one listens after all the proxy tells. */
+  #tellMissing(problems: ListenProblems['problems']): void {
+    const lines = new Set(
+      Array.from(problems, ([id, why]) => `${id} does not listen: ${why}; ${ANOTHER_ADDRESS}`),
+    );
+    for (const line of lines) if (!this.#missing.has(line)) this.#log.error(line);
+    this.#missing = lines;
   }
 }

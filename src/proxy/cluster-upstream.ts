@@ -7,7 +7,7 @@ import { addressOf } from '../api/host-port.ts';
 import type { ClusterUpstream as ClusterPlan } from '../plan/routing-plan.ts';
 import { SLOTS, slotOf } from '../redis/slots.ts';
 import { LOGIN_AGAIN_MS, type Conversation } from './conversation.ts';
-import { topologyFromSeeds, topologyFromSome } from './discovery.ts';
+import { Seeds, topologyFromSome } from './discovery.ts';
 import { judgeFitness } from './fitness.ts';
 import { KEPT_MS, KeptReplicas } from './kept-replicas.ts';
 import { KnownNode, withEach } from './known-node.ts';
@@ -28,11 +28,12 @@ import {
   parseMigratingSlots,
   parseReplication,
   parseZone,
+  unlisted,
   type NodePlace,
   type ShardPlace,
   type Topology,
 } from './topology.ts';
-import type { NodeStatus, UpstreamStatus } from './upstream-status.ts';
+import { shardStatus, type NodeStatus, type UpstreamStatus } from './upstream-status.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { Upstream } from './upstream.ts';
 
@@ -52,6 +53,7 @@ export class ClusterUpstream extends Upstream {
   readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
   /** As #slots has them; undefined: not looked for since that has changed. */
   #places: readonly number[] | undefined;
+  readonly #seeds: Seeds;
   #shards: Shard[] = [];
   #topology: Topology | undefined;
   #topologyAt = 0;
@@ -73,6 +75,7 @@ export class ClusterUpstream extends Upstream {
     super(settings, plan.maxConnections);
     this.nodeLog = new NodeLog(plan.id, log);
     this.#plan = plan;
+    this.#seeds = new Seeds(plan);
     this.#log = log;
     const { maxLagMs } = settings;
     this.#askEveryMs = askingEveryMs(maxLagMs);
@@ -119,11 +122,8 @@ export class ClusterUpstream extends Upstream {
       ...status,
       nodes: status.nodes.map((node) => ({ ...node, role: roleOf(node) })),
       topologyAgeMs: this.#topology && Math.round(performance.now() - this.#topologyAt),
-      shards: this.#shards.map(({ primary, replicas }, index) => ({
-        slots: (this.#topology?.shards[index]?.ranges ?? []).map((range) => range.join('-')).join(' '),
-        primary: primary.address,
-        replicas: replicas.map(({ address }) => address),
-      })),
+      shards: this.#shards.map((shard, index) => shardStatus(shard, this.#topology?.shards[index])),
+      unlisted: unlisted(this.#members, this.#topology),
     };
   }
 
@@ -276,7 +276,7 @@ export class ClusterUpstream extends Upstream {
     );
     const best = await topologyFromSome(alive, this.#topology);
     const { found, problem } =
-      best === undefined ? await topologyFromSeeds(this.#plan) : { found: best, problem: '' };
+      best === undefined ? await this.#seeds.ask(!this.isReady) : { found: best, problem: '' };
     if (!this.#isClosed) this.nodeLog.lookAtMap(problem);
     return found;
   }

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 
 import { ReplyScanner } from '../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
+import { problemOf } from './connection-problem.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
@@ -49,7 +50,7 @@ export interface ConnectionOwner {
   refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
   /** The connection is gone; `wasSent`: the node may have carried the command out. */
   lost(request: Request, wasSent: boolean): void;
-  /** After every request was told to be lost. `problem`: as the system names it. */
+  /** After every request was told to be lost. */
   closed(connection: Connection, problem: string): void;
 }
 
@@ -120,8 +121,8 @@ export class Connection implements Flushable {
       this.#owner.opened();
       this.flush();
     });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#problem = error.code ?? error.message;
+    this.#socket.on('error', (error) => {
+      this.#problem = problemOf(error);
     });
     this.#socket.on('end', () => this.destroy(this.#problem));
     this.#socket.on('close', () => {

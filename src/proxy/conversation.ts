@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { isCommandEntry, type CommandEntry } from '../redis/command-spec.ts';
 import { Connector } from '../sources/observations/connector.ts';
 import { clientTlsOptions } from '../sources/observations/tls-options.ts';
+import { problemOf } from './connection-problem.ts';
 import type { NodeOptions } from './node.ts';
 
 /** Longer than that is no answer. */
@@ -30,10 +31,8 @@ export type Answer = { readonly values: readonly unknown[] } | Failure;
 export interface Failure {
   /** `refused`: it does not let us in. */
   readonly failure: 'gone' | 'silent' | 'refused';
-  /** As the system or Redis says it. */
+  /** As Redis says it, or as `problemOf`. */
   readonly why: string;
-  /** As the system names it, where it has a name. */
-  readonly code?: string;
 }
 
 export class Conversation {
@@ -152,8 +151,8 @@ export class Conversation {
 
 function failureOf(error: unknown, problem: Error | undefined): Failure {
   const failure = /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone';
-  const { message, code = message } = (problem ?? error) as NodeJS.ErrnoException;
-  return { failure, why: message, code };
+  const why = problem ?? error;
+  return { failure, why: why instanceof Error ? problemOf(why) : String(why) };
 }
 
 /** Why it does not let us in, if it said so; `values`: the answer to PING first. */

@@ -5,47 +5,79 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { addressOf } from '../api/host-port.ts';
 import type { ClusterUpstream } from '../plan/routing-plan.ts';
+import { Clue } from './clue.ts';
 import { ANSWER_MS, Conversation } from './conversation.ts';
-import { nodeOptionsOf } from './node.ts';
+import { nodeOptionsOf, type NodeOptions } from './node.ts';
 import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
 const NODES_ASKED = 3;
-const NO_CLUSTER = /cluster support disabled/;
 const NO_SLOTS = 'no slot has an owner; form the cluster first, as redis-cli --cluster create does';
-const REMEDY = '; give --mode proxy, or mode: PROXY in its RedisDestination';
 
-/** `problem`: why nobody says it; empty where somebody does. */
-export async function topologyFromSeeds(
-  plan: ClusterUpstream,
-): Promise<{ readonly found: Topology | undefined; readonly problem: string }> {
-  // In the order of the seeds, whoever is the first to fail: what stays the same is told once.
-  const problems = plan.seeds.map(() => '');
-  const asked = plan.seeds.map(({ address, port }) => {
-    const options = { ...nodeOptionsOf(plan, true), host: address, port };
-    // A connection of its own: the name is resolved again.
-    return { options, conversation: new Conversation(options) };
-  });
-  let found: Topology | undefined;
-  const answers = asked.map(async ({ options, conversation }, index) => {
-    let why = 'it does not know itself';
-    const topology = await topologyFrom(conversation, options, (failure) => {
-      why = failure;
+const REMEDIES: readonly (readonly [refusal: RegExp, remedy: string])[] = [
+  [/cluster support disabled/, 'give --mode proxy, or mode: PROXY in its RedisDestination'],
+  [
+    /^(?:WRONGPASS|NOAUTH|ERR invalid password)/,
+    'give the password that it wants, by --upstream-password-file or as auth of its RedisDestination',
+  ],
+  [/^NOPERM/, 'allow its user CLUSTER SLOTS and CLUSTER INFO'],
+];
+
+function withRemedy(refusal: string): string {
+  const remedy = REMEDIES.find(([which]) => which.test(refusal))?.[1];
+  return remedy === undefined ? refusal : `${refusal.replace(/\.$/, '')}; ${remedy}`;
+}
+
+export interface Found {
+  readonly found: Topology | undefined;
+  /** Why nobody says it; empty where somebody does. */
+  readonly problem: string;
+}
+
+/** The nodes that a plan names, which tell of all others. */
+export class Seeds {
+  /** In the order of the plan, whoever is the first to fail: what stays the same is told once. */
+  readonly #seeds: readonly { readonly options: NodeOptions; readonly clue: Clue }[];
+
+  constructor(plan: ClusterUpstream) {
+    this.#seeds = plan.seeds.map(({ address, port }) => {
+      const options = { ...nodeOptionsOf(plan, true), host: address, port };
+      return { options, clue: new Clue(options) };
     });
-    conversation.close();
-    if (topology === undefined) problems[index] = `${addressOf(options.host, options.port)}: ${why}`;
-    found = betterTopology(found, topology);
-    return topology;
-  });
-  // Others may know better, but who can't be connected to is not waited for.
-  const isEnough = Promise.any(
-    answers.map(async (answer) => (await answer) ?? Promise.reject(new Error())),
-  ).then(
-    () => sleep(ANSWER_MS, undefined, { ref: false }),
-    () => {},
-  );
-  await Promise.race([Promise.all(answers), isEnough]);
-  for (const { conversation } of asked) conversation.close();
-  return { found, problem: found === undefined ? [...new Set(problems)].join('; ') : '' };
+  }
+
+  /** `isPatient`: nobody waits for the answer so much that it could not be found out why there is none. */
+  async ask(isPatient: boolean): Promise<Found> {
+    const problems = this.#seeds.map(() => '');
+    // A connection of its own each time: the name is resolved again.
+    const asked = this.#seeds.map((seed) => ({ ...seed, conversation: new Conversation(seed.options) }));
+    let found: Topology | undefined;
+    const answers = asked.map(async ({ options, clue, conversation }, index) => {
+      let why = 'it does not know itself';
+      const topology = await topologyFrom(conversation, options, (failure) => {
+        why = failure;
+      });
+      conversation.close();
+      if (topology === undefined) {
+        const looked = clue.look(why);
+        if (isPatient) await looked;
+        problems[index] = `${addressOf(options.host, options.port)}: ${clue.about(why)}`;
+      } else {
+        clue.answered();
+      }
+      found = betterTopology(found, topology);
+      return topology;
+    });
+    // Others may know better, but who can't be connected to is not waited for.
+    const isEnough = Promise.any(
+      answers.map(async (answer) => (await answer) ?? Promise.reject(new Error())),
+    ).then(
+      () => sleep(ANSWER_MS, undefined, { ref: false }),
+      () => {},
+    );
+    await Promise.race([Promise.all(answers), isEnough]);
+    for (const { conversation } of asked) conversation.close();
+    return { found, problem: found === undefined ? [...new Set(problems)].join('; ') : '' };
+  }
 }
 
 /**
@@ -79,11 +111,11 @@ async function topologyFrom(
     ['CLUSTER', 'INFO'],
   ]);
   if ('failure' in answer) {
-    failed(answer.why);
+    failed(withRemedy(answer.why));
     return undefined;
   }
   const [slots, info] = answer.values;
   if (Array.isArray(slots) && slots.length === 0) failed(NO_SLOTS);
-  if (slots instanceof Error) failed(`${slots.message}${NO_CLUSTER.test(slots.message) ? REMEDY : ''}`);
+  if (slots instanceof Error) failed(withRemedy(slots.message));
   return parseTopology(slots, info, asked);
 }

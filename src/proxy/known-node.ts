@@ -39,7 +39,7 @@ export class KnownNode {
     if (this.#isClosed) return undefined;
     if ('failure' in answer && answer.failure !== 'refused') {
       if (answer.failure === 'silent') node.update({ isSilent: true });
-      else node.notReached(answer.code ?? answer.why);
+      else node.notReached(answer.why);
       return undefined;
     }
     const refusal = refusalIn('said' in answer ? { values: [answer.said['ping']] } : answer);

@@ -52,7 +52,11 @@ export class NodeLog {
    */
   lookAtMap(problem: string): void {
     this.mapProblem = problem === '' ? undefined : `nobody says what the cluster looks like (${problem})`;
-    if (this.mapProblem === undefined) return this.#mapProblems.clear();
+    if (this.mapProblem === undefined) {
+      if (this.#mapProblems.size > 0)
+        this.#log.info(`${this.#upstream}: somebody says what the cluster looks like`);
+      return this.#mapProblems.clear();
+    }
     if (this.#mapProblems.has(problem)) return;
     this.#mapProblems.add(problem);
     this.#log.warn(`${this.#upstream}: ${this.mapProblem}`);

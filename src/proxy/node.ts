@@ -3,6 +3,7 @@
  */
 import { addressOf } from '../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
+import { Clue } from './clue.ts';
 import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } from './connection.ts';
 import { mayBeAbsence } from '../redis/absence.ts';
 import { encodeCommand, encodeError } from './encode.ts';
@@ -96,6 +97,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   constructor(options: NodeOptions, owner: NodeOwner) {
     this.options = options;
     this.address = addressOf(options.host, options.port);
+    this.#clue = new Clue(options);
     this.#owner = owner;
   }
 
@@ -104,8 +106,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
     return !this.isDead && !this.isSilent && this.unfit === undefined;
   }
 
-  /** Why there is no connection, as the system names it. */
+  /** Why there is no connection. */
   #problem: string | undefined;
+  readonly #clue: Clue;
   #isDoubted = false;
   #isOrderWatched = false;
 
@@ -116,8 +119,12 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** In words: why it gets less than others, if it does. */
   get state(): string {
-    if (this.isDead) return this.#problem === undefined ? 'no connection' : `no connection: ${this.#problem}`;
-    if (this.isSilent) return 'silent';
+    if (this.isDead) {
+      return this.#problem === undefined
+        ? 'no connection'
+        : `no connection: ${this.#clue.about(this.#problem)}`;
+    }
+    if (this.isSilent) return 'it does not answer';
     if (this.unfit !== undefined) return this.unfit;
     if (this.refusal !== undefined) return `does not let the proxy in: ${this.refusal}`;
     return this.isProbed ? (this.doubtful ?? 'fit') : 'not asked yet';
@@ -198,6 +205,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     const before = this.#summary();
     const wasUsable = this.isUsable;
     Object.assign(this, state);
+    if (state.isProbed === true) this.#clue.answered();
     if (this.isUsable && !wasUsable) this.usableSince = performance.now();
     if (this.#summary() !== before) {
       this.#owner.changed(this);
@@ -214,9 +222,10 @@ export class Node implements ConnectionOwner, ReplyWatch {
     for (const connection of [...this.connections(), ...this.#own]) connection.destroy(problem);
   }
 
-  /** Somebody else has found so. `problem`: as the system names it. */
+  /** Somebody else has found so. */
   notReached(problem: string): void {
     this.#problem = problem;
+    void this.#clue.look(problem);
     this.update({ isDead: true, isProbed: false });
   }
 

@@ -57,7 +57,7 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
   });
   void new Gauge({
     name: 'redpilot_proxy_node_up',
-    help: '1: commands are sent to the node; 0: none are, /topology says why',
+    help: '1: the node is fit for what its role and the read policy say; 0: it is not, /topology says why',
     labelNames: ['upstream', 'node', 'role'],
     // Of several workers: whether all of them see it so.
     aggregator: 'min',
@@ -65,8 +65,8 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     collect() {
       this.reset();
       for (const { id, nodes } of proxy.status()) {
-        for (const { address, role, isUsable } of nodes)
-          this.set({ upstream: id, node: address, role }, Number(isUsable));
+        for (const { address, role, isUp } of nodes)
+          this.set({ upstream: id, node: address, role }, Number(isUp));
       }
     },
   });

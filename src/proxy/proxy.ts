@@ -134,7 +134,8 @@ export class Proxy {
       const { isReady, problem, refusal } = upstream;
       const why = problem === undefined ? '' : `: ${problem}`;
       if (!isReady && !this.#hasTopologies) return `the topology of ${id} is not known yet${why}`;
-      if (refusal !== undefined) return `no server of ${id} lets the proxy in (${refusal})`;
+      if (refusal !== undefined)
+        return `no server of ${id} lets the proxy in (${refusal}); give the password that it wants`;
     }
     return undefined;
   }

@@ -245,7 +245,7 @@ export class ServerList {
     }
     if ('failure' in answer) {
       if (answer.failure === 'silent') node.update({ isSilent: true });
-      else node.notReached(answer.code ?? answer.why);
+      else node.notReached(answer.why);
       return;
     }
     const [ping, info] = answer.values;

@@ -1,6 +1,8 @@
 /**
  * What nodes of a Redis Cluster say of it, read from their replies; no connection is made here.
  */
+import { addressOf } from '../api/host-port.ts';
+
 export interface NodePlace {
   readonly host: string;
   readonly port: number;
@@ -106,6 +108,23 @@ export function isMember(nodes: string, { host, port }: NodePlace): boolean {
     if (!address.includes(`:${port}@`)) return false;
     return address.startsWith(`${host}:${port}@`) || names.includes(host);
   });
+}
+
+/** Members by CLUSTER NODES that the map leaves out, by address, and what is said of them (`slave,fail`). */
+export function unlisted(
+  nodes: string,
+  topology: Topology | undefined,
+): Readonly<Record<string, string>> | undefined {
+  const ids = new Set(topology?.ids);
+  if (ids.size === 0) return undefined;
+  const others = nodes.split('\n').flatMap((line) => {
+    const [id = '', place = '', flags] = line.split(' ');
+    if (flags === undefined || ids.has(id)) return [];
+    const [, host, port] = /^(.+):(\d+)@/.exec(place) ?? [];
+    // Of one without an address there is nothing else.
+    return [[host === undefined ? id : addressOf(host, Number(port)), flags] as const];
+  });
+  return others.length === 0 ? undefined : Object.fromEntries(others);
 }
 
 export interface ReplicationInfo {

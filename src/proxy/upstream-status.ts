@@ -3,6 +3,8 @@
  */
 import { LATENCY_BUCKETS } from './connection.ts';
 import type { Node } from './node.ts';
+import type { Shard } from './shard.ts';
+import type { ShardPlace } from './topology.ts';
 
 export interface UpstreamStatus {
   readonly isReady: boolean;
@@ -13,13 +15,15 @@ export interface UpstreamStatus {
   /** undefined: it has no topology that changes. */
   readonly topologyAgeMs: number | undefined;
   readonly shards?: readonly ShardStatus[];
+  /** Members of the cluster that its map leaves out, as one that has failed, by address: what the cluster says of each. */
+  readonly unlisted?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface NodeStatus {
   readonly address: string;
   readonly role: string;
-  /** Commands are sent to it, as its role and the read policy say. */
-  readonly isUsable: boolean;
+  /** It is fit for what its role and the read policy say. */
+  readonly isUp: boolean;
   /** Why it gets less than others, if it does. */
   readonly state: string;
   readonly reads: number;
@@ -40,13 +44,22 @@ export interface ShardStatus {
   readonly replicas: readonly string[];
 }
 
+/** `place`: where the topology has it. */
+export function shardStatus({ primary, replicas }: Shard, place: ShardPlace | undefined): ShardStatus {
+  return {
+    slots: (place?.ranges ?? []).map((range) => range.join('-')).join(' '),
+    primary: primary.address,
+    replicas: replicas.map(({ address }) => address),
+  };
+}
+
 /** Of a node of which nothing else is known. */
 export function statusOf(node: Node): NodeStatus {
-  const { address, isUsable, state, reads, writes, errors, latency, zone } = node;
+  const { address, isUsable, refusal, state, reads, writes, errors, latency, zone } = node;
   return {
     address,
     role: 'primary',
-    isUsable,
+    isUp: isUsable && refusal === undefined,
     state,
     reads,
     writes,

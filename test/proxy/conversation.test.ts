@@ -55,7 +55,7 @@ test('who talks with nobody any more leaves nothing behind that would keep the p
   const before = timers();
   const conversation = conversationWith(t, port);
   const answer = await conversation.ask([['PING']]);
-  assert.equal('failure' in answer && answer.code, 'ECONNREFUSED');
+  assert.equal('failure' in answer && answer.why, 'ECONNREFUSED');
   conversation.close();
   assert.equal(timers(), before);
 });

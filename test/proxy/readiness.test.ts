@@ -12,7 +12,7 @@ import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 test('without a topology the proxy is not ready, and says who was asked and why nobody told', async (t) => {
   const [port = 0] = await freePorts(1);
   const { proxy } = await proxyFor(t, clusterPlanTo(port));
-  const wanted = `the topology of 127.0.0.1:${port} is not known yet: nobody says what the cluster looks like (127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port})`;
+  const wanted = `the topology of 127.0.0.1:${port} is not known yet: nobody says what the cluster looks like (127.0.0.1:${port}: ECONNREFUSED)`;
   await eventually('the reason', () => proxy.notReady() === wanted || undefined, {
     seen: () => proxy.notReady() ?? 'ready',
   });
@@ -33,16 +33,14 @@ test('a cluster none of whose nodes answers any more leaves the proxy ready, and
   assert.ok(lines.some((line) => line.includes('nobody says what the cluster looks like')));
   cluster.silent.clear();
   await eventually('no problem', () => problem() === '' || undefined, { seen: problem, deadlineMs: 20_000 });
+  assert.ok(lines.some((line) => line.includes(': somebody says what the cluster looks like')));
 });
 
 test('a plain server that is down leaves the proxy ready', async (t) => {
   const [port = 0] = await freePorts(1);
   const { proxy } = await proxyFor(t, planTo(port));
   await eventually('ready', () => proxy.notReady() === undefined || undefined);
-  await eventually(
-    'it is seen to be down',
-    () => proxy.status()[0]?.nodes[0]?.isUsable === false || undefined,
-  );
+  await eventually('it is seen to be down', () => proxy.status()[0]?.nodes[0]?.isUp === false || undefined);
   assert.equal(proxy.notReady(), undefined);
 });
 
@@ -93,6 +91,15 @@ test('a mirror that does not let the proxy in leaves it ready', async (t) => {
   const mirror = (): string => proxy.status()[1]?.nodes[0]?.state ?? '';
   await eventually('its refusal', () => mirror().startsWith('does not let') || undefined, { seen: mirror });
   assert.equal(proxy.notReady(), undefined);
+});
+
+test('a cluster that wants another password is told with the remedy', async (t) => {
+  const redis = await serverThat(t, () => '-NOAUTH Authentication required.\r\n');
+  const { proxy } = await proxyFor(t, clusterPlanTo(redis.port));
+  const wanted = /NOAUTH Authentication required; give the password that it wants/;
+  await eventually('the reason', () => wanted.test(proxy.notReady() ?? '') || undefined, {
+    seen: () => proxy.notReady() ?? 'ready',
+  });
 });
 
 function clusterPlanTo(port: number): RoutingPlan {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { betterTopology, parseTopology, type Topology } from '../../src/proxy/topology.ts';
+import { betterTopology, parseTopology, unlisted, type Topology } from '../../src/proxy/topology.ts';
 
 const ASKED = { host: '10.0.0.9', port: 7_000 };
 
@@ -59,3 +59,22 @@ for (const [what, a, b, isFirst] of [
     assert.equal(betterTopology(second, first), isFirst ? first : second);
   });
 }
+
+test('members that the map leaves out are told with what the cluster says of them', () => {
+  const nodes = [
+    'aa 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383',
+    'bb 10.0.0.2:7000@17000 slave,fail aa 0 0 1 connected',
+    'cc ::1:7000@17000,name slave,fail? aa 0 0 1 connected',
+    'dd :0@0 slave,noaddr aa 0 0 1 disconnected',
+    '',
+  ].join('\n');
+  const topology: Topology = { shards: [], covered: 0, epoch: 0, ids: ['aa'], toldBy: ASKED };
+  assert.deepEqual(unlisted(nodes, topology), {
+    '10.0.0.2:7000': 'slave,fail',
+    '[::1]:7000': 'slave,fail?',
+    dd: 'slave,noaddr',
+  });
+  assert.equal(unlisted(nodes, { ...topology, ids: ['aa', 'bb', 'cc', 'dd'] }), undefined);
+  // A server too old to tell ids.
+  assert.equal(unlisted(nodes, { ...topology, ids: [] }), undefined);
+});

@@ -1,0 +1,54 @@
+/**
+ * Why no connection to Redis can be made, as the system or OpenSSL names it; of what is wrong with TLS also in words, with
+ * what to do: `CERT_HAS_EXPIRED: its certificate has ended; renew it`.
+ */
+import type { PeerCertificate } from 'node:tls';
+
+export const SPEAKS_NO_TLS =
+  'it speaks no TLS; give the port where it does, or take tls out of its RedisDestination';
+
+export const SPEAKS_TLS =
+  'it speaks TLS; write trafficPolicy.tls into its RedisDestination, or give its port without TLS';
+
+const WORDS: readonly (readonly [code: RegExp, words: string])[] = [
+  [
+    /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/,
+    'its certificate is signed by nobody whom the proxy believes; put who has signed it into ca.crt of its Secret',
+  ],
+  [/CERT_HAS_EXPIRED/, 'its certificate has ended; renew it'],
+  [/CERT_NOT_YET_VALID/, 'its certificate is not valid yet; look at the clocks of both'],
+  [
+    /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE/,
+    'it wants a certificate; write mode: MUTUAL, and a Secret with tls.crt and tls.key',
+  ],
+  [/ALERT_UNKNOWN_CA/, "it does not know who has signed the proxy's certificate; see its tls-ca-cert-file"],
+  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/, SPEAKS_NO_TLS],
+];
+
+/** With the fields that Node gives to errors about certificates. */
+type Problem = NodeJS.ErrnoException & {
+  readonly cert?: Partial<PeerCertificate>;
+  readonly host?: string;
+};
+
+export function problemOf(error: Error): string {
+  const { code, message, cert, host }: Problem = error;
+  if (code === undefined) return message;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const names = cert?.subjectaltname ?? 'no name';
+    return `${code}: its certificate is for ${names}, not for ${host}; write one of its names as serverName`;
+  }
+  const words = WORDS.find(([which]) => which.test(code))?.[1];
+  return words === undefined ? code : `${code}: ${words}`;
+}
+
+/** It says in words what is wrong. */
+export function isExplained(problem: string): boolean {
+  return problem.includes(': ');
+}
+
+/** Whether what happened may be the answer of a server that speaks TLS to one who does not, or the other way around. */
+export function isVague(problem: string, hasTls: boolean): boolean {
+  if (/ECONNRESET|EPIPE|closed|not RESP|Protocol error/i.test(problem)) return true;
+  return hasTls && /ETIMEDOUT|no connection within/.test(problem);
+}

@@ -1,0 +1,129 @@
+/**
+ * Servers that speak TLS to a proxy that does not, and the other way around.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan, UpstreamTls } from '../../src/plan/routing-plan.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import { problemOf } from '../../src/proxy/connection-problem.ts';
+import { createAuthority } from '../../src/tls/authority.ts';
+import { validForSeconds } from '../tls/certificates.ts';
+import { clientOf, proxyFor } from './servers.ts';
+
+const UNVERIFIED: UpstreamTls = {
+  serverName: 'redis',
+  skipVerification: true,
+  authorities: undefined,
+  certificate: undefined,
+};
+
+function planTo(port: number, mode: 'cluster' | 'proxy', tls?: UpstreamTls): RoutingPlan {
+  const plan = planSingleUpstream({
+    upstream: { address: '127.0.0.1', port },
+    mode,
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const upstreams = Array.from(
+    plan.upstreams,
+    ([id, each]) => [id, { ...each, tls } as typeof each] as const,
+  );
+  return { ...plan, upstreams: new Map(upstreams) };
+}
+
+async function tlsServer(t: TestContext): Promise<number> {
+  const authority = await createAuthority(validForSeconds(3_600));
+  const { certificate, key } = await authority.issueServer(['redis'], validForSeconds(3_600));
+  const server = createTlsServer({ cert: certificate, key });
+  // As Redis: it hangs up on who does not shake hands.
+  server.on('tlsClientError', (_, socket) => socket.destroy());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** It takes what comes of a handshake for a command that is not complete yet. */
+async function plainServer(t: TestContext): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (bytes: Buffer) => {
+      if (bytes.toString('latin1').startsWith('PING')) socket.write('+PONG\r\n');
+    });
+    t.after(() => socket.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+for (const mode of ['proxy', 'cluster'] as const) {
+  for (const [what, start, tls, wanted] of [
+    ['speaks TLS, and is not asked for it', tlsServer, undefined, /it speaks TLS; write trafficPolicy\.tls/],
+    ['is asked for TLS, and speaks none', plainServer, UNVERIFIED, /it speaks no TLS; give the port/],
+  ] as const) {
+    test(`that a server ${what} is told in one line, mode ${mode}`, async (t) => {
+      const { lines, proxy } = await proxyFor(t, planTo(await start(t), mode, tls));
+      const warnings = (): readonly string[] => lines.filter((line) => wanted.test(line));
+      await eventually('a warning', () => warnings().length > 0 || undefined, {
+        deadlineMs: 30_000,
+        seen: () => lines.join(''),
+      });
+      assert.match(JSON.stringify(proxy.status()), wanted);
+      assert.equal(warnings().length, 1);
+    });
+  }
+}
+
+test('a server that has answered once is not asked whether it speaks something else', async (t) => {
+  let hangsUp = false;
+  const first: number[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('data', (bytes: Buffer) => {
+      if (!hangsUp) return void socket.write('+PONG\r\n');
+      first.push(bytes[0] ?? 0);
+      socket.destroy();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { proxy, port } = await proxyFor(t, planTo((server.address() as AddressInfo).port, 'proxy'));
+  const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
+  await eventually('its answer', () => state() === 'fit' || undefined, { seen: state });
+  hangsUp = true;
+  for (const socket of sockets) socket.destroy();
+  clientOf(t, port).socket.write('GET key\r\n');
+  await eventually('many tries', () => first.length > 10 || undefined, { deadlineMs: 30_000 });
+  // `*`, a command; a handshake would begin with 0x16.
+  assert.deepEqual(new Set(first), new Set([0x2a]));
+});
+
+const problems: [what: string, error: object, expected: RegExp][] = [
+  ['the system', { code: 'ECONNREFUSED' }, /^ECONNREFUSED$/],
+  ['no code', {}, /^as it is said$/],
+  ['an old certificate', { code: 'CERT_HAS_EXPIRED' }, /^CERT_HAS_EXPIRED: .*; renew it$/],
+  ['who has signed', { code: 'SELF_SIGNED_CERT_IN_CHAIN' }, /; put who has signed it into ca\.crt/],
+  [
+    'a certificate for another name',
+    { code: 'ERR_TLS_CERT_ALTNAME_INVALID', cert: { subjectaltname: 'DNS:a, DNS:b' }, host: 'c' },
+    /is for DNS:a, DNS:b, not for c; write one of its names as serverName$/,
+  ],
+  ['none of ours', { code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' }, /; write mode: MUTUAL/],
+];
+for (const [what, error, expected] of problems) {
+  test(`of a connection that fails (${what}) it is told why, and what to do where that is known`, () => {
+    assert.match(problemOf(Object.assign(new Error('as it is said'), error)), expected);
+  });
+}
