@@ -13,19 +13,25 @@ export interface BuildMetrics {
 const SEVERITIES: readonly Diagnostic['severity'][] = ['error', 'warning', 'note'];
 
 export function createBuildMetrics(registry: Registry, current: () => readonly Diagnostic[]): BuildMetrics {
-  const registers = [registry];
+  createDiagnosticsGauge(registry, current);
   const builds = new Histogram({
     name: 'redpilot_build_seconds',
     help: 'From changed objects to their plans; its count is the number of builds',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
-    registers,
+    registers: [registry],
   });
-  // Registers itself; its value is made when it is asked for.
+  return { built: (ms) => builds.observe(ms / 1_000) };
+}
+
+/** Registers itself; its value is made when it is asked for. */
+export function createDiagnosticsGauge(registry: Registry, current: () => readonly Diagnostic[]): void {
   void new Gauge({
     name: 'redpilot_diagnostics',
     help: 'What is wrong with the objects now, or worth knowing',
     labelNames: ['severity'],
-    registers,
+    // Of several workers, each of which plans for itself.
+    aggregator: 'max',
+    registers: [registry],
     collect() {
       const diagnostics = current();
       for (const severity of SEVERITIES) {
@@ -34,5 +40,4 @@ export function createBuildMetrics(registry: Registry, current: () => readonly D
       }
     },
   });
-  return { built: (ms) => builds.observe(ms / 1_000) };
 }

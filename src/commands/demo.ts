@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino, type Logger } from 'pino';
+import { Registry } from 'prom-client';
 
 import { formatDiagnosticLine } from '../api/diagnostic.ts';
 import { runDemo, type Outcome } from '../demo/demo.ts';
@@ -166,7 +167,8 @@ function startProxy(screen: Screen, level: string): LocalServersOptions['startPr
   return async (configPaths) => {
     const log = logOn(screen, level);
     const proxy = await Proxy.create({ ...PROXY_DEFAULTS, log });
-    const files = await followFiles(proxy, configPaths, { bind: '127.0.0.1' }, log);
+    const metrics = new Registry();
+    const files = await followFiles(proxy, configPaths, { bind: '127.0.0.1', probe: false, log, metrics });
     return {
       readPolicy: () => proxy.listeners()[0]?.readPolicy,
       close: async () => {

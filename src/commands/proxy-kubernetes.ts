@@ -21,12 +21,7 @@ export function followKubernetes(
   proxy: Proxy,
   options: ProxyKubernetesOptions,
 ): { waitingFor(): string | undefined; close(): Promise<void> } {
-  const { metrics, probe } = options;
-  const planning = new ProxyPlanning(proxy, {
-    ...options,
-    ...completeness(options),
-    probe: probe ? metrics : undefined,
-  });
+  const planning = new ProxyPlanning(proxy, { ...options, ...completeness(options) });
   const cluster = watchKubernetes({
     ...options,
     // What bad objects were like before a restart is what control planes remember.

@@ -4,6 +4,7 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
+import { createDiagnosticsGauge } from '../admin/build-metrics.ts';
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { HOSTS, NAMESPACE, viewOfNode } from '../envoy/node-view.ts';
 import { Planner } from '../plan/planner.ts';
@@ -29,8 +30,9 @@ export interface ProxyView {
 }
 
 export interface PlanningOptions extends ProxyView, Pick<WorldOptions, 'completeNamespaces'> {
-  /** Where it is counted what hosts say of their mode; undefined: they are not asked. */
-  readonly probe?: Registry | undefined;
+  /** Hosts are asked for their mode. */
+  readonly probe: boolean;
+  readonly metrics: Registry;
   readonly log: Logger;
 }
 
@@ -43,6 +45,7 @@ export class ProxyPlanning {
   readonly #observer: ModeObserver | undefined;
   #world: World;
   #ofSource: readonly Diagnostic[] = [];
+  #diagnostics: readonly Diagnostic[] = [];
   #isComplete = false;
   /** What was told of listeners that do not listen. */
   #missing: ReadonlySet<string> = new Set();
@@ -56,18 +59,19 @@ export class ProxyPlanning {
     this.#news = new DiagnosticsLog(log);
     const node = { [NAMESPACE]: namespace, [HOSTS]: hosts };
     this.#view = viewOfNode(node, { bindAddress: bind, clusterDomain });
-    const { completeNamespaces } = options;
+    const { completeNamespaces, probe, metrics } = options;
+    createDiagnosticsGauge(metrics, () => this.#diagnostics);
     this.#world = World.empty({
       clusterDomain,
       ...(completeNamespaces === undefined ? {} : { completeNamespaces }),
     });
-    this.#observer =
-      options.probe &&
-      new ModeObserver({
+    if (probe) {
+      this.#observer = new ModeObserver({
         onChange: (observed) => this.follow({ set: [], deleted: [], observed }, this.#ofSource),
         log,
-        metrics: options.probe,
+        metrics,
       });
+    }
   }
 
   /** Carried out from the next command on, once everything has been read. */
@@ -95,7 +99,8 @@ export class ProxyPlanning {
 
   #carryOut(): void {
     const { plan, diagnostics } = planForView(this.#planner.plans(), this.#view);
-    this.#news.set('all', [...this.#ofSource, ...this.#planner.diagnostics(), ...diagnostics]);
+    this.#diagnostics = [...this.#ofSource, ...this.#planner.diagnostics(), ...diagnostics];
+    this.#news.set('all', this.#diagnostics);
     this.#news.tell();
     this.#updates = this.#updates
       .then(() => this.#proxy.update(plan))

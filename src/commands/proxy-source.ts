@@ -123,7 +123,7 @@ export function chooseSource(command: Command, options: SourceOptions): StartSou
   if (config !== undefined) {
     return async (proxy, log, metrics) => {
       const { followFiles } = await import('./proxy-files.ts');
-      return await followFiles(proxy, config, options, log, options.probe ? metrics : undefined);
+      return await followFiles(proxy, config, { ...options, log, metrics });
     };
   }
   if (upstream === undefined) return startKubernetes(command, options);
