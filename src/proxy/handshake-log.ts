@@ -6,6 +6,10 @@ import type { Logger } from 'pino';
 import { handshakeProblem } from '../tls/handshake-problem.ts';
 import { OnceAMinute } from './once-a-minute.ts';
 
+/** Alerts of a client, as OpenSSL names them. */
+const DISBELIEF = /alert (?:unknown ca|bad certificate|certificate (?:unknown|expired))/;
+const TELL = 'tell it who has signed that, or renew it';
+
 /** A client that goes, or only looks whether somebody listens, as health checks do. */
 const GONE = new Set(['ECONNRESET', 'EPIPE']);
 
@@ -30,8 +34,13 @@ export class HandshakeLog {
 
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   const problem = handshakeProblem(message);
-  if (problem?.kind === 'no TLS' || code === 'ERR_SSL_HTTP_REQUEST') return 'it speaks no TLS';
+  if (problem?.kind === 'no TLS' || code === 'ERR_SSL_HTTP_REQUEST')
+    return 'it speaks no TLS; let it connect with TLS';
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'it did not go on';
-  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'it has no certificate';
-  return problem?.kind === 'other' ? problem.what : (code ?? message);
+  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
+    return 'it has no certificate; give it one of --tls-listener-ca';
+  const what = problem?.kind === 'other' ? problem.what : (code ?? message);
+  return DISBELIEF.test(what)
+    ? `${what}: it does not believe the certificate of --tls-listener-cert; ${TELL}`
+    : what;
 }

@@ -53,7 +53,7 @@ export class ListenerTls {
       // Where it is that, the error says that the client has gone. What is typed as an Error is OpenSSL's word for it.
       const refused: unknown = socket.authorizationError;
       const why = refused === null || refused === undefined ? error : new Error(refusedCertificate(refused));
-      this.#failed(socket.remoteAddress ?? 'gone', why);
+      this.#failed(addressOfClient(socket), why);
       socket.destroy();
     });
     this.#servers.add(server);
@@ -74,12 +74,18 @@ export class ListenerTls {
   }
 }
 
+/** Who has hung up has no address any more; the connection below, which was asked for it before, remembers it. */
+function addressOfClient(socket: TLSSocket): string {
+  const below = Reflect.get(socket, '_parent') as Socket | null | undefined;
+  return socket.remoteAddress ?? below?.remoteAddress ?? 'gone';
+}
+
 function originOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
 function refusedCertificate(word: unknown): string {
-  return `its certificate is refused: ${String(word)}`;
+  return `its certificate is refused: ${String(word)}; give it one of --tls-listener-ca`;
 }
 
 function contextOf({ cert, key, ca }: ListenerCertificate): {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -74,6 +75,22 @@ test('clients connect by TLS', async (t) => {
     await assert.rejects(plain.get('k'));
   });
 
+  await t.test(
+    'who does not believe our certificate is told, with its address and the remedy',
+    async (t2) => {
+      const python = await needRedisPy(t2);
+      if (python === undefined) return;
+      const other = join(folder, 'other.crt');
+      await writeFile(other, (await createAuthority(validForSeconds(3_600))).certificate);
+      const script =
+        'import redis, sys\n' +
+        'redis.Redis(port=int(sys.argv[1]), ssl=True, ssl_ca_certs=sys.argv[2], retry=None).ping()\n';
+      await assert.rejects(promisify(execFile)(python, ['-c', script, String(port), other]));
+      const line = /handshake failed \(127\.0\.0\.1\): [^"]*alert[^"]*; tell it who has signed that/;
+      await eventually('the line', () => line.test(place.said()) || undefined, { seen: place.said });
+    },
+  );
+
   await t.test('another certificate is for new connections, the old ones stay', async (t2) => {
     const before = client(t2, port, { ca: authority.certificate });
     await before.ping();
@@ -122,6 +139,8 @@ interface Secured {
   readonly port: number;
   readonly folder: string;
   readonly admin: string;
+  /** What the proxy logs. */
+  readonly said: () => string;
 }
 
 async function startSecured(t: TestContext, asksClients: boolean): Promise<Secured | undefined> {
@@ -134,7 +153,7 @@ async function startSecured(t: TestContext, asksClients: boolean): Promise<Secur
   const authority = await createAuthority(validForSeconds(3_600));
   const { ca, cert, key } = await writeFiles(folder, authority.certificate, await serverPair(authority));
   const [port = 0] = await freePorts(1);
-  const { admin } = await startProxyCommand(t, [
+  const proxy = await startProxyCommand(t, [
     '--mode=proxy',
     `--upstream=127.0.0.1:${server.port}`,
     `--listen=127.0.0.1:${port}`,
@@ -142,7 +161,7 @@ async function startSecured(t: TestContext, asksClients: boolean): Promise<Secur
     `--tls-listener-key=${key}`,
     ...(asksClients ? [`--tls-listener-ca=${ca}`] : []),
   ]);
-  return { authority, port, folder, admin };
+  return { authority, port, folder, admin: proxy.admin, said: () => proxy.said() };
 }
 
 function serverPair(authority: Authority): ReturnType<Authority['issueServer']> {

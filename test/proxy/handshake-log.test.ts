@@ -54,20 +54,20 @@ test('a client that speaks no TLS is told, with its address', async (t) => {
   t.after(() => client.destroy());
   client.on('error', () => {});
   client.write('PING\r\n');
-  await told(lines, /handshake failed \(127\.0\.0\.1\): it speaks no TLS/);
+  await told(lines, /handshake failed \(127\.0\.0\.1\): it speaks no TLS; let it/);
 });
 
 test('a client without a certificate is told', async (t) => {
   const { port, lines } = await listener(t);
   await refused(port);
-  await told(lines, /it has no certificate/);
+  await told(lines, /it has no certificate; give it one/);
 });
 
 test('a client with a certificate of somebody else is told', async (t) => {
   const { port, lines } = await listener(t);
   const other = await (await createAuthority(hour)).issueServer(['client'], hour);
   await refused(port, { cert: other.certificate, key: other.key });
-  await told(lines, /its certificate is refused: [A-Z_]+/);
+  await told(lines, /its certificate is refused: [A-Z_]+; give it one/);
 });
 
 test('the same reason is told once a minute, and a client that goes never', () => {
@@ -82,4 +82,13 @@ test('the same reason is told once a minute, and a client that goes never', () =
   assert.match(lines[1] ?? '', /; so did 59 more since that was last told$/);
   log.tell('10.0.0.1', Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }), 70_000);
   assert.equal(lines.length, 2);
+});
+
+test('a client that does not believe our certificate is told with the remedy', () => {
+  const lines: string[] = [];
+  const log = new HandshakeLog({ warn: (line: string) => lines.push(line) } as never);
+  const alert = 'tlsv1 alert unknown ca';
+  const message = `40E3:error:0A000418:SSL routines:ssl3_read_bytes:${alert}:../rec_layer_s3.c:916:SSL alert number 48`;
+  log.tell('10.0.0.1', Object.assign(new Error(message), { code: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA' }));
+  assert.match(lines[0] ?? '', /alert unknown ca: it does not believe .*; tell it who has signed that/);
 });
