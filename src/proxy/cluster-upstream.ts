@@ -292,6 +292,7 @@ export class ClusterUpstream extends Upstream {
     const isFirst = this.#topology === undefined;
     this.#topology = topology;
     this.#topologyAt = performance.now();
+    this.nodeLog.lookAtPrimaries(topology.shards.map(({ primary: { host, port } }) => addressOf(host, port)));
     const former = this.#shards;
     const formerSlots = this.#slots.slice();
     const primaries = new Set(topology.shards.map(({ primary }) => this.#knownAt(primary).node));

@@ -1,6 +1,7 @@
 /**
- * Says once that a node gets no commands, and why, and once that it gets some again. What lasts less than a second is not
- * told: a machine that is busy has such moments.
+ * Says once that a node gets no commands, and why, and once that it gets some again; which nodes become primaries; and why
+ * nobody says what the cluster looks like. A node that is away for less than a second is not told: a machine that is busy
+ * has such moments.
  */
 import type { Logger } from 'pino';
 
@@ -19,6 +20,8 @@ export class NodeLog {
    * node where its cluster's map has left it out meanwhile, as that of a failover does.
    */
   readonly #away = new Map<string, number | 'told'>();
+  /** undefined: there was no map yet. */
+  #primaries: ReadonlySet<string> | undefined;
   /** Of the map, that were told; none while somebody says it. */
   readonly #mapProblems = new Set<string>();
   /** The last of them; undefined: somebody says it. */
@@ -44,6 +47,15 @@ export class NodeLog {
       this.#away.set(address, 'told');
       this.#log.warn(`${this.#upstream}: ${address} gets no commands (${node.state})`);
     }
+  }
+
+  /** By the map, each time it is told. A failover is nearly always why one is new. */
+  lookAtPrimaries(addresses: readonly string[]): void {
+    for (const address of addresses) {
+      if (this.#primaries?.has(address) === false)
+        this.#log.info(`${this.#upstream}: ${address} is a primary now`);
+    }
+    this.#primaries = new Set(addresses);
   }
 
   /**

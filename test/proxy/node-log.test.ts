@@ -24,6 +24,13 @@ test('a node that may not be asked is told once, with the reason, and once that 
   assert.deepEqual(lines.slice(1), ['redis/cache: 10.0.0.1:6379 gets commands again']);
 });
 
+test('a new primary is told once; those of the first map are not', () => {
+  const { lines, nodeLog } = scene();
+  nodeLog.lookAtPrimaries(['10.0.0.1:6379', '10.0.0.2:6379']);
+  for (let count = 0; count < 3; count++) nodeLog.lookAtPrimaries(['10.0.0.1:6379', '10.0.0.3:6379']);
+  assert.deepEqual(lines, ['redis/cache: 10.0.0.3:6379 is a primary now']);
+});
+
 test('moments are not told', () => {
   const { lines, node, look } = scene();
   for (let now = 0; now < 10_000; now += 500) {

@@ -14,7 +14,7 @@ test('what a former primary refuses for now, after a redirection to its replica,
     return `-MOVED 7629 ${cluster.addressOf(1)}\r\n`;
   });
   cluster.slots = [[0, 16_383, 0, 1]];
-  const { port, proxy } = await proxyFor(t, cluster.plan());
+  const { port, proxy, lines } = await proxyFor(t, cluster.plan());
   await eventually('both nodes', () => {
     const nodes = proxy.status()[0]?.nodes ?? [];
     return (nodes.length === 2 && nodes.every(({ state }) => state === 'fit')) || undefined;
@@ -25,4 +25,6 @@ test('what a former primary refuses for now, after a redirection to its replica,
     seen: () => client.got(),
   });
   assert.deepEqual(cluster.askedOf(1), ['SET k 1', 'SET k 2']);
+  const told = (): number => lines.filter((line) => line.includes('is a primary now')).length;
+  await eventually('that it is told', () => told() === 1 || undefined, { seen: () => lines.join('') });
 });
