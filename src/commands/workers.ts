@@ -7,6 +7,8 @@ import cluster, { type Worker } from 'node:cluster';
 
 import type { Logger } from 'pino';
 
+import { Backoff } from '../sources/backoff.ts';
+
 /** What a worker says of itself. */
 export interface WorkerReport {
   readonly pid: number;
@@ -33,7 +35,7 @@ type ToPrimary =
 
 /** A worker that does not answer by then is left out. */
 const ANSWER_MS = 1_000;
-/** One that ends so soon is not started again at once. */
+/** One that ends so soon is not started again at once, and ever later while that does not help: a start costs a second of processor time. */
 const SOON_MS = 1_000;
 /** Which of the workers it is, from 1 on. */
 const NUMBER = 'REDPILOT_WORKER';
@@ -48,6 +50,7 @@ export class Workers {
   /** Of files that may be unusable by the time a worker has to be started again. */
   readonly #read = new Map<string, string>();
   readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #backoffs = new Map<number, Backoff>();
   #asked = 0;
   #isClosing = false;
 
@@ -140,7 +143,11 @@ export class Workers {
 
   #startAgain(number: number, startedAt: number, how: string): void {
     this.#log.error({ worker: number, how }, 'a worker ended; another one takes its place');
-    const delay = performance.now() - startedAt < SOON_MS ? SOON_MS : 0;
+    const backoff = this.#backoffs.get(number) ?? new Backoff();
+    this.#backoffs.set(number, backoff);
+    const isSoon = performance.now() - startedAt < SOON_MS;
+    if (!isSoon) backoff.reset();
+    const delay = isSoon ? backoff.next() : 0;
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       if (this.#isClosing) return;
