@@ -12,12 +12,15 @@ import { AUTO_BIND } from '../plan/view.ts';
 
 import type { HostAndPort } from '../xds/index.ts';
 
+/** A name may have what no resolver minds (`my_redis`), but nothing that belongs to a URL, a list or the quotes of a shell. */
+const ADDRESS = /^(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<host>[^\s:[\]/@,;'"\\]+)):(?<port>\d{1,5})$/;
+
 /** `HOST:PORT` or `[V6]:PORT`. */
 export function parseAddress(text: string): HostAndPort {
-  const parts = /^(?:\[(?<v6>[0-9A-Fa-f:.]+)\]|(?<host>[^:[\]]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
+  const parts = ADDRESS.exec(text)?.groups;
   const host = parts?.['v6'] ?? parts?.['host'];
   const port = Number(parts?.['port']);
-  if (host === undefined || port > 65_535) {
+  if (host === undefined || (parts?.['v6'] !== undefined && isIP(host) !== 6) || port > 65_535) {
     if (text.includes('@'))
       throw new InvalidArgumentError('write HOST:PORT, without a user or password before it');
     if (text.includes('://')) throw new InvalidArgumentError('write HOST:PORT, without a scheme before it');

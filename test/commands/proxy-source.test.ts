@@ -96,6 +96,10 @@ const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
   [[...XDS, '--tls-ca', ''], /write the path of a file, or leave it out altogether/],
   [[...UPSTREAM, '--zone', ''], /write the name of a zone/],
   [[...UPSTREAM, ...UPSTREAM], /it is given twice/],
+  [['--upstream', 'secret@redis:6379'], /write HOST:PORT, without a user or password before it/],
+  [['--upstream', ' redis:6379'], /write HOST:PORT or/],
+  [['--upstream', 'a,b:6379'], /write HOST:PORT or/],
+  [['--upstream', '[::1::]:6379'], /write HOST:PORT or/],
   [['--upstream', 'redis://redis:6379'], /write HOST:PORT, without a scheme before it/],
   [['--kubernetes', '--namespace', 'a', '--watch-namespace', ''], /write the name of a namespace/],
   [[...UPSTREAM, '--max-clients', '1e3'], /write a whole number from 1 to 1000000/],
@@ -142,6 +146,7 @@ const RIGHT: readonly (readonly string[])[] = [
   ],
   UPSTREAM,
   ['--upstream', 'redis:7000', '--listen', ':7000'],
+  ['--upstream', 'my_redis:6379', '--listen', '[::]:6379'],
   ['--upstream', '127.0.0.1:7000', '--listen', '127.0.0.2:7000'],
   [
     ...UPSTREAM,
