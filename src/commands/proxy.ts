@@ -29,6 +29,7 @@ import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { carryOut } from './proxy-process.ts';
 import { chooseSource, policyWarning, type SourceOptions } from './proxy-source.ts';
 import { superviseWorkers } from './proxy-workers.ts';
+import { endWithoutReader } from './stop-asked.ts';
 import {
   addListenerTlsOptions,
   addTlsOptions,
@@ -217,7 +218,7 @@ export function proxyCommand(): Command {
   addListenerTlsOptions(command);
   return addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane').action(
     async (options: ProxyCommandOptions, command: Command) => {
-      const log = createLog(String(command.opts()['logLevel']));
+      const log = createLog(String(command.opts()['logLevel']), 'apart');
       const { adminAddress, workers } = options;
       // First of all: what is missing may be what they were meant for.
       if (workerNumber() === undefined) for (const line of misspeltVariables(command)) log.warn(line);
@@ -227,7 +228,10 @@ export function proxyCommand(): Command {
       if (workerNumber() === undefined) {
         for (const warning of [policyWarning(options), openFilesWarning(options.maxClients)])
           if (warning !== undefined) log.warn(warning);
-        if (workers > 1) return await superviseWorkers(workers, adminAddress, log);
+        if (workers > 1) {
+          await superviseWorkers(workers, adminAddress, log);
+          return endWithoutReader();
+        }
       }
       const proxy = {
         hedgeAfterMs: options.hedgeAfter,
@@ -239,6 +243,7 @@ export function proxyCommand(): Command {
         logSlowerThanMs: options.logSlowerThan,
       };
       await carryOut({ proxy, listenerFiles: files, adminAddress, workers, startSource }, log);
+      endWithoutReader();
     },
   );
 }

@@ -26,10 +26,7 @@ import {
 import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { createLog } from './log.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
-import { endBy, stopAsked } from './stop-asked.ts';
-
-/** So long the last lines of the log may take to be read. */
-const LAST_LINES_MS = 2_000;
+import { endWithoutReader, stopAsked } from './stop-asked.ts';
 
 interface ServeOptions extends TlsArguments {
   readonly config?: readonly string[];
@@ -164,8 +161,7 @@ export function serveCommand(): Command {
       await stopped;
       log.info('stopping');
       await controlPlane.close();
-      // Only lines of the log that nobody reads can hold it from here on.
-      setTimeout(() => endBy('SIGTERM'), LAST_LINES_MS).unref();
+      endWithoutReader();
     },
   );
 }

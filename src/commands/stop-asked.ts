@@ -36,10 +36,18 @@ const unheeded = (): void => {};
  * The signal's own action waits for nothing; `process.exit` would, for a write to a pipe that nobody reads. The first
  * process of a container has no such action.
  */
-export function endBy(signal: Signal): void {
+function endBy(signal: Signal): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
   if (process.pid !== 1) return;
   process.removeAllListeners('exit');
   process.exit(128 + constants.signals[signal]);
+}
+
+/** So long the last lines of the log may take to be read; ioredis takes 2 s for a connection that the server does not end. */
+const LAST_LINES_MS = 3_000;
+
+/** All is done: from here on only lines of the log that nobody reads can hold the process. */
+export function endWithoutReader(): void {
+  setTimeout(() => endBy('SIGTERM'), LAST_LINES_MS).unref();
 }

@@ -24,9 +24,13 @@ test('a proxy whose address is taken ends, and says so', async (t) => {
   const { status, stderr } = proxy([...UPSTREAM, '--listen', `127.0.0.1:${port}`]);
   assert.equal(status, 1);
   // Whether it has noticed by then that nobody is behind it is up to the machine.
-  assert.equal(
-    stderr.trimEnd().split('\n').at(-1),
-    `redpilot: 127.0.0.1:${port} is in use by another process; give another address with --listen`,
+  assert.ok(
+    stderr
+      .split('\n')
+      .includes(
+        `redpilot: 127.0.0.1:${port} is in use by another process; give another address with --listen`,
+      ),
+    stderr,
   );
 });
 
