@@ -25,6 +25,8 @@ const SERIES_MS = 100;
 
 /** After a look that failed (too many open files), and where a path is hidden: nothing may ever be told of it again. */
 const RETRY_MS = 1_000;
+/** Looks at many files, for what may stay hidden for ever, take this part of the time at most. */
+const LOOKING = 1 / 30;
 
 export interface WatchOptions {
   /** First with everything, then with each change; `diagnostics` are all that hold now. */
@@ -62,6 +64,8 @@ export class Follower {
   /** At first until everything was read: what is told before that is looked at behind it. */
   #isBusy = true;
   #nextLook: NodeJS.Timeout | undefined;
+  /** What the last look took. */
+  #lookMs = 0;
 
   constructor(paths: readonly string[], options: FollowerOptions) {
     this.#known = new KnownFiles(paths);
@@ -133,7 +137,9 @@ export class Follower {
   async #settle(): Promise<void> {
     const deadline = Date.now() + this.#patienceMs;
     const due = this.#takeDue();
+    const begun = performance.now();
     let before = await this.#known.look(due.scope);
+    this.#lookMs = performance.now() - begun;
     if (this.#known.changed(before).length === 0) return;
     const isFirst = Date.now() - this.#reportedMs > SERIES_MS;
     if (isFirst && (await this.#wasPut(due, before))) {
@@ -276,7 +282,7 @@ export class Follower {
   #lookAgainWhileHidden(): void {
     if (!this.#known.isAnyHidden || this.#stopped.signal.aborted) return;
     clearTimeout(this.#nextLook);
-    this.#nextLook = setTimeout(() => this.wake(), RETRY_MS);
+    this.#nextLook = setTimeout(() => this.wake(), Math.max(RETRY_MS, this.#lookMs / LOOKING));
   }
 
   async #sleep(ms: number): Promise<void> {
