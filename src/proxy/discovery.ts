@@ -13,13 +13,14 @@ import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topo
 const NODES_ASKED = 3;
 const NO_SLOTS = 'no slot has an owner; form the cluster first, as redis-cli --cluster create does';
 
+/** Of what Redis refuses to say. */
 const REMEDIES: readonly (readonly [refusal: RegExp, remedy: string])[] = [
   [/cluster support disabled/, 'give --mode proxy, or mode: PROXY in its RedisDestination'],
   [
     /^(?:WRONGPASS|NOAUTH|ERR invalid password)/,
-    'give the password that it wants, by --upstream-password-file or as auth of its RedisDestination',
+    'give the password that it wants, and whose it is (--upstream-password-file and --upstream-username, or auth in its RedisDestination)',
   ],
-  [/^NOPERM/, 'allow its user CLUSTER SLOTS and CLUSTER INFO'],
+  [/^NOPERM/, 'let its user run CLUSTER SLOTS and CLUSTER INFO'],
 ];
 
 function withRemedy(refusal: string): string {

@@ -26,12 +26,27 @@ function planFor(upstream: { address: string; port: number }, mode: 'cluster' | 
 const told = (lines: readonly string[], what: RegExp): number =>
   lines.filter((line) => what.test(line)).length;
 
-test('a plain server that is taken for a Redis Cluster: the flag and the field that say it are told', async (t) => {
-  const { port } = await serverThat(t, () => '-ERR This instance has cluster support disabled\r\n');
-  const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port }, 'cluster'));
-  const remedy = /cluster support disabled; give --mode proxy, or mode: PROXY in its RedisDestination/;
-  await eventually('a warning', () => told(lines, remedy) > 0 || undefined, { seen: () => lines.join('') });
-});
+const REFUSALS: readonly (readonly [refusal: string, remedy: RegExp])[] = [
+  [
+    'ERR This instance has cluster support disabled',
+    /cluster support disabled; give --mode proxy, or mode: PROXY in its RedisDestination/,
+  ],
+  [
+    'NOAUTH Authentication required.',
+    /NOAUTH .*; give the password that it wants, and whose it is \(--upstream-password-file and --upstream-username/,
+  ],
+  [
+    "NOPERM User app has no permissions to run the 'cluster|slots' command",
+    /NOPERM .*; let its user run CLUSTER SLOTS/,
+  ],
+];
+for (const [refusal, remedy] of REFUSALS) {
+  test(`a Redis Cluster that answers "${refusal}": the log says what to do`, async (t) => {
+    const { port } = await serverThat(t, () => `-${refusal}\r\n`);
+    const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port }, 'cluster'));
+    await eventually('a warning', () => told(lines, remedy) > 0 || undefined, { seen: () => lines.join('') });
+  });
+}
 
 test('a node of a Redis Cluster that nobody has formed yet is told as such', async (t) => {
   const redis = await serverThat(t, (words) => (words === 'CLUSTER SLOTS' ? '*0\r\n' : '+OK\r\n'));
