@@ -34,6 +34,7 @@ export interface SourceOptions extends TlsArguments {
   readonly reads?: SocketAddress;
   readonly readPolicy: ReadPolicy;
   readonly listen: SocketAddress;
+  readonly maxLag?: number;
   readonly adminAddress: HostAndPort;
   readonly clientUsername?: string;
   readonly clientPasswordFile?: string;
@@ -214,9 +215,18 @@ function readsProblem({ reads, mode, readPolicy }: SourceOptions): string | unde
   return '--reads has no effect under the read policy MASTER: add --read-policy REPLICA (or another)';
 }
 
-/** In force, but not as one might think: objects get a warning for it too. */
-export function policyWarning({ upstream, mode, reads, readPolicy }: SourceOptions): string | undefined {
-  if (upstream === undefined || mode !== 'proxy' || reads !== undefined || readPolicy === 'MASTER')
-    return undefined;
-  return `--read-policy ${readPolicy} has no effect: all reads go to the servers of --upstream, since with --mode proxy no others are known; name their replicas with --reads, or write --mode cluster for a Redis Cluster`;
+/** In force, but not as one might think: objects get warnings for that too. */
+export function warningsOf(options: SourceOptions): readonly string[] {
+  const { upstream, mode, reads, readPolicy, zone, maxLag } = options;
+  if (upstream === undefined || mode !== 'proxy') return [];
+  const warnings: string[] = [];
+  if (readPolicy !== 'MASTER' && reads === undefined)
+    warnings.push(
+      `--read-policy ${readPolicy} has no effect: all reads go to the servers of --upstream, since with --mode proxy no others are known; name their replicas with --reads, or write --mode cluster for a Redis Cluster`,
+    );
+  if (maxLag !== undefined && reads === undefined)
+    warnings.push('--max-lag has no effect: with --mode proxy only the servers of --reads can be behind');
+  if (zone !== undefined)
+    warnings.push('--zone has no effect: with --mode proxy servers are not chosen by their zone');
+  return warnings;
 }

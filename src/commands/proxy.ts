@@ -27,7 +27,7 @@ import { countUpTo, durationBetween } from './numbers.ts';
 import { openFilesWarning } from './open-files.ts';
 import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { carryOut } from './proxy-process.ts';
-import { chooseSource, policyWarning, type SourceOptions } from './proxy-source.ts';
+import { chooseSource, warningsOf, type SourceOptions } from './proxy-source.ts';
 import { superviseWorkers } from './proxy-workers.ts';
 import { endWithoutReader } from './stop-asked.ts';
 import {
@@ -44,7 +44,6 @@ interface ProxyCommandOptions extends SourceOptions, ListenerTlsArguments {
   readonly failoverWait: number;
   readonly maxClients: number;
   readonly workers: number;
-  readonly maxLag?: number;
   readonly logSlowerThan?: number;
 }
 
@@ -226,7 +225,7 @@ export function proxyCommand(): Command {
       const startSource = chooseSource(command, options);
       const files = listenerFiles(command, options);
       if (workerNumber() === undefined) {
-        for (const warning of [policyWarning(options), openFilesWarning(options.maxClients)])
+        for (const warning of [...warningsOf(options), openFilesWarning(options.maxClients)])
           if (warning !== undefined) log.warn(warning);
         if (workers > 1) {
           await superviseWorkers(workers, adminAddress, log);

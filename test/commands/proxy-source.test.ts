@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 
 import { createProgram } from '../../src/cli.ts';
 import { proxyCommand } from '../../src/commands/proxy.ts';
-import { chooseSource, policyWarning, type SourceOptions } from '../../src/commands/proxy-source.ts';
+import { chooseSource, warningsOf, type SourceOptions } from '../../src/commands/proxy-source.ts';
 
 /** Hands on the options of a call; nothing is started. */
 function parse(args: readonly string[], take: (command: Command, options: SourceOptions) => void): void {
@@ -165,18 +165,21 @@ for (const args of RIGHT) {
 }
 
 const PLAIN = [...UPSTREAM, '--mode', 'proxy'];
-const POLICIES: readonly (readonly [args: readonly string[], isWarned: boolean])[] = [
-  [[...PLAIN, '--read-policy', 'REPLICA'], true],
-  [[...PLAIN, '--read-policy', 'REPLICA', '--reads', 'replicas:6379'], false],
-  [PLAIN, false],
-  [[...UPSTREAM, '--read-policy', 'REPLICA'], false],
+const WARNINGS: readonly (readonly [args: readonly string[], ...warnings: readonly RegExp[]])[] = [
+  [[...PLAIN, '--read-policy', 'REPLICA'], /^--read-policy REPLICA has no effect: .*--reads/],
+  [[...PLAIN, '--read-policy', 'REPLICA', '--reads', 'replicas:6379', '--max-lag', '5s']],
+  [PLAIN],
+  [[...UPSTREAM, '--read-policy', 'REPLICA', '--zone', 'a', '--max-lag', '5s']],
+  [[...PLAIN, '--max-lag', '5s', '--zone', 'a'], /^--max-lag has no effect: /, /^--zone has no effect: /],
+  [['--config', 'objects', '--max-lag', '5s', '--zone', 'a']],
 ];
-for (const [args, isWarned] of POLICIES) {
-  test(`${args.join(' ')}: the policy ${isWarned ? 'has no effect, which is told' : 'needs no word'}`, () => {
-    let warning: string | undefined;
-    parse(args, (_, options) => (warning = policyWarning(options)));
-    if (isWarned) assert.match(warning ?? '', /^--read-policy REPLICA has no effect: .*--reads/);
-    else assert.equal(warning, undefined);
+for (const [args, ...expected] of WARNINGS) {
+  const what = expected.length === 0 ? 'nothing is without effect' : 'what has no effect is told';
+  test(`${args.join(' ')}: ${what}`, () => {
+    let warnings: readonly string[] | undefined;
+    parse(args, (_, options) => (warnings = warningsOf(options)));
+    assert.equal(warnings?.length, expected.length);
+    for (const [index, warning] of expected.entries()) assert.match(warnings?.[index] ?? '', warning);
   });
 }
 
