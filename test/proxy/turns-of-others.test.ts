@@ -45,3 +45,12 @@ for (const [what, name, change, reply] of [
     assert.ok(most > 0 && most <= MOST, `${most} in one turn`);
   });
 }
+
+test('a client that ends its direction behind a long pipeline gets all of its replies', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port, true);
+  client.socket.end('PING\r\n'.repeat(COMMANDS));
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.equal(client.got(), '+PONG\r\n'.repeat(COMMANDS));
+});
