@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 
 import { ReplyScanner } from '../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
-import { problemOf } from './connection-problem.ts';
+import { problemOf } from '../sources/observations/connection-problem.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { isCommandEntry, type CommandEntry } from '../redis/command-spec.ts';
 import { Connector } from '../sources/observations/connector.ts';
 import { clientTlsOptions } from '../sources/observations/tls-options.ts';
-import { problemOf } from './connection-problem.ts';
+import { problemOf } from '../sources/observations/connection-problem.ts';
 import type { NodeOptions } from './node.ts';
 
 /** Longer than that is no answer. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { addressOf } from '../api/host-port.ts';
 import type { ClusterUpstream } from '../plan/routing-plan.ts';
-import { Clue } from './clue.ts';
+import { Clue } from '../sources/observations/clue.ts';
 import { ANSWER_MS, Conversation } from './conversation.ts';
 import { nodeOptionsOf, type NodeOptions } from './node.ts';
 import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';

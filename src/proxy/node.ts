@@ -3,7 +3,7 @@
  */
 import { addressOf } from '../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../plan/routing-plan.ts';
-import { Clue } from './clue.ts';
+import { Clue } from '../sources/observations/clue.ts';
 import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } from './connection.ts';
 import { mayBeAbsence } from '../redis/absence.ts';
 import { encodeCommand, encodeError } from './encode.ts';

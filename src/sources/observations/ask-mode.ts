@@ -4,6 +4,8 @@
 import { Redis } from 'ioredis';
 
 import type { ModeQuestion, ObservedMode } from '../../world/observation.ts';
+import { Clue } from './clue.ts';
+import { isExplained, problemOf } from './connection-problem.ts';
 import { Connector } from './connector.ts';
 import { clientTlsOptions } from './tls-options.ts';
 
@@ -50,12 +52,23 @@ export const askMode: AskMode = async ({ address, port }, { credentials, tls }, 
     });
     return readMode(info);
   } catch (error) {
-    throw failure ?? error;
+    if (signal.aborted || !(error instanceof Error)) throw failure ?? error;
+    throw await explained(failure ?? error, { host: address, port, tls });
   } finally {
     limited.removeEventListener('abort', giveUp);
     client.disconnect();
   }
 };
+
+/** The same where there are no better words for it. */
+async function explained(failure: Error, place: ConstructorParameters<typeof Clue>[0]): Promise<Error> {
+  const problem = problemOf(failure);
+  if (isExplained(problem)) return new Error(problem, { cause: failure });
+  const clue = new Clue(place);
+  await clue.look(problem);
+  const found = clue.about(problem);
+  return found === problem ? failure : new Error(found, { cause: failure });
+}
 
 /**
  * By hand rather than by ioredis' options: it writes to the console where a server wants no password. Such a server

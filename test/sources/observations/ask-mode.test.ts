@@ -166,7 +166,10 @@ for (const name of ['redis.example.com', '10.0.0.1']) {
 
 test('a certificate for another name is refused', async (t) => {
   const { at, authority } = await scriptedTls(t, 'other.example.com');
-  await assert.rejects(askMode(at, await tlsQuestion(authority), never), /altnames|does not match/i);
+  await assert.rejects(
+    askMode(at, await tlsQuestion(authority), never),
+    /is for DNS:other\.example\.com, not for redis\.example\.com; write one of its names/,
+  );
 });
 
 test('a certificate of another authority is refused', async (t) => {
@@ -193,4 +196,15 @@ test('a question that verifies nothing is answered by anybody', async (t) => {
 test('without the certificate that the server wants there is no answer', async (t) => {
   const { at, authority } = await scriptedTls(t, 'redis.example.com');
   await assert.rejects(askMode(at, await tlsQuestion(authority, { certificate: undefined }), never));
+});
+
+test('a server that speaks TLS, and is not asked for it, is told with the remedy', async (t) => {
+  const { at } = await scriptedTls(t, 'redis.example.com');
+  await assert.rejects(askMode(at, plain, never), /^Error: it speaks TLS; write trafficPolicy\.tls/);
+});
+
+test('a server that is asked for TLS, and speaks none, is told with the remedy', async (t) => {
+  const at = await scripted(t, '-ERR unknown command\r\n');
+  const question = await tlsQuestion(await createAuthority(validFor(1)));
+  await assert.rejects(askMode(at, question, never), /: it speaks no TLS; give the port where it does/);
 });

@@ -7,13 +7,17 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 import { SPEAKS_NO_TLS, SPEAKS_TLS, isExplained, isVague } from './connection-problem.ts';
-import type { SocketOptions } from './socket.ts';
+import type { QuestionTls } from '../../world/observation.ts';
 
 /** Longer than that it does not seem so. */
 const LIMIT_MS = 900;
 const AGAIN_MS = 5_000;
 
-type Place = Pick<SocketOptions, 'host' | 'port' | 'tls'>;
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: QuestionTls | undefined;
+}
 
 export class Clue {
   readonly #place: Place;

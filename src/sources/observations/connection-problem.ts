@@ -50,5 +50,5 @@ export function isExplained(problem: string): boolean {
 /** Whether what happened may be the answer of a server that speaks TLS to one who does not, or the other way around. */
 export function isVague(problem: string, hasTls: boolean): boolean {
   if (/ECONNRESET|EPIPE|closed|not RESP|Protocol error/i.test(problem)) return true;
-  return hasTls && /ETIMEDOUT|no connection within/.test(problem);
+  return hasTls && /ETIMEDOUT|no (?:connection|answer) within/.test(problem);
 }
