@@ -56,6 +56,18 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     },
   });
   void new Gauge({
+    name: 'redpilot_proxy_upstream_up',
+    help: '1: it is known where to send what; 0: it is not, /topology says why',
+    labelNames: ['upstream'],
+    aggregator: 'min',
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, isReady, problem } of proxy.status())
+        this.set({ upstream: id }, Number(isReady && problem === undefined));
+    },
+  });
+  void new Gauge({
     name: 'redpilot_proxy_node_up',
     help: '1: the node is fit for what its role and the read policy say; 0: it is not, /topology says why',
     labelNames: ['upstream', 'node', 'role'],

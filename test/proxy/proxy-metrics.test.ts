@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { AggregatorRegistry, Registry } from 'prom-client';
 
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
+import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
 import { parseMetrics, type Family } from '../prometheus-text.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
@@ -81,5 +83,33 @@ test('that a node gets no commands is told', async (t) => {
     const { samples = [] } = parseMetrics(await registry.metrics()).get('redpilot_proxy_node_up') ?? {};
     const [{ labels, value } = {}] = samples;
     return (labels?.['node'] === `127.0.0.1:${port}` && value === 0) || undefined;
+  });
+});
+
+test('that nobody says where to send what is told of its upstream', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const [port = 0] = await freePorts(1);
+  const plan = planTo(redis.port);
+  const nowhere = planSingleUpstream({
+    upstream: { address: '127.0.0.1', port },
+    mode: 'cluster',
+    readPolicy: 'MASTER',
+    listen: { address: '127.0.0.1', port: 0 },
+    clientPassword: undefined,
+    upstreamPassword: undefined,
+  });
+  const { proxy } = await proxyFor(t, {
+    ...plan,
+    upstreams: new Map([...plan.upstreams, ...nowhere.upstreams]),
+  });
+  const registry = new Registry();
+  createProxyMetrics(registry, proxy);
+  const ups = async (): Promise<object> => {
+    const { samples = [] } = parseMetrics(await registry.metrics()).get('redpilot_proxy_upstream_up') ?? {};
+    return Object.fromEntries(samples.map(({ labels, value }) => [labels['upstream'], value]));
+  };
+  const wanted = { [`127.0.0.1:${redis.port}`]: 1, [`127.0.0.1:${port}`]: 0 };
+  await eventually('both', async () => isDeepStrictEqual(await ups(), wanted) || undefined, {
+    deadlineMs: 20_000,
   });
 });
