@@ -2,7 +2,7 @@
  * A proxy that carries out what flags say; the files with its passwords are read again when they change.
  */
 import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 
 import type { Logger } from 'pino';
 
@@ -69,9 +69,10 @@ export async function followFlags(
   });
   const onProblem = (problem: string): void => log.error(`${problem}; the password before stays in force`);
   // Each by itself: one that can't be used must not keep the other from being changed.
-  const ends = files.map(({ name, flag, path }) => {
-    if (path === undefined) return () => {};
-    return watchRead(() => readPassword(flag, path), inForce[name], sameContent, {
+  const ends: (() => void)[] = [];
+  for (const { name, flag, path } of files) {
+    if (path === undefined || (await isPipe(path))) continue;
+    const end = watchRead(() => readPassword(flag, path), inForce[name], sameContent, {
       onChange: (password) => {
         inForce = { ...inForce, [name]: password };
         keep(flag, password);
@@ -80,12 +81,19 @@ export async function followFlags(
       },
       onProblem,
     });
-  });
+    ends.push(end);
+  }
   return {
     close: async () => {
       for (const end of ends) end();
     },
   };
+}
+
+/** What the shell makes of `<(command)`: it can be read once, and whoever reads it again may wait for ever. */
+async function isPipe(path: string): Promise<boolean> {
+  const state = await stat(path).catch(() => undefined);
+  return state?.isFIFO() === true;
 }
 
 async function readPassword(flag: string, path: string): Promise<SecretText> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { constants, mkdirSync, openSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -82,4 +84,41 @@ test('password files are read again when they change: new connections use them, 
   await answered(last, 'AUTH c2', '+OK\r\n');
   await answered(last, 'GET a', 'v\r\n');
   assert.ok(redis.asked.includes('AUTH u4'));
+});
+
+test('a password that comes by a pipe is read once', async (t) => {
+  const folder = await temporaryFolder('pipes');
+  t.after(() => removeFolder(folder));
+  const pipe = join(folder, 'client');
+  execFileSync('mkfifo', [pipe]);
+  const upstreamPasswordFile = join(folder, 'upstream');
+  writeFileSync(upstreamPasswordFile, 'u0');
+  const lines: string[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+  const times = { hedgeAfterMs: 200, failoverWaitMs: 5_000, drainMs: 1_000 };
+  const proxy = await Proxy.create({ ...times, maxClients: 10, log });
+  t.after(() => proxy.close());
+  const written = writeFile(pipe, 'of-clients');
+  const following = await followFlags(
+    proxy,
+    {
+      upstream: { address: '127.0.0.1', port: 1 },
+      mode: 'proxy',
+      readPolicy: 'MASTER',
+      listen: { address: '127.0.0.1', port: 0 },
+      clientPasswordFile: pipe,
+      upstreamPasswordFile,
+    },
+    log,
+  );
+  t.after(() => following.close());
+  await written;
+  // By the second change of the other file it would have been looked at again.
+  for (const version of [1, 2]) {
+    writeFileSync(upstreamPasswordFile, `u${version}`);
+    const changes = (): number => lines.filter((line) => line.includes('has changed')).length;
+    await eventually('the change', () => changes() === version || undefined, { deadlineMs: 30_000 });
+  }
+  // Nobody reads there, nor waits for somebody who writes.
+  assert.throws(() => openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK), { code: 'ENXIO' });
 });
