@@ -364,8 +364,10 @@ export abstract class Upstream implements NodeOwner {
     // Nobody is at it any more: whoever gets it now may be silent, too.
     request.hedgedAs = -1;
     this.#events.retried += 1;
-    const { delayMs = 0, isBehind = false } = setback;
-    const node = delayMs === 0 && !isBehind ? this.choose(request) : null;
+    const { delayMs = 0, isBehind = false, node: from } = setback;
+    // Where it was refused, what is behind it need not be.
+    const mayBeOvertaken = isBehind || (from !== undefined && this.#waiting.isFollowed(request, from));
+    const node = delayMs === 0 && !mayBeOvertaken ? this.choose(request) : null;
     const connection = node?.connection(request.connectionKind) ?? null;
     const mayGo = connection !== null && !this.#waiting.isOvertaking(request, connection);
     if (mayGo) connection.append(request, block!.bytes, start, end);

@@ -305,3 +305,23 @@ test('a refused write behind which its client changed another key is tried again
   await Promise.all([answered('the first', one), answered('the second', two)]);
   assert.deepEqual(carriedOut, ['SET l 2', 'SET k 1', 'SET k 2']);
 });
+
+for (const [what, second, wanted, said] of [
+  ['carried out', '+OK\r\n', ['SET k 2'], LOADING],
+  ['refused, too', LOADING, ['SET k 1', 'SET k 2'], '+OK\r\n'],
+] as const) {
+  test(`a write refused by the former owner waits for what is behind it there: ${what}`, async (t) => {
+    const { upstream, carriedOut, asked, say, send } = await setUp(t);
+    const client = clientOf();
+    const one = send(client, 'SET', 'k', '1');
+    const two = send(client, 'SET', 'k', '2');
+    await eventually('both', () => asked.length === 2 || undefined);
+    upstream.owner = upstream.second;
+    say(LOADING);
+    await eventually('the refusal', () => upstream.status().events['retried'] === 1 || undefined, OFTEN);
+    say(second);
+    await Promise.all([answered('the first', one), answered('the second', two)]);
+    assert.deepEqual(carriedOut, wanted);
+    assert.deepEqual(one, [said]);
+  });
+}
