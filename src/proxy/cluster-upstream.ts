@@ -17,7 +17,7 @@ import { Migrations, haveSlotsMoved } from './migrations.ts';
 import { nodeOptionsOf, type Node } from './node.ts';
 import { NodeLog } from './node-log.ts';
 import { placesOfShards } from './places-of-shards.ts';
-import type { Refusal } from './refusal.ts';
+import { hostOf, type Refusal } from './refusal.ts';
 import type { Request } from './request.ts';
 import { Repeated } from './repeated.ts';
 import { runsScript } from './script-words.ts';
@@ -165,8 +165,8 @@ export class ClusterUpstream extends Upstream {
     if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
     // Redis speaks of the command's own slot; of another one only a script would, which was carried out.
     if (refusal.slot !== request.place) return undefined;
-    const place = { host: refusal.host === '' ? from.options.host : refusal.host, port: refusal.port };
-    // `?`: it has no name of the kind that its cluster prefers. Which node that is, the map says.
+    const place = { host: hostOf(refusal, from, this.nodes()), port: refusal.port };
+    // `?`: it has no name of the kind that its cluster prefers, and its port does not tell: the map does.
     if (place.host === '?' || addressOf(place.host, place.port) === from.address) {
       this.noteDoubt();
       return null;

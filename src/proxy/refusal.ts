@@ -2,6 +2,7 @@
  * Error replies that say: not carried out. All others are the client's.
  */
 import { encodeCommand } from './encode.ts';
+import type { Node } from './node.ts';
 import { isPort } from './topology.ts';
 
 /** Redirections of one command that are followed. */
@@ -65,4 +66,18 @@ export function readRefusal(text: string): Refusal | undefined {
     default:
       return undefined;
   }
+}
+
+/**
+ * Where a redirection leads. Without a name of the kind that its cluster prefers that is `?`: then the one other node at the
+ * port is meant, if there is but one.
+ */
+export function hostOf(
+  { host, port }: { readonly host: string; readonly port: number },
+  from: Node,
+  nodes: Iterable<Node>,
+): string {
+  if (host !== '?') return host === '' ? from.options.host : host;
+  const [only, ...others] = [...nodes].filter((node) => node !== from && node.options.port === port);
+  return only === undefined || others.length > 0 ? host : only.options.host;
 }

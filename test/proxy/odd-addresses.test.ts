@@ -33,6 +33,24 @@ for (const [what, redirection, wanted] of [
   });
 }
 
+test('a redirection without a name leads to the node at its port', async (t) => {
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (words === 'ASKING') return '+OK\r\n';
+    if (words !== 'SET a 1') return undefined;
+    return node === 1 ? '+OK\r\n' : `-ASK ${SLOT} ?:${cluster.addressOf(1).split(':')[1]}\r\n`;
+  });
+  cluster.slots = [
+    [0, SLOT, 0],
+    [SLOT + 1, 16_383, 1],
+  ];
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 500 });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SET a 1\r\n');
+  await eventually('its reply', () => client.got() === '+OK\r\n' || undefined, { seen: () => client.got() });
+  assert.deepEqual(cluster.askedOf(1), ['ASKING', 'SET a 1']);
+});
+
 const node = (place: string): string => `*1\r\n*3\r\n:0\r\n:16383\r\n${place}`;
 
 for (const [what, said] of [
