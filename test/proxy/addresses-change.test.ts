@@ -25,7 +25,7 @@ test('a node that is there again is found, though the connections from before st
     eventually(`its being ${wanted}`, () => state() === wanted || undefined, { seen: state });
   await is('fit');
   cluster.silent.add(0);
-  await is('silent');
+  await is('it does not answer');
   for (const socket of cluster.nodes[0]!.sockets) lost.add(socket);
   cluster.silent.clear();
   await is('fit');

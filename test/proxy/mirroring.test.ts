@@ -91,7 +91,7 @@ test('a copy that is not answered is not asked elsewhere', async (t) => {
   clientOf(t, port).socket.write('GET k\r\n');
   await eventually(
     'its node being silent',
-    () => nodes().some(({ state }) => state === 'silent') || undefined,
+    () => nodes().some(({ state }) => state === 'it does not answer') || undefined,
   );
   const gets = [0, 1].flatMap((node) => mirror.askedOf(node)).filter((words) => words.startsWith('GET'));
   assert.deepEqual(gets, ['GET k']);
