@@ -69,8 +69,8 @@ export function readRefusal(text: string): Refusal | undefined {
 }
 
 /**
- * Where a redirection leads. Without a name of the kind that its cluster prefers that is `?`: then the one other node at the
- * port is meant, if there is but one.
+ * Where a redirection leads. Without a name of the kind that its cluster prefers that is `?`: then the one node at the port is
+ * meant, if there is but one. Where all have the same port, one that is not known yet may be meant as well.
  */
 export function hostOf(
   { host, port }: { readonly host: string; readonly port: number },
@@ -78,6 +78,6 @@ export function hostOf(
   nodes: Iterable<Node>,
 ): string {
   if (host !== '?') return host === '' ? from.options.host : host;
-  const [only, ...others] = [...nodes].filter((node) => node !== from && node.options.port === port);
-  return only === undefined || others.length > 0 ? host : only.options.host;
+  const [only, ...others] = [...nodes].filter(({ options }) => options.port === port);
+  return only === undefined || only === from || others.length > 0 ? host : only.options.host;
 }
