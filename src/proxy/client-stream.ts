@@ -69,9 +69,6 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #isPaused = false;
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
-  /** Since it last let others have their turn. */
-  #answered = 0;
-  #isResting = false;
   #isHeld = false;
   /** Of the command that it is held for, which has not begun; null: it has, or it is not held. */
   #heldReply: Buffer | null = null;
@@ -81,6 +78,9 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #congested: Connection | null = null;
   /** Closed with it. */
   #owned: Set<Owned> | null = null;
+  /** By itself, since it last let others have their turn. */
+  #answered = 0;
+  #isResting = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
