@@ -62,6 +62,7 @@ export function proxyCommand(): Command {
     .description(
       'carry the routing out without Envoy: as a control plane says, from objects in files or in a cluster, or from flags alone',
     )
+    .optionsGroup('Where the plan comes from:')
     .option('--xds-address <host:port>', 'the control plane whose configuration is followed', parseRemote)
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
     .option(
@@ -92,6 +93,7 @@ export function proxyCommand(): Command {
       'with objects: do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
     )
     .addOption(clusterDomainOption())
+    .optionsGroup('Without objects:')
     .addOption(
       inEnvironment(
         new Option(
@@ -153,28 +155,13 @@ export function proxyCommand(): Command {
         isEmptyWrong: true,
       }),
     )
+    .optionsGroup('Which node answers:')
     .addOption(
       inEnvironment(
         new Option(
           '--zone <zone>',
           'the zone this proxy is in: with zone affinity its nodes are read first',
         ).argParser(parseZone),
-      ),
-    )
-    .addOption(
-      inEnvironment(
-        addressOption(
-          '--admin-address <host:port>',
-          'health, readiness, metrics, topology',
-          '127.0.0.1:19001',
-        ),
-      ),
-    )
-    .addOption(
-      inEnvironment(
-        new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
-          .argParser(durationBetween(WAIT))
-          .default(PROXY_DEFAULTS.hedgeAfterMs, `${PROXY_DEFAULTS.hedgeAfterMs}ms`),
       ),
     )
     .addOption(
@@ -187,9 +174,26 @@ export function proxyCommand(): Command {
     )
     .addOption(
       inEnvironment(
+        new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
+          .argParser(durationBetween(WAIT))
+          .default(PROXY_DEFAULTS.hedgeAfterMs, `${PROXY_DEFAULTS.hedgeAfterMs}ms`),
+      ),
+    )
+    .addOption(
+      inEnvironment(
         new Option('--failover-wait <duration>', 'how long a command waits while nobody can be asked')
           .argParser(durationBetween(WAIT))
           .default(PROXY_DEFAULTS.failoverWaitMs, `${PROXY_DEFAULTS.failoverWaitMs / 1_000}s`),
+      ),
+    )
+    .optionsGroup('The process:')
+    .addOption(
+      inEnvironment(
+        addressOption(
+          '--admin-address <host:port>',
+          'health, readiness, metrics, topology',
+          '127.0.0.1:19001',
+        ),
       ),
     )
     .addOption(
@@ -214,37 +218,37 @@ export function proxyCommand(): Command {
           .default(1),
       ),
     );
+  command.optionsGroup('TLS, towards clients and the control plane:');
   addListenerTlsOptions(command);
-  return addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane').action(
-    async (options: ProxyCommandOptions, command: Command) => {
-      const log = createLog(String(command.opts()['logLevel']), 'apart');
-      const { adminAddress, workers } = options;
-      // First of all: what is missing may be what they were meant for.
-      if (workerNumber() === undefined) for (const line of misspeltVariables(command)) log.warn(line);
-      // Before anything is started, also where other processes will do it: what is wrong is said once.
-      const startSource = chooseSource(command, options);
-      const files = listenerFiles(command, options);
-      if (workerNumber() === undefined) {
-        for (const warning of [...warningsOf(options), openFilesWarning(options.maxClients)])
-          if (warning !== undefined) log.warn(warning);
-        if (workers > 1) {
-          await superviseWorkers(workers, adminAddress, log);
-          return endWithoutReader();
-        }
+  addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane');
+  return command.optionsGroup('Options:').action(async (options: ProxyCommandOptions, command: Command) => {
+    const log = createLog(String(command.opts()['logLevel']), 'apart');
+    const { adminAddress, workers } = options;
+    // First of all: what is missing may be what they were meant for.
+    if (workerNumber() === undefined) for (const line of misspeltVariables(command)) log.warn(line);
+    // Before anything is started, also where other processes will do it: what is wrong is said once.
+    const startSource = chooseSource(command, options);
+    const files = listenerFiles(command, options);
+    if (workerNumber() === undefined) {
+      for (const warning of [...warningsOf(options), openFilesWarning(options.maxClients)])
+        if (warning !== undefined) log.warn(warning);
+      if (workers > 1) {
+        await superviseWorkers(workers, adminAddress, log);
+        return endWithoutReader();
       }
-      const proxy = {
-        hedgeAfterMs: options.hedgeAfter,
-        failoverWaitMs: options.failoverWait,
-        maxClients: options.maxClients,
-        drainMs: PROXY_DEFAULTS.drainMs,
-        zone: options.zone,
-        maxLagMs: options.maxLag,
-        logSlowerThanMs: options.logSlowerThan,
-      };
-      await carryOut({ proxy, listenerFiles: files, adminAddress, workers, startSource }, log);
-      endWithoutReader();
-    },
-  );
+    }
+    const proxy = {
+      hedgeAfterMs: options.hedgeAfter,
+      failoverWaitMs: options.failoverWait,
+      maxClients: options.maxClients,
+      drainMs: PROXY_DEFAULTS.drainMs,
+      zone: options.zone,
+      maxLagMs: options.maxLag,
+      logSlowerThanMs: options.logSlowerThan,
+    };
+    await carryOut({ proxy, listenerFiles: files, adminAddress, workers, startSource }, log);
+    endWithoutReader();
+  });
 }
 
 /** `before`: it was given already. */

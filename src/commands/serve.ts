@@ -54,6 +54,7 @@ interface ServeOptions extends TlsArguments {
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('serve the objects in files or in a cluster to Envoys over xDS, and follow every change')
+    .optionsGroup('Where the objects are:')
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
     .option(
       '--kubernetes',
@@ -62,6 +63,36 @@ export function serveCommand(): Command {
     )
     .option('--namespace <name...>', 'with --kubernetes: only this one; may be repeated', collectNamespaces)
     .option('--selector <labels>', 'with --kubernetes: only RedisServices and RedisDestinations with these')
+    .option(
+      '--no-probe',
+      'do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
+    )
+    .addOption(clusterDomainOption())
+    .optionsGroup('For Envoys:')
+    .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
+    .option(
+      '--max-connection-age <duration>',
+      'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
+      parseAge,
+    )
+    .option(
+      '--bind <address|auto>',
+      "where listeners listen on the Envoys' machines; auto: a loopback address of its own for each host",
+      parseBind,
+      '127.0.0.1',
+    )
+    .option(
+      '--allow-bind <cidr,...>',
+      'where the annotation redpilot.dev/listen may make listeners listen beyond loopback',
+      parseNetworks,
+    )
+    .option(
+      '--default-export-to <namespace,...>',
+      'whose clients an object governs that has no annotation redpilot.dev/export-to; . is its own namespace',
+      parseExportTo,
+      ['*'],
+    )
+    .optionsGroup('For sidecars of Istio:')
     .option('--istio', "with --kubernetes: EnvoyFilters too, for the sidecars of Istio's mesh", false)
     .option(
       '--istio-namespaces <namespace,...>',
@@ -94,7 +125,7 @@ export function serveCommand(): Command {
         .argParser(parseAge)
         .default(ISTIO_DEFAULTS.drainMs, '60s'),
     )
-    .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
+    .optionsGroup('Who may connect, and as whom:')
     .addOption(
       addressOption(
         '--admin-address <host:port>',
@@ -102,68 +133,38 @@ export function serveCommand(): Command {
         '127.0.0.1:19000',
       ),
     )
-    .option(
-      '--bind <address|auto>',
-      "where listeners listen on the Envoys' machines; auto: a loopback address of its own for each host",
-      parseBind,
-      '127.0.0.1',
-    )
-    .option(
-      '--allow-bind <cidr,...>',
-      'where the annotation redpilot.dev/listen may make listeners listen beyond loopback',
-      parseNetworks,
-    )
-    .option(
-      '--default-export-to <namespace,...>',
-      'whose clients an object governs that has no annotation redpilot.dev/export-to; . is its own namespace',
-      parseExportTo,
-      ['*'],
-    )
-    .addOption(clusterDomainOption())
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)
-    .option('--admin-tls', 'the admin too with TLS, for clients with a certificate only', false)
-    .option(
-      '--max-connection-age <duration>',
-      'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
-      parseAge,
-    )
-    .option(
-      '--no-probe',
-      'do not ask Redis hosts whether they are a Redis Cluster where no RedisDestination says it',
-    );
-  return addTlsOptions(command, 'this server; read again when it changes', 'Envoys').action(
-    async (options: ServeOptions, command: Command) => {
-      const log = createLog(String(command.opts()['logLevel']), 'apart');
-      const tls = tlsFiles(command, options);
-      for (const { reason, message } of tellNewer(options.istioEnvoyVersion)) log.warn({ reason }, message);
-      if (options.adminTls && tls === undefined)
-        command.error('--admin-tls needs --tls-ca, --tls-cert and --tls-key');
-      const controlPlane = await startControlPlane({
-        ...(await sourceOf(options, command)),
-        xdsAddress: options.xdsAddress,
-        adminAddress: options.adminAddress,
-        bindAddress: options.bind,
-        allowBind: options.allowBind,
-        defaultExportTo: options.defaultExportTo,
-        clusterDomain: options.clusterDomain,
-        tls,
-        adminTls: options.adminTls ? tls : undefined,
-        insecure: options.insecure,
-        maxConnectionAgeMs: options.maxConnectionAge,
-        probe: options.probe,
-        log,
-      });
-      const stopped = stopAsked();
-      const scheme = options.adminTls ? 'https' : 'http';
-      log.info(
-        `serving xDS on ${controlPlane.xdsAddress}, admin on ${scheme}://${controlPlane.adminAddress}`,
-      );
-      await stopped;
-      log.info('stopping');
-      await controlPlane.close();
-      endWithoutReader();
-    },
-  );
+    .option('--admin-tls', 'the admin too with TLS, for clients with a certificate only', false);
+  addTlsOptions(command, 'this server; read again when it changes', 'Envoys');
+  return command.optionsGroup('Options:').action(async (options: ServeOptions, command: Command) => {
+    const log = createLog(String(command.opts()['logLevel']), 'apart');
+    const tls = tlsFiles(command, options);
+    for (const { reason, message } of tellNewer(options.istioEnvoyVersion)) log.warn({ reason }, message);
+    if (options.adminTls && tls === undefined)
+      command.error('--admin-tls needs --tls-ca, --tls-cert and --tls-key');
+    const controlPlane = await startControlPlane({
+      ...(await sourceOf(options, command)),
+      xdsAddress: options.xdsAddress,
+      adminAddress: options.adminAddress,
+      bindAddress: options.bind,
+      allowBind: options.allowBind,
+      defaultExportTo: options.defaultExportTo,
+      clusterDomain: options.clusterDomain,
+      tls,
+      adminTls: options.adminTls ? tls : undefined,
+      insecure: options.insecure,
+      maxConnectionAgeMs: options.maxConnectionAge,
+      probe: options.probe,
+      log,
+    });
+    const stopped = stopAsked();
+    const scheme = options.adminTls ? 'https' : 'http';
+    log.info(`serving xDS on ${controlPlane.xdsAddress}, admin on ${scheme}://${controlPlane.adminAddress}`);
+    await stopped;
+    log.info('stopping');
+    await controlPlane.close();
+    endWithoutReader();
+  });
 }
 
 function parseAge(text: string): number {
