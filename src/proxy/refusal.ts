@@ -10,8 +10,15 @@ export const MAX_HOPS = 5;
 /** Before a command that ASK has sent to another node. */
 export const ASKING = encodeCommand('ASKING');
 
+interface Redirection {
+  readonly kind: 'moved' | 'ask';
+  readonly slot: number;
+  readonly host: string;
+  readonly port: number;
+}
+
 export type Refusal =
-  | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly host: string; readonly port: number }
+  | Redirection
   /** The node can't serve anybody now. */
   | { readonly kind: 'unfit'; readonly word: 'LOADING' | 'MASTERDOWN' | 'CLUSTERDOWN' | `BUSY ${string}` }
   /** Some of the keys have moved to another node. */
@@ -69,14 +76,12 @@ export function readRefusal(text: string): Refusal | undefined {
 }
 
 /**
- * Where a redirection leads. Without a name of the kind that its cluster prefers that is `?`: then the one node at the port is
- * meant, if there is but one. Where all have the same port, one that is not known yet may be meant as well.
+ * Where a redirection leads. Without a name of the kind that its cluster prefers that is `?`: of MOVED the map says soon where;
+ * of ASK it never does, and the one node at the port is meant, if there is but one. Where all have the same port, one that is
+ * not known yet may be meant as well.
  */
-export function hostOf(
-  { host, port }: { readonly host: string; readonly port: number },
-  from: Node,
-  nodes: Iterable<Node>,
-): string {
+export function hostOf({ kind, host, port }: Redirection, from: Node, nodes: Iterable<Node>): string {
+  if (host === '?' && kind === 'moved') return host;
   if (host !== '?') return host === '' ? from.options.host : host;
   const [only, ...others] = [...nodes].filter(({ options }) => options.port === port);
   return only === undefined || only === from || others.length > 0 ? host : only.options.host;

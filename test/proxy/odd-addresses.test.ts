@@ -33,7 +33,7 @@ for (const [what, redirection, wanted] of [
   });
 }
 
-test('a redirection without a name leads to the node at its port', async (t) => {
+test('ASK without a name leads to the node at its port', async (t) => {
   const cluster = await clusterThat(t, 2, (words, node) => {
     if (words === 'ASKING') return '+OK\r\n';
     if (words !== 'SET a 1') return undefined;
