@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 export interface Page {
   readonly file: string;
+  readonly text: string;
   /** Fenced as `yaml`. */
   readonly yaml: readonly string[];
   /** Indented by four spaces, without their comments. */
@@ -20,11 +21,12 @@ export const pages: readonly Page[] = globSync(['*.md', 'docs/*.md'], { cwd: roo
   const commands = [...text.replaceAll(/\\\n +/g, '').matchAll(/^ {4}((?:redpilot|envoy|npm) .*)$/gm)].map(
     ([, line = '']) => line.replace(/\s+#.*$/, ''),
   );
-  return { file, yaml, commands };
+  return { file, text, yaml, commands };
 });
 
 export const readme: Page = pages.find(({ file }) => file === 'README.md') ?? {
   file: 'README.md',
+  text: '',
   yaml: [],
   commands: [],
 };
