@@ -16,6 +16,11 @@ const ROOMS = [
   'mesh',
   'xds',
   'proxy',
+  'proxy/commands',
+  'proxy/client',
+  'proxy/upstream',
+  'proxy/topology',
+  'proxy/wire',
   'istio',
   'envoy',
   'tls',
@@ -44,7 +49,9 @@ interface Import {
 }
 
 function roomOf(file: string): string {
-  return (relative(src, file).split('/')[0] ?? '').replace(/\.ts$/, '');
+  const [outer = '', inner = '', ...more] = relative(src, file).split('/');
+  if (outer === 'proxy' && more.length > 0) return `${outer}/${inner}`;
+  return outer.replace(/\.ts$/, '');
 }
 
 const imports: Import[] = globSync('**/*.ts', { cwd: src, exclude: ['envoy/protos/**'] }).flatMap((name) => {

@@ -80,9 +80,9 @@ function followFirst(proxy: Proxy, metrics: Registry, notReady: () => string | u
     listeners: proxy.listeners(),
     topology: proxy.status(),
   }));
-  proxy.guests.onChange = () => first.countClients(() => proxy.guests.count);
+  proxy.clientCount.onChange = () => first.countClients(() => proxy.clientCount.count);
   first.onOthers = (clients) => {
-    proxy.guests.others = clients;
+    proxy.clientCount.others = clients;
   };
   return first;
 }

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { SocketAddress } from '../plan/routing-plan.ts';
-import { POLICIES } from '../proxy/shard.ts';
+import { POLICIES } from '../proxy/topology/shard.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import {
   addressOption,

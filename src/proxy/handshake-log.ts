@@ -4,7 +4,7 @@
 import type { Logger } from 'pino';
 
 import { handshakeProblem } from '../tls/handshake-problem.ts';
-import { OnceAMinute } from './once-a-minute.ts';
+import { OnceAMinute } from './client/once-a-minute.ts';
 
 /** Alerts of a client, as OpenSSL names them. */
 const DISBELIEF = /alert (?:unknown ca|bad certificate|certificate (?:unknown|expired))/;

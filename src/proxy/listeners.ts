@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { addressOf } from '../api/host-port.ts';
 import type { Listener, ListenerId, RoutingPlan, SocketAddress } from '../plan/routing-plan.ts';
 import type { Listening } from './listening.ts';
-import type { Routing } from './routing.ts';
+import type { Routing } from './client/routing.ts';
 
 const AGAIN_MS = 1_000;
 

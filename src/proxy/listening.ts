@@ -5,13 +5,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 
 import { addressOf } from '../api/host-port.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
-import { adopt } from './accept.ts';
-import { CommandSession } from './command-session.ts';
-import { encodeError, REPLIES } from './encode.ts';
-import type { Guests } from './guests.ts';
+import { adopt } from './wire/accept.ts';
+import { CommandSession } from './commands/command-session.ts';
+import { encodeError, REPLIES } from './wire/encode.ts';
+import type { ClientCount } from './client/client-count.ts';
 import type { ListenerTls } from './listener-tls.ts';
-import type { Routing } from './routing.ts';
-import type { Session, SessionHome } from './session.ts';
+import type { Routing } from './client/routing.ts';
+import type { Session, SessionHome } from './client/session.ts';
 
 const BACKLOG = 4_096;
 const KEEPALIVE_MS = 30_000;
@@ -22,7 +22,7 @@ const TOO_MANY = encodeError('ERR max number of clients reached');
 export interface ListeningOptions {
   readonly bind: SocketAddress;
   readonly routing: Routing;
-  readonly guests: Guests;
+  readonly clientCount: ClientCount;
   readonly maxRequestBytes: number;
   readonly canShareBuffer: boolean;
   /** undefined: in the clear. */
@@ -33,7 +33,7 @@ export class Listening implements SessionHome {
   #routing: Routing;
   readonly bind: SocketAddress;
   readonly maxRequestBytes: number;
-  readonly #guests: Guests;
+  readonly #clientCount: ClientCount;
   readonly #canShareBuffer: boolean;
   readonly #sessions = new Set<Session>();
   readonly #server: Server;
@@ -43,7 +43,7 @@ export class Listening implements SessionHome {
     this.#routing = options.routing;
     this.bind = options.bind;
     this.maxRequestBytes = options.maxRequestBytes;
-    this.#guests = options.guests;
+    this.#clientCount = options.clientCount;
     this.#canShareBuffer = options.canShareBuffer;
     this.#tls = options.tls?.open((socket) => this.#serve(socket, false));
     this.#server = createServer(
@@ -91,7 +91,7 @@ export class Listening implements SessionHome {
 
   ended(session: Session): void {
     // Under TLS who has not shaken hands yet counts, too, until the connection below is closed.
-    if (this.#sessions.delete(session) && this.#tls === undefined) this.#guests.leave();
+    if (this.#sessions.delete(session) && this.#tls === undefined) this.#clientCount.leave();
   }
 
   /** Accepts nobody any more; resolves when every client has its answers, or when the time is up. */
@@ -110,11 +110,11 @@ export class Listening implements SessionHome {
   }
 
   #accept(socket: Socket): void {
-    const isFull = !this.#guests.enter(socket);
+    const isFull = !this.#clientCount.enter(socket);
     if (this.#tls !== undefined) {
       // Nothing can be said to it without a handshake, which is what it must not cost.
       if (isFull) return void socket.destroy();
-      socket.once('close', () => this.#guests.leave());
+      socket.once('close', () => this.#clientCount.leave());
       this.#tls.take(socket);
     } else if (isFull) {
       socket.on('error', () => {});
@@ -128,7 +128,7 @@ export class Listening implements SessionHome {
   }
 
   #serve(socket: Socket, canShareBuffer: boolean): void {
-    const session = new CommandSession(socket, this, this.#guests.newId());
+    const session = new CommandSession(socket, this, this.#clientCount.newId());
     this.#sessions.add(session);
     adopt(socket, canShareBuffer, session);
   }

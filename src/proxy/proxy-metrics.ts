@@ -5,7 +5,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 
 import { KIND, allCommands } from '../redis/command-table.ts';
 import type { Proxy } from './proxy.ts';
-import { commandCounts } from './command-session.ts';
+import { commandCounts } from './commands/command-session.ts';
 import { createReplyTimes } from './reply-times.ts';
 
 const NAMES = Object.keys(KIND);
@@ -27,7 +27,7 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     registers,
     collect() {
       this.reset();
-      this.inc(proxy.guests.refused);
+      this.inc(proxy.clientCount.refused);
     },
   });
   void new Counter({

@@ -14,26 +14,26 @@ import type {
   UpstreamId,
 } from '../plan/routing-plan.ts';
 import { contextProblem } from '../tls/context-problem.ts';
-import { canShareBuffer } from './accept.ts';
-import { ClusterUpstream } from './cluster-upstream.ts';
-import { Guests, type ClientIds } from './guests.ts';
+import { canShareBuffer } from './wire/accept.ts';
+import { ClusterUpstream } from './upstream/cluster-upstream.ts';
+import { ClientCount, type ClientIds } from './client/client-count.ts';
 import type { ListenerTls } from './listener-tls.ts';
 import { Listeners } from './listeners.ts';
 import { Listening } from './listening.ts';
 import { onlyCopies } from './only-copies.ts';
-import { ReadsUpstream } from './reads-upstream.ts';
-import { Routing } from './routing.ts';
-import { ShardedUpstream } from './sharded-upstream.ts';
-import { SlowLog } from './slow-log.ts';
-import { learnToWrite } from './socket-writer.ts';
-import { beginTurn } from './turn.ts';
-import { expireUnfinished } from './unfinished.ts';
-import { UnavailableUpstream } from './unavailable-upstream.ts';
-import { knowsProbes } from './socket.ts';
+import { ReadsUpstream } from './upstream/reads-upstream.ts';
+import { Routing } from './client/routing.ts';
+import { ShardedUpstream } from './upstream/sharded-upstream.ts';
+import { SlowLog } from './topology/slow-log.ts';
+import { learnToWrite } from './wire/socket-writer.ts';
+import { beginTurn } from './wire/turn.ts';
+import { expireUnfinished } from './client/unfinished.ts';
+import { UnavailableUpstream } from './upstream/unavailable-upstream.ts';
+import { knowsProbes } from './wire/socket.ts';
 import { withoutEffect } from './without-effect.ts';
-import type { UpstreamStatus } from './upstream-status.ts';
-import type { UpstreamSettings } from './upstream-settings.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamStatus } from './upstream/upstream-status.ts';
+import type { UpstreamSettings } from './upstream/upstream-settings.ts';
+import type { Upstream } from './upstream/upstream.ts';
 
 const TICK_MS = 50;
 const LATE_MS = 3 * TICK_MS;
@@ -78,7 +78,7 @@ interface Running {
 
 export class Proxy {
   readonly #options: ProxyOptions;
-  readonly guests: Guests;
+  readonly clientCount: ClientCount;
   readonly #canShareBuffer: boolean;
   readonly #slow: SlowLog | undefined;
   #upstreams = new Map<UpstreamId, Running>();
@@ -104,7 +104,7 @@ export class Proxy {
     const { logSlowerThanMs, log } = options;
     this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
     this.#canShareBuffer = canShare;
-    this.guests = new Guests(options.maxClients, log, options.ids);
+    this.clientCount = new ClientCount(options.maxClients, log, options.ids);
     this.#listeners = new Listeners({
       open: (bind, routing) => this.#open(bind, routing),
       routing: (listener) => this.#routing(listener),
@@ -146,7 +146,7 @@ export class Proxy {
   }
 
   get clients(): number {
-    return this.guests.count;
+    return this.clientCount.count;
   }
 
   /** Of some listener. */
@@ -236,7 +236,7 @@ export class Proxy {
     return Listening.open({
       bind,
       routing,
-      guests: this.guests,
+      clientCount: this.clientCount,
       maxRequestBytes: MAX_REQUEST_BYTES,
       canShareBuffer: this.#canShareBuffer,
       tls: this.#options.tls,

@@ -4,7 +4,7 @@
  */
 import type { Histogram, Registry } from 'prom-client';
 
-import type { NodeStatus, UpstreamStatus } from './upstream-status.ts';
+import type { NodeStatus, UpstreamStatus } from './upstream/upstream-status.ts';
 
 const name = 'redpilot_proxy_node_reply_seconds';
 const help = 'How long a node took for its replies, over connections that clients share';

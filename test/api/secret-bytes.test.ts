@@ -10,7 +10,7 @@ import { decode, encode } from '../../src/envoy/codec.ts';
 import { inMessage } from '../../src/envoy/secret-place.ts';
 import { inlineSecret } from '../../src/envoy/received/reading.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { areRightCredentials } from '../../src/proxy/client-auth.ts';
+import { areRightCredentials } from '../../src/proxy/client/client-auth.ts';
 import { clientOf, proxyFor, serverThat } from '../proxy/servers.ts';
 import { parsed } from './parsing.ts';
 

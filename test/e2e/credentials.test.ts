@@ -5,7 +5,7 @@ import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-p
 import { eventually } from '../../src/demo/eventually.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
-import { encodeCommand } from '../../src/proxy/encode.ts';
+import { encodeCommand } from '../../src/proxy/wire/encode.ts';
 import { clientOf } from '../proxy/servers.ts';
 import { needBinaries } from './environment.ts';
 import { documents, hostObjects, secret } from './objects.ts';

@@ -207,7 +207,7 @@ test('servers for reads that refuse the password keep it from being ready', asyn
 });
 
 test('a refusal that comes and goes is a warning a minute at most', async () => {
-  const { LoginLog } = await import('../../src/proxy/login-log.ts');
+  const { LoginLog } = await import('../../src/proxy/topology/login-log.ts');
   const lines: string[] = [];
   const note = (line: string): void => void lines.push(line);
   const log = new LoginLog('127.0.0.1:6379', { info: note, warn: note });

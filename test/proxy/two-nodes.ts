@@ -1,10 +1,10 @@
 /**
  * An upstream of two nodes and one place; who is asked for what, a test says.
  */
-import { Node } from '../../src/proxy/node.ts';
-import { keepaliveOf } from '../../src/proxy/socket.ts';
-import type { UpstreamSettings } from '../../src/proxy/upstream-settings.ts';
-import { Upstream } from '../../src/proxy/upstream.ts';
+import { Node } from '../../src/proxy/topology/node.ts';
+import { keepaliveOf } from '../../src/proxy/wire/socket.ts';
+import type { UpstreamSettings } from '../../src/proxy/upstream/upstream-settings.ts';
+import { Upstream } from '../../src/proxy/upstream/upstream.ts';
 
 export abstract class TwoNodes extends Upstream {
   readonly first: Node;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import type { Listener, RoutingPlan, UpstreamBase } from '../../src/plan/routing-plan.ts';
 import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { keepaliveOf, openSocket } from '../../src/proxy/socket.ts';
+import { keepaliveOf, openSocket } from '../../src/proxy/wire/socket.ts';
 import { withoutEffect, type Means } from '../../src/proxy/without-effect.ts';
 
 const ALL: Means = { zone: 'east', knowsProbes: true };

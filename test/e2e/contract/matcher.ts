@@ -2,10 +2,10 @@
  * Where a case's command belongs, and as which bytes: the routing of a listener alone, without a connection.
  */
 import type { ProxyEndpoint, RoutingPlan, UpstreamId } from '../../../src/plan/routing-plan.ts';
-import { locate } from '../../../src/proxy/locate.ts';
-import { Routing } from '../../../src/proxy/routing.ts';
-import { UnavailableUpstream } from '../../../src/proxy/unavailable-upstream.ts';
-import type { Upstream } from '../../../src/proxy/upstream.ts';
+import { locate } from '../../../src/proxy/client/locate.ts';
+import { Routing } from '../../../src/proxy/client/routing.ts';
+import { UnavailableUpstream } from '../../../src/proxy/upstream/unavailable-upstream.ts';
+import type { Upstream } from '../../../src/proxy/upstream/upstream.ts';
 import { KIND } from '../../../src/redis/command-table.ts';
 import { maglevHost, maglevTable } from '../../../src/redis/maglev.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../../../src/redis/request-frame.ts';

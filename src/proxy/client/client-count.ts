@@ -1,0 +1,73 @@
+/**
+ * Counts the clients of all listeners, and of other workers as far as they are known; more than are allowed are turned away.
+ */
+import type { Socket } from 'node:net';
+
+import type { Logger } from 'pino';
+
+import { OnceAMinute } from './once-a-minute.ts';
+
+/** From where on, and how far apart: several workers give different ones. */
+export interface ClientIds {
+  readonly first: number;
+  readonly step: number;
+}
+
+export class ClientCount {
+  readonly #max: number;
+  readonly #idStep: number;
+  readonly #log: Pick<Logger, 'warn'>;
+  readonly #told = new OnceAMinute();
+  #nextId: number;
+  #count = 0;
+  /** Clients of other workers. */
+  others = 0;
+  /** Those that were turned away so far. */
+  refused = 0;
+  /** Told of each change. */
+  onChange: (count: number) => void = () => {};
+
+  constructor(max: number, log: Pick<Logger, 'warn'>, { first, step }: ClientIds = { first: 1, step: 1 }) {
+    this.#max = max;
+    this.#log = log;
+    this.#nextId = first;
+    this.#idStep = step;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  newId(): number {
+    const id = this.#nextId;
+    this.#nextId += this.#idStep;
+    return id;
+  }
+
+  /** False: there are too many. */
+  enter(socket: Pick<Socket, 'remoteAddress'>): boolean {
+    if (this.#count + this.others >= this.#max) {
+      this.refused += 1;
+      this.#tellRefused(socket);
+      return false;
+    }
+    this.#count += 1;
+    this.onChange(this.#count);
+    return true;
+  }
+
+  leave(): void {
+    this.#count -= 1;
+    this.onChange(this.#count);
+  }
+
+  #tellRefused({ remoteAddress = 'gone' }: Pick<Socket, 'remoteAddress'>): void {
+    const untold = this.#told.due('');
+    if (untold === undefined) return;
+    const others = untold === 0 ? '' : `, and so were ${untold} others since that was last told`;
+    this.#log.warn(
+      `a client was turned away (${remoteAddress})${others}: there are ${this.#max} already; ` +
+        'raise --max-clients, or find who opens connections and does not close them',
+    );
+  }
+}

@@ -1,0 +1,391 @@
+/**
+ * The two directions of one client's connection: takes no more in than can be worked off, and writes once per turn what
+ * is ready.
+ */
+import type { Socket } from 'node:net';
+
+import { readOn } from '../wire/accept.ts';
+import type { Connection } from '../wire/connection.ts';
+import { limitHalfOpen } from './half-open.ts';
+import { holdBack, type HeldBack } from './held-back.ts';
+import { Output } from './output.ts';
+import { ReplyQueue } from './reply-queue.ts';
+import { giveRequest, type ReplySink, type Request } from '../wire/request.ts';
+import { SocketWriter } from '../wire/socket-writer.ts';
+import { beginRead, beginTurn, flushClient, type Flushable } from '../wire/turn.ts';
+
+/**
+ * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
+ * at each turn that brought replies, fewer at each that brought much: how large replies are nobody knows before, and what
+ * others ask over the same connection waits behind them.
+ */
+const MAX_PENDING = 1_024;
+const FIRST_PENDING = 4;
+/** Of replies in one turn. */
+const MUCH_BYTES = 262_144;
+/** A client that has not taken so much of its replies is not read from. */
+const MAX_UNREAD_BYTES = 1_048_576;
+/** What a client may send ahead while it waits for a blocking command. */
+const MAX_UNWORKED_BYTES = 1_048_576;
+/** A client of whose commands or late replies so much is kept is looked at again when all are answered. */
+const MAX_KEPT_BYTES = 1_048_576;
+/** So many answers of our own, and others have their turn: of what Redis answers no more than MAX_PENDING are under way. */
+const MAX_ANSWERED = 256;
+/** Longer replies that wait behind others are made one at a time. */
+const LONG_REPLY_BYTES = 16_384;
+/** As much leaves at once, whole or not. */
+const HELD_BACK_BYTES = 8_192;
+/** As Redis has it for subscribers. */
+const MAX_PUSHED_BYTES = 33_554_432;
+/** What is left to say at the end is taken by then, or not at all. */
+const LAST_REPLIES_MS = 500;
+
+/** A connection of a client's own, or a reply that is late for it. */
+interface Owned {
+  close(): void;
+  /** Its reply may never come. */
+  readonly mayBlock?: boolean;
+}
+
+/** The client is gone; 'close' follows. */
+const ignored = (): void => {};
+
+export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
+  isClosed = false;
+  readonly #socket: Socket;
+  readonly #writer: SocketWriter;
+  readonly #output = new Output();
+  readonly replies = new ReplyQueue(this.#output);
+  #isDirty = false;
+  /** Replies wait for those of commands that came with theirs. */
+  #isHeldBack = false;
+  #maxPending = FIRST_PENDING;
+  /** Its replies are long: the connections to Redis that it shares are those of clients alike. */
+  isBulky = false;
+  /** Nothing more is taken from it; it is closed when all is answered. */
+  isEnding = false;
+  #hasHungUp = false;
+  #isLimited = false;
+  #isPaused = false;
+  /** What is kept of its commands and late replies, at least. */
+  #keptBytes = 0;
+  #isHeld = false;
+  /** Of the command that it is held for, which has not begun; null: it has, or it is not held. */
+  #heldReply: Buffer | null = null;
+  /** Once it is no longer held. */
+  #mustAwait = false;
+  #afterAnswers: (() => void) | null = null;
+  #congested: Connection | null = null;
+  /** Closed with it. */
+  #owned: Set<Owned> | null = null;
+  /** By itself, since it last let others have their turn. */
+  #answered = 0;
+  #isResting = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#writer = new SocketWriter(socket, () => this.#resume());
+    socket.on('error', ignored);
+    // What was asked before is answered: a client may end its direction first.
+    socket.allowHalfOpen = true;
+    socket.on('end', () => this.#hungUp());
+    socket.on('close', () => this.#close());
+  }
+
+  abstract readonly client: string;
+  protected abstract take(bytes: Buffer, length: number): void;
+  /** Goes on with what had come before it stopped. */
+  protected abstract proceed(): void;
+  protected abstract dropInput(): void;
+  /** How many bytes have come that were not worked off. */
+  protected abstract unworked(): number;
+  protected abstract closed(): void;
+
+  get isGone(): boolean {
+    return this.isClosed || this.#hasHungUp;
+  }
+
+  get isStopped(): boolean {
+    return this.#isPaused || this.isEnding || this.isClosed;
+  }
+
+  /** What came from the socket; the buffer is used again after it. False: no more, until it is asked for. */
+  read(bytes: Buffer, length: number): boolean {
+    if (this.isEnding || this.isClosed) return true;
+    beginRead();
+    this.take(bytes, length);
+    this.replies.endBatch();
+    // A client that waits is read from nevertheless: how else would we know that it has gone?
+    // One that is ending is, too.
+    const isWaiting = this.#isHeld || this.#keptBytes > 0;
+    return this.isEnding || !this.#isPaused || (isWaiting && this.unworked() < MAX_UNWORKED_BYTES);
+  }
+
+  kept(bytes: number): void {
+    this.#keptBytes += bytes;
+    if (this.#keptBytes > MAX_KEPT_BYTES) this.#isPaused = true;
+  }
+
+  /** Nothing more is taken in; what was asked is answered, then the connection ends. */
+  end(): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    if (this.#heldReply !== null) this.replies.add(this.#heldReply);
+    if (this.#afterAnswers !== null) {
+      // What waits for its turn is not begun any more.
+      this.#afterAnswers = null;
+      this.#isHeld = false;
+    }
+    this.dropInput();
+    readOn(this.#socket);
+    if (this.replies.isEmpty) this.#flushAndEnd();
+  }
+
+  /**
+   * The time is up: what is not answered by now gets `reply`, unless it may wait for ever by its nature. Resolves when the
+   * client has taken it and let go, or has been put out.
+   */
+  async giveUp(reply: Buffer): Promise<void> {
+    if (this.#mayBlock()) return this.destroy();
+    this.replies.answerRest(reply);
+    this.#output.flush(this.#writer);
+    this.#close();
+    this.#socket.end();
+    const limit = setTimeout(() => this.#socket.destroy(), LAST_REPLIES_MS);
+    await new Promise((resolve) => this.#socket.once('close', resolve));
+    clearTimeout(limit);
+  }
+
+  #mayBlock(): boolean {
+    for (const { mayBlock } of this.#owned ?? []) if (mayBlock === true) return true;
+    return false;
+  }
+
+  /** It will send nothing more; maybe it is gone altogether, which is the same to see. */
+  #hungUp(): void {
+    this.#hasHungUp = true;
+    this.#finish();
+    if (!this.isClosed) this.#limit();
+  }
+
+  #limit(): void {
+    if (this.#isLimited) return;
+    this.#isLimited = true;
+    limitHalfOpen(this.#socket, this.#writer, () => this.destroy());
+  }
+
+  /** Ends with the replies to what it asked before it hung up. */
+  #finish(): void {
+    // What may wait for ever, or take an element out of a list, would do so for nobody.
+    if (this.#mayBlock()) return this.destroy();
+    // Not done with it yet. Under TLS its end may come with what there was no room for.
+    if (this.#isHeld || (this.#isPaused && this.unworked() > 0)) return;
+    this.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#close();
+  }
+
+  deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
+    if (this.isClosed) return giveRequest(request);
+    if (!this.replies.take(request, bytes, start, end)) return;
+    this.#flushLater();
+    if (this.isEnding && this.replies.isEmpty) this.#flushAndEnd();
+  }
+
+  /** A request whose reply leaves after those that are expected already. */
+  protected expect(): Request {
+    const request = this.replies.next();
+    if (this.replies.length >= this.#maxPending) this.#isPaused = true;
+    return request;
+  }
+
+  /** A reply made here, behind the replies that are still awaited. */
+  answer(reply: Uint8Array): void {
+    if (this.replies.add(reply)) {
+      this.#flushLater();
+      this.#answered += 1;
+      if (this.#answered >= MAX_ANSWERED || this.#output.length > MAX_UNREAD_BYTES) this.#rest();
+    } else if (this.replies.length >= this.#maxPending || reply.length > LONG_REPLY_BYTES) {
+      this.#isPaused = true;
+    }
+  }
+
+  /** What came is gone on with in the next turn of the event loop. */
+  #rest(): void {
+    this.#answered = 0;
+    this.#isPaused = true;
+    if (this.#isResting) return;
+    this.#isResting = true;
+    setImmediate(() => {
+      beginTurn();
+      this.#isResting = false;
+      this.#resume();
+    });
+  }
+
+  /** A message that nobody asked for. `isAhead`: replies that are still awaited may come later. */
+  push(message: Uint8Array, isAhead: boolean): void {
+    if (this.isEnding) return;
+    if (isAhead) {
+      this.#output.append(message, 0, message.length);
+      this.#flushLater();
+    } else {
+      if (!this.replies.isEmpty) this.kept(message.length);
+      this.answer(message);
+    }
+    if (this.#keptBytes + this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
+  }
+
+  flush(): void {
+    this.#isDirty = false;
+    if (this.isClosed) return;
+    if (this.#mayGrow()) {
+      if (this.#isHeldBack) return;
+      this.#isHeldBack = true;
+      return holdBack(this);
+    }
+    this.#write();
+  }
+
+  /** What is ready is part of what was asked at once, and the rest is under way. */
+  #mayGrow(): boolean {
+    const { replies } = this;
+    if (replies.hasWhole || replies.isEmpty || this.#isPaused) return false;
+    return !this.#output.isEmpty && this.#output.length < HELD_BACK_BYTES;
+  }
+
+  letGo(): void {
+    this.#isHeldBack = false;
+    if (!this.isClosed && !this.#output.isEmpty) this.#write();
+  }
+
+  #write(): void {
+    this.replies.hasWhole = false;
+    if (this.replies.isEmpty) this.#keptBytes = 0;
+    const isMuch = this.#output.length > MUCH_BYTES;
+    const isLong = isMuch && this.#output.hasLong;
+    this.#output.flush(this.#writer);
+    if (this.#afterAnswers !== null && this.replies.isEmpty) {
+      const then = this.#afterAnswers;
+      this.#afterAnswers = null;
+      this.#isHeld = false;
+      then();
+    }
+    if (isLong) this.#setBulky(true);
+    if (isMuch) this.#maxPending = Math.max(FIRST_PENDING, this.#maxPending / 4);
+    if (this.#writer.waiting > MAX_UNREAD_BYTES) {
+      this.#isPaused = true;
+      this.#maxPending = FIRST_PENDING;
+      return;
+    }
+    if (!isMuch && (this.#maxPending < MAX_PENDING || this.isBulky)) this.#grow();
+    if (this.#isPaused && this.replies.length < this.#maxPending / 2) this.#resume();
+  }
+
+  #grow(): void {
+    if (this.#maxPending < MAX_PENDING) this.#maxPending *= 2;
+    // Not while it is held; then at one of the next turns.
+    if (this.#maxPending >= MAX_PENDING) this.#setBulky(false);
+  }
+
+  /** What it asks from now on must not overtake what went over the other connection. */
+  #setBulky(isBulky: boolean): void {
+    if (this.isBulky === isBulky || this.#isHeld || this.isEnding) return;
+    this.isBulky = isBulky;
+    this.awaitAnswers();
+  }
+
+  /** No command is looked at until what is returned is called. `ifEnded`: what the command gets if the client is ended before. */
+  hold(ifEnded: Buffer | null = null): () => void {
+    this.#isHeld = true;
+    this.#isPaused = true;
+    this.#heldReply = ifEnded;
+    return () => {
+      this.#isHeld = false;
+      this.#heldReply = null;
+      if (this.#mustAwait) this.awaitAnswers();
+      this.#flushLater();
+    };
+  }
+
+  /**
+   * Calls `then` once everything asked so far is answered, and looks at no further command until then: what follows goes
+   * over another connection to Redis, and must not overtake.
+   */
+  afterAnswers(then: () => void): void {
+    if (this.replies.isEmpty) return then();
+    this.#isHeld = true;
+    this.#isPaused = true;
+    this.#afterAnswers = then;
+  }
+
+  /** What goes over other connections from now on must not overtake what went over the former. */
+  awaitAnswers(): void {
+    this.#mustAwait = this.#isHeld;
+    if (!this.#isHeld) this.afterAnswers(() => {});
+  }
+
+  /** After sending: a connection that can't keep up holds up who feeds it. */
+  heed(connection: Connection | null): void {
+    if (connection === null || !connection.isCongested || connection.isClosed) return;
+    this.#congested = connection;
+    connection.paused.add(this);
+    this.#isPaused = true;
+  }
+
+  resumeAfter(connection: Connection): void {
+    if (this.#congested !== connection) return;
+    this.#congested = null;
+    this.#resume();
+  }
+
+  own(connection: Owned): void {
+    if (this.isClosed) connection.close();
+    else (this.#owned ??= new Set()).add(connection);
+  }
+
+  disown(connection: Owned): void {
+    this.#owned?.delete(connection);
+  }
+
+  #flushLater(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    flushClient(this);
+  }
+
+  /** Goes on with what had come already, then with the socket. */
+  #resume(): void {
+    if (!this.#isPaused || this.#isHeld || this.#isResting || this.isClosed) return;
+    if (this.#congested !== null) return;
+    if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
+    if (this.#keptBytes > MAX_KEPT_BYTES) return;
+    this.#isPaused = false;
+    this.proceed();
+    this.replies.endBatch();
+    if (this.#hasHungUp) this.#finish();
+    // Paused again by what had come.
+    else if (!this.isStopped) readOn(this.#socket);
+  }
+
+  #flushAndEnd(): void {
+    if (this.isClosed) return;
+    this.#output.flush(this.#writer);
+    this.#socket.end();
+    this.#limit();
+  }
+
+  #close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#congested?.paused.delete(this);
+    this.#output.drop();
+    this.replies.drop();
+    this.dropInput();
+    for (const connection of this.#owned ?? []) connection.close();
+    this.closed();
+  }
+}

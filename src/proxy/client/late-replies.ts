@@ -1,0 +1,81 @@
+/**
+ * Replies that a fault makes late, or stands in for.
+ */
+import type { Fault } from '../../api/objects.ts';
+import { encodeError } from '../wire/encode.ts';
+import { nextGeneration, type ReplySink, type Request } from '../wire/request.ts';
+
+/** Envoy's words. */
+const INJECTED = encodeError('Fault Injected: Error');
+
+interface Late {
+  close(): void;
+}
+
+/** Closes what is late for it when it goes: a delay may be long. */
+export interface LateClient extends ReplySink {
+  own(late: Late): void;
+  disown(late: Late): void;
+}
+
+interface FaultyClient extends LateClient {
+  answer(reply: Uint8Array): void;
+}
+
+/** An error in the place of what Redis would say, after the fault's delay; `expect`: who waits for it then. */
+export function answerFault(fault: Fault, client: FaultyClient, expect: () => Request): void {
+  if (fault.delayMs === undefined) return client.answer(INJECTED);
+  const request = expect();
+  later(client, fault.delayMs, () => request.sink!.deliver(request, INJECTED, 0, INJECTED.length));
+}
+
+/** Hands replies on later; the order among a client's replies is kept by whoever gets them. */
+export class LateReplies implements ReplySink {
+  readonly #client: LateClient;
+  readonly #delayMs: number;
+
+  constructor(client: LateClient, delayMs: number) {
+    this.#client = client;
+    this.#delayMs = delayMs;
+  }
+
+  get client(): string {
+    return this.#client.client ?? '';
+  }
+
+  get asker(): ReplySink {
+    return this.#client;
+  }
+
+  get isGone(): boolean {
+    return this.#client.isGone === true;
+  }
+
+  kept(bytes: number): void {
+    this.#client.kept?.(bytes);
+  }
+
+  deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
+    const reply = Buffer.from(bytes.subarray(start, end));
+    // A second answer, where two nodes were asked, is nobody's.
+    request.generation = nextGeneration(request.generation);
+    request.sink = this.#client;
+    this.kept(reply.length);
+    later(this.#client, this.#delayMs, () => this.#client.deliver(request, reply, 0, reply.length));
+  }
+}
+
+/** Calls `then` after a while, or when the client goes. */
+function later(client: LateClient, delayMs: number, then: () => void): void {
+  const timer = setTimeout(() => {
+    client.disown(late);
+    then();
+  }, delayMs);
+  const late: Late = {
+    close: () => {
+      clearTimeout(timer);
+      then();
+    },
+  };
+  client.own(late);
+}

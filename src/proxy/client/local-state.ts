@@ -1,0 +1,47 @@
+import type { Socket } from 'node:net';
+
+import { addressOf } from '../../api/host-port.ts';
+import type { ClientAuth } from '../../plan/routing-plan.ts';
+
+/** What a connection remembers of its client. */
+export class LocalState {
+  readonly id: number;
+  /** Asked for its addresses only where they are needed: each costs a system call. */
+  readonly #socket: Socket;
+  readonly since = Date.now();
+  protocol: 2 | 3 = 2;
+  isAuthenticated: boolean;
+  /** It has given what was right then, and was not just let in. */
+  hasPassword = false;
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+
+  constructor(id: number, socket: Socket, auth: ClientAuth) {
+    this.id = id;
+    this.#socket = socket;
+    this.isAuthenticated = auth.kind === 'none';
+  }
+
+  /** What clients must present may have changed: who came in without a password needs one by now. */
+  follow(auth: ClientAuth): void {
+    this.isAuthenticated = auth.kind === 'none' || this.hasPassword;
+  }
+
+  get address(): string {
+    return addressOf(plain(this.#socket.remoteAddress ?? ''), this.#socket.remotePort ?? 0);
+  }
+
+  get localHost(): string {
+    return plain(this.#socket.localAddress ?? '127.0.0.1');
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
+}
+
+/** A listener for both kinds of addresses sees IPv4 ones as IPv6 (`::ffff:127.0.0.1`), which a client may not be able to use. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=[\d.]+$)/i, '');
+}

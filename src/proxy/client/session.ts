@@ -1,0 +1,170 @@
+/**
+ * One client and what it asks of Redis: what every kind of command needs, whatever it does with the replies.
+ *
+ * Tight: nearly every command passes `send`, `newRequest` and `mirror` (`npm run bench -- proxy`).
+ */
+import type { Socket } from 'node:net';
+
+import { isOfMessages, type Command } from '../../redis/command-table.ts';
+import { ClientStream } from './client-stream.ts';
+import { LateReplies } from './late-replies.ts';
+import { LocalState } from './local-state.ts';
+import { isCopied, sendCopy } from './mirroring.ts';
+import type { Mode } from './mode.ts';
+import { BULKY, READONLY, RESP3 } from '../topology/node.ts';
+import { closeAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
+import { PlacesOfMessages } from './places-of-messages.ts';
+import { inFrontOf } from '../wire/reply-sink.ts';
+import { takeRequest, type Request } from '../wire/request.ts';
+import type { Destination, MirrorDestination, Routing } from './routing.ts';
+import { MASTER } from '../topology/shard.ts';
+import { clock } from '../wire/turn.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+/** What a session needs to know of where it was accepted; the routing may be another one from one command to the next. */
+export interface SessionHome {
+  readonly routing: Routing;
+  readonly maxRequestBytes: number;
+  ended(session: Session): void;
+}
+
+export abstract class Session extends ClientStream {
+  readonly home: SessionHome;
+  readonly local: LocalState;
+  /** null: none, as nearly always. */
+  mode: Mode | null = null;
+  /** How late a fault makes the reply to the command at hand. */
+  protected lateBy = 0;
+  #messages: PlacesOfMessages | null = null;
+
+  constructor(socket: Socket, home: SessionHome, id: number) {
+    super(socket);
+    this.home = home;
+    this.local = new LocalState(id, socket, home.routing.listener.clientAuth);
+  }
+
+  abstract leaveTransaction(): void;
+
+  /** From the next command on, its home has another routing. */
+  abstract rerouted(): void;
+
+  /** Queued and counted; its place and its bytes are the caller's business. */
+  newRequest(command: Command): Request {
+    const request = this.expect();
+    const sink = this.lateBy > 0 ? new LateReplies(this, this.lateBy) : this;
+    // Nearly always what it was: a store of an object costs more than a look.
+    if (request.sink !== sink) request.sink = sink;
+    this.#fill(request, command);
+    return request;
+  }
+
+  /** With this session's terms, but not queued. */
+  newPart(command: Command): Request {
+    const request = takeRequest();
+    this.#fill(request, command);
+    return request;
+  }
+
+  #fill(request: Request, command: Command): void {
+    const { terms } = this.home.routing;
+    if (request.terms !== terms) request.terms = terms;
+    request.isRead = command.isRead;
+    request.connectionKind = this.connectionKind();
+    request.startedAt = clock.now;
+  }
+
+  connectionKind(): number {
+    const { policy } = this.home.routing.terms;
+    const kind = (this.local.protocol === 3 ? RESP3 : 0) | (policy === MASTER ? 0 : READONLY);
+    return this.isBulky ? kind | BULKY : kind;
+  }
+
+  /** Sends on a connection of the client's own; the reply leaves in its turn. */
+  inOrder(command: Command, own: OwnConnection, bytes: Uint8Array): void {
+    own.send(this.newRequest(command), bytes);
+    this.heed(own.connection);
+  }
+
+  /** The same for a request that is queued, and closes the connection after the reply; `heard` gets it first, and may give another in its place. */
+  inOrderAndClose(
+    request: Request,
+    own: OwnConnection,
+    bytes: Uint8Array,
+    heard: (reply: Uint8Array, start: number) => Uint8Array | undefined,
+  ): void {
+    const sink = request.sink!;
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      const instead = heard(reply, start);
+      if (instead === undefined) sink.deliver(answered, reply, start, end);
+      else sink.deliver(answered, instead, 0, instead.length);
+    });
+    // What follows goes over other connections, and must not overtake.
+    closeAfterReply(this, request, own, this.hold());
+    own.send(request, bytes);
+  }
+
+  override get client(): string {
+    return this.local.address;
+  }
+
+  /** `bytes[from, to)` is the command, `bytes[start, end)` the key that decides. */
+  send(
+    command: Command,
+    destination: Destination,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    start: number,
+    end: number,
+  ): void {
+    const upstream = command.isRead ? destination.reads : destination.upstream;
+    const request = this.newRequest(command);
+    const { hashTags } = request.terms;
+    request.place = upstream.placeOf(bytes, start, end, hashTags);
+    const connection = upstream.send(request, bytes, from, to);
+    if (connection !== null && connection.isCongested) this.heed(connection);
+    if (destination.mirrors === null) return;
+    this.mirror(destination.mirrors, command, bytes, from, to, start, end);
+  }
+
+  /** `bytes[from, to)` is the command, `bytes[start, end)` the key that decides. */
+  mirror(
+    mirrors: readonly MirrorDestination[],
+    command: Command,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    start: number,
+    end: number,
+  ): void {
+    const { hashTags } = this.home.routing.terms;
+    for (const mirror of mirrors) {
+      if (!isCopied(command, mirror)) continue;
+      const { upstream } = mirror;
+      this.copy(upstream, upstream.placeOf(bytes, start, end, hashTags), command, bytes, from, to);
+    }
+  }
+
+  /** To a mirror, where `place` is there; whether it gets one has been drawn. */
+  copy(
+    upstream: Upstream,
+    place: number,
+    command: Command,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    terms = this.home.routing.terms,
+  ): void {
+    const request = this.newPart(command);
+    request.terms = terms;
+    request.place = place;
+    sendCopy(upstream.nodeFor(request), request, bytes, from, to);
+  }
+
+  /** Any, where it is all the same. */
+  placeWithoutKey(upstream: Upstream, command: Command): number {
+    if (!isOfMessages(command)) return upstream.anyPlace();
+    this.#messages ??= new PlacesOfMessages();
+    return this.#messages.at(upstream);
+  }
+}

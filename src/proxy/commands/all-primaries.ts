@@ -1,0 +1,37 @@
+/**
+ * What concerns every primary of the catch-all's upstream: carried out once it is known which those are, or it would be of one.
+ */
+import type { RequestFrame } from '../../redis/request-frame.ts';
+import { REPLIES } from '../wire/encode.ts';
+import { lookLater } from './look-later.ts';
+import type { Session } from '../client/session.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+export interface Primaries {
+  readonly upstream: Upstream;
+  /** One of each; empty while nobody has said which there are. */
+  readonly places: readonly number[];
+}
+
+export function toAllPrimaries(
+  session: Session,
+  bytes: Buffer,
+  frame: RequestFrame,
+  send: (primaries: Primaries, bytes: Buffer, frame: RequestFrame) => void,
+): void {
+  const primaries = primariesOf(session);
+  if (primaries === undefined) return session.answer(REPLIES.noUpstreamHost);
+  if (primaries.places.length > 0) return send(primaries, bytes, frame);
+  const isKnown = (): boolean => primariesOf(session)?.places.length !== 0;
+  lookLater(session, bytes, frame, primaries.upstream.settings.failoverWaitMs, isKnown, (kept, again) => {
+    const now = primariesOf(session);
+    if (now === undefined || now.places.length === 0) session.answer(REPLIES.noUpstreamHost);
+    else send(now, kept, again);
+  });
+}
+
+/** As the plan has it now. */
+function primariesOf(session: Session): Primaries | undefined {
+  const upstream = session.home.routing.catchAll?.upstream;
+  return upstream && { upstream, places: upstream.primaryPlaces() };
+}

@@ -1,0 +1,78 @@
+/**
+ * Copies of commands that may wait, which at a mirror must not: its connections are shared.
+ */
+import type { Command } from '../../redis/command-table.ts';
+import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { encodeBulk } from '../wire/encode.ts';
+import { copyLocated } from './keyed-copies.ts';
+import type { Located } from '../client/locate.ts';
+import { inFrontOf } from '../wire/reply-sink.ts';
+import type { Request } from '../wire/request.ts';
+import type { Session } from '../client/session.ts';
+import { unblocked } from './unblocked.ts';
+
+const MINUS = 0x2d;
+const UNDERSCORE = 0x5f;
+/** Pops begin their answer with the key that had something. */
+const NAMES_KEY = /^b(?:l|r|z)m?pop/i;
+
+/** Once it has got something; `request` is what it waits as. */
+export function copyOnceAnswered(
+  session: Session,
+  request: Request,
+  command: Command,
+  located: Located,
+): void {
+  if (located.destination.mirrors === null) return;
+  const words = wordsOf(located);
+  const sink = request.sink!;
+  request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+    if (!isNothing(reply, start)) {
+      const found = NAMES_KEY.test(command.name)
+        ? firstElement(Buffer.from(reply.subarray(start, end)))
+        : undefined;
+      const copy = withoutWaiting(located, words, found);
+      if (copy !== undefined) copyLocated(session, command, copy);
+    }
+    sink.deliver(answered, reply, start, end);
+  });
+}
+
+/** With bytes of its own. `found`: the key that had something; undefined: there is nothing to copy. */
+export function withoutWaiting(
+  located: Located,
+  words = wordsOf(located),
+  found?: string,
+): Located | undefined {
+  const instead = unblocked(words, found);
+  if (instead === undefined) return undefined;
+  const bytes = Buffer.concat([
+    Buffer.from(`*${instead.words.length}\r\n`),
+    ...instead.words.map((word) => encodeBulk(word)),
+  ]);
+  const frame = new RequestFrame();
+  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
+  const [keyStart, keyEnd] = [frame.offsets[2 * instead.key]!, frame.offsets[2 * instead.key + 1]!];
+  return { ...located, bytes, from: 0, to: bytes.length, keyStart, keyEnd };
+}
+
+/** Each character a byte. */
+function wordsOf({ bytes, from, to }: Located): readonly string[] {
+  const frame = new RequestFrame();
+  frame.begin(from);
+  frame.parse(bytes, to, REQUEST_LIMITS);
+  return Array.from({ length: frame.count }, (_, index) => wordAt(bytes, frame)(index));
+}
+
+/** An error, or null in either protocol. */
+function isNothing(reply: Uint8Array, start: number): boolean {
+  return reply[start] === MINUS || reply[start] === UNDERSCORE || reply[start + 1] === MINUS;
+}
+
+/** Of an array, where that is a string. */
+function firstElement(reply: Buffer): string | undefined {
+  const head = /^\*\d+\r\n\$(\d+)\r\n/.exec(reply.toString('latin1', 0, 64));
+  return head === null
+    ? undefined
+    : reply.toString('latin1', head[0].length, head[0].length + Number(head[1]));
+}

@@ -1,0 +1,129 @@
+/**
+ * CLIENT: of the connection to the proxy, not of those to Redis.
+ */
+import { addressOf } from '../../api/host-port.ts';
+import {
+  encodeBulk,
+  encodeError,
+  encodeInteger,
+  encodeList,
+  encodeStatus,
+  encodeText,
+  REPLIES,
+} from '../wire/encode.ts';
+import type { LocalState } from '../client/local-state.ts';
+
+/** What is there, for people. */
+const HELP = encodeList(
+  [
+    'CLIENT <subcommand> [<arg> ...], of this connection to the proxy. Subcommands are:',
+    'ID, GETNAME, SETNAME <name>, SETINFO <option> <value>',
+    '    Its number, its name, and what its library says of itself.',
+    'INFO, LIST',
+    '    What is known of it; those of other clients are not shown.',
+    'TRACKINGINFO, GETREDIR, TRACKING OFF',
+    '    There is no tracking here.',
+    'REPLY ON, NO-EVICT ON|OFF, NO-TOUCH ON|OFF',
+    '    Without effect, for libraries that ask for it.',
+    'HELP',
+    '    Print this help.',
+  ].map(encodeStatus),
+);
+
+export function answerClient(state: LocalState, args: readonly string[]): Buffer {
+  const [subcommand = '', ...rest] = args;
+  const wrongCount = (): Buffer =>
+    encodeError(`ERR wrong number of arguments for 'client|${subcommand.toLowerCase()}' command`);
+  switch (subcommand.toUpperCase()) {
+    case 'ID':
+      return rest.length === 0 ? encodeInteger(state.id) : wrongCount();
+    case 'GETNAME':
+      if (rest.length > 0) return wrongCount();
+      if (state.name !== '') return encodeBulk(state.name);
+      return Buffer.from(state.protocol === 3 ? '_\r\n' : '$-1\r\n');
+    case 'SETNAME':
+      if (rest.length !== 1) return wrongCount();
+      return setName(state, rest[0] ?? '');
+    case 'SETINFO':
+      if (rest.length !== 2) return wrongCount();
+      return setInfo(state, rest[0] ?? '', rest[1] ?? '');
+    case 'INFO':
+      return encodeText(state.protocol, describe(state));
+    case 'LIST':
+      return encodeText(state.protocol, describe(state));
+    case 'NO-EVICT':
+    case 'NO-TOUCH':
+      return rest.length === 1 ? REPLIES.ok : wrongCount();
+    case 'REPLY':
+      return rest[0]?.toUpperCase() === 'ON' ? REPLIES.ok : notHere(subcommand);
+    case 'GETREDIR':
+      return encodeInteger(-1);
+    case 'TRACKING':
+      return rest[0]?.toUpperCase() === 'OFF' ? REPLIES.ok : notHere(subcommand);
+    case 'TRACKINGINFO':
+      return rest.length === 0 ? trackingInfo(state.protocol) : wrongCount();
+    case 'HELP':
+      return rest.length === 0 ? HELP : wrongCount();
+    case 'CACHING':
+    case 'KILL':
+    case 'PAUSE':
+    case 'UNBLOCK':
+    case 'UNPAUSE':
+      return notHere(subcommand);
+    default:
+      return encodeError(`ERR unknown subcommand '${subcommand}'. Try CLIENT HELP.`);
+  }
+}
+
+/** As Redis says that there is none. */
+function trackingInfo(protocol: 2 | 3): Buffer {
+  const [map, set] = protocol === 3 ? ['%3', '~1'] : ['*6', '*1'];
+  const bulk = (text: string): string => encodeBulk(text).toString('latin1');
+  return Buffer.from(
+    `${map}\r\n${bulk('flags')}${set}\r\n${bulk('off')}${bulk('redirect')}:-1\r\n${bulk('prefixes')}*0\r\n`,
+  );
+}
+
+function notHere(subcommand: string): Buffer {
+  return encodeError(`ERR 'client|${subcommand.toLowerCase()}' is not carried out by this proxy`);
+}
+
+export function setName(state: LocalState, name: string): Buffer {
+  if (!/^[!-~]*$/.test(name)) {
+    return encodeError('ERR Client names cannot contain spaces, newlines or special characters.');
+  }
+  state.name = name;
+  return REPLIES.ok;
+}
+
+function setInfo(state: LocalState, option: string, value: string): Buffer {
+  if (!/^[!-~]*$/.test(value)) {
+    return encodeError(`ERR ${option} cannot contain spaces, newlines or special characters.`);
+  }
+  switch (option.toUpperCase()) {
+    case 'LIB-NAME':
+      state.libraryName = value;
+      return REPLIES.ok;
+    case 'LIB-VER':
+      state.libraryVersion = value;
+      return REPLIES.ok;
+    default:
+      return encodeError(`ERR Unrecognized option '${option}'`);
+  }
+}
+
+function describe(state: LocalState): string {
+  const fields = {
+    id: state.id,
+    addr: state.address,
+    laddr: addressOf(state.localHost, state.localPort),
+    name: state.name,
+    age: Math.floor((Date.now() - state.since) / 1_000),
+    db: 0,
+    resp: state.protocol,
+    'lib-name': state.libraryName,
+    'lib-ver': state.libraryVersion,
+  };
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
+  return `${words.join(' ')}\n`;
+}

@@ -1,0 +1,299 @@
+/**
+ * What becomes of each command of a client, by its kind: they go out in order of arrival, and their replies leave in that
+ * order, whoever answers first.
+ *
+ * Tight: every command passes `#command` (`npm run bench -- proxy`). What is rare lives in files of its own, behind the
+ * switch on the command's kind.
+ */
+import type { Socket } from 'node:net';
+
+import { KIND, allCommands, findCommand, isCountRight, type Command } from '../../redis/command-table.ts';
+import { inlineToCommand } from '../../redis/inline.ts';
+import {
+  BROKEN,
+  COMPLETE,
+  REQUEST_LIMITS,
+  RequestFrame,
+  STRANGER_LIMITS,
+  type FrameStatus,
+  type RequestLimits,
+} from '../../redis/request-frame.ts';
+import { mayWait, sendBlocking } from './blocking.ts';
+import { tellCommands } from './command-command.ts';
+import { REPLIES, encodeError } from '../wire/encode.ts';
+import { planEverywhere, sendEverywhere } from './everywhere.ts';
+import type { Faults } from '../client/faults.ts';
+import { Input, type InputHandler } from '../client/input.ts';
+import { copyWithoutKey } from './keyless-copies.ts';
+import { answerFault } from '../client/late-replies.ts';
+import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
+import { locate } from '../client/locate.ts';
+import { sendScan } from './scan.ts';
+import { Session, type SessionHome } from '../client/session.ts';
+import { sendSplit } from './split.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { Transaction } from './transaction.ts';
+import { UNFINISHED_MS } from '../client/unfinished.ts';
+import { recognize } from './unknown-command.ts';
+
+export class CommandSession extends Session implements InputHandler {
+  #subscriptions: Subscriptions | null = null;
+  readonly #input: Input;
+
+  constructor(socket: Socket, home: SessionHome, id: number) {
+    super(socket, home, id);
+    this.#input = new Input(this, home.maxRequestBytes);
+  }
+
+  /** What lasts longer than a command follows the routing. */
+  override rerouted(): void {
+    this.local.follow(this.home.routing.listener.clientAuth);
+    // Who has to give a password now would get messages all the same.
+    if (this.#subscriptions !== null && !this.local.isAuthenticated) return this.end();
+    this.#subscriptions?.rerouted();
+    this.lateBy = 0;
+  }
+
+  override leaveTransaction(): void {
+    this.mode = this.#subscriptions;
+  }
+
+  protected override take(bytes: Buffer, length: number): void {
+    this.#input.feed(bytes, length);
+  }
+
+  protected override proceed(): void {
+    this.#input.proceed();
+  }
+
+  protected override dropInput(): void {
+    this.#input.drop();
+  }
+
+  protected override unworked(): number {
+    return this.#input.length;
+  }
+
+  protected override closed(): void {
+    this.#leaveModes();
+    this.home.ended(this);
+  }
+
+  #leaveModes(): void {
+    this.mode?.close();
+    this.#subscriptions?.close();
+    this.#subscriptions = null;
+    this.mode = null;
+  }
+
+  limits(): RequestLimits {
+    return this.local.isAuthenticated ? REQUEST_LIMITS : STRANGER_LIMITS;
+  }
+
+  dispatch(bytes: Buffer, frame: RequestFrame, status: FrameStatus): void {
+    if (status === COMPLETE) {
+      if (frame.count > 0) this.#command(bytes, frame);
+    } else if (status === BROKEN) {
+      this.#refuse(frame.problem);
+    } else {
+      this.#inline(bytes.subarray(frame.start, frame.at));
+    }
+  }
+
+  tooBig(): void {
+    this.#refuse('Protocol error: too big request');
+  }
+
+  unfinished(): void {
+    this.#refuse(`Protocol error: unfinished request, nothing for ${UNFINISHED_MS / 1_000} s`);
+  }
+
+  #inline(line: Buffer): void {
+    const command = inlineToCommand(line);
+    if (typeof command === 'string') return this.#refuse(`Protocol error: ${command}`);
+    if (command.length === 0) return;
+    const frame = new RequestFrame();
+    if (frame.parse(command, command.length, this.limits()) === COMPLETE) this.#command(command, frame);
+    else this.#refuse('Protocol error: too big inline request');
+  }
+
+  #command(bytes: Buffer, frame: RequestFrame): void {
+    const { offsets } = frame;
+    const command = findCommand(bytes, offsets[0]!, offsets[1]!) ?? this.#unknown(bytes, frame);
+    if (command === undefined) return;
+    if (!this.local.isAuthenticated && command.kind !== KIND.local) {
+      return this.answer(NOT_AUTHENTICATED);
+    }
+    if (this.mode !== null && !this.replies.isEmpty && this.mode.changesWay(bytes, frame, command)) {
+      return this.#afterAnswers(bytes, frame, (kept, again) => this.#command(kept, again));
+    }
+    commandCounts[command.index]! += 1;
+    const { routing } = this.home;
+    if (routing.faults !== null && this.#injected(routing.faults, command)) return;
+    // Who has to give a password first gives it in no mode.
+    if (this.mode !== null && this.local.isAuthenticated && this.#inMode(bytes, frame, command)) return;
+    switch (command.kind) {
+      case KIND.keyed: {
+        const key = 2 * command.firstKey;
+        if (frame.count <= command.firstKey) return this.#keyMissing(bytes, frame, command);
+        const [start, end] = [offsets[key]!, offsets[key + 1]!];
+        const destination = routing.find(bytes, start, end);
+        if (destination === null) return this.answer(REPLIES.noUpstreamHost);
+        if (destination.cut > 0 || (!command.hasOneKey && !routing.checksKeys(destination))) {
+          return this.#located(bytes, frame, command);
+        }
+        return this.send(command, destination, bytes, frame.start, frame.at, start, end);
+      }
+      case KIND.split:
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
+        return sendSplit(this, bytes, frame, command);
+      case KIND.movable:
+        return this.#located(bytes, frame, command);
+      case KIND.local:
+        if (!CHANGES_CONNECTIONS.has(command.name)) return this.#answerLocally(bytes, frame, command);
+        return this.#afterAnswers(bytes, frame, (kept, again) => this.#answerLocally(kept, again, command));
+      case KIND.keyless:
+        return this.#keyless(bytes, frame, command);
+      case KIND.blocking:
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
+        if (!mayWait(bytes, frame, command)) return this.#located(bytes, frame, command);
+        return this.#afterAnswers(bytes, frame, (kept, again) => sendBlocking(this, kept, again, command));
+      case KIND.transaction:
+        return this.#afterAnswers(bytes, frame, (kept, again) => {
+          this.mode = new Transaction(this);
+          this.mode.take(kept, again, command);
+        });
+      case KIND.pubsub:
+        return this.#afterAnswers(bytes, frame, (kept, again) => {
+          this.#subscriptions ??= new Subscriptions(this);
+          // Who watches keys goes on doing so.
+          this.mode ??= this.#subscriptions;
+          this.#subscriptions.take(kept, again, command);
+        });
+      case KIND.everywhere: {
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
+        const plan = planEverywhere(bytes, frame, command);
+        if (plan === undefined) return this.#keyless(bytes, frame, command);
+        return sendEverywhere(this, bytes, frame, command, plan);
+      }
+      case KIND.scan:
+        if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
+        return sendScan(this, bytes, frame, command);
+      case KIND.refused:
+        return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
+    }
+  }
+
+  /** As a subscriber first, who may watch keys besides. */
+  #inMode(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (this.#subscriptions?.restricts(bytes, frame, command) === true) return true;
+    return this.mode!.take(bytes, frame, command);
+  }
+
+  /** The command again, with bytes of its own where it has to wait. */
+  #afterAnswers(
+    bytes: Buffer,
+    frame: RequestFrame,
+    then: (bytes: Buffer, frame: RequestFrame) => void,
+  ): void {
+    if (this.replies.isEmpty) return then(bytes, frame);
+    const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
+    this.afterAnswers(() => {
+      const again = new RequestFrame();
+      again.parse(kept, kept.length, REQUEST_LIMITS);
+      then(kept, again);
+    });
+  }
+
+  /** A container (OBJECT HELP) or a mistake. */
+  #keyMissing(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    if (isCountRight(command, frame.count)) this.#keyless(bytes, frame, command);
+    else this.#wrongCount(command);
+  }
+
+  /** True: the fault answers in the command's place. */
+  #injected(faults: Faults, command: Command): boolean {
+    this.lateBy = 0;
+    // Local commands never have faults.
+    if (command.kind === KIND.local) return false;
+    const fault = faults.draw(command.name, Math.random());
+    if (fault === undefined) return false;
+    if (fault.type === 'DELAY') {
+      this.lateBy = fault.delayMs ?? 0;
+      return false;
+    }
+    // As if Redis had refused to queue it; EXEC, which ends the transaction, fails by itself then.
+    this.mode?.refused();
+    if (this.mode !== null && command.name === 'exec') return false;
+    answerFault(fault, this, () => this.newRequest(command));
+    return true;
+  }
+
+  #located(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const found = locate(this.home.routing, bytes, frame, command, command.isRead);
+    switch (found.kind) {
+      case 'refused':
+        return this.answer(found.reply);
+      case 'keyless':
+        return this.#keyless(bytes, frame, command);
+      case 'keyed':
+        this.send(
+          command,
+          found.destination,
+          found.bytes,
+          found.from,
+          found.to,
+          found.keyStart,
+          found.keyEnd,
+        );
+    }
+  }
+
+  /** To any primary; what is wrong with it, Redis says. */
+  #keyless(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const upstream = this.home.routing.catchAll?.upstream;
+    if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
+    const request = this.newRequest(command);
+    request.terms = this.home.routing.primaryTerms;
+    request.place = this.placeWithoutKey(upstream, command);
+    this.heed(upstream.send(request, bytes, frame.start, frame.at));
+    copyWithoutKey(this, { command, plan: undefined, bytes, from: frame.start, to: frame.at });
+  }
+
+  #answerLocally(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const words = Array.from({ length: frame.count }, (_, index) =>
+      bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
+    );
+    if (command.name === 'command' && this.local.isAuthenticated) {
+      if (!tellCommands(this, command, words.slice(1))) this.#keyless(bytes, frame, command);
+      return;
+    }
+    const { clientAuth } = this.home.routing.listener;
+    const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth);
+    if (command.name === 'reset') this.#leaveModes();
+    this.answer(reply);
+    if (ends) this.end();
+  }
+
+  /** undefined: nothing more is to be done with it. */
+  #unknown(bytes: Buffer, frame: RequestFrame): Command | undefined {
+    if (this.local.isAuthenticated) {
+      return recognize(this, bytes, frame, (kept, again) => this.#command(kept, again));
+    }
+    this.answer(NOT_AUTHENTICATED);
+    return undefined;
+  }
+
+  #wrongCount(command: Command): void {
+    this.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+  }
+
+  /** What it sent is not the protocol: where the next command begins is not known. */
+  #refuse(problem: string): void {
+    this.answer(encodeError(`ERR ${problem}`));
+    this.end();
+  }
+}
+
+/** Commands so far, by their place in the table; the last: those that it lacks. */
+export const commandCounts = new Float64Array(allCommands().length + 1);

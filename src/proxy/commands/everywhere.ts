@@ -1,0 +1,134 @@
+/**
+ * Commands that concern every node of the catch-all's upstream: sent to all primaries, their replies put together as
+ * Redis' own command tips have it.
+ */
+import type { Command } from '../../redis/command-table.ts';
+import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { toAllPrimaries } from './all-primaries.ts';
+import { REPLIES, encodeError } from '../wire/encode.ts';
+import {
+  MergedReply,
+  behindLine,
+  concatenate,
+  same,
+  sum,
+  sums,
+  union,
+  type Gathered,
+  type Merge,
+} from '../wire/merged-reply.ts';
+import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
+import { closeAfterReply, openOwn, type OwnConnection } from '../upstream/own-connection.ts';
+import type { Request } from '../wire/request.ts';
+import type { Session } from '../client/session.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+interface Plan extends Gathered, ForAll {
+  /** On connections of its own: what it is to end holds up the one that all share. */
+  readonly goesApart?: boolean;
+  /** Not carried out: it would turn a connection that others share into something else. */
+  readonly isRefused?: boolean;
+}
+
+/** Arrays of 0 and 1, element by element. */
+const allTrue: Merge = (replies) => {
+  const rows = replies.map((reply) => behindLine(reply).toString('latin1').trim().split('\r\n'));
+  const elements = (rows[0] ?? []).map((_, index) =>
+    rows.every((row) => row[index] === ':1') ? ':1\r\n' : ':0\r\n',
+  );
+  return Buffer.from(`*${elements.length}\r\n${elements.join('')}`);
+};
+/** The first that is not null. */
+const any: Merge = (replies) =>
+  replies.find((reply) => !/^(\$-1|_)\r\n/.test(reply.toString('latin1', 0, 5))) ?? same(replies);
+
+/** What is not listed concerns one node only, any. */
+const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
+  ['dbsize', { merge: sum, isCopied: true }],
+  ['keys', { merge: concatenate, isCopied: true }],
+  ['flushall', { merge: same, isCopied: true }],
+  ['flushdb', { merge: same, isCopied: true }],
+  ['randomkey', { merge: any, isCopied: true }],
+  ['script|load', { merge: same, replicasToo: true, isCopied: true }],
+  ['script|flush', { merge: same, replicasToo: true, isCopied: true }],
+  ['script|exists', { merge: allTrue }],
+  ['script|debug', { merge: same, isRefused: true }],
+  ['script|kill', { merge: same, oneIsEnough: true, goesApart: true }],
+  ['function|load', { merge: same, isCopied: true }],
+  ['function|delete', { merge: same, isCopied: true }],
+  ['function|flush', { merge: same, isCopied: true }],
+  ['function|restore', { merge: same, isCopied: true }],
+  ['function|kill', { merge: same, oneIsEnough: true, goesApart: true }],
+  ['config|set', { merge: same, replicasToo: true }],
+  ['config|resetstat', { merge: same, replicasToo: true }],
+  // Who subscribes does so at any of them.
+  ['pubsub|channels', { merge: union }],
+  ['pubsub|shardchannels', { merge: union }],
+  ['pubsub|numsub', { merge: sums }],
+  ['pubsub|shardnumsub', { merge: sums }],
+  ['pubsub|numpat', { merge: sum }],
+  ['slowlog|get', { merge: concatenate }],
+  ['slowlog|len', { merge: sum }],
+  ['slowlog|reset', { merge: same, replicasToo: true }],
+]);
+
+/** undefined: it concerns one node only. */
+export function planEverywhere(bytes: Buffer, frame: RequestFrame, command: Command): Plan | undefined {
+  const subcommand = frame.count > 1 ? wordAt(bytes, frame)(1).toLowerCase() : '';
+  return PLANS.get(command.name) ?? PLANS.get(`${command.name}|${subcommand}`);
+}
+
+export function sendEverywhere(
+  session: Session,
+  bytes: Buffer,
+  frame: RequestFrame,
+  command: Command,
+  plan: Plan,
+): void {
+  if (plan.isRefused === true) {
+    const name = wordAt(bytes, frame)(1).toLowerCase();
+    return session.answer(encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`));
+  }
+  toAllPrimaries(session, bytes, frame, ({ upstream, places }, kept, again) => {
+    // Each its turn, so that RANDOMKEY is not always of the first.
+    const first = Math.floor(Math.random() * places.length);
+    const ordered =
+      command.name === 'randomkey' ? [...places.slice(first), ...places.slice(0, first)] : places;
+    const merged = new MergedReply(session.newRequest(command), plan, ordered.length);
+    for (const [index, place] of ordered.entries()) {
+      const part = session.newPart(command);
+      part.terms = session.home.routing.primaryTerms;
+      part.sink = merged.sinkFor(index);
+      part.place = place;
+      if (plan.goesApart === true) sendApart(session, upstream, part, kept.subarray(again.start, again.at));
+      else session.heed(upstream.send(part, kept, again.start, again.at));
+    }
+    if (plan.replicasToo === true) tellReplicas(session, upstream, kept, again);
+    copyWithoutKey(session, { command, plan, bytes: kept, from: again.start, to: again.at });
+  });
+}
+
+function sendApart(session: Session, upstream: Upstream, part: Request, bytes: Buffer): void {
+  const kept = Buffer.from(bytes);
+  const opened = (own: OwnConnection | undefined): void => {
+    if (own === undefined) {
+      const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
+      return part.sink!.deliver(part, reply, 0, reply.length);
+    }
+    closeAfterReply(session, part, own);
+    own.send(part, kept);
+  };
+  // Where there is something to end, nothing else can be asked.
+  openOwn(upstream, part, opened, () => {
+    const node = upstream.holderOf(part.place);
+    return node === undefined || node.isDead ? null : node;
+  });
+}
+
+function tellReplicas(session: Session, upstream: Upstream, bytes: Buffer, frame: RequestFrame): void {
+  const kind = session.connectionKind();
+  for (const node of upstream.usableReplicas()) {
+    // Nobody waits for the reply, and one that refuses must not have it sent elsewhere.
+    node.connection(kind).append(null, bytes, frame.start, frame.at);
+  }
+}

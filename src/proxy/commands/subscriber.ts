@@ -1,0 +1,381 @@
+/**
+ * One connection with subscriptions: tells confirmations, which answer a command, from messages, which answer nothing.
+ */
+import type { Command } from '../../redis/command-table.ts';
+import type { OwnConnection } from '../upstream/own-connection.ts';
+import { REPLIES } from '../wire/encode.ts';
+import type { Node } from '../topology/node.ts';
+import { parseRefusal } from '../upstream/refusal.ts';
+import type { Request } from '../wire/request.ts';
+import type { Session } from '../client/session.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+const AGAIN_MS = 50;
+/** Of its shard channels: nearly always some of them are at a node that can be asked, if any is. */
+const LOOKED_AT = 100;
+const PUSH = 0x3e;
+const STAR = 0x2a;
+const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
+export type Subscribing = (typeof SUBSCRIBING)[number];
+
+const COLON = 0x3a;
+
+interface Asked {
+  readonly name: string;
+  readonly channels: readonly string[];
+  /** Of these, those to forget where it is refused: they were not subscribed to before. */
+  readonly fresh: readonly string[];
+  /** To how many its client is subscribed after each: on one connection Redis would count all. */
+  readonly counts: readonly number[];
+  /** null: a subscription made again, which the client knows of. */
+  readonly request: Request | null;
+}
+
+type AskedByClient = Asked & { readonly request: Request };
+
+interface Waiting extends Asked {
+  readonly confirmations: Buffer[];
+  missing: number;
+}
+
+/** Shard channels that another node has by now; `request`: whose client waits for them to be confirmed. */
+export interface Moved {
+  readonly name: 'ssubscribe' | 'sunsubscribe';
+  readonly channels: readonly string[];
+  readonly request: Request | null;
+  /** What the node said, if anything. */
+  readonly reply: Buffer | undefined;
+}
+
+/** Where a subscriber subscribes, as the plan has it now. */
+export interface SubscriberPlace {
+  upstream(): Upstream | undefined;
+  /** A connection to a node that has the shard channel, or to any where that is undefined; undefined: none can be asked. */
+  open(shardChannel: string | undefined): OwnConnection | undefined;
+  /** Plain servers do not say of a shard channel that it is another's. */
+  isElsewhere(shardChannel: string, node: Node): boolean;
+  /** They are no longer this subscriber's. */
+  moved(moved: Moved): void;
+  /** To how many the client is subscribed in all: shard channels, or channels and patterns. */
+  count(kind: Subscribing): number;
+}
+
+export class Subscriber {
+  readonly #session: Session;
+  readonly #place: SubscriberPlace;
+  readonly #waitMs: number;
+  #own: OwnConnection | undefined;
+  #isClosed = false;
+  #isFollowing = false;
+  readonly #waiting: Waiting[] = [];
+  /** What clients ask while there is nobody to ask, or asked of a connection that was lost before it answered. */
+  readonly #early: AskedByClient[] = [];
+  readonly #channels: Readonly<Record<Subscribing, Set<string>>> = {
+    subscribe: new Set(),
+    psubscribe: new Set(),
+    ssubscribe: new Set(),
+  };
+
+  /** While nobody can be asked who subscribes waits for so many milliseconds. */
+  constructor(session: Session, waitMs: number, place: SubscriberPlace) {
+    this.#session = session;
+    this.#waitMs = waitMs;
+    this.#place = place;
+    this.#connect();
+  }
+
+  get isUnused(): boolean {
+    return this.size === 0 && this.#waiting.length === 0 && this.#early.length === 0;
+  }
+
+  /** How many channels and patterns. */
+  get size(): number {
+    return SUBSCRIBING.reduce((sum, kind) => sum + this.#channels[kind].size, 0);
+  }
+
+  hasShardChannel(channel: string): boolean {
+    return this.#channels.ssubscribe.has(channel);
+  }
+
+  get shardChannels(): readonly string[] {
+    return [...this.#channels.ssubscribe];
+  }
+
+  /** One that has no connection yet opens it where the plan has it then. */
+  isElsewhere(upstream: Upstream): boolean {
+    return this.#own !== undefined && this.#own.upstream !== upstream;
+  }
+
+  /** undefined: it has no connection now. */
+  get node(): Node | undefined {
+    return this.#own?.connection.isClosed === false ? this.#own.node : undefined;
+  }
+
+  /** Subscribes for a client that takes itself for a subscriber already. */
+  restore(channel: string): void {
+    this.#channels.ssubscribe.add(channel);
+    this.#askAgain('ssubscribe', [channel]);
+  }
+
+  /** Goes to where the plan has it now, once that can be asked; what it subscribed to before stays until then. */
+  follow(): void {
+    const own = this.#own;
+    const upstream = this.#place.upstream();
+    // Without a connection it asks by itself where there is one.
+    if (this.#isClosed || own === undefined || own.connection.isClosed) return;
+    if (upstream === undefined || own.upstream === upstream || this.#isFollowing) return;
+    const next = this.#waiting.length > 0 ? undefined : this.#open();
+    if (next === undefined) {
+      this.#isFollowing = true;
+      setTimeout(() => {
+        this.#isFollowing = false;
+        this.follow();
+      }, AGAIN_MS);
+      return;
+    }
+    own.close();
+    this.#use(next);
+    this.#restoreAll();
+  }
+
+  send(command: Command, channels: readonly string[], request: Request): void {
+    const kind = command.name.replace('un', '') as Subscribing;
+    const all = this.#channels[kind];
+    const isUnsubscribing = command.name !== kind;
+    // By name, so that another connection, which has none of them, confirms as many.
+    const asked = channels.length > 0 ? channels : [...all];
+    const fresh = isUnsubscribing ? [] : asked.filter((channel) => !all.has(channel));
+    const counts = asked.map((channel) => {
+      if (isUnsubscribing) all.delete(channel);
+      else all.add(channel);
+      return this.#place.count(kind);
+    });
+    if (asked.length === 0) counts.push(this.#place.count(kind));
+    this.#ask({ name: command.name, channels: asked, fresh, counts, request });
+  }
+
+  close(): void {
+    for (const { request } of this.leave()) fail(request);
+  }
+
+  /** Closes, and returns what clients wait for; what that would have subscribed to is not among its channels. */
+  leave(): readonly AskedByClient[] {
+    this.#isClosed = true;
+    this.#own?.close();
+    const asked = [...this.#waiting.splice(0), ...this.#early.splice(0)].filter(isOfClient);
+    for (const each of asked) this.#forget(each);
+    return asked;
+  }
+
+  #ask(asked: Asked): void {
+    const own = this.#own;
+    if (own === undefined || own.connection.isClosed) {
+      // The others are asked for again with every connection.
+      if (isOfClient(asked)) this.#keep(asked);
+      return;
+    }
+    const { name, channels } = asked;
+    this.#waiting.push({ ...asked, confirmations: [], missing: Math.max(1, channels.length) });
+    own.send(null, encodeSubscription(name, channels));
+  }
+
+  /** While there is nobody to ask. */
+  #keep(asked: AskedByClient): void {
+    if (SUBSCRIBING.some((kind) => kind === asked.name)) {
+      this.#early.push(asked);
+      return;
+    }
+    // With the connection everything on it has ended.
+    const reply = confirm(asked, this.#session.local.protocol);
+    asked.request.sink!.deliver(asked.request, reply, 0, reply.length);
+  }
+
+  #connect(): void {
+    if (this.#isClosed) return;
+    const own = this.#open();
+    if (own === undefined) {
+      this.#giveUpLate();
+      setTimeout(() => this.#connect(), AGAIN_MS);
+      return;
+    }
+    this.#use(own);
+    this.#restoreAll();
+    for (const asked of this.#early.splice(0)) this.#ask(asked);
+  }
+
+  /** Where some of its shard channels are: those that are elsewhere follow from there. */
+  #open(): OwnConnection | undefined {
+    const [first, ...others] = this.shardChannels.slice(0, LOOKED_AT);
+    let own = this.#place.open(first);
+    for (const channel of others) own ??= this.#place.open(channel);
+    return own;
+  }
+
+  #use(own: OwnConnection): void {
+    this.#own = own;
+    own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
+    own.onLost = () => {
+      for (const asked of this.#waiting.splice(0)) if (isOfClient(asked)) this.#keep(asked);
+      this.#giveUpLate();
+      setTimeout(() => this.#connect(), AGAIN_MS);
+    };
+  }
+
+  #restoreAll(): void {
+    for (const kind of SUBSCRIBING) {
+      // Apart from those that a client waits for: refused together, all would be forgotten.
+      const awaited = new Set(this.#early.flatMap(({ name, fresh }) => (name === kind ? fresh : [])));
+      const all = [...this.#channels[kind]].filter((channel) => !awaited.has(channel));
+      // Of several slots: Redis takes one command for each.
+      const groups = kind === 'ssubscribe' ? all.map((channel) => [channel]) : [all];
+      for (const channels of groups) {
+        const [first] = channels;
+        if (first === undefined) continue;
+        const isElsewhere =
+          kind === 'ssubscribe' && this.#own !== undefined && this.#place.isElsewhere(first, this.#own.node);
+        if (isElsewhere) this.#leave({ name: kind, channels, request: null, reply: undefined });
+        else this.#askAgain(kind, channels);
+      }
+    }
+  }
+
+  #askAgain(name: Subscribing, channels: readonly string[]): void {
+    this.#ask({ name, channels, fresh: channels, counts: [], request: null });
+  }
+
+  #giveUpLate(): void {
+    const now = performance.now();
+    for (const each of this.#early.splice(0)) {
+      if (now <= each.request.startedAt + this.#waitMs) {
+        this.#early.push(each);
+        continue;
+      }
+      this.#forget(each);
+      fail(each.request);
+    }
+  }
+
+  /** True: it is a reply that was waited for, the first one to its command. */
+  #take(bytes: Uint8Array, start: number, end: number): boolean {
+    const kind = firstWord(bytes, start, end);
+    const [waiting] = this.#waiting;
+    // Messages, and a server that takes shard channels away by itself.
+    if (kind === undefined ? !this.#isHandshakeOver(bytes, start) : kind.endsWith('message')) {
+      if (kind === undefined) return true;
+      // Not before the confirmation of its own channel.
+      const isAhead = this.#session.local.protocol === 3 && waiting === undefined;
+      this.#session.push(this.#told(bytes, start, end), isAhead);
+      return false;
+    }
+    if (kind === 'sunsubscribe') {
+      const channel = channelOf(bytes, start, end);
+      // The slot has gone to another node, and the server says so; the client need not know.
+      // Redis goes through them in order. Who looks for it among all of them takes seconds where there are many.
+      const isAsked =
+        waiting?.channels.length === 0 || waiting?.channels[waiting.confirmations.length] === channel;
+      if (waiting?.name !== kind || !isAsked) {
+        this.#leave({ name: 'ssubscribe', channels: [channel], request: null, reply: undefined });
+        return false;
+      }
+    }
+    if (waiting === undefined) {
+      if (kind !== undefined) this.#session.answer(this.#told(bytes, start, end));
+      return kind === undefined;
+    }
+    const { name, channels, request } = waiting;
+    if (kind === undefined && (name === 'ssubscribe' || name === 'sunsubscribe')) {
+      if (parseRefusal(bytes, start, end) !== undefined) {
+        // Another node has them, or this one will in a moment.
+        this.#waiting.shift();
+        this.#leave({ name, channels, request, reply: Buffer.from(bytes.subarray(start, end)) });
+        return true;
+      }
+    }
+    if (kind === undefined) this.#forget(waiting);
+    const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
+    waiting.confirmations.push(withCount(this.#told(bytes, start, end), count));
+    const isFirst = waiting.confirmations.length === 1;
+    // An error is the only reply to its command.
+    waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
+    if (waiting.missing > 0) return isFirst;
+    this.#waiting.shift();
+    if (request !== null) {
+      const reply = Buffer.concat(waiting.confirmations);
+      request.sink!.deliver(request, reply, 0, reply.length);
+    }
+    return isFirst;
+  }
+
+  /** In the client's protocol, which HELLO may have changed since the connection was made. */
+  #told(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const type = this.#session.local.protocol === 3 ? PUSH : STAR;
+    if (bytes[start] === type || (bytes[start] !== PUSH && bytes[start] !== STAR)) {
+      return bytes.subarray(start, end);
+    }
+    const told = Buffer.from(bytes.subarray(start, end));
+    told[0] = type;
+    return told;
+  }
+
+  #leave(moved: Moved): void {
+    const left = moved.channels.filter((channel) => this.#channels.ssubscribe.delete(channel));
+    if (moved.request !== null) this.#place.moved(moved);
+    else if (left.length > 0) this.#place.moved({ ...moved, channels: left });
+  }
+
+  /** It is not asked for again. */
+  #forget({ name, fresh }: Asked): void {
+    const kind = SUBSCRIBING.find((each) => each === name);
+    if (kind !== undefined) for (const channel of fresh) this.#channels[kind].delete(channel);
+  }
+
+  /** An error, unlike the replies to HELLO, AUTH and READONLY, is an answer to a subscription. */
+  #isHandshakeOver(bytes: Uint8Array, start: number): boolean {
+    return bytes[start] === 0x2d;
+  }
+}
+
+function isOfClient(asked: Asked): asked is AskedByClient {
+  return asked.request !== null;
+}
+
+/** Channels are Latin-1: each character a byte. */
+function encodeSubscription(name: string, channels: readonly string[]): Buffer {
+  const parts = [name, ...channels].map((word) => `$${word.length}\r\n${word}\r\n`);
+  return Buffer.from(`*${parts.length}\r\n${parts.join('')}`, 'latin1');
+}
+
+/** What Redis would say to an UNSUBSCRIBE. */
+function confirm({ name, channels, counts }: Asked, protocol: 2 | 3): Buffer {
+  const [head, nothing] = protocol === 3 ? ['>3', '_'] : ['*3', '$-1'];
+  const parts = counts.map((count, index) => {
+    const channel = channels[index];
+    const second = channel === undefined ? nothing : `$${channel.length}\r\n${channel}`;
+    return `${head}\r\n$${name.length}\r\n${name}\r\n${second}\r\n:${count}\r\n`;
+  });
+  return Buffer.from(parts.join(''), 'latin1');
+}
+
+/** A confirmation, its last element replaced. */
+function withCount(bytes: Uint8Array, count: number | undefined): Buffer {
+  if (count === undefined) return Buffer.from(bytes);
+  return Buffer.concat([bytes.subarray(0, bytes.lastIndexOf(COLON) + 1), Buffer.from(`${count}\r\n`)]);
+}
+
+function fail(request: Request): void {
+  const reply = REPLIES.upstreamFailure;
+  request.sink!.deliver(request, reply, 0, reply.length);
+}
+
+/** Of an array or push that begins with a string: `subscribe`, `message`, … */
+function firstWord(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 48))).toString('latin1');
+  return /^[*>]\d+\r\n\$\d+\r\n([ps]?(?:un)?subscribe|[ps]?message)\r\n/.exec(text)?.[1];
+}
+
+/** The second element of an array or push whose first is a word. */
+function channelOf(bytes: Uint8Array, start: number, end: number): string {
+  const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+  const head = /^[*>]\d+\r\n\$\d+\r\n\w+\r\n\$(\d+)\r\n/.exec(text);
+  return head === null ? '' : text.slice(head[0].length, head[0].length + Number(head[1]));
+}

@@ -1,0 +1,317 @@
+/**
+ * Subscriptions of one client, on connections of its own: one to any node for channels and patterns, one for each node
+ * that has shard channels of it. A connection that is lost is made again, with all that was subscribed on it; where the
+ * plan has another upstream, there; where a slot has moved, at its new node.
+ */
+import { KIND, commandByName, type Command } from '../../redis/command-table.ts';
+import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { REPLIES, encodeBulk, encodeError } from '../wire/encode.ts';
+import type { Mode } from '../client/mode.ts';
+import type { Node } from '../topology/node.ts';
+import { OwnConnection } from '../upstream/own-connection.ts';
+import { inFrontOf } from '../wire/reply-sink.ts';
+import type { Request } from '../wire/request.ts';
+import type { Session } from '../client/session.ts';
+import { Subscriber, type Moved } from './subscriber.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+/** It is kept as strings, and put together again. */
+const MAX_COMMAND_BYTES = 16_777_216;
+
+/** Until the new node of a slot is looked for again. */
+const AGAIN_MS = 50;
+
+const ALLOWED = new Set(['ping', 'quit', 'reset']);
+
+export class Subscriptions implements Mode {
+  readonly #session: Session;
+  /** For channels and patterns. */
+  #classic: Subscriber | undefined;
+  /** For shard channels, and which slot each was made for. */
+  readonly #sharded = new Map<Subscriber, number>();
+  /** Shard channels that are on their way from one node to another. */
+  readonly #moving = new Set<string>();
+  #isClosed = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** Whoever subscribes is held until Redis has confirmed it. */
+  changesWay(): boolean {
+    return false;
+  }
+
+  take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (command.kind !== KIND.pubsub) return false;
+    this.#subscribe(bytes, frame, command);
+    return true;
+  }
+
+  /** True: it is answered here, since in RESP2 a subscriber may ask little. */
+  restricts(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
+    if (this.#session.local.protocol === 3 || command.kind === KIND.pubsub || !this.#isSubscribed())
+      return false;
+    if (command.name === 'ping' && frame.count <= 2) {
+      const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
+      const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
+      this.#session.answer(pong);
+      return true;
+    }
+    if (ALLOWED.has(command.name)) return false;
+    this.#session.answer(
+      encodeError(
+        `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      ),
+    );
+    return true;
+  }
+
+  refused(): void {}
+
+  close(): void {
+    this.#isClosed = true;
+    this.#classic?.close();
+    for (const subscriber of this.#sharded.keys()) subscriber.close();
+    this.#sharded.clear();
+    this.#moving.clear();
+  }
+
+  /** The plan may have another upstream. */
+  rerouted(): void {
+    const upstream = this.#upstream();
+    if (upstream === undefined) {
+      // It would wait for messages that nobody sends.
+      if (this.#isSubscribed()) this.#session.end();
+      return;
+    }
+    this.#classic?.follow();
+    for (const subscriber of this.#sharded.keys()) {
+      if (!subscriber.isElsewhere(upstream)) continue;
+      // There its channels may be of several nodes.
+      this.#sharded.delete(subscriber);
+      const asked = subscriber.leave();
+      for (const channel of subscriber.shardChannels) {
+        this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
+      }
+      for (const { name, channels, request } of asked) {
+        this.#settle({ name: name as Moved['name'], channels, request, reply: undefined });
+      }
+    }
+  }
+
+  #upstream(): Upstream | undefined {
+    return this.#session.home.routing.catchAll?.upstream;
+  }
+
+  #holderOf(channel: string): Subscriber | undefined {
+    return [...this.#sharded.keys()].find((subscriber) => subscriber.hasShardChannel(channel));
+  }
+
+  /** As SPUBLISH finds it. */
+  #placeOf(upstream: Upstream, channel: string): number {
+    const bytes = Buffer.from(channel, 'latin1');
+    return upstream.placeOf(bytes, 0, bytes.length, this.#session.home.routing.terms.hashTags);
+  }
+
+  /** Of the node that has the shard channel now, or will be the first to. */
+  #subscriberFor(upstream: Upstream, place: number, channel: string): Subscriber {
+    const node = upstream.primaryFor(place);
+    for (const [subscriber, slot] of this.#sharded) {
+      if (node === null ? slot === place && subscriber.node === undefined : subscriber.node === node) {
+        return subscriber;
+      }
+    }
+    const subscriber = this.#makeSubscriber(upstream, channel);
+    this.#sharded.set(subscriber, place);
+    return subscriber;
+  }
+
+  /** `first`: the shard channel that it is made for; undefined: it is for others. */
+  #makeSubscriber(upstream: Upstream, first: string | undefined): Subscriber {
+    const session = this.#session;
+    const kind = session.connectionKind();
+    const made: Subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
+      upstream: () => this.#upstream(),
+      open: (channel = first) => {
+        const now = this.#upstream();
+        if (now === undefined || now.isFull) return undefined;
+        const node = now.primaryFor(channel === undefined ? now.anyPlace(true) : this.#placeOf(now, channel));
+        if (node === null) return undefined;
+        const own = new OwnConnection(now, node, kind);
+        own.patienceMs = session.home.routing.terms.opTimeoutMs;
+        // Nodes of a cluster tell each other of messages, plain servers do not.
+        if (now.checksSlots) return own;
+        own.isMisplaced =
+          channel === undefined
+            ? () => (now.primaryFor(now.anyPlace(true)) ?? node) !== node
+            : this.#hasOthers(now, node, () => made.shardChannels);
+        return own;
+      },
+      isElsewhere: (channel, node) => {
+        const now = this.#upstream();
+        if (now === undefined || now.checksSlots) return false;
+        return (now.primaryFor(this.#placeOf(now, channel)) ?? node) !== node;
+      },
+      moved: (moved) => this.#moved(moved),
+      count: (subscribing) => {
+        if (subscribing !== 'ssubscribe') return this.#classic?.size ?? 0;
+        return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, this.#moving.size);
+      },
+    });
+    return made;
+  }
+
+  /** Whether some channels are another plain server's than `node`; found out anew as servers come, go, or can be asked. */
+  #hasOthers(upstream: Upstream, node: Node, channels: () => readonly string[]): () => boolean {
+    let lookedAt = '';
+    return () => {
+      const servers = upstream
+        .primaryPlaces()
+        .map((place) => `${place} ${upstream.primaryFor(place) !== null}`);
+      const now = `${this.#session.home.routing.terms.hashTags} ${servers.join(' ')}`;
+      if (now === lookedAt) return false;
+      lookedAt = now;
+      const homes = channels().map((channel) => upstream.primaryFor(this.#placeOf(upstream, channel)));
+      // One that can't be asked now is waited for.
+      return homes.some((home) => home !== null && home !== node);
+    };
+  }
+
+  /** Asks for them where they are by then; a client that waits for them is told, after a while, what Redis said last. */
+  #moved(moved: Moved): void {
+    const { name, channels, request, reply } = moved;
+    if (this.#isClosed) return answer(request, reply);
+    if (name === 'ssubscribe') for (const channel of channels) this.#moving.add(channel);
+    this.#upstream()?.noteDoubt();
+    setTimeout(() => this.#settle(moved), AGAIN_MS);
+  }
+
+  #settle({ name, channels, request, reply }: Moved): void {
+    const upstream = this.#upstream();
+    // Not what the client has left meanwhile.
+    const still = channels.filter((channel) => this.#moving.delete(channel));
+    if (request === null) {
+      if (upstream === undefined) return this.#moved({ name, channels: still, request, reply });
+      for (const channel of still) {
+        this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
+      }
+      return this.#leaveUnused();
+    }
+    const [first] = channels;
+    const isLate = performance.now() > request.startedAt + (upstream?.settings.failoverWaitMs ?? 0);
+    if (this.#isClosed || upstream === undefined || first === undefined || isLate) {
+      return answer(request, reply);
+    }
+    const subscriber = this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
+    subscriber.send(commandByName(name)!, channels, request);
+  }
+
+  #isSubscribed(): boolean {
+    const all = [this.#classic, ...this.#sharded.keys()];
+    return this.#moving.size > 0 || all.some((subscriber) => subscriber !== undefined && subscriber.size > 0);
+  }
+
+  #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    const session = this.#session;
+    if (frame.at - frame.start > MAX_COMMAND_BYTES) {
+      return session.answer(encodeError(`ERR '${command.name}' names too much at once`));
+    }
+    const word = wordAt(bytes, frame);
+    const channels = Array.from({ length: frame.count - 1 }, (_, index) => word(index + 1));
+    if (channels.length === 0 && !command.name.includes('unsubscribe')) {
+      return session.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+    }
+    const upstream = this.#upstream();
+    if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
+    if (command.name !== 'ssubscribe' && command.name !== 'sunsubscribe') {
+      this.#classic ??= this.#makeSubscriber(upstream, undefined);
+      return this.#send(this.#classic, command, channels);
+    }
+    this.#sendEach(upstream, command, this.#grouped(upstream, channels));
+  }
+
+  /** What one node is asked at once. */
+  #grouped(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
+    if (channels.length === 0) {
+      // From all, whichever nodes have them.
+      const held = [...this.#sharded.keys()].flatMap((each) => this.#byPlace(upstream, each.shardChannels));
+      return [...held, ...[...this.#moving].map((channel) => [channel])];
+    }
+    // Of several slots a Redis Cluster has its own say.
+    return upstream.checksSlots ? [channels] : this.#byPlace(upstream, channels);
+  }
+
+  #byPlace(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
+    const groups = new Map<number, string[]>();
+    for (const channel of channels) {
+      const place = this.#placeOf(upstream, channel);
+      const group = groups.get(place);
+      if (group === undefined) groups.set(place, [channel]);
+      else group.push(channel);
+    }
+    return [...groups.values()];
+  }
+
+  #sendEach(upstream: Upstream, command: Command, groups: readonly (readonly string[])[]): void {
+    if (groups.length === 0) return this.#sendTo(upstream, '', command, []);
+    // Held once, for all of them: freed by the first, the client would have later commands carried out before the others.
+    const free = this.#session.hold();
+    let missing = groups.length;
+    const confirmed = (): void => {
+      missing -= 1;
+      if (missing === 0) free();
+    };
+    for (const channels of groups) {
+      if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
+      this.#sendTo(upstream, channels[0] ?? '', command, channels, confirmed);
+    }
+  }
+
+  /** A connection on which nothing is subscribed to any more. */
+  #leaveUnused(): void {
+    if (this.#classic?.isUnused === true) {
+      this.#classic.close();
+      this.#classic = undefined;
+    }
+    for (const subscriber of this.#sharded.keys()) {
+      if (!subscriber.isUnused) continue;
+      this.#sharded.delete(subscriber);
+      subscriber.close();
+    }
+  }
+
+  /** `first`: the channel whose node it is for. */
+  #sendTo(
+    upstream: Upstream,
+    first: string,
+    command: Command,
+    channels: readonly string[],
+    free = this.#session.hold(),
+  ): void {
+    const subscriber =
+      this.#holderOf(first) ?? this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
+    this.#send(subscriber, command, channels, free);
+  }
+
+  /** What is published next, over another connection, must find the subscription made: the client is held until then. */
+  #send(
+    subscriber: Subscriber,
+    command: Command,
+    channels: readonly string[],
+    free = this.#session.hold(),
+  ): void {
+    const request = this.#session.newRequest(command);
+    const sink = request.sink!;
+    request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      sink.deliver(answered, reply, start, end);
+      this.#leaveUnused();
+      free();
+    });
+    subscriber.send(command, channels, request);
+  }
+}
+
+function answer(request: Request | null, reply: Buffer = REPLIES.upstreamFailure): void {
+  request?.sink!.deliver(request, reply, 0, reply.length);
+}

@@ -1,0 +1,18 @@
+/**
+ * What a transaction is told that does not get to Redis, or not as a whole.
+ */
+import { encodeError, encodeStatus } from '../wire/encode.ts';
+import type { Session } from '../client/session.ts';
+
+export const QUEUED = encodeStatus('QUEUED');
+export const EMPTY = Buffer.from('*0\r\n');
+export const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
+export const MOVED_AWAY = encodeError(
+  'TRYAGAIN The keys of this transaction have just moved to another node',
+);
+export const TOO_MUCH = encodeError('ERR the commands of this transaction before its first key are too long');
+
+/** What EXEC says where watched keys have changed. */
+export function nothing({ local }: Session): Buffer {
+  return Buffer.from(local.protocol === 3 ? '_\r\n' : '*-1\r\n');
+}

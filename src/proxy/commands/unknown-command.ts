@@ -1,0 +1,78 @@
+/**
+ * A command that our table lacks: a module's, a newer Redis', a renamed one. The upstreams are asked what it is.
+ */
+import type { Command } from '../../redis/command-table.ts';
+import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
+import { encodeError, REPLIES } from '../wire/encode.ts';
+import type { Finding, ForeignCommands } from '../upstream/foreign-commands.ts';
+import type { Session } from '../client/session.ts';
+
+const NAME = /^[\w.:-]{1,64}$/;
+
+/** undefined: it is answered, or `again` is called with it later. */
+export function recognize(
+  session: Session,
+  bytes: Buffer,
+  frame: RequestFrame,
+  again: (bytes: Buffer, frame: RequestFrame) => void,
+): Command | undefined {
+  const name = startOf(bytes, frame, 0).toLowerCase();
+  if (!NAME.test(name)) return answerUnknown(session, bytes, frame, 'unknown');
+  const { upstreams } = session.home.routing;
+  const findings: Finding[] = [];
+  for (const { foreign } of upstreams) {
+    const finding = foreign.find(name);
+    if (finding === undefined) {
+      void learn(session, foreign, name, Buffer.from(bytes.subarray(frame.start, frame.at)), again);
+      return undefined;
+    }
+    if (typeof finding === 'object' && 'command' in finding) return finding.command;
+    findings.push(finding);
+  }
+  // What one of them says of it, rather than that another does not know it.
+  const told = findings.find((finding) => finding !== 'unknown');
+  return answerUnknown(session, bytes, frame, told ?? 'unknown');
+}
+
+/** The client waits meanwhile: what it sends next must not overtake. */
+async function learn(
+  session: Session,
+  foreign: ForeignCommands,
+  name: string,
+  bytes: Buffer,
+  again: (bytes: Buffer, frame: RequestFrame) => void,
+): Promise<void> {
+  const free = session.hold(REPLIES.noUpstreamHost);
+  const finding = await foreign.learn(name);
+  free();
+  if (session.isEnding || session.isClosed) return;
+  const frame = new RequestFrame();
+  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
+  if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);
+  // It may go over other connections than what was asked before: meanwhile the plan may have changed.
+  else session.afterAnswers(() => again(bytes, frame));
+}
+
+function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, finding: Finding): undefined {
+  session.mode?.refused();
+  if (finding !== 'unknown') {
+    const name = startOf(bytes, frame, 0);
+    const why =
+      typeof finding === 'object' && 'refusal' in finding
+        ? finding.refusal
+        : 'the proxy does not know it, and no Redis can be asked for it now';
+    session.answer(encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`));
+    return undefined;
+  }
+  const words = Array.from({ length: Math.min(frame.count, 21) }, (_, index) => startOf(bytes, frame, index));
+  const args = words.slice(1).map((word) => `'${word}' `);
+  const text = `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${args.join('')}`;
+  session.answer(encodeError(text));
+  return undefined;
+}
+
+/** As much of an argument as Redis quotes. */
+function startOf(bytes: Buffer, { offsets }: RequestFrame, index: number): string {
+  const [start, end] = [offsets[2 * index]!, offsets[2 * index + 1]!];
+  return bytes.toString('latin1', start, Math.min(end, start + 128));
+}

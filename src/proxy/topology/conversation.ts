@@ -1,0 +1,191 @@
+/**
+ * Talking with a node *about* it: topology, roles, health. Off the hot path, one connection a node.
+ */
+import { Redis } from 'ioredis';
+
+import { isCommandEntry, type CommandEntry } from '../../redis/command-spec.ts';
+import { Connector } from '../../sources/observations/connector.ts';
+import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
+import { problemOf } from '../../sources/observations/connection-problem.ts';
+import type { NodeOptions } from './node.ts';
+
+/** Longer than that is no answer. */
+export const ANSWER_MS = 500;
+
+/**
+ * Then it is asked by another connection, and its name resolved again: of one whose host is lost the kernel says so after a
+ * quarter of an hour.
+ */
+const SILENT_MS = 2_000;
+
+/** As Redis 5 and later name it. */
+const WANTS_NONE = /without any password configured|no password is set/;
+
+/** Each login that is refused is an entry in the log of the server's ACL. */
+export const LOGIN_AGAIN_MS = 2_000;
+
+class LoginRefused extends Error {}
+
+export type Answer = { readonly values: readonly unknown[] } | Failure;
+
+export interface Failure {
+  /** `refused`: it does not let us in. */
+  readonly failure: 'gone' | 'silent' | 'refused';
+  /** As Redis says it, or as `problemOf`. */
+  readonly why: string;
+}
+
+export class Conversation {
+  readonly #client: Redis;
+  readonly #login: readonly (string | Buffer)[] | undefined;
+  #problem: Error | undefined;
+  #isClosed = false;
+  /** Connected, and let in. */
+  #isIn = false;
+  /** When it last answered, or was connected to. */
+  #heardAt = 0;
+
+  constructor(
+    { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
+    onClosed: () => void = () => {},
+  ) {
+    this.#client = new Redis({
+      Connector,
+      host,
+      port,
+      protocol: 2,
+      lazyConnect: true,
+      enableReadyCheck: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+      connectTimeout: connectTimeoutMs,
+      commandTimeout: ANSWER_MS,
+      disableClientInfo: true,
+      ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
+    });
+    const { username, password } = credentials ?? {};
+    this.#login = password && [...(username === undefined ? [] : [username]), password.bytes()];
+    // What goes wrong is seen where something is asked, there as a closed connection only.
+    this.#client.on('error', (error: Error) => {
+      this.#problem = error;
+    });
+    this.#client.on('end', () => {
+      if (this.#isIn) onClosed();
+      this.#isIn = false;
+    });
+  }
+
+  /** The replies in order, an Error where one was refused. */
+  async ask(commands: readonly (readonly [string, ...string[]])[]): Promise<Answer> {
+    // It would connect again, and nobody would end that.
+    if (this.#isClosed) return { failure: 'gone', why: 'closed' };
+    try {
+      if (this.#client.status !== 'ready') await this.#connect();
+      const asked = commands.map(([name, ...args]) =>
+        this.#client.call(name, ...args).catch((error: unknown) => error),
+      );
+      const values = await Promise.all(asked);
+      const broken = values.find((value) => value instanceof Error && !isReply(value));
+      if (broken !== undefined) return this.#failed(failureOf(broken, this.#problem));
+      this.#heardAt = performance.now();
+      return { values };
+    } catch (error) {
+      if (error instanceof LoginRefused) return { failure: 'refused', why: error.message };
+      return failureOf(error, this.#problem);
+    }
+  }
+
+  #failed(failure: Failure): Failure {
+    const isLong = performance.now() - this.#heardAt > SILENT_MS;
+    if (failure.failure === 'silent' && isLong) {
+      // Not its end, as far as is known.
+      this.#isIn = false;
+      this.#client.disconnect();
+    }
+    return failure;
+  }
+
+  /** The same, by name. */
+  async askNamed(
+    questions: Readonly<Record<string, readonly [string, ...string[]]>>,
+  ): Promise<{ readonly said: Readonly<Record<string, unknown>> } | Failure> {
+    const answer = await this.ask(Object.values(questions));
+    if ('failure' in answer) return answer;
+    const said = Object.fromEntries(
+      Object.keys(questions).map((name, index) => [name, answer.values[index]]),
+    );
+    return { said };
+  }
+
+  async #connect(): Promise<void> {
+    this.#problem = undefined;
+    if (this.#client.status === 'connecting' || this.#client.status === 'connect') {
+      this.#client.disconnect();
+    }
+    await this.#client.connect();
+    this.#heardAt = performance.now();
+    await this.#present();
+    this.#isIn = true;
+  }
+
+  /** By hand rather than by ioredis' options: it writes to the console where a server wants no password. */
+  async #present(): Promise<void> {
+    if (this.#login === undefined) return;
+    try {
+      await this.#client.call('AUTH', ...this.#login);
+    } catch (error) {
+      if (!(error instanceof Error) || !isReply(error)) throw error;
+      if (WANTS_NONE.test(error.message)) return;
+      // The next question begins with a login again.
+      this.#client.disconnect();
+      throw new LoginRefused(error.message);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#client.removeAllListeners('end');
+    this.#client.disconnect();
+  }
+}
+
+function failureOf(error: unknown, problem: Error | undefined): Failure {
+  const failure = /ETIMEDOUT|timed out/i.test(String(error)) ? 'silent' : 'gone';
+  const why = problem ?? error;
+  return { failure, why: why instanceof Error ? problemOf(why) : String(why) };
+}
+
+/** Why it does not let us in, if it said so; `values`: the answer to PING first. */
+export function refusalIn(answer: Answer): string | undefined {
+  if ('failure' in answer) return answer.failure === 'refused' ? answer.why : undefined;
+  const [ping] = answer.values;
+  return ping instanceof Error && ping.message.startsWith('NOAUTH') ? ping.message : undefined;
+}
+
+function isReply(error: Error): boolean {
+  return error.name === 'ReplyError';
+}
+
+/** COMMAND; an Error where that is refused. */
+export async function describeAllCommands(
+  conversation: Conversation | undefined,
+): Promise<readonly CommandEntry[] | Error | undefined> {
+  const answer = await conversation?.ask([['COMMAND']]);
+  if (answer === undefined || 'failure' in answer) return undefined;
+  const [described] = answer.values;
+  if (described instanceof Error) return described;
+  return Array.isArray(described) ? described.filter(isCommandEntry) : undefined;
+}
+
+/** COMMAND INFO: an entry for each name, null where it is not known; an Error where that is refused. */
+export async function describeCommands(
+  conversation: Conversation | undefined,
+  names: readonly string[],
+): Promise<readonly (CommandEntry | null)[] | Error | undefined> {
+  const answer = await conversation?.ask([['COMMAND', 'INFO', ...names]]);
+  if (answer === undefined || 'failure' in answer) return undefined;
+  const [described] = answer.values;
+  if (described instanceof Error) return described;
+  if (!Array.isArray(described)) return undefined;
+  return described.map((entry) => (isCommandEntry(entry) ? entry : null));
+}

@@ -1,0 +1,276 @@
+/**
+ * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
+ */
+import { addressOf } from '../../api/host-port.ts';
+import type { Credentials, UpstreamBase, UpstreamTls } from '../../plan/routing-plan.ts';
+import { Clue } from '../../sources/observations/clue.ts';
+import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } from '../wire/connection.ts';
+import { mayBeAbsence } from '../../redis/absence.ts';
+import { encodeCommand, encodeError } from '../wire/encode.ts';
+import type { Request } from '../wire/request.ts';
+import type { SlowLog } from './slow-log.ts';
+import { keepaliveOf, type Keepalive } from '../wire/socket.ts';
+import { clock } from '../wire/turn.ts';
+
+/** RESP3, READONLY, and long replies: a connection of a kind serves all clients that need just that. */
+export const RESP3 = 1;
+export const READONLY = 2;
+export const BULKY = 4;
+const KINDS = 8;
+
+const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
+/** Of commands that may wait by their nature, and what comes with them: it says nothing of the node. */
+const UNTOLD_LATENCY = newLatency();
+
+export interface NodeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly credentials: Credentials | undefined;
+  readonly tls: UpstreamTls | undefined;
+  readonly keepalive: Keepalive;
+  /** Whether it knows READONLY. */
+  readonly isClusterNode: boolean;
+}
+
+/** All but where it is. */
+export function nodeOptionsOf(
+  { connectTimeoutMs, credentials, tls, keepalive }: UpstreamBase,
+  isClusterNode: boolean,
+): Omit<NodeOptions, 'host' | 'port'> {
+  return { connectTimeoutMs, credentials, tls, keepalive: keepaliveOf(keepalive), isClusterNode };
+}
+
+/** Who decides what happens with a node's requests. */
+export interface NodeOwner {
+  /** null: nobody wants to know. */
+  readonly slow: SlowLog | null;
+  /** A replica's reply that may be wrong while slots move; true: somebody else is asked. */
+  doubted(request: Request, node: Node): boolean;
+  refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
+  /** Any other reply came; asked for with `watchOrder`. */
+  carriedOut(request: Request, node: Node): void;
+  lost(request: Request, wasSent: boolean, node: Node): void;
+  /** Whether it may be asked has changed. */
+  changed(node: Node): void;
+}
+
+export class Node implements ConnectionOwner, ReplyWatch {
+  readonly options: NodeOptions;
+  readonly address: string;
+  readonly #owner: NodeOwner;
+  /** Of single clients. */
+  readonly #own = new Set<Connection>();
+  readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
+
+  /** Commands sent to it the first time. */
+  reads = 0;
+  writes = 0;
+  /** Error replies that were handed on. */
+  readonly errors = { read: 0, write: 0 };
+  readonly latency = newLatency();
+
+  /** A connection to it failed, and none has been made since. */
+  isDead = false;
+  /** It has not answered for longer than reads are made to wait. */
+  isSilent = false;
+  /** Why it is passed by although it answers: loading, its link is down, … */
+  unfit: string | undefined;
+  /** When it last began to be usable. */
+  usableSince = -Infinity;
+  /** Asked how it is since its connection was last made. */
+  isProbed = false;
+  /** Some map of its cluster has listed it. */
+  isListed = false;
+  /** When a redirection named it last. */
+  namedAt = -Infinity;
+  /** As it says itself. */
+  zone: string | undefined;
+  /** In our zone. */
+  isNear = false;
+  /** Why others are better to read from, while there are any; it counts for servers for reads only. */
+  doubtful: string | undefined;
+
+  /** Why it does not let us in, in its own words; commands get there nevertheless, and its answer is the client's. */
+  refusal: string | undefined;
+
+  constructor(options: NodeOptions, owner: NodeOwner) {
+    this.options = options;
+    this.address = addressOf(options.host, options.port);
+    this.#clue = new Clue(options);
+    this.#owner = owner;
+  }
+
+  /** May be sent what only a primary carries out. */
+  get isUsable(): boolean {
+    return !this.isDead && !this.isSilent && this.unfit === undefined;
+  }
+
+  /** Why there is no connection. */
+  #problem: string | undefined;
+  readonly #clue: Clue;
+  #isDoubted = false;
+  #isOrderWatched = false;
+
+  /** What it says to whoever asks it now, where it was not asked for that. */
+  get refusing(): Buffer | undefined {
+    return this.unfit?.startsWith('BUSY ') === true ? encodeError(this.unfit) : undefined;
+  }
+
+  /** In words: why it gets less than others, if it does. */
+  get state(): string {
+    if (this.isDead) {
+      return this.#problem === undefined
+        ? 'no connection'
+        : `no connection: ${this.#clue.about(this.#problem)}`;
+    }
+    if (this.isSilent) return 'it does not answer';
+    if (this.unfit !== undefined) return this.unfit;
+    if (this.refusal !== undefined) return `does not let the proxy in: ${this.refusal}`;
+    return this.isProbed ? (this.doubtful ?? 'fit') : 'not asked yet';
+  }
+
+  connection(kind: number): Connection {
+    const existing = this.#connections[kind];
+    if (existing !== null && existing !== undefined) return existing;
+    const connection = this.#open(kind, this, this.latency);
+    connection.watch = this.#watch;
+    this.#connections[kind] = connection;
+    return connection;
+  }
+
+  /** For one client alone, until it is disowned; not among those that are watched. */
+  ownConnection(kind: number, owner: ConnectionOwner): Connection {
+    const connection = this.#open(kind, owner, UNTOLD_LATENCY);
+    // What it does not have is not looked for elsewhere: it may wait, which is nothing for a connection of others.
+    if (this.#owner.slow !== null) connection.watch = { sees: (request) => this.#isSlow(request) };
+    this.#own.add(connection);
+    return connection;
+  }
+
+  disown(connection: Connection): void {
+    this.#own.delete(connection);
+  }
+
+  #open(kind: number, owner: ConnectionOwner, latency: Float64Array): Connection {
+    return new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
+  }
+
+  /** Whether its word counts for keys that it does not have. */
+  doubt(isDoubted: boolean): void {
+    if (isDoubted === this.#isDoubted) return;
+    this.#isDoubted = isDoubted;
+    for (const connection of this.connections()) connection.watch = this.#watch;
+  }
+
+  /** Whether its owner is told of what was carried out. */
+  watchOrder(isWatched: boolean): void {
+    this.#isOrderWatched = isWatched;
+    for (const connection of this.connections()) connection.watch = this.#watch;
+  }
+
+  get #watch(): this | null {
+    return this.#isDoubted || this.#isOrderWatched || this.#owner.slow !== null ? this : null;
+  }
+
+  sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#isDoubted && request.isRead && mayBeAbsence(bytes, start, end)) {
+      if (this.#owner.doubted(request, this)) return true;
+    }
+    if (this.#isOrderWatched) this.#owner.carriedOut(request, this);
+    return this.#isSlow(request);
+  }
+
+  /** Noted if it is, and always handed on. */
+  #isSlow(request: Request): false {
+    const { slow } = this.#owner;
+    if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, this.address);
+    return false;
+  }
+
+  /** Those that are there. */
+  *connections(): Iterable<Connection> {
+    for (const connection of this.#connections) if (connection !== null) yield connection;
+  }
+
+  /** Sets what is given; tells the owner where that changes whether the node may be asked. */
+  update(state: {
+    readonly isDead?: boolean;
+    readonly isSilent?: boolean;
+    readonly unfit?: string | undefined;
+    readonly isProbed?: boolean;
+    readonly isNear?: boolean;
+    readonly doubtful?: string | undefined;
+  }): void {
+    const before = this.#summary();
+    const wasUsable = this.isUsable;
+    Object.assign(this, state);
+    if (state.isProbed === true) this.#clue.answered();
+    if (this.isUsable && !wasUsable) this.usableSince = performance.now();
+    if (this.#summary() !== before) {
+      this.#owner.changed(this);
+    }
+  }
+
+  #summary(): string {
+    const { isDead, isSilent, unfit, isProbed, isNear, doubtful } = this;
+    return `${isDead} ${isSilent} ${unfit} ${isProbed} ${isNear} ${doubtful}`;
+  }
+
+  /** Gives it up: what it says later counts for nobody. */
+  close(problem: string): void {
+    for (const connection of [...this.connections(), ...this.#own]) connection.destroy(problem);
+  }
+
+  /** Somebody else has found so. */
+  notReached(problem: string): void {
+    this.#problem = problem;
+    void this.#clue.look(problem);
+    this.update({ isDead: true, isProbed: false });
+  }
+
+  opened(): void {
+    if (this.isDead) this.update({ isDead: false });
+  }
+
+  loginRefused(why: string): void {
+    this.refusal = why;
+  }
+
+  heard(): void {
+    if (this.isSilent) this.update({ isSilent: false });
+  }
+
+  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#owner.refused(request, this, bytes, start, end)) return true;
+    this.errors[request.isRead ? 'read' : 'write'] += 1;
+    return false;
+  }
+
+  lost(request: Request, wasSent: boolean): void {
+    // Marked first, so that a retry looks elsewhere.
+    if (!this.isDead) this.update({ isDead: true, isProbed: false });
+    this.#owner.lost(request, wasSent, this);
+  }
+
+  closed(connection: Connection, problem: string): void {
+    const kind = this.#connections.indexOf(connection);
+    if (kind >= 0) this.#connections[kind] = null;
+    this.notReached(problem);
+  }
+
+  #handshake(kind: number): readonly Buffer[] {
+    const { credentials, isClusterNode } = this.options;
+    const login =
+      credentials === undefined ? [] : [credentials.username ?? 'default', credentials.password.bytes()];
+    const commands: Buffer[] = [];
+    if ((kind & RESP3) !== 0) {
+      commands.push(encodeCommand('HELLO', '3', ...(login.length === 0 ? [] : ['AUTH', ...login])));
+    } else if (login.length > 0) {
+      // With one argument as every version knows it.
+      commands.push(encodeCommand('AUTH', ...(credentials?.username === undefined ? login.slice(1) : login)));
+    }
+    if (isClusterNode && (kind & READONLY) !== 0) commands.push(encodeCommand('READONLY'));
+    return commands;
+  }
+}

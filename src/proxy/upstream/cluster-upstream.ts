@@ -1,0 +1,398 @@
+/**
+ * A Redis Cluster as an upstream: slots, shards and roles as its nodes tell them.
+ */
+import type { Logger } from 'pino';
+
+import { addressOf } from '../../api/host-port.ts';
+import type { ClusterUpstream as ClusterPlan } from '../../plan/routing-plan.ts';
+import { SLOTS, slotOf } from '../../redis/slots.ts';
+import { LOGIN_AGAIN_MS, type Conversation } from '../topology/conversation.ts';
+import { Seeds, topologyFromSome } from '../topology/discovery.ts';
+import { judgeFitness } from '../topology/fitness.ts';
+import { KEPT_MS, KeptReplicas } from '../topology/kept-replicas.ts';
+import { KnownNode, withEach } from '../topology/known-node.ts';
+import { LagJudge } from '../topology/lag-judge.ts';
+import { askingEveryMs } from '../topology/lag.ts';
+import { Migrations, haveSlotsMoved } from '../topology/migrations.ts';
+import { nodeOptionsOf, type Node } from '../topology/node.ts';
+import { NodeLog } from '../topology/node-log.ts';
+import { placesOfShards } from './places-of-shards.ts';
+import { hostOf, type Refusal } from './refusal.ts';
+import type { Request } from '../wire/request.ts';
+import { PeriodicTask } from '../topology/periodic-task.ts';
+import { runsScript } from './script-words.ts';
+import { MASTER, Shard } from '../topology/shard.ts';
+import {
+  isMember,
+  mayReplace,
+  parseMigratingSlots,
+  parseReplication,
+  parseZone,
+  unlisted,
+  type NodePlace,
+  type ShardPlace,
+  type Topology,
+} from '../topology/topology.ts';
+import { shardStatus, type NodeStatus, type UpstreamStatus } from './upstream-status.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { Upstream } from './upstream.ts';
+
+/** While slots move. */
+const MOVING_MS = 250;
+/** While somebody is missing; later, such a share of the time since. */
+const HURRIED_MS = 100;
+const PATIENCE = 0.02;
+const NOBODY = 0xffff;
+
+export class ClusterUpstream extends Upstream {
+  override readonly checksSlots = true;
+  protected override readonly nodeLog: NodeLog;
+  readonly #plan: ClusterPlan;
+  readonly #log: Logger;
+  readonly #known = new Map<string, KnownNode>();
+  readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
+  /** As #slots has them; undefined: not looked for since that has changed. */
+  #places: readonly number[] | undefined;
+  readonly #seeds: Seeds;
+  #shards: Shard[] = [];
+  #topology: Topology | undefined;
+  #topologyAt = 0;
+  readonly #migrations = new Migrations();
+  /** CLUSTER NODES, as a primary said it last. */
+  #members = '';
+  readonly #promotedAt = new WeakMap<Node, number>();
+  readonly #kept = new KeptReplicas();
+  readonly #refreshing = new PeriodicTask(() => this.#refresh(), HURRIED_MS);
+  /** When somebody was last found missing. */
+  #hurtAt = performance.now();
+  #asksZones = false;
+  readonly #askEveryMs: number;
+  /** undefined: no replica is too far behind. */
+  readonly #lagJudge: LagJudge | undefined;
+  #isClosed = false;
+
+  constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
+    super(settings, plan.maxConnections);
+    this.nodeLog = new NodeLog(plan.id, log);
+    this.#plan = plan;
+    this.#seeds = new Seeds(plan);
+    this.#log = log;
+    const { maxLagMs } = settings;
+    this.#askEveryMs = askingEveryMs(maxLagMs);
+    if (maxLagMs !== undefined)
+      this.#lagJudge = new LagJudge(maxLagMs, (problem) => log.warn(`${plan.id}: ${problem}`));
+    this.#refreshing.ask();
+  }
+
+  get isReady(): boolean {
+    return this.#topology !== undefined;
+  }
+
+  override get refusal(): string | undefined {
+    const refusals = [...this.nodes()].map(({ refusal }) => refusal);
+    return refusals.includes(undefined) ? undefined : refusals[0];
+  }
+
+  placeOf(bytes: Uint8Array, start: number, end: number): number {
+    return slotOf(bytes, start, end);
+  }
+
+  anyPlace(): number {
+    const usable = this.primaryPlaces().filter((place) => this.primaryFor(place) !== null);
+    return usable[Math.floor(Math.random() * usable.length)] ?? 0;
+  }
+
+  override holderOf(place: number): Node | undefined {
+    return this.#shards[this.#slots[place]!]?.primary;
+  }
+
+  override primaryPlaces(): readonly number[] {
+    return (this.#places ??= placesOfShards(this.#slots, NOBODY));
+  }
+
+  override usableReplicas(): readonly Node[] {
+    return this.#shards.flatMap(({ replicas }) => replicas.filter(({ isUsable }) => isUsable));
+  }
+
+  override status(): UpstreamStatus {
+    const status = super.status();
+    const primaries = new Set(this.#shards.map(({ primary }) => primary.address));
+    const roleOf = ({ address }: NodeStatus): string => (primaries.has(address) ? 'primary' : 'replica');
+    return {
+      ...status,
+      nodes: status.nodes.map((node) => ({ ...node, role: roleOf(node) })),
+      topologyAgeMs: this.#topology && Math.round(performance.now() - this.#topologyAt),
+      shards: this.#shards.map((shard, index) => shardStatus(shard, this.#topology?.shards[index])),
+      unlisted: unlisted(this.#members, this.#topology),
+    };
+  }
+
+  override askZones(): void {
+    this.#asksZones = this.settings.zone !== undefined;
+  }
+
+  override noteDoubt(): void {
+    this.#refreshing.ask();
+  }
+
+  override noteMoving(place: number): void {
+    this.#migrations.slots.add(place);
+    this.#slotsMove();
+  }
+
+  protected choose(request: Request): Node | null {
+    const shard = this.#shards[this.#slots[request.place]!];
+    if (shard === undefined) return null;
+    const policy = request.terms.policy;
+    if (request.isRead && policy !== MASTER) {
+      const { slots } = this.#migrations;
+      const moving = slots.size > 0 && slots.has(request.place);
+      if (!moving || !shard.primary.isUsable) return shard.reader(policy);
+    }
+    return shard.primary.isUsable ? shard.primary : null;
+  }
+
+  protected *nodes(): Iterable<Node> {
+    for (const { node } of this.#known.values()) yield node;
+  }
+
+  protected conversation(): Conversation | undefined {
+    const primary = this.#shards.find((shard) => shard.primary.isUsable)?.primary;
+    return primary && this.#known.get(primary.address)?.conversation;
+  }
+
+  redirected(request: Request, refusal: Refusal, from: Node): Node | null | undefined {
+    if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return undefined;
+    // Redis speaks of the command's own slot; of another one only a script would, which was carried out.
+    if (refusal.slot !== request.place) return undefined;
+    const place = { host: hostOf(refusal, from, this.nodes()), port: refusal.port };
+    // `?`: it has no name of the kind that its cluster prefers, and its port does not tell: the map does.
+    if (place.host === '?' || addressOf(place.host, place.port) === from.address) {
+      this.noteDoubt();
+      return null;
+    }
+    if (runsScript(request)) return this.#rumoured(place);
+    const { node } = this.#knownAt(place);
+    node.namedAt = performance.now();
+    if (refusal.kind === 'ask') {
+      this.noteMoving(request.place);
+    } else {
+      // To another primary: the slot has moved. To a replica: that was promoted.
+      if (this.#shards.some(({ primary }) => primary === node)) this.#slotsMove();
+      if (node.isUsable) this.#assign(refusal.slot, node);
+      this.#refreshing.ask();
+    }
+    return node.isUsable ? node : null;
+  }
+
+  /** A script may have said it: nothing else follows from that, and only members are connected to. */
+  #rumoured(place: NodePlace): Node | null {
+    this.noteDoubt();
+    const isKnown = this.#known.has(addressOf(place.host, place.port)) || isMember(this.#members, place);
+    const node = isKnown ? this.#knownAt(place).node : undefined;
+    if (node?.isUsable !== true) return null;
+    // It stays, as any that is named: the map may not list it yet.
+    node.namedAt = performance.now();
+    return node;
+  }
+
+  changed(node: Node): void {
+    for (const shard of this.#shards) {
+      if (shard.primary === node || shard.replicas.includes(node)) shard.refresh();
+    }
+    if (node.isUsable) return this.retryHeld();
+    this.#hurtAt = performance.now();
+    this.#refreshing.ask();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#refreshing.close();
+    for (const known of this.#known.values()) known.close('no longer used');
+    this.#known.clear();
+  }
+
+  #knownAt({ host, port }: NodePlace): KnownNode {
+    const address = addressOf(host, port);
+    const existing = this.#known.get(address);
+    if (existing !== undefined) return existing;
+    const options = { ...nodeOptionsOf(this.#plan, true), host, port };
+    const known = new KnownNode(options, this);
+    this.#known.set(address, known);
+    return known;
+  }
+
+  #slotsMove(): void {
+    this.#migrations.noteSign();
+    this.#migrations.doubtReplicas(this.#shards);
+  }
+
+  /** At once, without waiting for the next refresh: the slot has another primary. */
+  #assign(slot: number, node: Node): void {
+    const former = this.#shards[this.#slots[slot]!]?.primary;
+    let index = this.#shards.findIndex(({ primary }) => primary === node);
+    if (index < 0) {
+      index = this.#shards.findIndex(({ replicas }) => replicas.includes(node));
+      const old = this.#shards[index];
+      if (old === undefined) {
+        index = this.#shards.push(new Shard(node, [])) - 1;
+      } else {
+        old.replicas = old.replicas.filter((other) => other !== node);
+        this.hasMoved(old.primary, (place) => this.#slots[place] === index);
+        old.primary = node;
+        old.refresh();
+      }
+    }
+    this.#slots[slot] = index;
+    this.#places = undefined;
+    if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
+  }
+
+  /** Asks several nodes for the map, takes the best answer, then asks every node how it is. Returns when it is to be again. */
+  async #refresh(): Promise<number> {
+    const topology = await this.#ask();
+    if (this.#isClosed) return 0;
+    if (topology !== undefined && this.#isBetter(topology)) this.#apply(topology);
+    await this.#probeAll();
+    this.#migrations.doubtReplicas(this.#shards);
+    if (this.refusal !== undefined) return LOGIN_AGAIN_MS;
+    // Soon, but not without end where the answers stay the same.
+    if (this.#refreshing.isAskedAgain) return HURRIED_MS;
+    const isHurt = [...this.nodes()].some((node) => !node.isUsable || !node.isProbed);
+    if (isHurt || topology === undefined) return this.#hurriedMs();
+    return this.#migrations.isUnderWay ? Math.min(MOVING_MS, this.#askEveryMs) : this.#askEveryMs;
+  }
+
+  /** Who is away for long, and asked for by many, is not asked for ten times a second by each. */
+  #hurriedMs(): number {
+    const patientMs = (performance.now() - this.#hurtAt) * PATIENCE;
+    return Math.min(this.#askEveryMs, Math.max(HURRIED_MS, patientMs));
+  }
+
+  /** From known nodes that answer, else from the seeds. */
+  async #ask(): Promise<Topology | undefined> {
+    const alive = [...this.#known.values()].filter(
+      ({ node }) => !node.isDead && !node.isSilent && node.refusal === undefined,
+    );
+    const best = await topologyFromSome(alive, this.#topology);
+    const { found, problem } =
+      best === undefined ? await this.#seeds.ask(!this.isReady) : { found: best, problem: '' };
+    if (!this.#isClosed) this.nodeLog.lookAtMap(problem);
+    return found;
+  }
+
+  /** One that may not replace the one before does so where it stays so. */
+  #isBetter(topology: Topology): boolean {
+    const current = this.#topology;
+    if (current === undefined || performance.now() - this.#topologyAt > KEPT_MS) return true;
+    return mayReplace(topology, current);
+  }
+
+  #apply(topology: Topology): void {
+    const isFirst = this.#topology === undefined;
+    this.#topology = topology;
+    this.#topologyAt = performance.now();
+    this.nodeLog.lookAtPrimaries(topology.shards.map(({ primary: { host, port } }) => addressOf(host, port)));
+    const former = this.#shards;
+    const formerSlots = this.#slots.slice();
+    const primaries = new Set(topology.shards.map(({ primary }) => this.#knownAt(primary).node));
+    const listed = new Set(
+      topology.shards.flatMap(({ replicas }) => replicas.map((place) => this.#knownAt(place).node)),
+    );
+    this.#slots.fill(NOBODY);
+    this.#places = undefined;
+    this.#shards = topology.shards.map((place, index) => {
+      for (const [first, last] of place.ranges) this.#slots.fill(index, first, last + 1);
+      const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
+      return this.#shardOf(place, before, (node) => !primaries.has(node) && !listed.has(node));
+    });
+    for (const [index, { primary }] of former.entries()) {
+      const isElsewhere = (slot: number): boolean => this.#shards[this.#slots[slot]!]?.primary !== primary;
+      this.hasMoved(primary, (place) => formerSlots[place] === index && isElsewhere(place));
+    }
+    for (const node of primaries) {
+      if (!isFirst && !former.some(({ primary }) => primary === node))
+        this.#promotedAt.set(node, this.#topologyAt);
+    }
+    const before = { shards: former, slots: formerSlots };
+    if (haveSlotsMoved(before, { shards: this.#shards, slots: this.#slots })) this.#slotsMove();
+    // What a primary that was given up says later, it says as the primary it no longer is.
+    for (const { primary } of former) {
+      if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
+    }
+    this.#forgetUnlisted();
+    if (isFirst) this.#log.info({ upstream: this.#plan.id, shards: this.#shards.length }, 'topology known');
+    this.retryHeld();
+  }
+
+  #shardOf(place: ShardPlace, before: Shard | undefined, isFree: (node: Node) => boolean): Shard {
+    const { node: primary } = this.#knownAt(place.primary);
+    const replicas = place.replicas.map((replica) => this.#knownAt(replica).node);
+    if (replicas.length === 0 && before !== undefined) replicas.push(...this.#kept.of(before, isFree));
+    for (const listed of [place.primary, ...place.replicas]) this.#kept.forget(this.#knownAt(listed).node);
+    return new Shard(primary, replicas);
+  }
+
+  #forgetUnlisted(): void {
+    const used = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
+    for (const [address, known] of this.#known) {
+      const { node } = known;
+      if (used.has(node)) node.isListed = true;
+      // A new one, which those that were asked may not have heard of yet.
+      if (node.isListed ? used.has(node) : this.#topologyAt - node.namedAt < KEPT_MS) continue;
+      this.#known.delete(address);
+      this.#kept.forget(node);
+      known.close('it left the cluster');
+    }
+  }
+
+  async #probeAll(): Promise<void> {
+    const primaries = this.#shards.map(({ primary }) => primary);
+    const all = [...this.#known.values()];
+    // What replicas have is measured by what their primaries had before.
+    const first = all.filter(({ node }) => this.#lagJudge !== undefined && primaries.includes(node));
+    const rest = all.filter((known) => !first.includes(known));
+    for (const some of [first, rest]) await withEach(some, (known) => this.#probe(known));
+  }
+
+  async #probe(known: KnownNode): Promise<void> {
+    const { node } = known;
+    const askedAt = performance.now();
+    const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
+    const said = await known.ask({
+      ping: ['PING'],
+      replication: ['INFO', 'replication'],
+      clusterInfo: ['CLUSTER', 'INFO'],
+      ...(shard?.primary === node ? { nodes: ['CLUSTER', 'NODES'] } : {}),
+      ...(this.#asksZones ? { server: ['INFO', 'server'] } : {}),
+    });
+    if (said === undefined || this.#isClosed) return;
+    const { ping, clusterInfo, nodes, server } = said;
+    const replication = parseReplication(said['replication']);
+    const { unfit: unfitBefore, isProbed } = node;
+    const unfit =
+      judgeFitness(
+        { ping, replication, clusterInfo },
+        { unfit: unfitBefore, isProbed, primaryForMs: this.#primaryForMs(shard) },
+      ) ??
+      (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
+    node.zone = this.#asksZones ? parseZone(server) : undefined;
+    const isNear = node.zone !== undefined && node.zone === this.settings.zone;
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
+    if (shard?.primary === node) {
+      const isOwn = (slot: number): boolean => this.#shards[this.#slots[slot]!] === shard;
+      // One that is busy does not say it.
+      if (typeof nodes === 'string') this.#members = nodes;
+      const moving = parseMigratingSlots(this.#members);
+      this.#migrations.noteSlots(moving, isOwn);
+      if (moving.length > 0) this.#slotsMove();
+    }
+  }
+
+  /** Since it was promoted, or could be asked again. */
+  #primaryForMs(shard: Shard | undefined): number {
+    if (shard === undefined || !shard.primary.isUsable) return 0;
+    const promotedAt = this.#promotedAt.get(shard.primary) ?? -Infinity;
+    return performance.now() - Math.max(promotedAt, shard.primary.usableSince);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * A connection to Redis that one client has for itself: for transactions, blocking commands and subscriptions.
+ */
+import type { Connection, ConnectionOwner } from '../wire/connection.ts';
+import { REPLIES } from '../wire/encode.ts';
+import type { Node } from '../topology/node.ts';
+import { inFrontOf } from '../wire/reply-sink.ts';
+import type { Request } from '../wire/request.ts';
+import type { Upstream } from './upstream.ts';
+
+export class OwnConnection implements ConnectionOwner {
+  readonly node: Node;
+  readonly connection: Connection;
+  /** Told once, when it is lost and not closed by us. */
+  onLost: () => void = () => {};
+  /** Told of every error reply; true: it is taken care of. */
+  onError: (request: Request, text: string) => boolean = () => false;
+  /** Told of every command that is lost; true: it is taken care of. */
+  onUnanswered: (request: Request) => boolean = () => false;
+  readonly upstream: Upstream;
+  /** Another node has by now what it is for. */
+  isMisplaced: () => boolean = () => false;
+  /** For how long what is sent without a request may be left unanswered. */
+  patienceMs = Infinity;
+  /** What was sent last may wait for ever. */
+  mayBlock = false;
+  #isClosing = false;
+
+  constructor(upstream: Upstream, node: Node, kind: number) {
+    this.upstream = upstream;
+    upstream.ownConnections.add(this);
+    this.node = node;
+    this.connection = node.ownConnection(kind, this);
+  }
+
+  send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {
+    if (!this.connection.isClosed) this.connection.append(request, bytes, start, end);
+    else if (request !== null) this.lost(request);
+  }
+
+  /** A node that leaves a command unanswered for too long is not waited for: what it says later counts for nobody. */
+  expire(now: number): void {
+    if (this.isMisplaced()) return this.connection.destroy('its place is at another node');
+    if (this.mayBlock) return;
+    let isLate = this.connection.waitingMs(now) > this.patienceMs;
+    this.connection.overdue(now, ({ terms }, sentAt) => {
+      isLate ||= sentAt + terms.opTimeoutMs < now;
+    });
+    if (isLate) this.connection.destroy('no answer in time');
+  }
+
+  close(): void {
+    this.#isClosing = true;
+    this.connection.destroy('no longer needed');
+  }
+
+  opened(): void {}
+
+  heard(): void {}
+
+  loginRefused(why: string): void {
+    this.node.loginRefused(why);
+  }
+
+  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
+    return this.onError(request, Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
+  }
+
+  lost(request: Request): void {
+    if (this.onUnanswered(request)) return;
+    const reply = REPLIES.upstreamFailure;
+    request.sink!.deliver(request, reply, 0, reply.length);
+  }
+
+  closed(): void {
+    this.upstream.ownConnections.delete(this);
+    this.node.disown(this.connection);
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.onLost();
+  }
+}
+
+/** A connection of its own to the node that serves the request, once there is one that may be asked, while its client waits. */
+export function openOwn(
+  upstream: Upstream,
+  request: Request,
+  opened: (own: OwnConnection | undefined) => void,
+  find: () => Node | null = () => upstream.nodeFor(request),
+): void {
+  const node = find();
+  if (node !== null && !upstream.isFull) {
+    opened(new OwnConnection(upstream, node, request.connectionKind));
+  } else if (
+    request.sink!.isGone === true ||
+    performance.now() > request.startedAt + upstream.settings.failoverWaitMs
+  ) {
+    opened(undefined);
+  } else {
+    upstream.ownConnections.inAMoment(request, () => openOwn(upstream, request, opened, find));
+  }
+}
+
+/** The client's reply comes first, then the connection is closed; with the client it is closed at once. */
+export function closeAfterReply(
+  client: { own(connection: OwnConnection): void; disown(connection: OwnConnection): void },
+  request: Request,
+  own: OwnConnection,
+  then: () => void = () => {},
+): void {
+  const sink = request.sink!;
+  client.own(own);
+  request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+    client.disown(own);
+    sink.deliver(answered, reply, start, end);
+    own.close();
+    then();
+  });
+}

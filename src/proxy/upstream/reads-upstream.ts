@@ -1,0 +1,107 @@
+/**
+ * Servers that only reads go to: any of the first group that has one that can be asked.
+ */
+import type { Logger } from 'pino';
+
+import type { ReadsUpstream as ReadsPlan } from '../../plan/routing-plan.ts';
+import type { Conversation } from '../topology/conversation.ts';
+import { nodeOptionsOf, type Node } from '../topology/node.ts';
+import { NodeLog } from '../topology/node-log.ts';
+import { ServerList } from './server-list.ts';
+import type { UpstreamStatus } from './upstream-status.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { Upstream } from './upstream.ts';
+
+export class ReadsUpstream extends Upstream {
+  readonly #groups: readonly (readonly ServerList[])[];
+  #readers: readonly Node[] = [];
+  /** Whose turn it is. */
+  #turn = 0;
+
+  constructor(plan: ReadsPlan, settings: UpstreamSettings, log: Logger) {
+    super(settings, plan.maxConnections);
+    this.nodeLog = new NodeLog(plan.id, log);
+    const options = nodeOptionsOf(plan, false);
+    const replicas = { maxLagMs: settings.maxLagMs, said: new Map() };
+    // Within the constructor there are no groups yet.
+    const changed = (): void => queueMicrotask(() => this.#refresh());
+    this.#groups = plan.groups.map((group) =>
+      group.map((servers) => new ServerList(servers, options, this, { changed, log, replicas })),
+    );
+  }
+
+  get isReady(): boolean {
+    return this.#groups.some((group) => group.some((list) => list.isReady));
+  }
+
+  override get problem(): string | undefined {
+    const problems = this.#groups.flat().map((list) => list.problem);
+    return problems.includes(undefined) ? undefined : problems.join('; ');
+  }
+
+  override get refusal(): string | undefined {
+    const refusals = this.#groups.flat().map((list) => list.refusal);
+    return refusals.includes(undefined) ? undefined : refusals[0];
+  }
+
+  /** By what each says itself: the primary may be among them. */
+  override status(): UpstreamStatus {
+    const status = super.status();
+    const servers = this.#groups.flat().flatMap((list) => list.servers);
+    return { ...status, nodes: status.nodes.map((node, index) => ({ ...node, role: servers[index]!.role })) };
+  }
+
+  placeOf(): number {
+    return 0;
+  }
+
+  anyPlace(): number {
+    return 0;
+  }
+
+  override primaryFor(): Node | null {
+    return this.choose();
+  }
+
+  protected choose(): Node | null {
+    const readers = this.#readers;
+    if (readers.length === 0) return null;
+    this.#turn = this.#turn + 1 >= readers.length ? 0 : this.#turn + 1;
+    return readers[this.#turn]!;
+  }
+
+  /** The first group that has somebody who follows its primary well, else the first that has anybody. */
+  #refresh(): void {
+    // One that has not been asked may be empty or old: it answers all the same.
+    const usable = this.#groups.map((group) =>
+      group.flatMap(({ servers }) => servers.map(({ node }) => node)).filter((n) => n.isUsable && n.isProbed),
+    );
+    const good = usable.map((group) => group.filter(({ doubtful }) => doubtful === undefined));
+    this.#readers = [...good, ...usable].find((group) => group.length > 0) ?? [];
+    this.retryHeld();
+  }
+
+  protected *nodes(): Iterable<Node> {
+    for (const list of this.#groups.flat()) for (const { node } of list.servers) yield node;
+  }
+
+  protected conversation(): Conversation | undefined {
+    for (const list of this.#groups.flat()) {
+      const conversation = list.conversation();
+      if (conversation !== undefined) return conversation;
+    }
+    return undefined;
+  }
+
+  redirected(): undefined {
+    return undefined;
+  }
+
+  changed(): void {
+    this.#refresh();
+  }
+
+  close(): void {
+    for (const list of this.#groups.flat()) list.close();
+  }
+}

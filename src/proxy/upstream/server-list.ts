@@ -1,0 +1,309 @@
+/**
+ * Plain servers by address or name: names are resolved again and again, servers that can't be asked are asked how they
+ * are until they can.
+ */
+import type { LookupAddress } from 'node:dns';
+import { lookup } from 'node:dns/promises';
+
+import type { Logger } from 'pino';
+
+import { addressOf } from '../../api/host-port.ts';
+import type { ProxyServers } from '../../plan/routing-plan.ts';
+import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from '../topology/conversation.ts';
+import { judgeFitness, judgeLink, judgePrimary } from '../topology/fitness.ts';
+import { askingEveryMs } from '../topology/lag.ts';
+import { LoginLog } from '../topology/login-log.ts';
+import { Node, type NodeOptions, type NodeOwner } from '../topology/node.ts';
+import { parseReplication, type ReplicationInfo } from '../topology/topology.ts';
+
+const RESOLVE_AGAIN_MS = 5_000;
+const PROBE_HURT_MS = 100;
+/** While it has not said whether it lets us in. */
+const ASK_AGAIN_MS = 500;
+/** Then it may be stopped, or not reachable, which is no reason to wait for it. */
+const WAITED_FOR_MS = 2_500;
+
+export interface Server {
+  /** What Maglev places it by. */
+  readonly text: string;
+  readonly node: Node;
+  /** As it says itself, where it is asked. */
+  readonly role: Role;
+}
+
+type Role = 'primary' | 'replica';
+
+interface Known extends Server {
+  role: Role;
+  readonly conversation: Conversation;
+  readonly login: LoginLog;
+  isBeingProbed: boolean;
+  /** When it was last asked whether it lets us in. */
+  triedAt: number;
+  isBeingTried: boolean;
+  /** It has said so. */
+  isLoginKnown: boolean;
+}
+
+/** What is asked of replicas whose primary is not known here. */
+export interface Replicas {
+  /** undefined: one that follows badly is read from where there is no other. */
+  readonly maxLagMs: number | undefined;
+  /** What each said last, of all lists together; not those that can't be asked. */
+  readonly said: Map<Node, ReplicationInfo>;
+}
+
+export interface ListOptions {
+  /** Other servers than before. */
+  readonly changed: () => void;
+  readonly log: Logger;
+  /** They are, and asked regularly how they follow. */
+  readonly replicas?: Replicas;
+}
+
+interface Place {
+  readonly address: string;
+  readonly port: number;
+  readonly text: string;
+}
+
+export class ServerList {
+  readonly #owner: NodeOwner;
+  readonly #options: Omit<NodeOptions, 'host' | 'port'>;
+  readonly #changed: () => void;
+  readonly #replicas: Replicas | undefined;
+  #known: readonly Known[] = [];
+  readonly #log: Logger;
+  #isResolved = false;
+  /** That the name had no address last time, and why; undefined: it had one. */
+  #unresolved: string | undefined;
+  /** The first servers have been asked whether they let us in. */
+  #isTried = false;
+  /** That a server does not say how it follows. */
+  #isUnboundedTold = false;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #probes: NodeJS.Timeout;
+  #isClosed = false;
+
+  constructor(
+    servers: ProxyServers,
+    options: Omit<NodeOptions, 'host' | 'port'>,
+    owner: NodeOwner,
+    { changed, log, replicas }: ListOptions,
+  ) {
+    this.#owner = owner;
+    this.#options = options;
+    this.#changed = changed;
+    this.#log = log;
+    this.#replicas = replicas;
+    let askedAt = 0;
+    this.#probes = setInterval(() => {
+      const isTime =
+        replicas !== undefined && performance.now() - askedAt >= askingEveryMs(replicas.maxLagMs);
+      if (isTime) askedAt = performance.now();
+      for (const known of this.#known) {
+        if (isTime || isAskedSoon(known.node)) void this.#probe(known);
+        if (isLoginDue(known)) void tryLogin(known);
+        known.login.tell(known.node.refusal);
+      }
+    }, PROBE_HURT_MS);
+    const isLoginDue = ({ node, triedAt, isBeingTried, isLoginKnown }: Known): boolean =>
+      !isBeingTried &&
+      (node.refusal !== undefined || !isLoginKnown) &&
+      performance.now() - triedAt >= (isLoginKnown ? LOGIN_AGAIN_MS : ASK_AGAIN_MS);
+    const isAskedSoon = ({ isUsable, isProbed }: Node): boolean => !isUsable || !isProbed;
+    if (servers.kind === 'dns') {
+      void this.#resolve(servers.name, servers.port);
+    } else {
+      this.#isResolved = true;
+      this.#use(servers.endpoints.map(({ address, port, hashKey }) => ({ address, port, text: hashKey })));
+    }
+  }
+
+  /** It is known where they are, and whether they let us in. */
+  get isReady(): boolean {
+    return this.#isResolved && this.#isTried;
+  }
+
+  /** Why it is not known where they are; undefined: it is. */
+  get problem(): string | undefined {
+    return this.#isResolved ? undefined : this.#unresolved;
+  }
+
+  /** Why none of them lets us in; undefined: one may. */
+  get refusal(): string | undefined {
+    const said = this.#known.filter(({ node, isLoginKnown }) => isLoginKnown || node.refusal !== undefined);
+    const refusals = said.map(({ node }) => node.refusal);
+    return refusals.includes(undefined) ? undefined : refusals[0];
+  }
+
+  get servers(): readonly Server[] {
+    return this.#known;
+  }
+
+  /** With one that can be asked. */
+  conversation(): Conversation | undefined {
+    return this.#known.find(({ node }) => node.isUsable)?.conversation;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#probes);
+    for (const known of this.#known) closeServer(known);
+    this.#known = [];
+  }
+
+  async #resolve(name: string, port: number): Promise<void> {
+    const found = await lookup(name, { all: true }).catch((error: NodeJS.ErrnoException) => error);
+    if (this.#isClosed) return;
+    const isLost = found instanceof Error;
+    this.#tellUnresolved(isLost ? `${name} has no address (${found.code ?? found.message})` : undefined);
+    this.#useFound(isLost ? [] : found, port);
+    this.#timer = setTimeout(() => void this.#resolve(name, port), RESOLVE_AGAIN_MS);
+  }
+
+  /** Once, as long as it stays the same. */
+  #tellUnresolved(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#unresolved)
+      this.#log.warn(`${problem}${this.#isResolved ? '; those before stay' : ''}`);
+    this.#unresolved = problem;
+  }
+
+  #useFound(found: readonly LookupAddress[], port: number): void {
+    const ipv4 = found.filter(({ family }) => family === 4);
+    const addresses = ipv4.length > 0 ? ipv4 : found;
+    // A name that does not resolve for a moment takes nothing away.
+    if (addresses.length === 0) return;
+    this.#isResolved = true;
+    // Each once: some systems tell one as often as their list of hosts has it.
+    const distinct = [...new Set(addresses.map(({ address }) => address))];
+    this.#use(distinct.map((address) => ({ address, port, text: addressOf(address, port) })));
+  }
+
+  #use(places: readonly Place[]): void {
+    const keyOf = ({ address, port, text }: Place): string => `${addressOf(address, port)} ${text}`;
+    const before = new Map(this.#known.map((known) => [`${known.node.address} ${known.text}`, known]));
+    if (places.length === before.size && places.every((place) => before.has(keyOf(place)))) return;
+    // Those that stay keep their order: who goes through all of them passes none over.
+    const former = [...before.keys()];
+    const rankOf = (place: Place): number =>
+      before.has(keyOf(place)) ? former.indexOf(keyOf(place)) : before.size;
+    const ordered = places.toSorted((a, b) => rankOf(a) - rankOf(b));
+    this.#known = ordered.map((place) => {
+      const known = before.get(keyOf(place));
+      before.delete(keyOf(place));
+      if (known !== undefined) return known;
+      const options = { ...this.#options, host: place.address, port: place.port };
+      return {
+        text: place.text,
+        node: new Node(options, this.#owner),
+        role: this.#replicas === undefined ? 'primary' : 'replica',
+        conversation: new Conversation(options),
+        login: new LoginLog(addressOf(place.address, place.port), this.#log),
+        isBeingProbed: false,
+        triedAt: 0,
+        isBeingTried: false,
+        isLoginKnown: false,
+      };
+    });
+    // First, so that what was under way to those that are gone finds the others.
+    this.#changed();
+    for (const gone of before.values()) {
+      this.#replicas?.said.delete(gone.node);
+      closeServer(gone);
+    }
+    if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
+    void this.#try(this.#known.filter(({ triedAt }) => triedAt === 0));
+  }
+
+  async #try(fresh: readonly Known[]): Promise<void> {
+    await Promise.all(fresh.map(tryFirstLogin));
+    this.#isTried = true;
+  }
+
+  async #probe(known: Known): Promise<void> {
+    if (known.isBeingProbed) return;
+    known.isBeingProbed = true;
+    const { node } = known;
+    const replicas = this.#replicas;
+    const answer = await known.conversation.ask([
+      ['PING'],
+      ...(replicas === undefined ? [] : ([['INFO', 'replication']] as const)),
+    ]);
+    known.isBeingProbed = false;
+    if (this.#isClosed || !this.#known.includes(known)) return;
+    replicas?.said.delete(node);
+    const refusal = refusalIn(answer);
+    if (refusal !== undefined) {
+      known.isLoginKnown = true;
+      node.refusal = refusal;
+      // It is there; commands get its own answer, but from servers for reads only where no other is.
+      const doubtful = replicas && refusal;
+      node.update({ isDead: false, isSilent: false, isProbed: true, unfit: undefined, doubtful });
+      return;
+    }
+    if ('failure' in answer) {
+      if (answer.failure === 'silent') node.update({ isSilent: true });
+      else node.notReached(answer.why);
+      return;
+    }
+    const [ping, info] = answer.values;
+    const maxLagMs = replicas?.maxLagMs;
+    const replication = replicas && parseReplication(info);
+    if (maxLagMs !== undefined && replication === undefined) this.#tellUnbounded(node);
+    known.role = replication?.role ?? known.role;
+    const problem =
+      judgeLink(replication, maxLagMs) ??
+      judgePrimary(replication, [...(replicas?.said.values() ?? [])], maxLagMs);
+    if (replication !== undefined) replicas?.said.set(node, replication);
+    const state = judgeFitness(
+      { ping, replication: undefined, clusterInfo: undefined },
+      { unfit: undefined, isProbed: true, primaryForMs: Infinity },
+    );
+    // Without a maximum old data is better than none: its primary may be dead.
+    const doubtful = maxLagMs === undefined ? problem : undefined;
+    const unfit = state ?? (maxLagMs === undefined ? undefined : problem);
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, doubtful });
+  }
+
+  /** Once. */
+  #tellUnbounded({ address }: Node): void {
+    if (!this.#isUnboundedTold)
+      this.#log.warn(`${address} does not answer INFO replication: no maximum lag holds there`);
+    this.#isUnboundedTold = true;
+  }
+}
+
+/** Asks a server whether it lets us in, by a connection of its own: one that is there was let in before. */
+async function tryLogin(known: Known): Promise<Answer> {
+  const { node } = known;
+  const refusalBefore = node.refusal;
+  known.triedAt = performance.now();
+  known.isBeingTried = true;
+  const trial = new Conversation(node.options);
+  const answer = await trial.ask([['PING']]);
+  trial.close();
+  known.isBeingTried = false;
+  const refusal = refusalIn(answer);
+  // What else goes wrong says nothing of it.
+  if (refusal === undefined && 'failure' in answer) return answer;
+  known.isLoginKnown = true;
+  // A newer connection may have been refused meanwhile.
+  if (refusal !== undefined || node.refusal === refusalBefore) node.refusal = refusal;
+  return answer;
+}
+
+async function tryFirstLogin(known: Known): Promise<void> {
+  const until = performance.now() + WAITED_FOR_MS;
+  for (;;) {
+    const answer = await tryLogin(known);
+    const isSilent = 'failure' in answer && answer.failure === 'silent';
+    if (!isSilent || performance.now() > until) return;
+  }
+}
+
+function closeServer({ node, conversation }: Known): void {
+  conversation.close();
+  node.close('no longer used');
+}

@@ -1,0 +1,149 @@
+/**
+ * Plain servers as an upstream: keys are spread over them by Maglev, as Envoy does it.
+ */
+import type { Logger } from 'pino';
+
+import type { ProxyUpstream } from '../../plan/routing-plan.ts';
+import { maglevHost, maglevTable } from '../../redis/maglev.ts';
+import { isOfMessages } from '../../redis/command-table.ts';
+import { argumentsThatAreKeys, commandForAny } from './argument-keys.ts';
+import type { Conversation } from '../topology/conversation.ts';
+import { nodeOptionsOf, type Node } from '../topology/node.ts';
+import { NodeLog } from '../topology/node-log.ts';
+import { parseRefusal } from './refusal.ts';
+import type { Request } from '../wire/request.ts';
+import { ServerList } from './server-list.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { Upstream } from './upstream.ts';
+
+/** A place is a server's index, and above it which list it is an index of. */
+const INDEX_BITS = 16;
+const INDEX = 0xffff;
+const EDITIONS = 0x7fff;
+
+export class ShardedUpstream extends Upstream {
+  readonly #list: ServerList;
+  readonly #id: string;
+  readonly #log: Logger;
+  #hasToldOfCluster = false;
+  #table = maglevTable([]);
+  /** Of the list of servers. */
+  #edition = 0;
+  /** Which server has the messages: they know nothing of each other's. */
+  #ofMessages = 0;
+
+  constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
+    super(settings, plan.maxConnections);
+    this.nodeLog = new NodeLog(plan.id, log);
+    this.#id = plan.id;
+    this.#log = log;
+    let isMade = false;
+    const changed = (): void => {
+      // Within the constructor there is no list yet.
+      if (isMade) this.#place();
+      else queueMicrotask(() => this.#place());
+    };
+    this.#list = new ServerList(plan.servers, nodeOptionsOf(plan, false), this, { changed, log });
+    isMade = true;
+  }
+
+  get isReady(): boolean {
+    return this.#list.isReady;
+  }
+
+  override get problem(): string | undefined {
+    return this.#list.problem;
+  }
+
+  override get refusal(): string | undefined {
+    return this.#list.refusal;
+  }
+
+  placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number {
+    if (this.#list.servers.length <= 1) return this.#placeAt(0);
+    return this.#placeAt(maglevHost(this.#table, bytes.subarray(start, end), hashTags));
+  }
+
+  #placeAt(index: number): number {
+    return (this.#edition << INDEX_BITS) | index;
+  }
+
+  anyPlace(forMessages = false): number {
+    if (forMessages) return this.#placeAt(this.#ofMessages);
+    const all = [...this.#list.servers.keys()];
+    const usable = all.filter((index) => this.#list.servers[index]!.node.isUsable);
+    const indexes = usable.length > 0 ? usable : all;
+    return this.#placeAt(indexes[Math.floor(Math.random() * indexes.length)] ?? 0);
+  }
+
+  override holderOf(place: number): Node | undefined {
+    return place >> INDEX_BITS === this.#edition ? this.#list.servers[place & INDEX]?.node : undefined;
+  }
+
+  override primaryPlaces(): readonly number[] {
+    return this.#list.servers.map((_, index) => this.#placeAt(index));
+  }
+
+  protected choose(request: Request): Node | null {
+    if (request.place >> INDEX_BITS !== this.#edition) this.#placeAnew(request);
+    return this.primaryFor(request.place);
+  }
+
+  /** Its bytes have waited while servers came or went. What has several keys that are apart now is for none of them. */
+  #placeAnew(request: Request): void {
+    const { block, start, end, terms } = request;
+    if (block === null) return;
+    const forAny = commandForAny(block.bytes, start, end);
+    if (forAny !== undefined) request.place = this.anyPlace(isOfMessages(forAny));
+    const places = argumentsThatAreKeys(block.bytes, start, end)?.map((key) => {
+      const bytes = Buffer.from(key, 'latin1');
+      return this.placeOf(bytes, 0, bytes.length, terms.hashTags);
+    });
+    const place = places?.[0];
+    if (place !== undefined && places?.every((each) => each === place)) request.place = place;
+  }
+
+  protected *nodes(): Iterable<Node> {
+    for (const { node } of this.#list.servers) yield node;
+  }
+
+  protected conversation(): Conversation | undefined {
+    return this.#list.conversation();
+  }
+
+  redirected(): undefined {
+    return undefined;
+  }
+
+  /** A redirection goes to the client as it is. */
+  override refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
+    if (!this.#hasToldOfCluster && parseRefusal(bytes, start, end)?.kind === 'moved')
+      this.#tellOfCluster(node);
+    return super.refused(request, node, bytes, start, end);
+  }
+
+  #tellOfCluster({ address }: Node): void {
+    this.#hasToldOfCluster = true;
+    this.#log.warn(
+      `${this.#id}: ${address} is a node of a Redis Cluster and sends clients to others, which they can't follow; ` +
+        'give --mode cluster, or mode: CLUSTER in its RedisDestination',
+    );
+  }
+
+  changed(node: Node): void {
+    if (node.isUsable) this.retryHeld();
+  }
+
+  close(): void {
+    this.#list.close();
+  }
+
+  #place(): void {
+    this.#edition = (this.#edition + 1) & EDITIONS;
+    const texts = this.#list.servers.map(({ text }) => text);
+    // The same for every proxy, in whatever order they are told.
+    this.#ofMessages = texts.indexOf(texts.toSorted()[0] ?? '');
+    this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
+    this.retryHeld();
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * What is told of upstreams to people and metrics.
+ */
+import { LATENCY_BUCKETS } from '../wire/connection.ts';
+import type { Node } from '../topology/node.ts';
+import type { Shard } from '../topology/shard.ts';
+import type { ShardPlace } from '../topology/topology.ts';
+
+export interface UpstreamStatus {
+  readonly isReady: boolean;
+  /** Why it is not known where to send what, or why nothing can be sent; undefined: nothing is wrong. */
+  readonly problem: string | undefined;
+  readonly nodes: readonly NodeStatus[];
+  readonly events: Readonly<Record<string, number>>;
+  /** undefined: it has no topology that changes. */
+  readonly topologyAgeMs: number | undefined;
+  readonly shards?: readonly ShardStatus[];
+  /** Members of the cluster that its map leaves out, as one that has failed, by address: what the cluster says of each. */
+  readonly unlisted?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface NodeStatus {
+  readonly address: string;
+  readonly role: string;
+  /** It is fit for what its role and the read policy say. */
+  readonly isUp: boolean;
+  /** Why it gets less than others, if it does. */
+  readonly state: string;
+  readonly reads: number;
+  readonly writes: number;
+  /** Error replies that were handed on, over connections that clients share. */
+  readonly errors: { readonly read: number; readonly write: number };
+  /** How many replies took at most so long, each counted once: '1', '2', '4', … and 'more'; as errors, of shared connections. */
+  readonly repliesWithinMs: Readonly<Record<string, number>>;
+  /** All of them together. */
+  readonly repliesTookMs: number;
+  /** undefined: not asked for, or it does not say. */
+  readonly zone: string | undefined;
+}
+
+export interface ShardStatus {
+  readonly slots: string;
+  readonly primary: string;
+  readonly replicas: readonly string[];
+}
+
+/** `place`: where the topology has it. */
+export function shardStatus({ primary, replicas }: Shard, place: ShardPlace | undefined): ShardStatus {
+  return {
+    slots: (place?.ranges ?? []).map((range) => range.join('-')).join(' '),
+    primary: primary.address,
+    replicas: replicas.map(({ address }) => address),
+  };
+}
+
+/** Of a node of which nothing else is known. */
+export function statusOf(node: Node): NodeStatus {
+  const { address, isUsable, refusal, state, reads, writes, errors, latency, zone } = node;
+  return {
+    address,
+    role: 'primary',
+    isUp: isUsable && refusal === undefined,
+    state,
+    reads,
+    writes,
+    errors: { ...errors },
+    repliesWithinMs: repliesWithin(latency),
+    repliesTookMs: latency[LATENCY_BUCKETS]!,
+    zone,
+  };
+}
+
+/** `latency`: as a connection counts it. */
+function repliesWithin(latency: Float64Array): Readonly<Record<string, number>> {
+  const counts = [...latency.subarray(0, LATENCY_BUCKETS)];
+  return Object.fromEntries(
+    counts.map((count, at) => [at === LATENCY_BUCKETS - 1 ? 'more' : String(2 ** at), count]),
+  );
+}

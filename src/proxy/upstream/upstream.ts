@@ -1,0 +1,397 @@
+/**
+ * What commands are sent to, of either mode: which node, and what happens when that one can't.
+ *
+ * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
+ * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
+ */
+import { OwnConnections } from './own-connections.ts';
+import { sendByKey } from './by-key.ts';
+import type { Connection } from '../wire/connection.ts';
+import { describeAllCommands, describeCommands, type Conversation } from '../topology/conversation.ts';
+import { REPLIES } from '../wire/encode.ts';
+import { ForeignCommands } from './foreign-commands.ts';
+import { HedgeBudget } from './hedge-budget.ts';
+import type { Node, NodeOwner } from '../topology/node.ts';
+import type { NodeLog } from '../topology/node-log.ts';
+import { isCopy } from '../wire/nobody.ts';
+import { giveOwnBytes, keepBytes } from '../wire/own-bytes.ts';
+import { pauseMs } from './pause.ts';
+import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
+import type { Request } from '../wire/request.ts';
+import { runsScript } from './script-words.ts';
+import type { SlowLog } from '../topology/slow-log.ts';
+import { SoonAgain } from './soon-again.ts';
+import { beginTurn, clock } from '../wire/turn.ts';
+import type { UpstreamSettings } from './upstream-settings.ts';
+import { statusOf, type UpstreamStatus } from './upstream-status.ts';
+import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
+
+/** A node that says nothing for so long is given up: its connections may be gone without a word. */
+const GIVE_UP_MS = 30_000;
+
+export abstract class Upstream implements NodeOwner {
+  readonly settings: UpstreamSettings;
+  /** undefined: no limit. */
+  protected readonly maxConnections: number | undefined;
+  readonly ownConnections: OwnConnections;
+  /** What a reply may take, of the listener with the least patience. */
+  #shortestTimeoutMs = Infinity;
+  /** Commands that only its servers know. */
+  readonly foreign = new ForeignCommands(
+    (names) => describeCommands(this.conversation(), names),
+    () => describeAllCommands(this.conversation()),
+  );
+  readonly #waiting = new WaitingLines();
+  /** Nobody tells that the replies have come for which some wait. */
+  readonly #soonAgain = new SoonAgain(() => this.retryHeld());
+  /** What became of commands that their first node did not carry out. */
+  readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
+  readonly #hedging = new HedgeBudget();
+  protected nodeLog: NodeLog | undefined;
+
+  constructor(settings: UpstreamSettings, maxConnections?: number) {
+    this.settings = settings;
+    this.ownConnections = new OwnConnections(settings.failoverWaitMs);
+    this.maxConnections = maxConnections;
+  }
+
+  /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
+  abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
+  /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */
+  abstract anyPlace(forMessages?: boolean): number;
+  /** null: nobody can be asked now. */
+  protected abstract choose(request: Request): Node | null;
+  protected abstract nodes(): Iterable<Node>;
+  /** With a node that can be asked, not for a client; undefined: there is none. */
+  protected abstract conversation(): Conversation | undefined;
+  /**
+   * Follows a redirection: what it says of the topology, and the node it names. null: it can't be asked now; undefined:
+   * nobody here is meant.
+   */
+  abstract redirected(request: Request, refusal: Refusal, from: Node): Node | null | undefined;
+  /** Its servers themselves refuse keys of several places. */
+  readonly checksSlots: boolean = false;
+  abstract changed(node: Node): void;
+  abstract close(): void;
+  /** It knows where to send what. */
+  abstract readonly isReady: boolean;
+
+  /** Why none of its servers lets us in; undefined: one does, or it is not known. */
+  get refusal(): string | undefined {
+    return undefined;
+  }
+
+  /** Why it is not known where to send what, or why nothing can be sent; undefined: nothing is wrong. */
+  get problem(): string | undefined {
+    return this.nodeLog?.mapProblem;
+  }
+
+  /** For people and metrics. */
+  status(): UpstreamStatus {
+    const { isReady, problem } = this;
+    const nodes = Array.from(this.nodes(), statusOf);
+    return { isReady, problem, nodes, events: { ...this.#events }, topologyAgeMs: undefined };
+  }
+
+  /** As many connections as its object allows; those that clients share are always made, and count. */
+  get isFull(): boolean {
+    if (this.maxConnections === undefined) return false;
+    let { count } = this.ownConnections;
+    for (const node of this.nodes()) for (const _ of node.connections()) count += 1;
+    return count >= this.maxConnections;
+  }
+
+  /** null: nobody can be asked now. */
+  nodeFor(request: Request): Node | null {
+    return this.choose(request);
+  }
+
+  /** Whose it is, whether it can be asked or not; undefined: nobody's that is known. */
+  holderOf(_place: number): Node | undefined {
+    return undefined;
+  }
+
+  /** null: it can't be asked now. */
+  primaryFor(place: number): Node | null {
+    const node = this.holderOf(place);
+    return node?.isUsable === true ? node : null;
+  }
+
+  /** A place of each primary, in an order that stays. */
+  primaryPlaces(): readonly number[] {
+    return [0];
+  }
+
+  usableReplicas(): readonly Node[] {
+    return [];
+  }
+
+  /** Commands come that wait for a reply at most so long. */
+  expectTimeouts(timeoutMs: number): void {
+    this.#shortestTimeoutMs = Math.min(this.#shortestTimeoutMs, timeoutMs);
+  }
+
+  /** From now on each node is asked for its zone. */
+  askZones(): void {}
+
+  /** What it knows may be out of date. */
+  noteDoubt(): void {}
+
+  /** A slot whose keys are on their way. */
+  noteMoving(_place: number): void {}
+
+  /** For a request that is to be sent now; null: nobody can be asked. */
+  connectionFor(request: Request): Connection | null {
+    if (!this.#waiting.isEmpty && this.#waiting.isBehind(request)) return null;
+    return this.#connectionNow(request);
+  }
+
+  #connectionNow(request: Request): Connection | null {
+    const node = this.choose(request);
+    if (node === null) return null;
+    if (request.isRead) {
+      this.#hedging.reads += 1;
+      node.reads += 1;
+    } else {
+      node.writes += 1;
+    }
+    return node.connection(request.connectionKind);
+  }
+
+  /** Sends it to where its place and terms say; null: it is held. */
+  send(request: Request, bytes: Uint8Array, start: number, end: number): Connection | null {
+    const connection = this.connectionFor(request);
+    if (connection === null) this.#hold(request, bytes, start, end);
+    else connection.append(request, bytes, start, end);
+    return connection;
+  }
+
+  refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
+    const refusal = parseRefusal(bytes, start, end);
+    if (refusal === undefined) return false;
+    const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
+    if (isRedirection && !request.terms.followRedirections) {
+      this.noteDoubt();
+      return false;
+    }
+    if (request.sent > 0) {
+      if (refusal.kind === 'unfit' && !this.#isHearsay(request)) node.update({ unfit: refusal.word });
+      if (isRedirection) this.redirected(request, refusal, node);
+      return this.#hedgeAnew(request, node);
+    }
+    const reply = (): Buffer => Buffer.from(bytes.subarray(start, end));
+    switch (refusal.kind) {
+      case 'moved':
+      case 'ask': {
+        request.hops += 1;
+        this.#events.redirected += 1;
+        if (request.hops > MAX_HOPS) {
+          this.#answer(request, REPLIES.tooManyRedirections);
+          return true;
+        }
+        const note = this.#waiting.noteRedirected(request, node);
+        if (note?.isOvertaken === true) return false;
+        const target = this.redirected(request, refusal, node);
+        if (target === undefined) return false;
+        if (target === null) {
+          // Not followed, and no hop: it may come back, or have its slots taken over.
+          const setback = { reply: REPLIES.noUpstreamHost, node };
+          if (!this.#later(request, setback)) this.#answer(request, REPLIES.noUpstreamHost);
+          return true;
+        }
+        const connection = target.connection(request.connectionKind);
+        if (note?.isOpen === true || this.#waiting.isOvertaking(request, connection))
+          return this.#again(request, { reply: reply(), isBehind: true });
+        if (note !== undefined) note.connection = connection;
+        if (refusal.kind === 'ask') connection.append(null, ASKING, 0, ASKING.length);
+        connection.append(request, request.block!.bytes, request.start, request.end);
+        return true;
+      }
+      case 'unfit':
+        if (this.#isHearsay(request)) return this.#later(request, { reply: reply(), node });
+        node.update({ unfit: refusal.word });
+        return this.#again(request, { reply: reply(), node });
+      case 'torn':
+        if (!this.#isHearsay(request)) this.noteMoving(request.place);
+        if (!this.#waiting.isFollowed(request, node) && this.#sendByKey(request)) return true;
+        return this.#later(request, { reply: reply(), goesAlone: true, node });
+      case 'later':
+        return this.#later(request, { reply: reply(), node });
+    }
+  }
+
+  /** Of others nothing follows from a script's words: it is asked what is true. */
+  #isHearsay(request: Request): boolean {
+    if (!runsScript(request)) return false;
+    this.noteDoubt();
+    return true;
+  }
+
+  #sendByKey(request: Request): boolean {
+    return sendByKey(request, (part, own) => {
+      if (this.#waiting.leave(request)) this.#waiting.noteUnderWay(part, true);
+      const connection = this.#connectionNow(part);
+      if (connection === null) this.#hold(part, own, 0, own.length, {});
+      else connection.append(part, own, 0, own.length);
+    });
+  }
+
+  carriedOut(request: Request, node: Node): void {
+    if (isOrdered(request)) this.#waiting.carriedOut(request, node.connection(request.connectionKind));
+  }
+
+  /** What `node` has not answered of these places counts from now on as older than what is sent elsewhere. */
+  protected hasMoved(node: Node, isPlace: (place: number) => boolean): void {
+    for (const connection of node.connections()) {
+      connection.overdue(Infinity, (request) => {
+        if (isPlace(request.place)) this.#waiting.noteUnderWay(request, false);
+      });
+    }
+  }
+
+  #later(request: Request, setback: Setback): boolean {
+    // As long as any command waits; then its client may know.
+    const until = request.startedAt + this.settings.failoverWaitMs;
+    if (clock.now > until) return false;
+    // Keys that are half moved: each try begins anew, and may be redirected again.
+    request.hops = 0;
+    return this.#again(request, { ...setback, delayMs: pauseMs(request.startedAt, until) });
+  }
+
+  /** Also where another replica is still at it, which may be silent, and whose word would be doubted likewise. */
+  doubted(request: Request, node: Node): boolean {
+    const primary = this.primaryFor(request.place);
+    const { block, start, end } = request;
+    if (primary === null || primary === node || block === null || isCopy(request)) return false;
+    this.#events.doubted += 1;
+    primary.connection(request.connectionKind).append(request, block.bytes, start, end);
+    return true;
+  }
+
+  lost(request: Request, wasSent: boolean, node: Node): void {
+    if (request.sent > 0) return void this.#hedgeAnew(request, node);
+    if (wasSent) request.hops += 1;
+    const mayBeTwice = request.isRead && request.hops <= MAX_HOPS && !isCopy(request);
+    if (request.block === null || (wasSent && !mayBeTwice)) {
+      if (!this.#waiting.isEmpty) this.carriedOut(request, node);
+      this.#answer(request, REPLIES.upstreamFailure);
+      return;
+    }
+    this.#again(request, {});
+  }
+
+  /** Nothing is under way. */
+  get isIdle(): boolean {
+    for (const node of this.nodes()) {
+      for (const connection of node.connections()) if (connection.pending > 0) return false;
+    }
+    return this.#waiting.length === 0 && this.ownConnections.isIdle;
+  }
+
+  /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
+  tick(now: number, isBehind: boolean): void {
+    if (!isBehind) {
+      for (const node of this.nodes()) {
+        this.#watch(node, now);
+        this.nodeLog?.look(node, now);
+      }
+      this.ownConnections.expire(now);
+    }
+    this.retryHeld();
+    this.#hedging.tick(now);
+  }
+
+  /** Tries what is held again; call it whenever a node may be asked again. */
+  protected retryHeld(): void {
+    if (this.#waiting.isEmpty) return;
+    beginTurn();
+    const isSoon = this.#waiting.retry(performance.now(), {
+      send: (request, isFirst) => {
+        const again = (): Connection | null =>
+          this.choose(request)?.connection(request.connectionKind) ?? null;
+        const connection = isFirst ? this.#connectionNow(request) : again();
+        connection?.append(request, request.block!.bytes, request.start, request.end);
+        return connection !== null;
+      },
+      giveUp: ({ request, reply = this.holderOf(request.place)?.refusing }) =>
+        this.#answer(request, reply ?? REPLIES.noUpstreamHost),
+    });
+    if (isSoon) this.#soonAgain.ask();
+  }
+
+  #watch(node: Node, now: number): void {
+    for (const connection of node.connections()) {
+      const waiting = connection.waitingMs(now);
+      const { hedgeAfterMs } = this.settings;
+      const patienceMs = Math.min(hedgeAfterMs, this.#shortestTimeoutMs);
+      if (waiting < patienceMs) continue;
+      if (waiting > GIVE_UP_MS) {
+        connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
+        continue;
+      }
+      if (Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs) node.update({ isSilent: true });
+      connection.overdue(now - patienceMs, (request, sentAt) => {
+        // Of a hedged read too: whoever answers later answers nobody.
+        if (sentAt + request.terms.opTimeoutMs < now) {
+          if (!this.#waiting.isEmpty) this.carriedOut(request, node);
+          this.#answer(request, REPLIES.upstreamFailure);
+        } else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
+          if (request.hedgedAs !== request.generation) this.#hedge(request, connection);
+        }
+      });
+    }
+  }
+
+  /** Asks a second node; the first answer counts. `from`: where it waits. */
+  #hedge(request: Request, from: Connection): void {
+    if (this.#hedging.isSpent || request.block === null || isCopy(request)) return;
+    const connection = this.choose(request)?.connection(request.connectionKind);
+    if (connection === undefined || connection === from) return;
+    this.#hedging.spend();
+    request.hedgedAs = request.generation;
+    this.#events.hedged += 1;
+    connection.append(request, request.block.bytes, request.start, request.end);
+  }
+
+  /** Another node is still at it, and may be silent: it is asked of a third, if there is one. */
+  #hedgeAnew(request: Request, node: Node): true {
+    if (this.choose(request) !== node) request.hedgedAs = -1;
+    return keepBytes(request);
+  }
+
+  #again(request: Request, setback: Setback): true {
+    const { block, start, end } = request;
+    // Nobody is at it any more: whoever gets it now may be silent, too.
+    request.hedgedAs = -1;
+    this.#events.retried += 1;
+    const { delayMs = 0, isBehind = false, node: from } = setback;
+    // Where it was refused, what is behind it need not be.
+    const mayBeOvertaken = isBehind || (from !== undefined && this.#waiting.isFollowed(request, from));
+    const node = delayMs === 0 && !mayBeOvertaken ? this.choose(request) : null;
+    const connection = node?.connection(request.connectionKind) ?? null;
+    const mayGo = connection !== null && !this.#waiting.isOvertaking(request, connection);
+    if (mayGo) connection.append(request, block!.bytes, start, end);
+    else this.#hold(request, block!.bytes, start, end, setback);
+    return true;
+  }
+
+  /** `setback` undefined: it was not under way. */
+  #hold(request: Request, bytes: Uint8Array, start: number, end: number, setback?: Setback): void {
+    this.#events.held += 1;
+    giveOwnBytes(request, bytes, start, end);
+    request.sink!.kept?.(end - start);
+    const until = request.startedAt + this.settings.failoverWaitMs;
+    if (this.#waiting.add(request, until, setback)) this.#soonAgain.ask();
+  }
+
+  get slow(): SlowLog | null {
+    return this.settings.slow ?? null;
+  }
+
+  #answer(request: Request, reply: Buffer): void {
+    this.#events.failed += 1;
+    const { slow } = this;
+    if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, undefined);
+    request.sink!.deliver(request, reply, 0, reply.length);
+  }
+}

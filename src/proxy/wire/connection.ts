@@ -1,0 +1,391 @@
+/**
+ * One connection to a Redis node, shared by all clients of a kind: commands go in as bytes, replies come back in order.
+ *
+ * The bytes of a command stay in its block until its reply is there, so that it can be sent elsewhere when the node
+ * redirects or dies. Tight: a command costs one copy, one place in the ring, and its share of one write and one read per
+ * turn of the event loop (`npm run bench -- proxy`).
+ */
+import type { Socket } from 'node:net';
+
+import { ReplyScanner } from '../../redis/reply-scanner.ts';
+import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
+import { problemOf } from '../../sources/observations/connection-problem.ts';
+import { Partial, STEP_BYTES } from './partial.ts';
+import type { Request } from './request.ts';
+import { SocketWriter } from './socket-writer.ts';
+import { openSocket, type SocketOptions } from './socket.ts';
+import { beginRead, clock, flushUpstream, type Flushable } from './turn.ts';
+
+const READ_BYTES = 65_536;
+/** One for all: a read is worked off before the next one is made. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** Behind as much as that nothing more is taken in. */
+const CONGESTED_BYTES = 1_048_576;
+const CONGESTED_REQUESTS = 65_536;
+
+/** The first: less than 1 ms; each further one twice as much; the last: all that is longer than 4 s. */
+export const LATENCY_BUCKETS = 14;
+/** Behind the buckets: the milliseconds of all together. */
+export const LATENCY_NUMBERS = LATENCY_BUCKETS + 1;
+
+const MINUS = 0x2d;
+const PUSH = 0x3e;
+
+export interface ConnectionOptions extends SocketOptions {
+  /** Sent first, whole commands. */
+  readonly handshake: readonly Buffer[];
+  /** Where replies are counted, by how long they took: the buckets and the sum. */
+  readonly latency: Float64Array;
+}
+
+/** Who is told what happens on a connection. */
+export interface ConnectionOwner {
+  opened(): void;
+  /** Something came, after a silence. */
+  heard(): void;
+  /** It does not let us in, in its own words. */
+  loginRefused(why: string): void;
+  /** Not carried out; true: it is taken care of, false: the client shall see it. */
+  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
+  /** The connection is gone; `wasSent`: the node may have carried the command out. */
+  lost(request: Request, wasSent: boolean): void;
+  /** After every request was told to be lost. */
+  closed(connection: Connection, problem: string): void;
+}
+
+/** Who looks at replies before they are handed on. */
+export interface ReplyWatch {
+  /** True: it is taken care of, nobody gets it. */
+  sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
+}
+
+/** The last one as Redis 5 says it. */
+const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
+
+export class Connection implements Flushable {
+  isOpen = false;
+  isClosed = false;
+  /** More is waiting to be written, or to be answered, than is good. */
+  isCongested = false;
+  /** Who reads no more until it is not. */
+  readonly paused = new Set<{ resumeAfter(connection: Connection): void }>();
+
+  /** Sees everything that comes, before it is taken for a reply; false: it is none. */
+  intercept: ((bytes: Uint8Array, start: number, end: number) => boolean) | null = null;
+
+  /** null: nobody, as nearly always. */
+  watch: ReplyWatch | null = null;
+
+  readonly #socket: Socket;
+  readonly #writer: SocketWriter;
+  readonly #owner: ConnectionOwner;
+  readonly #latency: Float64Array;
+  readonly #scanner = new ReplyScanner();
+  #partial: Partial | null = null;
+  #isDirty = false;
+  #readAt = clock.now;
+  #problem = 'closed by the node';
+
+  /** Who waits for the replies, in order; null: a reply that nobody needs. */
+  #ring: (Request | null)[] = Array.from({ length: 256 }, () => null);
+  #generations = new Uint32Array(256);
+  #sentAt = new Float64Array(256);
+  #head = 0;
+  #tail = 0;
+
+  /** The oldest first; commands are appended to the last. */
+  readonly #blocks: Block[] = [];
+  #current: Block;
+  /** What has been given to the socket: the blocks before this one, and of this one so much. */
+  #writing = 0;
+  #writtenTo = 0;
+
+  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#latency = options.latency;
+    this.#current = takeBlock(0);
+    this.#blocks.push(this.#current);
+    const { handshake, connectTimeoutMs } = options;
+    for (const command of handshake) this.append(null, command, 0, command.length);
+    this.#socket = openSocket(options, readBuffer, (length) => this.#read(readBuffer, length));
+    this.#writer = new SocketWriter(this.#socket, () => this.#relieve());
+    const limit = setTimeout(
+      () => this.destroy(`no connection within ${connectTimeoutMs} ms`),
+      connectTimeoutMs,
+    );
+    this.#socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(limit);
+      if (this.isClosed) return;
+      this.isOpen = true;
+      this.#owner.opened();
+      this.flush();
+    });
+    this.#socket.on('error', (error) => {
+      this.#problem = problemOf(error);
+    });
+    this.#socket.on('end', () => this.destroy(this.#problem));
+    this.#socket.on('close', () => {
+      clearTimeout(limit);
+      this.destroy(this.#problem);
+    });
+  }
+
+  get pending(): number {
+    return (this.#tail - this.#head) | 0;
+  }
+
+  /** How many commands have been answered, or lost, so far; only differences count. */
+  get answered(): number {
+    return this.#head;
+  }
+
+  /** Sends `bytes[start, end)` at the end of this turn; `request` gets the reply. */
+  append(request: Request | null, bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    const block = this.#blockFor(size);
+    copyBytes(bytes, start, end, block.bytes, block.end);
+    this.#note(request, block, size);
+  }
+
+  /** The same for a command in two pieces. */
+  appendBehind(head: Uint8Array, request: Request, bytes: Uint8Array, start: number, end: number): void {
+    const length = head.length;
+    const size = length + end - start;
+    const block = this.#blockFor(size);
+    copyBytes(head, 0, length, block.bytes, block.end);
+    copyBytes(bytes, start, end, block.bytes, block.end + length);
+    this.#note(request, block, size);
+  }
+
+  #blockFor(size: number): Block {
+    const block = this.#current;
+    return block.end + size > block.bytes.length ? this.#nextBlock(size) : block;
+  }
+
+  #note(request: Request | null, block: Block, size: number): void {
+    const tail = this.#tail;
+    if (((tail - this.#head) | 0) === this.#ring.length) this.#growRing();
+    const place = tail & (this.#ring.length - 1);
+    this.#ring[place] = request;
+    this.#sentAt[place] = clock.now;
+    this.#tail = (tail + 1) | 0;
+    if (request !== null) {
+      this.#generations[place] = request.generation;
+      request.block = block;
+      request.start = block.end;
+      request.end = block.end + size;
+      request.sent += 1;
+    }
+    block.end += size;
+    block.users += 1;
+    if (!this.#isDirty) {
+      this.#isDirty = true;
+      flushUpstream(this);
+    }
+  }
+
+  flush(): void {
+    this.#isDirty = false;
+    const blocks = this.#blocks;
+    if (!this.isOpen) {
+      const bytes = blocks.reduce((sum, { end }) => sum + end, 0);
+      this.isCongested ||= bytes > CONGESTED_BYTES;
+      return;
+    }
+    for (;;) {
+      const block = blocks[this.#writing]!;
+      if (block.end > this.#writtenTo) {
+        this.#writer.write(block.bytes.subarray(this.#writtenTo, block.end));
+        this.#writtenTo = block.end;
+      }
+      if (this.#writing === blocks.length - 1) break;
+      this.#writing += 1;
+      this.#writtenTo = 0;
+    }
+    if (this.#writer.waiting > CONGESTED_BYTES || this.pending > CONGESTED_REQUESTS) {
+      this.isCongested = true;
+    }
+  }
+
+  /** How long the oldest command has been waiting. */
+  waitingMs(now: number): number {
+    return this.#head === this.#tail ? 0 : now - this.#sentAt[this.#head & (this.#ring.length - 1)]!;
+  }
+
+  /** How long nothing has come from the node: who waits behind long replies does not wait for a silent one. */
+  silentMs(now: number): number {
+    return now - this.#readAt;
+  }
+
+  /** Every request that has waited since before `since`, the oldest first. */
+  overdue(since: number, tell: (request: Request, sentAt: number) => void): void {
+    for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
+      const place = index & (this.#ring.length - 1);
+      const sentAt = this.#sentAt[place]!;
+      if (sentAt > since) return;
+      const request = this.#ring[place]!;
+      if (request !== null && request.generation === this.#generations[place]) tell(request, sentAt);
+    }
+  }
+
+  destroy(problem: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.isOpen = false;
+    this.#socket.destroy();
+    const unsentFrom = this.#blocks.slice(this.#writing);
+    while (this.#head !== this.#tail) {
+      const place = this.#head & (this.#ring.length - 1);
+      this.#head = (this.#head + 1) | 0;
+      const request = this.#ring[place]!;
+      if (request === null || request.generation !== this.#generations[place]) continue;
+      request.sent -= 1;
+      const block = request.block;
+      const wasSent =
+        block === null ||
+        !unsentFrom.includes(block) ||
+        (block === unsentFrom[0] && request.start < this.#writtenTo);
+      this.#owner.lost(request, wasSent);
+    }
+    // Not given back to the pool: the socket may still be writing from them.
+    this.#blocks.length = 0;
+    this.#owner.closed(this, problem);
+    // Only now: who goes on must not find it.
+    this.#relieve();
+  }
+
+  #relieve(): void {
+    this.isCongested = false;
+    if (this.paused.size === 0) return;
+    const waiting = [...this.paused];
+    this.paused.clear();
+    for (const session of waiting) session.resumeAfter(this);
+  }
+
+  #read(bytes: Buffer, length: number): void {
+    if (this.isClosed) return;
+    beginRead();
+    this.#readAt = clock.now;
+    this.#owner.heard();
+    let at = this.#partial === null ? 0 : this.#resume(this.#partial, bytes, length);
+    while (at < length && !this.isClosed) {
+      const end = this.#scanner.scan(bytes, at, length);
+      if (end <= 0) {
+        if (end < 0) return this.destroy('the node answered something that is not RESP');
+        this.#partial = new Partial();
+        this.#partial.append(bytes, at, length);
+        break;
+      }
+      this.#take(bytes, at, end);
+      at = end;
+    }
+    if (this.isCongested && this.pending < CONGESTED_REQUESTS / 2 && this.#writer.waiting === 0) {
+      this.#relieve();
+    }
+  }
+
+  /** Completes the reply that had begun; returns where the next one begins in `bytes`. */
+  #resume(partial: Partial, bytes: Buffer, length: number): number {
+    const before = partial.length;
+    for (let taken = 0; taken < length;) {
+      const next = Math.min(length, taken + Math.max(STEP_BYTES, this.#scanner.missingBytes(partial.length)));
+      partial.append(bytes, taken, next);
+      taken = next;
+      const end = this.#scanner.scan(partial.bytes, 0, partial.length);
+      if (end < 0) this.destroy('the node answered something that is not RESP');
+      if (this.isClosed) break;
+      if (end === 0) continue;
+      this.#partial = null;
+      this.#take(partial.bytes, 0, end);
+      return end - before;
+    }
+    return length;
+  }
+
+  #take(bytes: Uint8Array, start: number, end: number): void {
+    const type = bytes[start]!;
+    if (this.intercept !== null) {
+      if (!this.intercept(bytes, start, end)) return;
+    } else if (type === PUSH) {
+      // Nobody subscribes or tracks on a shared connection; whatever this is, it is no reply.
+      return;
+    }
+    if (this.#head === this.#tail) return this.destroy('the node answered what nobody asked');
+    const place = this.#head & (this.#ring.length - 1);
+    this.#head = (this.#head + 1) | 0;
+    const request = this.#ring[place]!;
+    this.#ring[place] = null;
+    if (request === null) {
+      if (type === MINUS) this.#handshakeRefused(bytes, start, end);
+    } else if (request.generation === this.#generations[place]) {
+      request.sent -= 1;
+      const tookMs = clock.now - this.#sentAt[place]!;
+      const bucket = 32 - Math.clz32(tookMs);
+      this.#latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]! += 1;
+      this.#latency[LATENCY_BUCKETS]! += tookMs;
+      if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
+        const watch = this.watch;
+        if (watch === null || !watch.sees(request, bytes, start, end)) {
+          request.sink!.deliver(request, bytes, start, end);
+        }
+      }
+    }
+    // Only now: a refused command is sent again from its block.
+    this.#release();
+  }
+
+  /** READONLY or AUTH refused by a node that is loading would not be asked again; what else is wrong, Redis will say. */
+  #handshakeRefused(bytes: Uint8Array, start: number, end: number): void {
+    const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
+    if (why.startsWith('LO')) this.destroy('the node is loading');
+    else if (REFUSED_LOGIN.test(why)) this.#owner.loginRefused(why);
+  }
+
+  #release(): void {
+    const block = this.#blocks[0];
+    // Gone: the connection was closed meanwhile.
+    if (block === undefined) return;
+    block.users -= 1;
+    if (block.users > 0) return;
+    if (block !== this.#current) {
+      this.#blocks.shift();
+      // Answered as a whole before the next one is written: writing goes on at that one's begin.
+      if (this.#writing > 0) this.#writing -= 1;
+      else this.#writtenTo = 0;
+      giveBlock(block);
+    } else if (this.#writtenTo === block.end) {
+      block.end = 0;
+      this.#writtenTo = 0;
+    }
+  }
+
+  #nextBlock(size: number): Block {
+    const next = takeBlock(size);
+    if (this.#current.users === 0) {
+      // Empty, and too small.
+      this.#blocks.pop();
+      giveBlock(this.#current);
+      if (this.#writing === this.#blocks.length) this.#writtenTo = 0;
+    }
+    this.#blocks.push(next);
+    this.#current = next;
+    return next;
+  }
+
+  #growRing(): void {
+    const size = this.#ring.length;
+    const ring: (Request | null)[] = Array.from({ length: 2 * size }, () => null);
+    const generations = new Uint32Array(2 * size);
+    const sentAt = new Float64Array(2 * size);
+    for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
+      const [from, to] = [index & (size - 1), index & (2 * size - 1)];
+      ring[to] = this.#ring[from]!;
+      generations[to] = this.#generations[from]!;
+      sentAt[to] = this.#sentAt[from]!;
+    }
+    this.#ring = ring;
+    this.#generations = generations;
+    this.#sentAt = sentAt;
+  }
+}

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../../src/demo/eventually.ts';
+import { OnceAMinute } from '../../../src/proxy/client/once-a-minute.ts';
+import { clientOf, planTo, proxyFor, serverThat } from '../servers.ts';
+
+test('who is turned away is counted, and told in one line with the remedy', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const { port, proxy, lines } = await proxyFor(t, planTo(redis.port), { maxClients: 1 });
+  const first = clientOf(t, port);
+  first.socket.write('PING\r\n');
+  await eventually('it is in', () => first.got() !== '' || undefined);
+  for (let count = 0; count < 3; count++) {
+    const other = clientOf(t, port);
+    await eventually('its end', () => other.hasEnded || undefined);
+    assert.equal(other.got(), '-ERR max number of clients reached\r\n');
+  }
+  assert.equal(proxy.clientCount.refused, 3);
+  const told = lines.filter((line) => line.includes('turned away'));
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? '', /\(127\.0\.0\.1\): there are 1 already; raise --max-clients, or find who/);
+});
+
+test('what comes again and again is due once a minute, with how often it was not told', () => {
+  const lines = new OnceAMinute();
+  assert.equal(lines.due('full', 0), 0);
+  for (let now = 1_000; now < 60_000; now += 1_000) assert.equal(lines.due('full', now), undefined);
+  assert.equal(lines.due('another', 30_000), 0);
+  assert.equal(lines.due('full', 60_000), 59);
+  assert.equal(lines.due('full', 200_000), 0);
+});

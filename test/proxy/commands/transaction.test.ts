@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Client, type Server } from '../servers.ts';
+
+interface Scene {
+  readonly redis: Server;
+  readonly client: Client;
+  readonly recover: () => void;
+}
+
+/** A Redis that loads, which the proxy knows, and a client. */
+async function setUp(t: TestContext, failoverWaitMs: number): Promise<Scene> {
+  let isLoading = true;
+  const answers = new Map([
+    ['PING', '+PONG\r\n'],
+    ['MULTI', '+OK\r\n'],
+    ['WATCH a', '+OK\r\n'],
+    ['SET a 1', '+QUEUED\r\n'],
+    ['PUBLISH a 1', '+QUEUED\r\n'],
+    ['EXEC', '*1\r\n+OK\r\n'],
+  ]);
+  const redis = await serverThat(t, (words) =>
+    isLoading ? '-LOADING it loads\r\n' : (answers.get(words) ?? '+OK\r\n'),
+  );
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs });
+  clientOf(t, port).socket.write('GET a\r\n');
+  await eventually('its being known to load', () => redis.asked.includes('GET a') || undefined);
+  return { redis, client: clientOf(t, port), recover: () => void (isLoading = false) };
+}
+
+for (const [asked, replies] of [
+  ['MULTI\r\nSET a 1\r\nEXEC\r\nPING\r\n', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+PONG\r\n'],
+  ['MULTI\r\nPUBLISH a 1\r\nEXEC\r\n', '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n'],
+  ['WATCH a\r\nMULTI\r\nSET a 1\r\nEXEC\r\n', '+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n'],
+] as const) {
+  test(`${asked.split('\r\n').join(', ')}waits while no node can be asked`, async (t) => {
+    const { redis, client, recover } = await setUp(t, 20_000);
+    const pings = (): number => redis.asked.filter((words) => words === 'PING').length;
+    client.socket.write(asked);
+    const before = pings();
+    await eventually('questions how it is', () => pings() > before + 2 || undefined);
+    assert.doesNotMatch(client.got(), /-/);
+    recover();
+    await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), replies);
+  });
+}
+
+test('a transaction waits for a node no longer than any command, and is then refused as a whole', async (t) => {
+  const { redis, client } = await setUp(t, 300);
+  client.socket.write('MULTI\r\nSET a 1\r\nSET a 2\r\nEXEC\r\n');
+  await eventually('the end', () => client.got().includes('EXECABORT') || undefined, {
+    seen: () => client.got(),
+  });
+  assert.match(client.got(), /^\+OK\r\n(?:-no upstream host\r\n){2}-EXECABORT [^\r]*\r\n$/);
+  assert.ok(!redis.asked.includes('EXEC'));
+});
+
+test('EXEC of commands without keys that nobody carried out says so', async (t) => {
+  const { client } = await setUp(t, 0);
+  client.socket.write('MULTI\r\nPUBLISH a 1\r\nEXEC\r\n');
+  const replies = '+OK\r\n+QUEUED\r\n-no upstream host\r\n';
+  await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), replies);
+});
+
+test('a long transaction whose node reads nothing is not taken in', async (t) => {
+  let stopped: Socket | undefined;
+  const redis = await serverThat(t, (words, socket) => {
+    if (words === 'SET k stop') stopped = socket.pause();
+    if (words === 'PING') return '+PONG\r\n';
+    return words === 'MULTI' ? '+OK\r\n' : '+QUEUED\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  const { socket } = client;
+  let expected = '+OK\r\n'.length;
+  const ask = async (text: string, count: number): Promise<void> => {
+    socket.write(text.repeat(count));
+    expected += count * '+QUEUED\r\n'.length;
+    await eventually('the replies', () => client.got().length === expected || undefined);
+  };
+  socket.write('MULTI\r\n');
+  // The more it takes at once, the more it is let ask.
+  for (let round = 0; round < 12; round++) await ask('SET k 1\r\n', 500);
+  await ask('SET k stop\r\n', 1);
+  const [value, count] = ['x'.repeat(1_000_000), 80];
+  const all = ask(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`, count);
+  // Meanwhile all of it could be taken in.
+  const other = clientOf(t, port);
+  for (let pings = 0; pings < 1_000; pings++) {
+    other.socket.write('PING\r\n');
+    await once(other.socket, 'data');
+  }
+  const taken = socket.bytesWritten - socket.writableLength;
+  assert.ok(taken < 30_000_000, `${taken} bytes were taken`);
+  stopped?.resume();
+  await all;
+});
+
+for (const commands of [['DBSIZE'], ['DBSIZE', 'DBSIZE']]) {
+  test(`a transaction of ${commands.length} without a key waits for a node that turns out to load`, async (t) => {
+    let isLoading = true;
+    const loading = '-LOADING Redis is loading the dataset in memory\r\n';
+    const redis = await serverThat(t, (words) => {
+      if (words === 'PING') return '+PONG\r\n';
+      if (words === 'DBSIZE') return isLoading ? loading : '+QUEUED\r\n';
+      if (words === 'EXEC') return isLoading ? '-EXECABORT it loads\r\n' : '*1\r\n:1\r\n';
+      return '+OK\r\n';
+    });
+    const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
+    const client = clientOf(t, port);
+    client.socket.write(`MULTI\r\n${commands.join('\r\n')}\r\nEXEC\r\nPING\r\n`);
+    const tries = (): number => redis.asked.filter((words) => words === 'MULTI').length;
+    await eventually('some tries', () => tries() > 2 || undefined, { seen: () => client.got() });
+    assert.doesNotMatch(client.got(), /-/);
+    isLoading = false;
+    const replies = `+OK\r\n${'+QUEUED\r\n'.repeat(commands.length)}*1\r\n:1\r\n+PONG\r\n`;
+    await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), replies);
+    assert.equal(redis.asked.filter((words) => words === 'EXEC').length, 1);
+  });
+}
+
+test("a transaction without a key that a node does not carry out in time has the node's words", async (t) => {
+  const redis = await serverThat(t, (words) => {
+    if (words === 'PING') return '+PONG\r\n';
+    return words === 'DBSIZE' ? '-LOADING Redis is loading the dataset in memory\r\n' : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 100 });
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nDBSIZE\r\nEXEC\r\nPING\r\n');
+  const replies = '+OK\r\n+QUEUED\r\n-LOADING Redis is loading the dataset in memory\r\n+PONG\r\n';
+  await eventually('the replies', () => client.got().length >= replies.length || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), replies);
+});

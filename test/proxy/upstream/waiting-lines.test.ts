@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Request } from '../../../src/proxy/wire/request.ts';
+import { WaitingLines, type Carrier } from '../../../src/proxy/upstream/waiting-lines.ts';
+
+test('what is refused again stays before what waits behind it', () => {
+  const client = { deliver: () => {} };
+  const [first, second] = [new Request(), new Request()];
+  for (const request of [first, second]) request.sink = client;
+  const sent: string[] = [];
+  const carrier: Carrier = {
+    send: (request) => sent.push(request === first ? 'first' : 'second') > 0,
+    giveUp: () => assert.fail(),
+  };
+  const lines = new WaitingLines();
+  lines.add(first, Infinity, {});
+  lines.add(second, Infinity, { delayMs: 60_000 });
+  lines.retry(performance.now(), carrier);
+  lines.add(first, Infinity, {});
+  lines.retry(performance.now() + 120_000, carrier);
+  assert.deepEqual(sent, ['first', 'first', 'second']);
+});
