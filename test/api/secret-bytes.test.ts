@@ -9,9 +9,8 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { decode, encode } from '../../src/envoy/codec.ts';
 import { inMessage } from '../../src/envoy/secret-place.ts';
 import { inlineSecret } from '../../src/envoy/received/reading.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { areRightCredentials } from '../../src/proxy/client/client-auth.ts';
-import { clientOf, proxyFor, serverThat } from '../proxy/servers.ts';
+import { clientOf, proxyFor, serverThat, planTo } from '../proxy/servers.ts';
 import { parsed } from './parsing.ts';
 
 const REDIS_PROXY = 'envoy.extensions.filters.network.redis_proxy.v3.RedisProxy';
@@ -60,14 +59,7 @@ test('clients must present it', () => {
 
 test('the proxy presents it to Redis, for commands and questions alike', async (t) => {
   const redis = await serverThat(t, () => '+OK\r\n');
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: redis.port },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: password(),
-  });
+  const plan = planTo(redis.port, { upstreamPassword: password() });
   const { port } = await proxyFor(t, plan);
   clientOf(t, port).socket.write('GET a\r\n*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\nGET a\r\n');
   const logins = (): readonly string[] => redis.asked.filter((words) => /AUTH/i.test(words));

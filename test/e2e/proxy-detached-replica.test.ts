@@ -5,9 +5,9 @@ import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import type { Upstream } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { needRedis } from './environment.ts';
 import { client, portsOf, startProxy } from './proxy-setting.ts';
+import { planTo } from '../proxy/servers.ts';
 
 for (const from of ['path', 'wheel'] as const) {
   test(`a replica that was made a primary is not read from while the others follow another (server from the ${from})`, async (t) => {
@@ -20,14 +20,9 @@ for (const from of ['path', 'wheel'] as const) {
     const [primary, one, two] = nodes;
     assert.ok(primary && one && two);
     for (const { client: node } of [one, two]) await node.replicaof('127.0.0.1', primary.port);
-    const plan = planSingleUpstream({
-      upstream: { address: '127.0.0.1', port: primary.port },
-      mode: 'proxy',
+    const plan = planTo(primary.port, {
       reads: { address: '127.0.0.1', port: one.port },
       readPolicy: 'REPLICA',
-      listen: { address: '127.0.0.1', port: 0 },
-      clientPassword: undefined,
-      upstreamPassword: undefined,
     });
     const groups = [[one, two].map(({ port }) => ({ kind: 'dns', name: '127.0.0.1', port }) as const)];
     const upstreams = [...plan.upstreams].map(([id, upstream]): [string, Upstream] => [

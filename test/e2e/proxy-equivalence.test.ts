@@ -9,10 +9,10 @@ import { test, type TestContext } from 'node:test';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { needRedis } from './environment.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { randomOf, type Choose } from './random.ts';
+import { planTo } from '../proxy/servers.ts';
 
 const SEQUENCES = 5_000;
 const BATCH = 50;
@@ -197,14 +197,7 @@ test("replies are Redis' own, byte for byte", async (t) => {
   t.after(() => stopRedis(behind));
   const cluster = await RedisCluster.start({ redis, replicas: 0 });
   t.after(() => cluster.stop());
-  const single = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: behind.port },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const single = planTo(behind.port);
   const plans = [
     ['a plain server', single, () => behind.client.flushall()],
     [

@@ -3,10 +3,10 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { ProxyUpstream } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { client, portsOf, startProxy } from './proxy-setting.ts';
 import { catchAll, readsFrom, servers, startListener, startServers } from './proxy-servers.ts';
 import { answerOf } from './sidecar.ts';
+import { planTo } from '../proxy/servers.ts';
 
 test('keys are spread over plain servers, split commands too', async (t) => {
   const nodes = await startServers(t, 3);
@@ -255,14 +255,7 @@ test('an address that is taken costs its own listener only', async (t) => {
   const nodes = await startServers(t, 1);
   const [node] = nodes ?? [];
   if (node === undefined) return;
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: node.port },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(node.port);
   const proxy = await startProxy(t, plan);
   const [port = 0] = portsOf(proxy);
   const [first] = plan.listeners;

@@ -8,12 +8,12 @@ import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { Proxy } from '../../src/proxy/proxy.ts';
 import { needRedis } from './environment.ts';
 import { startHostileClients } from './hostile-input.ts';
 import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { startSteadyClient } from './steady-client.ts';
+import { planTo } from '../proxy/servers.ts';
 
 const WRONG: [what: string, bytes: string, answer: RegExp][] = [
   ['a huge number of arguments', '*2147483647\r\n', /invalid multibulk length/],
@@ -44,16 +44,7 @@ test('hostile clients cost themselves only', async (t) => {
   t.after(async () => {
     if (!isClosed) await proxy.close();
   });
-  await proxy.update(
-    planSingleUpstream({
-      upstream: { address: '127.0.0.1', port: server.port },
-      mode: 'proxy',
-      readPolicy: 'MASTER',
-      listen: { address: '127.0.0.1', port: 0 },
-      clientPassword: undefined,
-      upstreamPassword: undefined,
-    }),
-  );
+  await proxy.update(planTo(server.port));
   const [port = 0] = portsOf(proxy);
   const friendly = client(t, port);
   await friendly.set('k', 'v');

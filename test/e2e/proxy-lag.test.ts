@@ -7,9 +7,9 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import type { ReadsUpstream, Upstream } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { needRedis } from './environment.ts';
 import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
+import { planTo } from '../proxy/servers.ts';
 
 const MAX_LAG_MS = 1_000;
 /** A node that is asked how far it is answers within that, or gets no more reads. */
@@ -112,14 +112,7 @@ test('a server for reads that has lost its primary gets none once that is longer
   );
   await primary.client.set('who', 'the primary');
   await spare.client.set('who', 'the spare');
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: primary.port },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(primary.port);
   const [[upstreamId, upstream] = []] = [...plan.upstreams];
   assert.ok(upstream?.mode === 'proxy' && upstreamId !== undefined);
   const serversAt = (port: number) => [{ kind: 'dns', name: '127.0.0.1', port }] as const;

@@ -6,11 +6,11 @@ import { Registry } from 'prom-client';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { Listener, ProxyUpstream } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
 import { client, portsOf, startProxy } from './proxy-setting.ts';
 import { catchAll, readsFrom, servers, startListener, startServers } from './proxy-servers.ts';
 import { answerOf } from './sidecar.ts';
+import { planTo } from '../proxy/servers.ts';
 
 test('clients that need a connection of their own keep to the maximum', async (t) => {
   const nodes = await startServers(t, 1);
@@ -97,14 +97,7 @@ test('connectTimeout holds: a server that accepts and does not shake hands', asy
 test('with command statistics calls are counted by name, without them they are not', async (t) => {
   const nodes = await startServers(t, 1);
   if (nodes === undefined) return;
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: nodes[0]?.port ?? 0 },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(nodes[0]?.port ?? 0);
   const proxy = await startProxy(t, plan);
   const registry = new Registry();
   createProxyMetrics(registry, proxy);

@@ -12,11 +12,11 @@ import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { knowsAll, mirrored } from '../proxy/mirrored.ts';
 import { needRedis } from './environment.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { randomOf, type Choose } from './random.ts';
+import { planTo } from '../proxy/servers.ts';
 
 const SEED = 7;
 const ROUNDS = 6;
@@ -119,14 +119,7 @@ async function setUp(t: TestContext) {
   t.after(() => stopRedis(server));
   const cluster = await RedisCluster.start({ redis, replicas: 0 });
   t.after(() => cluster.stop());
-  const one = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: server.port },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const one = planTo(server.port);
   return {
     one: { plan: one, clients: [server.client] },
     several: { plan: clusterPlan(cluster, 'MASTER'), clients: cluster.nodes.map(({ client }) => client) },

@@ -11,26 +11,19 @@ import { SecretText } from '../../src/api/secret-text.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, UpstreamTls } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { Proxy } from '../../src/proxy/proxy.ts';
 import { createAuthority, validFor, type KeyPair } from '../../src/tls/authority.ts';
 import { needTlsRedis } from './environment.ts';
 import { client, portsOf } from './proxy-setting.ts';
 import { answerOf } from './sidecar.ts';
 import { startTlsRedis } from './tls-redis.ts';
+import { planTo } from '../proxy/servers.ts';
 
 const NAME = 'redis.example.com';
 const FAILOVER_WAIT_MS = 400;
 
 function planWith(port: number, mode: 'cluster' | 'proxy', tls: UpstreamTls | undefined): RoutingPlan {
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode,
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(port, { mode });
   const upstreams = [...plan.upstreams].map(([id, upstream]) => {
     assert.ok(upstream.mode !== 'unavailable');
     // A busy machine's handshakes take longer than a network's.

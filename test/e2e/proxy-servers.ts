@@ -4,10 +4,10 @@ import type { TestContext } from 'node:test';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node.ts';
 import type { Listener, ProxyUpstream, ReadsUpstream, Upstream } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { ProxyOptions } from '../../src/proxy/proxy.ts';
 import { needRedis } from './environment.ts';
 import { portsOf, startProxy } from './proxy-setting.ts';
+import { planTo } from '../proxy/servers.ts';
 
 export async function startServers(t: TestContext, count: number): Promise<readonly RedisNode[] | undefined> {
   const redis = await needRedis(t);
@@ -50,14 +50,7 @@ export async function startListener(
   change: (listener: Listener) => Partial<Listener>,
   options: Partial<ProxyOptions> = {},
 ): Promise<number> {
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: 1 },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(1);
   const proxy = await startProxy(
     t,
     {

@@ -11,8 +11,8 @@ import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
+import { planTo } from '../proxy/servers.ts';
 
 export async function startProxy(
   t: TestContext,
@@ -48,11 +48,9 @@ export function clusterPlan(
 ): RoutingPlan {
   const secret = (text: string | undefined): SecretText | undefined =>
     text === undefined ? undefined : new SecretText(text);
-  return planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: cluster.nodes[0]?.port ?? 0 },
+  return planTo(cluster.nodes[0]?.port ?? 0, {
     mode: 'cluster',
     readPolicy,
-    listen: { address: '127.0.0.1', port: 0 },
     clientPassword: secret(passwords.client),
     upstreamPassword: secret(passwords.upstream),
   });

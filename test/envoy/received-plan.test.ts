@@ -16,8 +16,8 @@ import { listenerMessage } from '../../src/envoy/listener.ts';
 import { clusterMessage } from '../../src/envoy/cluster.ts';
 import { planDocument } from '../../src/plan/plan-document.ts';
 import type { ClusterUpstream, RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { caseNames, planOfCase } from '../golden/case.ts';
+import { planTo } from '../proxy/servers.ts';
 
 /** Fields of the plan that no resource tells, and why the proxy can do without. */
 const UNTOLD: Readonly<Record<string, string>> = {
@@ -101,8 +101,7 @@ test('every exception is one of a golden case, and still is one', async () => {
   }
 });
 
-const simple = planSingleUpstream({
-  upstream: { address: '127.0.0.1', port: 7_000 },
+const simple = planTo(7_000, {
   mode: 'cluster',
   readPolicy: 'REPLICA',
   listen: { address: '127.0.0.1', port: 6_379 },

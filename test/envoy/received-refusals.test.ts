@@ -8,20 +8,13 @@ import { decode, encode } from '../../src/envoy/codec.ts';
 import { ReceivedPlan } from '../../src/envoy/received/plan.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE } from '../../src/envoy/resource.ts';
 import { snapshotOf } from '../../src/envoy/snapshot.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { planOfCase } from '../golden/case.ts';
 import { weakUpstreamTls } from '../tls/certificates.ts';
+import { planTo } from '../proxy/servers.ts';
 
 test('refused: a cluster with a certificate that OpenSSL does not take', async () => {
   const tls = await weakUpstreamTls();
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: 6_379 },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 6_380 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(6_379, { mode: 'cluster', listen: { address: '127.0.0.1', port: 6_380 } });
   const [upstream] = plan.upstreams.values();
   assert.ok(upstream?.mode === 'cluster');
   const upstreams = new Map([[upstream.id, { ...upstream, tls }]]);
@@ -33,14 +26,7 @@ test('refused: a cluster with a certificate that OpenSSL does not take', async (
 });
 
 test('refused: an address with a port beyond the last', () => {
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: 65_536 },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 6_380 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(65_536, { mode: 'cluster', listen: { address: '127.0.0.1', port: 6_380 } });
   const received = new ReceivedPlan();
   const problems = received.apply(
     CLUSTER_TYPE,

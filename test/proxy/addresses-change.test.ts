@@ -6,12 +6,11 @@ import net, { Socket } from 'node:net';
 import { syncBuiltinESMExports } from 'node:module';
 import { test, type TestContext } from 'node:test';
 
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { clusterThat, type ScriptedCluster } from './scripted-cluster.ts';
-import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+import { clientOf, proxyFor, serverThat, type Server, planTo } from './servers.ts';
 
 test('a node that is there again is found, though the connections from before stay silent', async (t) => {
   const lost = new Set<Socket>();
@@ -53,14 +52,7 @@ for (const host of ['?', '']) {
       };
       nodes.push(await serverThat(t, answer, { host: address, port: portOf() }));
     }
-    const plan = planSingleUpstream({
-      upstream: { address: '127.0.0.21', port: portOf() },
-      mode: 'cluster',
-      readPolicy: 'MASTER',
-      listen: { address: '127.0.0.1', port: 0 },
-      clientPassword: undefined,
-      upstreamPassword: undefined,
-    });
+    const plan = planTo(portOf(), { upstream: { address: '127.0.0.21', port: portOf() }, mode: 'cluster' });
     const { port, proxy } = await proxyFor(t, plan, { failoverWaitMs: 20_000 });
     await eventually('the topology', () => proxy.notReady() === undefined || undefined);
     owner = 1;

@@ -4,19 +4,14 @@ import { test } from 'node:test';
 import { Registry } from 'prom-client';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
-import { proxyFor } from './servers.ts';
+import { proxyFor, planTo } from './servers.ts';
 
 test('an IPv6 address stands in brackets wherever it is shown', async (t) => {
-  const plan = planSingleUpstream({
+  const plan = planTo(1, {
     upstream: { address: '::1', port: 1 },
-    mode: 'proxy',
     reads: { address: '::1', port: 2 },
     readPolicy: 'PREFER_REPLICA',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
   });
   const { proxy, lines } = await proxyFor(t, plan);
   const registry = new Registry();

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
 
 async function ended(client: Client): Promise<string> {
@@ -13,14 +12,7 @@ async function ended(client: Client): Promise<string> {
 /** A Redis Cluster that says nothing: nobody knows its nodes. */
 async function beforeUnknownCluster(t: TestContext): ReturnType<typeof proxyFor> {
   const { port } = await serverThat(t, () => undefined);
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(port, { mode: 'cluster' });
   return await proxyFor(t, plan, { failoverWaitMs: 600_000, drainMs: 200 });
 }
 

@@ -6,22 +6,17 @@ import { test, type TestContext } from 'node:test';
 
 import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
-import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+import { clientOf, proxyFor, serverThat, type Server, planTo } from './servers.ts';
 
 const REFUSED = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
 const PASSWORD = 'sesame';
 
-function planTo({ port }: Server, reads?: Server): RoutingPlan {
-  return planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode: 'proxy',
+function planWithPassword({ port }: Server, reads?: Server): RoutingPlan {
+  return planTo(port, {
     ...(reads === undefined ? {} : { reads: { address: '127.0.0.1', port: reads.port } }),
     readPolicy: reads === undefined ? 'MASTER' : 'REPLICA',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
     upstreamPassword: new SecretText(PASSWORD),
   });
 }
@@ -63,7 +58,7 @@ async function refused(proxy: Proxy): Promise<string> {
 
 test('a wrong password: not ready, a warning without it, and ready again when the server takes it', async (t) => {
   const wanted = { password: 'another' };
-  const { proxy, lines } = await proxyFor(t, planTo(await redis(t, wanted)));
+  const { proxy, lines } = await proxyFor(t, planWithPassword(await redis(t, wanted)));
   assert.match(await refused(proxy), /^lets the proxy in \(WRONGPASS /);
   const warnings = (): readonly string[] => lines.filter((line) => line.includes('does not let'));
   await eventually('a warning', () => (warnings().length > 0 ? true : undefined), { deadlineMs: 30_000 });
@@ -80,7 +75,7 @@ test('a wrong password: not ready, a warning without it, and ready again when th
 test('a password that is changed while connections are open is seen at the next one', async (t) => {
   const wanted = { password: PASSWORD };
   const server = await redis(t, wanted);
-  const { proxy, port } = await proxyFor(t, planTo(server));
+  const { proxy, port } = await proxyFor(t, planWithPassword(server));
   await ready(proxy);
   wanted.password = 'another';
   const client = clientOf(t, port);
@@ -93,7 +88,7 @@ test('a password that is changed while connections are open is seen at the next 
 test('a server that comes back with another password is seen without a client', async (t) => {
   const wanted = { password: PASSWORD };
   const server = await redis(t, wanted);
-  const { proxy, port } = await proxyFor(t, planTo(server));
+  const { proxy, port } = await proxyFor(t, planWithPassword(server));
   const client = clientOf(t, port);
   client.socket.write('GET a\r\n');
   await eventually('the reply', () => client.got() === '$-1\r\n' || undefined, { deadlineMs: 30_000 });
@@ -116,19 +111,12 @@ test('a server that does not answer at first is asked again whether it lets the 
     isAsked = true;
     return undefined;
   });
-  const { proxy } = await proxyFor(t, planTo(server));
+  const { proxy } = await proxyFor(t, planWithPassword(server));
   await refused(proxy);
 });
 
 function clusterPlanTo({ port }: Server): RoutingPlan {
-  return planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: new SecretText(PASSWORD),
-  });
+  return planTo(port, { mode: 'cluster', upstreamPassword: new SecretText(PASSWORD) });
 }
 
 /** One node that has all slots. */
@@ -191,7 +179,7 @@ test('a node of a cluster that refuses new connections does not count as one tha
 
 test('a server that wants no password has everybody, and nobody writes past the log', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
-  const { proxy, lines } = await proxyFor(t, planTo(await redis(t, { password: undefined })));
+  const { proxy, lines } = await proxyFor(t, planWithPassword(await redis(t, { password: undefined })));
   await ready(proxy);
   assert.deepEqual(
     lines.filter((line) => line.includes('does not let')),
@@ -202,7 +190,7 @@ test('a server that wants no password has everybody, and nobody writes past the 
 
 test('servers for reads that refuse the password keep it from being ready', async (t) => {
   const primary = await redis(t, { password: PASSWORD });
-  const { proxy } = await proxyFor(t, planTo(primary, await redis(t, { password: 'another' })));
+  const { proxy } = await proxyFor(t, planWithPassword(primary, await redis(t, { password: 'another' })));
   assert.match(await refused(proxy), /^lets the proxy in/);
 });
 

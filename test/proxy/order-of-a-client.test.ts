@@ -125,7 +125,7 @@ for (const command of ['COMMAND COUNT', 'JSON.SET k 3']) {
     const [answerSet, answerCommand] = await eventually('both', () => (held.length === 2 ? held : undefined));
     const [{ bind } = { bind: undefined }] = planTo(former.port).listeners;
     assert.ok(bind);
-    await proxy.update(planTo(later.port, bind.port));
+    await proxy.update(planTo(later.port, { listen: bind }));
     answerCommand?.();
     const other = clientOf(t, port);
     for (let round = 1; round <= 3; round++) {

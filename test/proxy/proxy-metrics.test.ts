@@ -6,7 +6,6 @@ import { AggregatorRegistry, Registry } from 'prom-client';
 
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
 import { parseMetrics, type Family } from '../prometheus-text.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
@@ -90,14 +89,7 @@ test('that nobody says where to send what is told of its upstream', async (t) =>
   const redis = await serverThat(t, () => '+PONG\r\n');
   const [port = 0] = await freePorts(1);
   const plan = planTo(redis.port);
-  const nowhere = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const nowhere = planTo(port, { mode: 'cluster' });
   const { proxy } = await proxyFor(t, {
     ...plan,
     upstreams: new Map([...plan.upstreams, ...nowhere.upstreams]),

@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { mirrored } from './mirrored.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
@@ -45,14 +44,7 @@ test('a plain server that is down leaves the proxy ready', async (t) => {
 });
 
 test('a name without an address is what the proxy waits for', async (t) => {
-  const plan = planSingleUpstream({
-    upstream: { address: 'no-such-host.invalid', port: 6_379 },
-    mode: 'proxy',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(6_379, { upstream: { address: 'no-such-host.invalid', port: 6_379 } });
   const { proxy } = await proxyFor(t, plan);
   const wanted = /^the topology of \S+ is not known yet: no-such-host\.invalid has no address \(\w+\)$/;
   await eventually('the reason', () => wanted.test(proxy.notReady() ?? '') || undefined, {
@@ -103,12 +95,5 @@ test('a cluster that wants another password is told with the remedy', async (t) 
 });
 
 function clusterPlanTo(port: number): RoutingPlan {
-  return planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  return planTo(port, { mode: 'cluster' });
 }

@@ -6,11 +6,10 @@ import dns from 'node:dns';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat, type Range, type ScriptedCluster } from './scripted-cluster.ts';
-import { clientOf, proxyFor, serverThat, type Server } from './servers.ts';
+import { clientOf, proxyFor, serverThat, type Server, planTo } from './servers.ts';
 
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
 const LAST = 16_383;
@@ -213,14 +212,7 @@ test('the name of a seed is looked up each time that it is asked', async (t) => 
     if (name === 'redis.test') tell(null, [{ address, family: 4 }]);
     else lookup(name, options, tell);
   });
-  const plan = planSingleUpstream({
-    upstream: { address: 'redis.test', port },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(port, { upstream: { address: 'redis.test', port }, mode: 'cluster' });
   const ask = await clientBefore(t, plan);
   address = NOW;
   await eventually('the other node', async () => (await ask('SET k 1')) === '+OK\r\n' || undefined);

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
-import { proxyFor, serverThat } from './servers.ts';
+import { proxyFor, serverThat, planTo } from './servers.ts';
 
 test('servers for reads are shown in the role that they say they have', async (t) => {
   const says = (info: string) => (words: string) =>
@@ -12,14 +11,9 @@ test('servers for reads are shown in the role that they say they have', async (t
   const replica = await serverThat(t, says('role:slave\r\nmaster_link_status:up\r\n'));
   const { proxy } = await proxyFor(
     t,
-    planSingleUpstream({
-      upstream: { address: '127.0.0.1', port: primary.port },
-      mode: 'proxy',
+    planTo(primary.port, {
       reads: { address: '127.0.0.1', port: replica.port },
       readPolicy: 'PREFER_REPLICA',
-      listen: { address: '127.0.0.1', port: 0 },
-      clientPassword: undefined,
-      upstreamPassword: undefined,
     }),
   );
   const nodes = () => proxy.status().find(({ id }) => id.startsWith('reads'))?.nodes ?? [];
@@ -47,15 +41,7 @@ test('a server for reads that does not say how it follows is told once, where a 
     return "-NOPERM this user has no permissions to run the 'info' command\r\n";
   });
   const place = { address: '127.0.0.1', port: redis.port };
-  const plan = planSingleUpstream({
-    upstream: place,
-    mode: 'proxy',
-    reads: place,
-    readPolicy: 'REPLICA',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(place.port, { upstream: place, reads: place, readPolicy: 'REPLICA' });
   const { lines } = await proxyFor(t, plan, { maxLagMs: 500 });
   await eventually('three questions', () => asked > 2 || undefined, { deadlineMs: 30_000 });
   const told = lines.filter((line) => line.includes('does not answer INFO replication'));

@@ -5,9 +5,8 @@ import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
 import type { ReadPolicy } from '../../src/api/objects.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { serverThat, type Server } from './servers.ts';
+import { serverThat, type Server, planTo } from './servers.ts';
 
 export type Range = readonly [first: number, last: number, primary: number, ...replicas: number[]];
 
@@ -49,15 +48,7 @@ export async function clusterThat(
     slots: [[0, 16_383, 0]],
     silent: new Set(),
     generation: 0,
-    plan: (readPolicy = 'MASTER') =>
-      planSingleUpstream({
-        upstream: { address: '127.0.0.1', port: portOf(0) },
-        mode: 'cluster',
-        readPolicy,
-        listen: { address: '127.0.0.1', port: 0 },
-        clientPassword: undefined,
-        upstreamPassword: undefined,
-      }),
+    plan: (readPolicy = 'MASTER') => planTo(portOf(0), { mode: 'cluster', readPolicy }),
     saying: (slots) => `*${slots.length}\r\n${slots.map(told).join('')}`,
     addressOf: (node) => `127.0.0.1:${portOf(node)}`,
     askedOf: (node) => (nodes[node]?.asked ?? []).filter((words) => !OF_THE_PROXY.test(words)),

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { pino } from 'pino';
 
 import type { Fault } from '../../src/api/objects.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
+import { planSingleUpstream, type SingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
 import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
@@ -67,15 +67,16 @@ async function listening(
   return (server.address() as AddressInfo).port;
 }
 
-/** `listenPort` 0: any. */
-export function planTo(port: number, listenPort = 0): RoutingPlan {
+/** One upstream on loopback, of one plain server; a listener on any port; no passwords. `options`: what is otherwise. */
+export function planTo(port: number, options: Partial<SingleUpstream> = {}): RoutingPlan {
   return planSingleUpstream({
     upstream: { address: '127.0.0.1', port },
     mode: 'proxy',
     readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: listenPort },
+    listen: { address: '127.0.0.1', port: 0 },
     clientPassword: undefined,
     upstreamPassword: undefined,
+    ...options,
   });
 }
 

@@ -3,20 +3,18 @@ import { Socket, createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 
 import type { Listener, RoutingPlan, UpstreamBase } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { keepaliveOf, openSocket } from '../../src/proxy/wire/socket.ts';
 import { withoutEffect, type Means } from '../../src/proxy/without-effect.ts';
+import { planTo } from './servers.ts';
 
 const ALL: Means = { zone: 'east', knowsProbes: true };
 
 function planOf(listener: Partial<Listener>, upstream: Partial<UpstreamBase> = {}): RoutingPlan {
-  const plan = planSingleUpstream({
+  const plan = planTo(6379, {
     upstream: { address: 'redis', port: 6379 },
     mode: 'cluster',
     readPolicy: 'ANY',
     listen: { address: '127.0.0.1', port: 6379 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
   });
   return {
     listeners: plan.listeners.map((each) => ({ ...each, listener: { ...each.listener, ...listener } })),

@@ -9,10 +9,9 @@ import { createServer as createTlsServer } from 'node:tls';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, UpstreamTls } from '../../src/plan/routing-plan.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import { createAuthority } from '../../src/tls/authority.ts';
 import { validForSeconds } from '../tls/certificates.ts';
-import { clientOf, proxyFor } from './servers.ts';
+import { clientOf, proxyFor, planTo } from './servers.ts';
 
 const UNVERIFIED: UpstreamTls = {
   serverName: 'redis',
@@ -21,15 +20,8 @@ const UNVERIFIED: UpstreamTls = {
   certificate: undefined,
 };
 
-function planTo(port: number, mode: 'cluster' | 'proxy', tls?: UpstreamTls): RoutingPlan {
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port },
-    mode,
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+function planWith(port: number, mode: 'cluster' | 'proxy', tls?: UpstreamTls): RoutingPlan {
+  const plan = planTo(port, { mode });
   const upstreams = Array.from(
     plan.upstreams,
     ([id, each]) => [id, { ...each, tls } as typeof each] as const,
@@ -70,7 +62,7 @@ for (const mode of ['proxy', 'cluster'] as const) {
     ['is asked for TLS, and speaks none', plainServer, UNVERIFIED, /it speaks no TLS; give the port/],
   ] as const) {
     test(`that a server ${what} is told in one line, mode ${mode}`, async (t) => {
-      const { lines, proxy } = await proxyFor(t, planTo(await start(t), mode, tls));
+      const { lines, proxy } = await proxyFor(t, planWith(await start(t), mode, tls));
       const warnings = (): readonly string[] => lines.filter((line) => wanted.test(line));
       await eventually('a warning', () => warnings().length > 0 || undefined, {
         deadlineMs: 30_000,
@@ -98,7 +90,7 @@ test('a server that has answered once is not asked whether it speaks something e
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
-  const { proxy, port } = await proxyFor(t, planTo((server.address() as AddressInfo).port, 'proxy'));
+  const { proxy, port } = await proxyFor(t, planWith((server.address() as AddressInfo).port, 'proxy'));
   const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
   await eventually('its answer', () => state() === 'fit' || undefined, { seen: state });
   hangsUp = true;

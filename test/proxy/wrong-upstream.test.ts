@@ -8,19 +8,11 @@ import { test } from 'node:test';
 
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../src/plan/single-upstream.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { clientOf, proxyFor, serverThat } from './servers.ts';
+import { clientOf, proxyFor, serverThat, planTo } from './servers.ts';
 
 function planFor(upstream: { address: string; port: number }, mode: 'cluster' | 'proxy'): RoutingPlan {
-  return planSingleUpstream({
-    upstream,
-    mode,
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  return planTo(upstream.port, { upstream, mode });
 }
 
 const told = (lines: readonly string[], what: RegExp): number =>

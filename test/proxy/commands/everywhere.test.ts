@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
-import { planSingleUpstream } from '../../../src/plan/single-upstream.ts';
 import { clientOf, planTo, proxyFor, serverThat, type Server } from '../servers.ts';
 
 test('what a replica refuses to be told is not sent to a primary instead', async (t) => {
@@ -28,14 +27,7 @@ test('what a replica refuses to be told is not sent to a primary instead', async
   servers.push(await serverThat(t, answerAs('master')), await serverThat(t, answerAs('slave')));
   const [primary, replica] = servers;
   assert.ok(primary && replica);
-  const plan = planSingleUpstream({
-    upstream: { address: '127.0.0.1', port: primary.port },
-    mode: 'cluster',
-    readPolicy: 'MASTER',
-    listen: { address: '127.0.0.1', port: 0 },
-    clientPassword: undefined,
-    upstreamPassword: undefined,
-  });
+  const plan = planTo(primary.port, { mode: 'cluster' });
   const { proxy, port } = await proxyFor(t, plan);
   await eventually(
     'a replica that can be asked',
