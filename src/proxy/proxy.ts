@@ -24,7 +24,7 @@ import { onlyCopies } from './only-copies.ts';
 import { ReadsUpstream } from './upstream/reads-upstream.ts';
 import { Routing } from './client/routing.ts';
 import { ShardedUpstream } from './upstream/sharded-upstream.ts';
-import { SlowLog } from './topology/slow-log.ts';
+import { SlowLog } from './wire/slow-log.ts';
 import { learnToWrite } from './wire/socket-writer.ts';
 import { beginTurn } from './wire/turn.ts';
 import { expireUnfinished } from './client/unfinished.ts';

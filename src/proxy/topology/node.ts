@@ -8,7 +8,7 @@ import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } fr
 import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
 import type { Request } from '../wire/request.ts';
-import type { SlowLog } from './slow-log.ts';
+import type { SlowLog } from '../wire/slow-log.ts';
 import { keepaliveOf, type Keepalive } from '../wire/socket.ts';
 import { clock } from '../wire/turn.ts';
 

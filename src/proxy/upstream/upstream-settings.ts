@@ -1,7 +1,7 @@
 /**
  * What an upstream is told by whoever starts the proxy, whatever its plan says.
  */
-import type { SlowLog } from '../topology/slow-log.ts';
+import type { SlowLog } from '../wire/slow-log.ts';
 
 export interface UpstreamSettings {
   readonly hedgeAfterMs: number;

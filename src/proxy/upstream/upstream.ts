@@ -19,7 +19,7 @@ import { pauseMs } from './pause.ts';
 import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { runsScript } from './script-words.ts';
-import type { SlowLog } from '../topology/slow-log.ts';
+import type { SlowLog } from '../wire/slow-log.ts';
 import { SoonAgain } from './soon-again.ts';
 import { beginTurn, clock } from '../wire/turn.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';

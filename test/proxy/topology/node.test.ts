@@ -7,7 +7,7 @@ import { eventually } from '../../../src/demo/eventually.ts';
 import { encodeCommand } from '../../../src/proxy/wire/encode.ts';
 import { Node, type NodeOwner } from '../../../src/proxy/topology/node.ts';
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
-import { SlowLog } from '../../../src/proxy/topology/slow-log.ts';
+import { SlowLog } from '../../../src/proxy/wire/slow-log.ts';
 import { keepaliveOf } from '../../../src/proxy/wire/socket.ts';
 import { serverThat } from '../servers.ts';
 

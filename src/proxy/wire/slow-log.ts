@@ -7,9 +7,9 @@ import type { Logger } from 'pino';
 import { KIND, findCommand } from '../../redis/command-table.ts';
 import { keyArguments } from '../../redis/keys.ts';
 import { COMPLETE, REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
-import { isCopy } from '../wire/nobody.ts';
-import type { Request } from '../wire/request.ts';
-import { clock } from '../wire/turn.ts';
+import { isCopy } from './nobody.ts';
+import type { Request } from './request.ts';
+import { clock } from './turn.ts';
 
 /** More are counted, and told with the next line. */
 const LINES_PER_SECOND = 10;
