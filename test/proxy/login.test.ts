@@ -8,7 +8,7 @@ import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
-import { clientOf, proxyFor, serverThat, type Server, planTo } from './servers.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
 
 const REFUSED = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
 const PASSWORD = 'sesame';
@@ -36,6 +36,13 @@ async function redis(t: TestContext, wanted: { password: string | undefined }): 
     if (wanted.password !== undefined && !letIn.has(socket)) return '-NOAUTH Authentication required.\r\n';
     return name === 'PING' ? '+PONG\r\n' : '$-1\r\n';
   });
+}
+
+/** What a Redis says with `rename-command AUTH ""`. */
+function withoutAuth(words: string): string {
+  const [name, ...args] = words.split(' ');
+  const quoted = args.map((arg) => `'${arg}' `).join('');
+  return `-ERR unknown command '${name}', with args beginning with: ${quoted}\r\n`;
 }
 
 function cutAll({ sockets }: Server): void {
@@ -70,6 +77,27 @@ test('a wrong password: not ready, a warning without it, and ready again when th
   });
   assert.equal(warnings().length, 1);
   assert.ok(!lines.join('').includes(PASSWORD));
+});
+
+test('a server without AUTH, which quotes what it was given, is ready, and nobody is told the password', async (t) => {
+  const server = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : withoutAuth(words)));
+  const { proxy, lines } = await proxyFor(t, planWithPassword(server));
+  await ready(proxy);
+  await eventually('a look at the login', () => server.asked.includes(`AUTH ${PASSWORD}`) || undefined);
+  assert.ok(!`${lines.join('')}${JSON.stringify(proxy.status())}`.includes(PASSWORD));
+});
+
+test('a subscriber at a server without AUTH is told what it has asked for, and not the password', async (t) => {
+  const confirmed = array('subscribe', 'c', ':1');
+  const server = await serverThat(t, (words) => {
+    if (words.startsWith('AUTH')) return withoutAuth(words);
+    return words === 'subscribe c' ? confirmed : '+PONG\r\n';
+  });
+  const { port } = await proxyFor(t, planWithPassword(server));
+  const client = clientOf(t, port);
+  client.socket.write('SUBSCRIBE c\r\n');
+  await eventually('an answer', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), confirmed);
 });
 
 test('a password that is changed while connections are open is seen at the next one', async (t) => {

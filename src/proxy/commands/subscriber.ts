@@ -260,8 +260,7 @@ export class Subscriber {
     const kind = firstWord(bytes, start, end);
     const [waiting] = this.#waiting;
     // Messages, and a server that takes shard channels away by itself.
-    if (kind === undefined ? !this.#isHandshakeOver(bytes, start) : kind.endsWith('message')) {
-      if (kind === undefined) return true;
+    if (kind?.endsWith('message') === true) {
       // Not before the confirmation of its own channel.
       const isAhead = this.#session.local.protocol === 3 && waiting === undefined;
       this.#session.push(this.#told(bytes, start, end), isAhead);
@@ -327,11 +326,6 @@ export class Subscriber {
   #forget({ name, fresh }: Asked): void {
     const kind = SUBSCRIBING.find((each) => each === name);
     if (kind !== undefined) for (const channel of fresh) this.#channels[kind].delete(channel);
-  }
-
-  /** An error, unlike the replies to HELLO, AUTH and READONLY, is an answer to a subscription. */
-  #isHandshakeOver(bytes: Uint8Array, start: number): boolean {
-    return bytes[start] === 0x2d;
   }
 }
 

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { isCommandEntry, type CommandEntry } from '../../redis/command-spec.ts';
 import { Connector } from '../../sources/observations/connector.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
+import { isReply, refusalOfLogin } from '../../sources/observations/login.ts';
 import { problemOf } from '../../sources/observations/connection-problem.ts';
 import type { NodeOptions } from './node.ts';
 
@@ -17,9 +18,6 @@ export const ANSWER_MS = 500;
  * quarter of an hour.
  */
 const SILENT_MS = 2_000;
-
-/** As Redis 5 and later name it. */
-const WANTS_NONE = /without any password configured|no password is set/;
 
 /** Each login that is refused is an entry in the log of the server's ACL. */
 export const LOGIN_AGAIN_MS = 2_000;
@@ -37,7 +35,7 @@ export interface Failure {
 
 export class Conversation {
   readonly #client: Redis;
-  readonly #login: readonly (string | Buffer)[] | undefined;
+  readonly #credentials: NodeOptions['credentials'];
   #problem: Error | undefined;
   #isClosed = false;
   /** Connected, and let in. */
@@ -63,8 +61,7 @@ export class Conversation {
       disableClientInfo: true,
       ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
     });
-    const { username, password } = credentials ?? {};
-    this.#login = password && [...(username === undefined ? [] : [username]), password.bytes()];
+    this.#credentials = credentials;
     // What goes wrong is seen where something is asked, there as a closed connection only.
     this.#client.on('error', (error: Error) => {
       this.#problem = error;
@@ -124,22 +121,13 @@ export class Conversation {
     }
     await this.#client.connect();
     this.#heardAt = performance.now();
-    await this.#present();
-    this.#isIn = true;
-  }
-
-  /** By hand rather than by ioredis' options: it writes to the console where a server wants no password. */
-  async #present(): Promise<void> {
-    if (this.#login === undefined) return;
-    try {
-      await this.#client.call('AUTH', ...this.#login);
-    } catch (error) {
-      if (!(error instanceof Error) || !isReply(error)) throw error;
-      if (WANTS_NONE.test(error.message)) return;
+    const refusal = await refusalOfLogin(this.#client, this.#credentials);
+    if (refusal !== undefined) {
       // The next question begins with a login again.
       this.#client.disconnect();
-      throw new LoginRefused(error.message);
+      throw new LoginRefused(refusal);
     }
+    this.#isIn = true;
   }
 
   close(): void {
@@ -160,10 +148,6 @@ export function refusalIn(answer: Answer): string | undefined {
   if ('failure' in answer) return answer.failure === 'refused' ? answer.why : undefined;
   const [ping] = answer.values;
   return ping instanceof Error && ping.message.startsWith('NOAUTH') ? ping.message : undefined;
-}
-
-function isReply(error: Error): boolean {
-  return error.name === 'ReplyError';
 }
 
 /** COMMAND; an Error where that is refused. */

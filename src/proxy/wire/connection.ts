@@ -71,7 +71,7 @@ export class Connection implements Flushable {
   /** Who reads no more until it is not. */
   readonly paused = new Set<{ resumeAfter(connection: Connection): void }>();
 
-  /** Sees everything that comes, before it is taken for a reply; false: it is none. */
+  /** Sees everything that comes behind the handshake, before it is taken for a reply; false: it is none. */
   intercept: ((bytes: Uint8Array, start: number, end: number) => boolean) | null = null;
 
   /** null: nobody, as nearly always. */
@@ -86,6 +86,8 @@ export class Connection implements Flushable {
   #isDirty = false;
   #readAt = clock.now;
   #problem = 'closed by the node';
+  /** Commands of the handshake that are not answered. */
+  #greetings: number;
 
   /** Who waits for the replies, in order; null: a reply that nobody needs. */
   #ring: (Request | null)[] = Array.from({ length: 256 }, () => null);
@@ -107,6 +109,7 @@ export class Connection implements Flushable {
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
     const { handshake, connectTimeoutMs } = options;
+    this.#greetings = handshake.length;
     for (const command of handshake) this.append(null, command, 0, command.length);
     this.#socket = openSocket(options, readBuffer, (length) => this.#read(readBuffer, length));
     this.#writer = new SocketWriter(this.#socket, () => this.#relieve());
@@ -305,7 +308,7 @@ export class Connection implements Flushable {
 
   #take(bytes: Uint8Array, start: number, end: number): void {
     const type = bytes[start]!;
-    if (this.intercept !== null) {
+    if (this.intercept !== null && this.#greetings === 0) {
       if (!this.intercept(bytes, start, end)) return;
     } else if (type === PUSH) {
       // Nobody subscribes or tracks on a shared connection; whatever this is, it is no reply.
@@ -317,6 +320,7 @@ export class Connection implements Flushable {
     const request = this.#ring[place]!;
     this.#ring[place] = null;
     if (request === null) {
+      if (this.#greetings > 0) this.#greetings -= 1;
       if (type === MINUS) this.#handshakeRefused(bytes, start, end);
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;

@@ -7,6 +7,7 @@ import type { ModeQuestion, ObservedMode } from '../../world/observation.ts';
 import { Clue } from './clue.ts';
 import { isExplained, problemOf } from './connection-problem.ts';
 import { Connector } from './connector.ts';
+import { refusalOfLogin } from './login.ts';
 import { clientTlsOptions } from './tls-options.ts';
 
 /** Resolves with the answer; fails with one line, free of secrets, that reads on after "can't be asked: ". */
@@ -46,9 +47,10 @@ export const askMode: AskMode = async ({ address, port }, { credentials, tls }, 
   try {
     limited.throwIfAborted();
     await client.connect();
-    const refusal = await present(client, credentials);
+    const refusal = await refusalOfLogin(client, credentials);
     const info = await client.info('server').catch((error: unknown) => {
-      throw refusal ?? error;
+      // One that answers nevertheless is asked all the same.
+      throw refusal === undefined ? error : new Error(refusal);
     });
     return readMode(info);
   } catch (error) {
@@ -68,20 +70,6 @@ async function explained(failure: Error, place: ConstructorParameters<typeof Clu
   await clue.look(problem);
   const found = clue.about(problem);
   return found === problem ? failure : new Error(found, { cause: failure });
-}
-
-/**
- * By hand rather than by ioredis' options: it writes to the console where a server wants no password. Such a server
- * answers all the same, so the refusal is told only where INFO fails too.
- */
-async function present(client: Redis, credentials: ModeQuestion['credentials']): Promise<Error | undefined> {
-  if (credentials === undefined) return undefined;
-  const { username, password } = credentials;
-  const words = username === undefined ? [password.bytes()] : [username, password.bytes()];
-  return await client.call('AUTH', words).then(
-    () => undefined,
-    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
-  );
 }
 
 /** Valkey calls it server_mode. */
