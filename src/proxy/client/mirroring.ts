@@ -10,7 +10,7 @@ import { giveRequest, type Request } from '../wire/request.ts';
 import type { MirrorDestination } from './routing.ts';
 
 /** A mirror that is further behind gets nothing more. */
-const MOST_PENDING = 10_000;
+export const MOST_PENDING = 10_000;
 
 /** Which mirrors get a command, or a transaction: of what goes in parts one gets all or none. */
 export class Draws {

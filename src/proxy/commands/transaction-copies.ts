@@ -7,7 +7,7 @@ import { withoutWaiting } from './blocking-copies.ts';
 import { copyLocatedTo } from './keyed-copies.ts';
 import { copyWithoutKeyTo, isForMirrors, type WithoutKey } from './keyless-copies.ts';
 import type { Located } from '../client/locate.ts';
-import { Draws } from '../client/mirroring.ts';
+import { Draws, MOST_PENDING } from '../client/mirroring.ts';
 import type { Destination, Routing } from '../client/routing.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -15,7 +15,10 @@ import type { Upstream } from '../upstream/upstream.ts';
 /** With bytes of its own. */
 type Copy = { readonly command: Command; readonly located: Located } | WithoutKey;
 
-/** Longer transactions are not copied: a mirror costs bounded memory. */
+/**
+ * Longer transactions are not copied, nor those of more commands than a mirror takes at once, which would get the first of
+ * them: a mirror costs bounded memory.
+ */
 const MAX_BYTES = 16_777_216;
 const STAR = 0x2a;
 const MINUS = 0x2d;
@@ -23,6 +26,7 @@ const MINUS = 0x2d;
 export class TransactionCopies {
   #copies: Copy[] = [];
   #bytes = 0;
+  #count = 0;
   /** Of its first key, which says where all of it goes. */
   #destination: Destination | undefined;
   #key: Buffer | undefined;
@@ -48,8 +52,10 @@ export class TransactionCopies {
 
   #hasRoom(bytes: number): boolean {
     this.#bytes += bytes;
-    if (this.#bytes > MAX_BYTES) this.#copies = [];
-    return this.#bytes <= MAX_BYTES;
+    this.#count += 1;
+    const hasRoom = this.#bytes <= MAX_BYTES && this.#count <= MOST_PENDING;
+    if (!hasRoom) this.#copies = [];
+    return hasRoom;
   }
 
   /** `reply[start…]` is the answer to EXEC: an array where it was carried out. */

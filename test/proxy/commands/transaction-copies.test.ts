@@ -43,6 +43,11 @@ test('a transaction of more than 16 MiB is not copied, not in part either', () =
   assert.equal(copied(3, 8_000_000), 0);
 });
 
+test('a transaction of more commands than a mirror takes at once is not copied, not in part either', () => {
+  assert.equal(copied(10_000, 20), 10_000);
+  assert.equal(copied(10_001, 20), 0);
+});
+
 test('a transaction is not copied to a mirror that is none any more: nobody would disconnect from it', () => {
   assert.equal(copied(2, 100), 2);
   assert.equal(copied(2, 100, null), 0);
