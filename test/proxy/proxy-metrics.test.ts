@@ -85,6 +85,17 @@ test('that a node gets no commands is told', async (t) => {
   });
 });
 
+test('commands for an upstream that nothing can be sent to count as failed', async (t) => {
+  const plan = planTo(1);
+  const [id = ''] = plan.upstreams.keys();
+  const unavailable = { id, mode: 'unavailable', why: 'its password is not known' } as const;
+  const { port, proxy } = await proxyFor(t, { ...plan, upstreams: new Map([[id, unavailable]]) });
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\nSET b 1\r\n');
+  await eventually('the replies', () => client.got() === '-upstream failure\r\n'.repeat(2) || undefined);
+  assert.equal(proxy.status()[0]?.events['failed'], 2);
+});
+
 test('that nobody says where to send what is told of its upstream', async (t) => {
   const redis = await serverThat(t, () => '+PONG\r\n');
   const [port = 0] = await freePorts(1);

@@ -21,9 +21,8 @@ export class UnavailableUpstream extends Upstream {
   }
 
   override send(request: Request): Connection | null {
-    const reply = REPLIES.upstreamFailure;
     // Not at once: a client that asks much has as little under way as it has with others.
-    setImmediate(() => request.sink!.deliver(request, reply, 0, reply.length));
+    setImmediate(() => this.answer(request, REPLIES.upstreamFailure));
     return null;
   }
 

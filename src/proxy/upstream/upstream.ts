@@ -186,7 +186,7 @@ export abstract class Upstream implements NodeOwner {
         request.hops += 1;
         this.#events.redirected += 1;
         if (request.hops > MAX_HOPS) {
-          this.#answer(request, REPLIES.tooManyRedirections);
+          this.answer(request, REPLIES.tooManyRedirections);
           return true;
         }
         const note = this.#waiting.noteRedirected(request, node);
@@ -196,7 +196,7 @@ export abstract class Upstream implements NodeOwner {
         if (target === null) {
           // Not followed, and no hop: it may come back, or have its slots taken over.
           const setback = { reply: REPLIES.noUpstreamHost, node };
-          if (!this.#later(request, setback)) this.#answer(request, REPLIES.noUpstreamHost);
+          if (!this.#later(request, setback)) this.answer(request, REPLIES.noUpstreamHost);
           return true;
         }
         const connection = target.connection(request.connectionKind);
@@ -274,7 +274,7 @@ export abstract class Upstream implements NodeOwner {
     const mayBeTwice = request.isRead && request.hops <= MAX_HOPS && !isCopy(request);
     if (request.block === null || (wasSent && !mayBeTwice)) {
       if (!this.#waiting.isEmpty) this.carriedOut(request, node);
-      this.#answer(request, REPLIES.upstreamFailure);
+      this.answer(request, REPLIES.upstreamFailure);
       return;
     }
     this.#again(request, {});
@@ -314,7 +314,7 @@ export abstract class Upstream implements NodeOwner {
         return connection !== null;
       },
       giveUp: ({ request, reply = this.holderOf(request.place)?.refusing }) =>
-        this.#answer(request, reply ?? REPLIES.noUpstreamHost),
+        this.answer(request, reply ?? REPLIES.noUpstreamHost),
     });
     if (isSoon) this.#soonAgain.ask();
   }
@@ -334,7 +334,7 @@ export abstract class Upstream implements NodeOwner {
         // Of a hedged read too: whoever answers later answers nobody.
         if (sentAt + request.terms.opTimeoutMs < now) {
           if (!this.#waiting.isEmpty) this.carriedOut(request, node);
-          this.#answer(request, REPLIES.upstreamFailure);
+          this.answer(request, REPLIES.upstreamFailure);
         } else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
           if (request.hedgedAs !== request.generation) this.#hedge(request, connection);
         }
@@ -388,7 +388,8 @@ export abstract class Upstream implements NodeOwner {
     return this.settings.slow ?? null;
   }
 
-  #answer(request: Request, reply: Buffer): void {
+  /** With an error of our own. */
+  protected answer(request: Request, reply: Buffer): void {
     this.#events.failed += 1;
     const { slow } = this;
     if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, undefined);
