@@ -210,6 +210,8 @@ export class ClusterUpstream extends Upstream {
     this.#refreshing.close();
     for (const known of this.#known.values()) known.close('no longer used');
     this.#known.clear();
+    // Who comes later finds nobody: nobody would end the connection.
+    this.#shards = [];
   }
 
   #knownAt({ host, port }: NodePlace): KnownNode {
