@@ -98,7 +98,7 @@ export class Listening implements SessionHome {
   async close(drainMs: number): Promise<void> {
     this.#server.close();
     this.#tls?.close();
-    for (const session of this.#sessions) session.end();
+    for (const session of this.#sessions) session.drain();
     const end = performance.now() + drainMs;
     while (this.#sessions.size > 0 && performance.now() < end) {
       await new Promise((resolve) => {

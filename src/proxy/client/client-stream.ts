@@ -65,6 +65,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** Nothing more is taken from it; it is closed when all is answered. */
   isEnding = false;
   #hasHungUp = false;
+  #isDraining = false;
   #isLimited = false;
   #isPaused = false;
   /** What is kept of its commands and late replies, at least. */
@@ -141,6 +142,13 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     if (this.replies.isEmpty) this.#flushAndEnd();
   }
 
+  /** Nothing more is read; it is ended once what has come is looked at, or some of it had to wait, which is not begun. */
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#isHeld) this.end();
+    else this.#finish();
+  }
+
   /**
    * The time is up: what is not answered by now gets `reply`, unless it may wait for ever by its nature. Resolves when the
    * client has taken it and let go, or has been put out.
@@ -174,7 +182,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     limitHalfOpen(this.#socket, this.#writer, () => this.destroy());
   }
 
-  /** Ends with the replies to what it asked before it hung up. */
+  /** Ends with the replies to what it has asked. */
   #finish(): void {
     // What may wait for ever, or take an element out of a list, would do so for nobody.
     if (this.#mayBlock()) return this.destroy();
@@ -366,7 +374,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#isPaused = false;
     this.proceed();
     this.replies.endBatch();
-    if (this.#hasHungUp) this.#finish();
+    if (this.#isDraining) this.drain();
+    else if (this.#hasHungUp) this.#finish();
     // Paused again by what had come.
     else if (!this.isStopped) readOn(this.#socket);
   }
