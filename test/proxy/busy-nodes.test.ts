@@ -2,12 +2,15 @@
  * Nodes that are busy with a script, and say so.
  */
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
+const SLOT = slotOf(Buffer.from('k'), 0, 1);
 const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
 
 test('a read that a busy replica refuses is answered by another node', async (t) => {
@@ -26,6 +29,30 @@ test('a read that a busy replica refuses is answered by another node', async (t)
   assert.equal(client.got(), value.repeat(20));
   const states = proxy.status()[0]?.nodes.map(({ state }) => state) ?? [];
   assert.ok(states.some((state) => state.startsWith('BUSY Redis is busy')));
+});
+
+test('a connection that a busy replica got is one for reads once it is not busy any more', async (t) => {
+  let isBusy = false;
+  const forReads = new WeakSet<Socket>();
+  const cluster = await clusterThat(t, 2, (words, node, socket) => {
+    if (node === 1 && isBusy) return BUSY;
+    if (words === 'READONLY') forReads.add(socket);
+    if (words === 'READONLY') return '+OK\r\n';
+    if (!words.startsWith('GET')) return undefined;
+    if (node === 0) return '+of the primary\r\n';
+    return forReads.has(socket) ? '+of the replica\r\n' : `-MOVED ${SLOT} ${cluster.addressOf(0)}\r\n`;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(t, cluster.plan('REPLICA'), { failoverWaitMs: 30_000 });
+  const states = (): string => (proxy.status()[0]?.nodes ?? []).map(({ state }) => state).join();
+  await eventually('a replica', () => states() === 'fit,fit' || undefined, { seen: states });
+  isBusy = true;
+  const client = clientOf(t, port);
+  client.socket.write('GET k\r\n');
+  await eventually('the question', () => cluster.askedOf(1).includes('GET k') || undefined);
+  isBusy = false;
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), '+of the replica\r\n');
 });
 
 for (const [what, answersPing] of [

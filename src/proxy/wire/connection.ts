@@ -29,6 +29,8 @@ export const LATENCY_BUCKETS = 14;
 /** Behind the buckets: the milliseconds of all together. */
 export const LATENCY_NUMBERS = LATENCY_BUCKETS + 1;
 
+/** Until it is looked again whether all is answered. */
+const DRAINED_MS = 5;
 const MINUS = 0x2d;
 const PUSH = 0x3e;
 
@@ -343,7 +345,14 @@ export class Connection implements Flushable {
   #handshakeRefused(bytes: Uint8Array, start: number, end: number): void {
     const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
     if (why.startsWith('LO')) this.destroy('the node is loading');
+    else if (why.startsWith('BUSY ')) this.#endOnceAnswered();
     else if (REFUSED_LOGIN.test(why)) this.#owner.loginRefused(why);
+  }
+
+  /** By one that is busy all that is behind is refused, too, and none of it is lost. */
+  #endOnceAnswered(): void {
+    if (this.pending === 0) this.destroy('the node was busy');
+    else if (!this.isClosed) setTimeout(() => this.#endOnceAnswered(), DRAINED_MS).unref();
   }
 
   #release(): void {
