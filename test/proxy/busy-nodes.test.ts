@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
@@ -78,4 +79,43 @@ for (const [what, answersPing] of [
     });
     assert.equal(redis.asked.filter((words) => words === 'SET c 1').length <= 2, true);
   });
+}
+
+const WAITING: readonly (readonly [what: string, commands: string])[] = [
+  ['a command that may wait', 'BLPOP queue 0\r\n'],
+  ['the begin of a watch', 'WATCH k\r\n'],
+  ['a transaction', 'MULTI\r\nSET k v\r\n'],
+];
+for (const [what, commands] of WAITING) {
+  test(`${what} for a busy node has its words when the time is up`, async (t) => {
+    const redis = await serverThat(t, () => BUSY);
+    const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 300 });
+    await eventually('its being busy', () => stateOf(proxy).startsWith('BUSY') || undefined);
+    const client = clientOf(t, port);
+    client.socket.write(commands);
+    await eventually('its words', () => client.got().endsWith(BUSY) || undefined, {
+      seen: () => client.got(),
+    });
+  });
+}
+
+test('nobody has the words of a busy node that is gone', async (t) => {
+  let isGone = false;
+  const redis = await serverThat(t, (_, socket) => {
+    if (isGone) socket.destroy();
+    return BUSY;
+  });
+  const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 300 });
+  await eventually('its being busy', () => stateOf(proxy).startsWith('BUSY') || undefined);
+  isGone = true;
+  await eventually('its end', () => stateOf(proxy).startsWith('no connection') || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SET k v\r\n');
+  await eventually('the reply', () => client.got() === '-no upstream host\r\n' || undefined, {
+    seen: () => client.got(),
+  });
+});
+
+function stateOf(proxy: Proxy): string {
+  return proxy.status()[0]?.nodes[0]?.state ?? '';
 }

@@ -11,7 +11,7 @@ import { MergedReply, least } from '../wire/merged-reply.ts';
 import { locate } from '../client/locate.ts';
 import type { Node } from '../topology/node.ts';
 import { giveOwnBytes } from '../wire/own-bytes.ts';
-import { OwnConnection, openOwn } from '../upstream/own-connection.ts';
+import { OwnConnection, openOwn, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING, readRefusal, type Refusal } from '../upstream/refusal.ts';
 import { inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
@@ -113,7 +113,7 @@ class Waiting {
       // Nor for somebody who may have gone.
       if (own !== undefined && !this.#session.isEnding && !this.#session.isGone) return this.#send(own);
       own?.close();
-      this.#answer(this.#upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost);
+      this.#answer(whyNotOpened(this.#upstream, this.#request.place));
     });
   }
 

@@ -5,7 +5,7 @@
 import type { Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
-import { REPLIES, encodeError } from '../wire/encode.ts';
+import { encodeError } from '../wire/encode.ts';
 import {
   MergedReply,
   behindLine,
@@ -18,7 +18,7 @@ import {
   type Merge,
 } from '../wire/merged-reply.ts';
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
-import { closeAfterReply, openOwn, type OwnConnection } from '../upstream/own-connection.ts';
+import { closeAfterReply, openOwn, whyNotOpened, type OwnConnection } from '../upstream/own-connection.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -112,7 +112,7 @@ function sendApart(session: Session, upstream: Upstream, part: Request, bytes: B
   const kept = Buffer.from(bytes);
   const opened = (own: OwnConnection | undefined): void => {
     if (own === undefined) {
-      const reply = upstream.isFull ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
+      const reply = whyNotOpened(upstream, part.place);
       return part.sink!.deliver(part, reply, 0, reply.length);
     }
     closeAfterReply(session, part, own);

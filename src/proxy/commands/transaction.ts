@@ -14,7 +14,7 @@ import { crossing, locate, type Located, type Location } from '../client/locate.
 import { lookLater } from './look-later.ts';
 import type { Mode } from '../client/mode.ts';
 import { RESP3, type Node } from '../topology/node.ts';
-import { OwnConnection } from '../upstream/own-connection.ts';
+import { OwnConnection, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING, parseRefusal } from '../upstream/refusal.ts';
 import { inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
@@ -385,7 +385,7 @@ export class Transaction implements Mode {
 
   /** Why there is no connection. */
   #whyNot(): Buffer {
-    return this.#upstream?.isFull === true ? REPLIES.tooManyConnections : REPLIES.noUpstreamHost;
+    return whyNotOpened(this.#upstream, this.#place);
   }
 
   #leave(): void {

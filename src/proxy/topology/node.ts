@@ -114,7 +114,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** What it says to whoever asks it now, where it was not asked for that. */
   get refusing(): Buffer | undefined {
-    return this.unfit?.startsWith('BUSY ') === true ? encodeError(this.unfit) : undefined;
+    return !this.isDead && this.unfit?.startsWith('BUSY ') === true ? encodeError(this.unfit) : undefined;
   }
 
   /** In words: why it gets less than others, if it does. */

@@ -101,6 +101,12 @@ export function openOwn(
   }
 }
 
+/** What its client is told where none was opened. */
+export function whyNotOpened(upstream: Upstream | undefined, place: number): Buffer {
+  if (upstream?.isFull === true) return REPLIES.tooManyConnections;
+  return upstream?.holderOf(place)?.refusing ?? REPLIES.noUpstreamHost;
+}
+
 /** The client's reply comes first, then the connection is closed; with the client it is closed at once. */
 export function closeAfterReply(
   client: { own(connection: OwnConnection): void; disown(connection: OwnConnection): void },
