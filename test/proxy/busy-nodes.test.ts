@@ -7,9 +7,12 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
+import type { Node } from '../../src/proxy/topology/node.ts';
+import { ASKING } from '../../src/proxy/upstream/refusal.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { TwoNodes } from './two-nodes.ts';
 
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
 const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
@@ -115,6 +118,23 @@ test('nobody has the words of a busy node that is gone', async (t) => {
     seen: () => client.got(),
   });
 });
+
+test('a node that says it is busy is not taken for silent, though whose script it is gets no answer', async (t) => {
+  const { port } = await serverThat(t, () => undefined);
+  const upstream = new ToFirst({ hedgeAfterMs: 200, failoverWaitMs: 1_000 }, port, port);
+  t.after(() => upstream.close());
+  const { first, second } = upstream;
+  for (const node of [first, second]) node.connection(0).append(null, ASKING, 0, ASKING.length);
+  first.update({ unfit: 'BUSY Redis is busy running a script.' });
+  upstream.tick(performance.now() + 1_000, false);
+  assert.deepEqual([first.isSilent, second.isSilent], [false, true]);
+});
+
+class ToFirst extends TwoNodes {
+  protected choose(): Node {
+    return this.first;
+  }
+}
 
 function stateOf(proxy: Proxy): string {
   return proxy.status()[0]?.nodes[0]?.state ?? '';

@@ -329,7 +329,9 @@ export abstract class Upstream implements NodeOwner {
         connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
         continue;
       }
-      if (Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs) node.update({ isSilent: true });
+      const isSilent = Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs;
+      // One that is unfit is passed by already, and says so to who asks it by another connection.
+      if (isSilent && node.unfit === undefined) node.update({ isSilent });
       connection.overdue(now - patienceMs, (request, sentAt) => {
         // Of a hedged read too: whoever answers later answers nobody.
         if (sentAt + request.terms.opTimeoutMs < now) {
