@@ -282,13 +282,16 @@ export class Subscriber {
       return kind === undefined;
     }
     const { name, channels, request } = waiting;
-    if (kind === undefined && (name === 'ssubscribe' || name === 'sunsubscribe')) {
-      if (parseRefusal(bytes, start, end) !== undefined) {
-        // Another node has them, or this one will in a moment.
-        this.#waiting.shift();
-        this.#leave({ name, channels, request, reply: Buffer.from(bytes.subarray(start, end)) });
-        return true;
-      }
+    const refusal = kind === undefined ? parseRefusal(bytes, start, end) : undefined;
+    if (refusal !== undefined && (name === 'ssubscribe' || name === 'sunsubscribe')) {
+      // Another node has them, or this one will in a moment.
+      this.#waiting.shift();
+      this.#leave({ name, channels, request, reply: Buffer.from(bytes.subarray(start, end)) });
+      return true;
+    }
+    if (refusal?.kind === 'unfit' && request === null) {
+      this.#passBy(refusal.word);
+      return true;
     }
     if (kind === undefined) this.#forget(waiting);
     const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
@@ -303,6 +306,12 @@ export class Subscriber {
       request.sink!.deliver(request, reply, 0, reply.length);
     }
     return isFirst;
+  }
+
+  /** Its client takes itself for a subscriber: it is made one at whoever can be asked by then. */
+  #passBy(unfit: string): void {
+    this.#own?.node.update({ unfit });
+    this.#own?.connection.destroy('it subscribes nobody now');
   }
 
   /** In the client's protocol, which HELLO may have changed since the connection was made. */

@@ -7,7 +7,7 @@ import { KIND, commandByName, type Command } from '../../redis/command-table.ts'
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from '../wire/encode.ts';
 import type { Mode } from '../client/mode.ts';
-import type { Node } from '../topology/node.ts';
+import { RESP3, type Node } from '../topology/node.ts';
 import { OwnConnection } from '../upstream/own-connection.ts';
 import { inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
@@ -130,7 +130,8 @@ export class Subscriptions implements Mode {
   /** `first`: the shard channel that it is made for; undefined: it is for others. */
   #makeSubscriber(upstream: Upstream, first: string | undefined): Subscriber {
     const session = this.#session;
-    const kind = session.connectionKind();
+    // Without READONLY, which no subscription needs: were that refused, it would be taken for the answer to one.
+    const kind = session.connectionKind() & RESP3;
     const made: Subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
       upstream: () => this.#upstream(),
       open: (channel = first) => {

@@ -4,7 +4,10 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../../src/proxy/proxy.ts';
+import { clusterThat } from '../scripted-cluster.ts';
 import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from '../servers.ts';
+
+const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
 
 /** Confirms each channel. */
 async function subscribable(t: TestContext): Promise<Server> {
@@ -71,6 +74,39 @@ test('subscriptions of an upstream that is gone are made again at the one that t
   await asked(second, 'subscribe news');
   for (const socket of second.sockets) socket.destroy();
   await asked(second, 'subscribe news', 2);
+});
+
+test('who is subscribed stays so at a server that was busy with a script when that was asked of it', async (t) => {
+  const { client, proxy } = await setUp(t);
+  client.socket.write('SUBSCRIBE news\r\nPSUBSCRIBE n*\r\n');
+  await eventually('the confirmation', () => client.got().includes('psubscribe') || undefined);
+  const before = client.got();
+  let isBusy = true;
+  const second = await serverThat(t, (words) => {
+    const [kind = '', channel = ''] = words.split(' ');
+    if (isBusy) return BUSY;
+    return kind.endsWith('subscribe') ? array(kind, channel, ':1') : '+PONG\r\n';
+  });
+  await proxy.update(planTo(second.port));
+  await asked(second, 'subscribe news');
+  isBusy = false;
+  await asked(second, 'subscribe news', 2);
+  await asked(second, 'psubscribe n*');
+  assert.equal(client.got(), before);
+});
+
+test('a node that does not do READONLY has no say in subscriptions', async (t) => {
+  const cluster = await clusterThat(t, 2, (words) => {
+    if (words === 'READONLY') return BUSY;
+    return words.startsWith('subscribe') ? array('subscribe', 'news', ':1') : undefined;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(t, cluster.plan('REPLICA'));
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SUBSCRIBE news\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), array('subscribe', 'news', ':1'));
 });
 
 test('who is subscribed where the plan has nobody any more is disconnected, and nobody else', async (t) => {
