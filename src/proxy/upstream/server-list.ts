@@ -251,7 +251,6 @@ export class ServerList {
     const [ping, info] = answer.values;
     const maxLagMs = replicas?.maxLagMs;
     const replication = replicas && parseReplication(info);
-    if (maxLagMs !== undefined && replication === undefined) this.#tellUnbounded(node);
     known.role = replication?.role ?? known.role;
     const problem =
       judgeLink(replication, maxLagMs) ??
@@ -261,6 +260,7 @@ export class ServerList {
       { ping, replication: undefined, clusterInfo: undefined },
       { unfit: undefined, isProbed: true, primaryForMs: Infinity },
     );
+    if (maxLagMs !== undefined && replication === undefined && state === undefined) this.#tellUnbounded(node);
     // Without a maximum old data is better than none: its primary may be dead.
     const doubtful = maxLagMs === undefined ? problem : undefined;
     const unfit = state ?? (maxLagMs === undefined ? undefined : problem);
