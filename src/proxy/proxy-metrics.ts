@@ -10,6 +10,9 @@ import { createReplyTimes } from './reply-times.ts';
 
 const NAMES = Object.keys(KIND);
 
+/** As CLUSTER NODES says it; `fail?` is what one node suspects. */
+const HAS_FAILED = /(?:^|,)fail(?:,|$)/;
+
 /** Registers itself in `registry`. */
 export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
   const registers = [registry];
@@ -76,7 +79,13 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     registers,
     collect() {
       this.reset();
-      for (const { id, nodes } of proxy.status()) {
+      for (const { id, nodes, unlisted = {} } of proxy.status()) {
+        // Who is told of what is 0 must not take it for well again once its cluster's map leaves it out.
+        for (const [address, flags] of Object.entries(unlisted)) {
+          if (!HAS_FAILED.test(flags)) continue;
+          const role = flags.includes('slave') ? 'replica' : 'primary';
+          this.set({ upstream: id, node: address, role }, 0);
+        }
         for (const { address, role, isUp } of nodes)
           this.set({ upstream: id, node: address, role }, Number(isUp));
       }

@@ -8,6 +8,7 @@ import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
 import { parseMetrics, type Family } from '../prometheus-text.ts';
+import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 const TIMES = 'redpilot_proxy_node_reply_seconds';
@@ -94,6 +95,28 @@ test('commands for an upstream that nothing can be sent to count as failed', asy
   client.socket.write('GET a\r\nSET b 1\r\n');
   await eventually('the replies', () => client.got() === '-upstream failure\r\n'.repeat(2) || undefined);
   assert.equal(proxy.status()[0]?.events['failed'], 2);
+});
+
+test('a member of a cluster that has failed is down, though the map leaves it out', async (t) => {
+  const members = [
+    'a1 127.0.0.1:7001@17001 slave,fail b1 0 0 1 connected',
+    'a2 127.0.0.1:7002@17002 master,fail - 0 0 1 connected',
+    'a3 127.0.0.1:7003@17003 slave,fail? b1 0 0 1 connected',
+    'a4 127.0.0.1:7004@17004 master - 0 0 1 connected',
+  ].join('\n');
+  const cluster = await clusterThat(t, 1, (words) =>
+    words === 'CLUSTER NODES' ? `$${members.length}\r\n${members}\r\n` : undefined,
+  );
+  const { proxy } = await proxyFor(t, cluster.plan());
+  const registry = new Registry();
+  createProxyMetrics(registry, proxy);
+  const down = async (): Promise<readonly string[]> => {
+    const { samples = [] } = parseMetrics(await registry.metrics()).get('redpilot_proxy_node_up') ?? {};
+    const found = samples.filter(({ value }) => value === 0);
+    return found.map(({ labels }) => `${labels['node']} ${labels['role']}`);
+  };
+  const wanted = ['127.0.0.1:7001 replica', '127.0.0.1:7002 primary'];
+  await eventually('both', async () => isDeepStrictEqual(await down(), wanted) || undefined);
 });
 
 test('that nobody says where to send what is told of its upstream', async (t) => {
