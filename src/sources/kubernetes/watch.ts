@@ -107,6 +107,8 @@ class Source implements KubernetesSource {
         name: 'redpilot_kubernetes_up',
         help: '1: the objects of that kind are followed; 0: what is known of them may be old',
         labelNames: ['kind'],
+        // Of several workers: whether all of them follow.
+        aggregator: 'min',
         registers: [options.metrics],
       });
   }

@@ -68,6 +68,8 @@ export class ModeObserver {
       name: 'redpilot_observed_mode',
       help: 'What Redis hosts say of their own mode; 1 for each host that has answered',
       labelNames: ['host', 'mode'],
+      // Of several workers, each of which asks.
+      aggregator: 'max',
       registers: [options.metrics],
     });
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
+import { AggregatorRegistry, Registry } from 'prom-client';
 
 import { eventually } from '../../../src/demo/eventually.ts';
 import type { AskMode } from '../../../src/sources/observations/ask-mode.ts';
@@ -65,6 +65,15 @@ test('a host that answers is reported, logged, counted and asked no more', async
     /redpilot_observed_mode\{host="redis\.example\.com:6379",mode="cluster"\} 1/,
   );
   assert.equal(asked.length, 1);
+});
+
+test('a host that several workers have asked counts once', async (t) => {
+  const { observer, metrics } = setUp(t, () => 'cluster');
+  observer.follow(new Map([[HOST, question()]]));
+  await observer.tried(PATIENT);
+  const told = (): Promise<object[]> => metrics.getMetricsAsJSON();
+  const together = AggregatorRegistry.aggregate([await told(), await told()]);
+  assert.match(await together.metrics(), /mode="cluster"\} 1\n/);
 });
 
 test('a host that cannot be asked is asked again until it answers, and told once', async (t) => {
