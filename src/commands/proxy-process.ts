@@ -12,7 +12,7 @@ import type { RunningSource, StartSource } from './proxy-source.ts';
 import { openListenerTls } from './proxy-tls.ts';
 import { stopAsked } from './stop-asked.ts';
 import type { ListenerFiles } from './tls-arguments.ts';
-import { FirstProcess, leaveFirstProcess, memoryOfWorkers, workerNumber } from './workers.ts';
+import { FirstProcess, leaveFirstProcess, workerNumber } from './workers.ts';
 
 export interface ProcessOptions {
   readonly proxy: Omit<ProxyOptions, 'log' | 'tls' | 'ids'>;
@@ -27,11 +27,12 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
   const worker = workerNumber();
   const log = worker === undefined ? programLog : programLog.child({ worker });
   const { listenerFiles } = options;
+  const first = worker === undefined ? undefined : new FirstProcess();
   // Closed whatever happens: what is open by then, the channel to the first process too, would keep this one alive, with
   // nobody to serve.
-  const opened: (() => Promise<void> | void)[] = worker === undefined ? [] : [leaveFirstProcess];
+  const opened: (() => Promise<void> | void)[] = first === undefined ? [] : [leaveFirstProcess];
   try {
-    const memory = await memoryOfWorkers();
+    const memory = await first?.memory();
     const secured = listenerFiles && (await openListenerTls(listenerFiles, log, memory));
     opened.push(() => secured?.close());
     const proxy = await Proxy.create({
@@ -45,7 +46,7 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
     createProxyMetrics(metrics, proxy);
     let running: RunningSource | undefined;
     const notReady = (): string | undefined => running?.waitingFor?.() ?? proxy.notReady();
-    if (worker === undefined) {
+    if (first === undefined) {
       const admin = await createAdminServer({
         address: options.adminAddress,
         notReady,
@@ -61,7 +62,7 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
       await stopped;
       log.info('stopping');
     } else {
-      const first = followFirst(proxy, metrics, notReady);
+      follow(first, proxy, metrics, notReady);
       running = await options.startSource(proxy, log, metrics, memory);
       opened.push(async () => await running?.close());
       first.started();
@@ -72,17 +73,21 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
   }
 }
 
-function followFirst(proxy: Proxy, metrics: Registry, notReady: () => string | undefined): FirstProcess {
-  const first = new FirstProcess(async () => ({
+function follow(
+  first: FirstProcess,
+  proxy: Proxy,
+  metrics: Registry,
+  notReady: () => string | undefined,
+): void {
+  first.report = async () => ({
     pid: process.pid,
     notReady: notReady(),
     metrics: await metrics.getMetricsAsJSON(),
     listeners: proxy.listeners(),
     topology: proxy.status(),
-  }));
+  });
   proxy.clientCount.onChange = () => first.countClients(() => proxy.clientCount.count);
   first.onOthers = (clients) => {
     proxy.clientCount.others = clients;
   };
-  return first;
 }

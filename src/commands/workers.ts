@@ -198,42 +198,48 @@ export interface Memory {
   keep(what: string, text: string): void;
 }
 
-/** undefined: this process is not one of several. */
-export async function memoryOfWorkers(): Promise<Memory | undefined> {
-  if (!cluster.isWorker) return undefined;
-  const read = await new Promise<ReadonlyMap<string, string>>((resolve) => {
-    process.once('message', (message: ToWorker) =>
-      resolve(new Map(message.kind === 'memory' ? message.read : [])),
-    );
-  });
-  return {
-    recall: (what) => read.get(what),
-    keep: (what, text) => tell({ kind: 'read', what, text }),
-  };
-}
-
-/** As a worker sees it. */
+/** As a worker sees it: make it first of all, since what comes while only some listen is lost. */
 export class FirstProcess {
   /** Told how many clients the other workers have. */
   onOthers: (clients: number) => void = () => {};
+  /** It is answered with that; undefined: there is nothing to say yet. */
+  report: (() => Promise<WorkerReport>) | undefined;
   /** Resolves when it wants this worker to end. */
   readonly stopAsked: Promise<void>;
+  readonly #read: Promise<ReadonlyMap<string, string>>;
   #isCounting = false;
 
-  /** Answers it with `report` until it is closed. */
-  constructor(report: () => Promise<WorkerReport>) {
+  constructor() {
+    let remember: (read: ReadonlyMap<string, string>) => void;
+    this.#read = new Promise((resolve) => {
+      remember = resolve;
+    });
     this.stopAsked = new Promise((resolve) => {
       process.on('message', (message: ToWorker) => {
-        if (message.kind === 'ask') {
-          const { id } = message;
-          void report().then((made) => tell({ kind: 'report', id, report: made }));
-        } else if (message.kind === 'others') {
-          this.onOthers(message.clients);
-        } else if (message.kind === 'stop') {
-          resolve();
+        switch (message.kind) {
+          case 'memory':
+            return remember(new Map(message.read));
+          case 'ask':
+            return this.#answer(message.id);
+          case 'others':
+            return this.onOthers(message.clients);
+          case 'stop':
+            return resolve();
         }
       });
     });
+  }
+
+  async memory(): Promise<Memory> {
+    const read = await this.#read;
+    return {
+      recall: (what) => read.get(what),
+      keep: (what, text) => tell({ kind: 'read', what, text }),
+    };
+  }
+
+  #answer(id: number): void {
+    void this.report?.().then((report) => tell({ kind: 'report', id, report }));
   }
 
   started(): void {

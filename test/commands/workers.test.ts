@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict';
 import cluster from 'node:cluster';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
 import { pino } from 'pino';
 
 import { Workers } from '../../src/commands/workers.ts';
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+
+const MODULE = new URL('../../src/commands/workers.ts', import.meta.url).href;
+
+/** Starts at once, and serves nobody. */
+const WORKER = `
+import { FirstProcess, leaveFirstProcess } from ${JSON.stringify(MODULE)};
+const first = new FirstProcess();
+await first.memory();
+first.report = async () => ({ pid: process.pid, notReady: undefined, metrics: [], listeners: [], topology: [] });
+first.started();
+await first.stopAsked;
+leaveFirstProcess();
+`;
 
 test('a worker whose process can not be made is one line, and no end of the first process', async () => {
   const lines: string[] = [];
@@ -16,4 +32,23 @@ test('a worker whose process can not be made is one line, and no end of the firs
   });
   assert.equal(await Workers.start(1, { log, stopMs: 1_000 }), undefined);
   assert.equal(lines.filter((line) => line.includes('ENOENT')).length, 1, lines.join(''));
+});
+
+test('a worker that is asked to stop while it starts stops by itself', async (t) => {
+  const folder = await temporaryFolder('worker-stops');
+  t.after(() => removeFolder(folder));
+  const exec = join(folder, 'worker.mjs');
+  await writeFile(exec, WORKER);
+  cluster.setupPrimary({ exec, cwd: folder });
+  const workers = await Workers.start(1, { log: pino({ enabled: false }), stopMs: 40_000 });
+  assert.ok(workers !== undefined);
+  const [report] = (await workers.reports()).values();
+  const next = new Promise<number | null>((resolve) => {
+    cluster.once('fork', (worker) => {
+      worker.process.once('exit', resolve);
+      void workers.close();
+    });
+  });
+  process.kill(report!.pid, 'SIGKILL');
+  assert.equal(await next, 0, 'not killed');
 });
