@@ -54,11 +54,7 @@ export async function followFlags(
   let inForce: Passwords = { clientPassword: undefined, upstreamPassword: undefined };
   for (const { name, flag, path } of files) {
     if (path === undefined) continue;
-    const password = await readPassword(flag, path).catch((error: unknown) => {
-      const known = memory?.recall(flag);
-      if (known === undefined) throw error;
-      return new SecretText(known);
-    });
+    const password = await readOrRecall(flag, path, memory?.recall(flag));
     keep(flag, password);
     inForce = { ...inForce, [name]: password };
   }
@@ -94,6 +90,13 @@ export async function followFlags(
 async function isPipe(path: string): Promise<boolean> {
   const state = await stat(path).catch(() => undefined);
   return state?.isFIFO() === true;
+}
+
+/** `known`: what was read there before, by another worker. */
+async function readOrRecall(flag: string, path: string, known: string | undefined): Promise<SecretText> {
+  if (known === undefined) return await readPassword(flag, path);
+  if (await isPipe(path)) return new SecretText(known);
+  return await readPassword(flag, path).catch(() => new SecretText(known));
 }
 
 async function readPassword(flag: string, path: string): Promise<SecretText> {

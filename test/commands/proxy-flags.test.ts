@@ -122,3 +122,32 @@ test('a password that comes by a pipe is read once', async (t) => {
   // Nobody reads there, nor waits for somebody who writes.
   assert.throws(() => openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK), { code: 'ENXIO' });
 });
+
+test('a password that has come by a pipe is not waited for again by a worker that knows it', async (t) => {
+  const folder = await temporaryFolder('pipes');
+  t.after(() => removeFolder(folder));
+  const pipe = join(folder, 'client');
+  execFileSync('mkfifo', [pipe]);
+  const redis = await serverThat(t, () => '$1\r\nv\r\n');
+  const log = pino({ enabled: false });
+  const times = { hedgeAfterMs: 200, failoverWaitMs: 5_000, drainMs: 1_000 };
+  const proxy = await Proxy.create({ ...times, maxClients: 10, log });
+  t.after(() => proxy.close());
+  const following = await followFlags(
+    proxy,
+    {
+      upstream: { address: '127.0.0.1', port: redis.port },
+      mode: 'proxy',
+      readPolicy: 'MASTER',
+      listen: { address: '127.0.0.1', port: 0 },
+      clientPasswordFile: pipe,
+    },
+    log,
+    { recall: () => 'of-clients', keep: () => {} },
+  );
+  t.after(() => following.close());
+  const port = Number([...proxy.addresses().values()][0]?.split(':').pop());
+  const client = clientOf(t, port);
+  await answered(client, 'AUTH of-clients', '+OK\r\n');
+  await answered(client, 'GET a', 'v\r\n');
+});
