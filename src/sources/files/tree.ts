@@ -98,7 +98,8 @@ export async function look(path: string): Promise<Stats | string | undefined> {
   const state = await orProblem(stat(path));
   if (state !== undefined || !mayLeadToObjects(basename(path))) return state;
   const link = await orProblem(lstat(path));
-  return typeof link === 'object' ? DANGLING : link;
+  // What is put there meanwhile is no link that leads nowhere.
+  return typeof link === 'object' && link.isSymbolicLink() ? DANGLING : link;
 }
 
 /** As far as the name tells. Emacs notes in a link to nowhere (`.#a.yaml`) who edits a file. */
