@@ -11,11 +11,10 @@ import type { Node } from '../../src/proxy/topology/node.ts';
 import { ASKING } from '../../src/proxy/upstream/refusal.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
-import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { BUSY, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 import { TwoNodes } from './two-nodes.ts';
 
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
-const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
 
 test('a read that a busy replica refuses is answered by another node', async (t) => {
   const cluster = await clusterThat(t, 2, (words, node) => {

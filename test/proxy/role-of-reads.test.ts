@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { proxyFor, serverThat, planTo } from './servers.ts';
+import { BUSY, proxyFor, serverThat, planTo } from './servers.ts';
 
 test('servers for reads are shown in the role that they say they have', async (t) => {
   const says = (info: string) => (words: string) =>
@@ -33,7 +33,6 @@ test('servers for reads are shown in the role that they say they have', async (t
   );
 });
 
-const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
 const DENIED = "-NOPERM this user has no permissions to run the 'info' command\r\n";
 for (const [what, ping, times] of [
   ['does not say how it follows is told once', '+PONG\r\n', 1],

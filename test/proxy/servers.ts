@@ -12,6 +12,10 @@ import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
 import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
 
+/** What Redis says while a script takes longer than its `busy-reply-threshold`. */
+export const BUSY =
+  '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
+
 export interface Server {
   readonly port: number;
   /** Commands in order, their words with spaces between. */

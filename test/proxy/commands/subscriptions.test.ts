@@ -5,9 +5,7 @@ import { eventually } from '../../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../../src/proxy/proxy.ts';
 import { clusterThat } from '../scripted-cluster.ts';
-import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from '../servers.ts';
-
-const BUSY = '-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n';
+import { BUSY, array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from '../servers.ts';
 
 /** Confirms each channel. */
 async function subscribable(t: TestContext): Promise<Server> {
