@@ -83,6 +83,22 @@ for (const [what, answersPing] of [
   });
 }
 
+test('a read that only a busy replica could answer has its words when the time is up', async (t) => {
+  const cluster = await clusterThat(t, 2, (_, node) => (node === 1 ? BUSY : undefined));
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const plain = await serverThat(t, () => '+PONG\r\n');
+  const busy = await serverThat(t, () => BUSY);
+  const reads = { address: '127.0.0.1', port: busy.port };
+  for (const plan of [cluster.plan('REPLICA'), planTo(plain.port, { reads, readPolicy: 'REPLICA' })]) {
+    const { port, proxy } = await proxyFor(t, plan, { failoverWaitMs: 300 });
+    const states = (): string => JSON.stringify(proxy.status().map(({ nodes }) => nodes));
+    await eventually('its being busy', () => states().includes('BUSY') || undefined, { seen: states });
+    const client = clientOf(t, port);
+    client.socket.write('GET k\r\n');
+    await eventually('its words', () => client.got() === BUSY || undefined, { seen: () => client.got() });
+  }
+});
+
 const WAITING: readonly (readonly [what: string, commands: string])[] = [
   ['a command that may wait', 'BLPOP queue 0\r\n'],
   ['the begin of a watch', 'WATCH k\r\n'],
@@ -130,7 +146,7 @@ test('a node that says it is busy is not taken for silent, though whose script i
 });
 
 class ToFirst extends TwoNodes {
-  protected choose(): Node {
+  nodeFor(): Node {
     return this.first;
   }
 }

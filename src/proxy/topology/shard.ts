@@ -7,6 +7,7 @@ import type { Node } from './node.ts';
 export const POLICIES = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'] as const;
 
 export const MASTER = 0;
+const REPLICA = 2;
 
 /** Added to a policy: nodes of the reader's zone come first, within what it allows. */
 const NEAR = POLICIES.length;
@@ -51,6 +52,17 @@ export class Shard {
       // As Envoy has it: a primary of the zone after the zone's replicas, and before others.
       near.length > 0 && (isReplicaNear || primaries[0]?.isNear !== true) ? near : primaries,
     ];
+  }
+
+  has(node: Node): boolean {
+    return this.primary === node || this.replicas.includes(node);
+  }
+
+  /** What those say to whoever asks them now who would be read from under `policy`, could they be. */
+  refusing(policy: number): Buffer | undefined {
+    const primaries = policy % NEAR === REPLICA ? [] : [this.primary];
+    const nodes = policy === MASTER ? primaries : [...primaries, ...this.replicas];
+    return nodes.find(({ refusing }) => refusing !== undefined)?.refusing;
   }
 
   /** Each in turn; null: nobody may be asked now. */

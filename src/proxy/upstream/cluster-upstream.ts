@@ -106,6 +106,10 @@ export class ClusterUpstream extends Upstream {
     return this.#shards[this.#slots[place]!]?.primary;
   }
 
+  protected override refusing({ place, isRead, terms }: Request): Buffer | undefined {
+    return this.#shards[this.#slots[place]!]?.refusing(isRead ? terms.policy : MASTER);
+  }
+
   override primaryPlaces(): readonly number[] {
     return (this.#places ??= placesOfShards(this.#slots, NOBODY));
   }
@@ -140,7 +144,7 @@ export class ClusterUpstream extends Upstream {
     this.#slotsMove();
   }
 
-  protected choose(request: Request): Node | null {
+  nodeFor(request: Request): Node | null {
     const shard = this.#shards[this.#slots[request.place]!];
     if (shard === undefined) return null;
     const policy = request.terms.policy;
@@ -197,9 +201,7 @@ export class ClusterUpstream extends Upstream {
   }
 
   changed(node: Node): void {
-    for (const shard of this.#shards) {
-      if (shard.primary === node || shard.replicas.includes(node)) shard.refresh();
-    }
+    for (const shard of this.#shards) if (shard.has(node)) shard.refresh();
     if (node.isUsable) return this.retryHeld();
     this.#hurtAt = performance.now();
     this.#refreshing.ask();
@@ -360,7 +362,7 @@ export class ClusterUpstream extends Upstream {
   async #probe(known: KnownNode): Promise<void> {
     const { node } = known;
     const askedAt = performance.now();
-    const shard = this.#shards.find(({ primary, replicas }) => primary === node || replicas.includes(node));
+    const shard = this.#shards.find((each) => each.has(node));
     const said = await known.ask({
       ping: ['PING'],
       replication: ['INFO', 'replication'],

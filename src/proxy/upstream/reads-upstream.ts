@@ -59,11 +59,15 @@ export class ReadsUpstream extends Upstream {
     return 0;
   }
 
-  override primaryFor(): Node | null {
-    return this.choose();
+  protected override refusing(): Buffer | undefined {
+    return [...this.nodes()].find(({ refusing }) => refusing !== undefined)?.refusing;
   }
 
-  protected choose(): Node | null {
+  override primaryFor(): Node | null {
+    return this.nodeFor();
+  }
+
+  nodeFor(): Node | null {
     const readers = this.#readers;
     if (readers.length === 0) return null;
     this.#turn = this.#turn + 1 >= readers.length ? 0 : this.#turn + 1;

@@ -84,7 +84,7 @@ export class ShardedUpstream extends Upstream {
     return this.#list.servers.map((_, index) => this.#placeAt(index));
   }
 
-  protected choose(request: Request): Node | null {
+  nodeFor(request: Request): Node | null {
     if (request.place >> INDEX_BITS !== this.#edition) this.#placeAnew(request);
     return this.primaryFor(request.place);
   }

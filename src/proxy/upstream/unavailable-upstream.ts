@@ -34,7 +34,7 @@ export class UnavailableUpstream extends Upstream {
     return 0;
   }
 
-  protected choose(): null {
+  nodeFor(): null {
     return null;
   }
 

@@ -60,7 +60,7 @@ export abstract class Upstream implements NodeOwner {
   /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */
   abstract anyPlace(forMessages?: boolean): number;
   /** null: nobody can be asked now. */
-  protected abstract choose(request: Request): Node | null;
+  abstract nodeFor(request: Request): Node | null;
   protected abstract nodes(): Iterable<Node>;
   /** With a node that can be asked, not for a client; undefined: there is none. */
   protected abstract conversation(): Conversation | undefined;
@@ -101,14 +101,14 @@ export abstract class Upstream implements NodeOwner {
     return count >= this.maxConnections;
   }
 
-  /** null: nobody can be asked now. */
-  nodeFor(request: Request): Node | null {
-    return this.choose(request);
-  }
-
   /** Whose it is, whether it can be asked or not; undefined: nobody's that is known. */
   holderOf(_place: number): Node | undefined {
     return undefined;
+  }
+
+  /** What those who alone can carry it out say to whoever asks them now, where they say anything. */
+  protected refusing({ place }: Request): Buffer | undefined {
+    return this.holderOf(place)?.refusing;
   }
 
   /** null: it can't be asked now. */
@@ -147,7 +147,7 @@ export abstract class Upstream implements NodeOwner {
   }
 
   #connectionNow(request: Request): Connection | null {
-    const node = this.choose(request);
+    const node = this.nodeFor(request);
     if (node === null) return null;
     if (request.isRead) {
       this.#hedging.reads += 1;
@@ -308,12 +308,12 @@ export abstract class Upstream implements NodeOwner {
     const isSoon = this.#waiting.retry(performance.now(), {
       send: (request, isFirst) => {
         const again = (): Connection | null =>
-          this.choose(request)?.connection(request.connectionKind) ?? null;
+          this.nodeFor(request)?.connection(request.connectionKind) ?? null;
         const connection = isFirst ? this.#connectionNow(request) : again();
         connection?.append(request, request.block!.bytes, request.start, request.end);
         return connection !== null;
       },
-      giveUp: ({ request, reply = this.holderOf(request.place)?.refusing }) =>
+      giveUp: ({ request, reply = this.refusing(request) }) =>
         this.answer(request, reply ?? REPLIES.noUpstreamHost),
     });
     if (isSoon) this.#soonAgain.ask();
@@ -347,7 +347,7 @@ export abstract class Upstream implements NodeOwner {
   /** Asks a second node; the first answer counts. `from`: where it waits. */
   #hedge(request: Request, from: Connection): void {
     if (this.#hedging.isSpent || request.block === null || isCopy(request)) return;
-    const connection = this.choose(request)?.connection(request.connectionKind);
+    const connection = this.nodeFor(request)?.connection(request.connectionKind);
     if (connection === undefined || connection === from) return;
     this.#hedging.spend();
     request.hedgedAs = request.generation;
@@ -357,7 +357,7 @@ export abstract class Upstream implements NodeOwner {
 
   /** Another node is still at it, and may be silent: it is asked of a third, if there is one. */
   #hedgeAnew(request: Request, node: Node): true {
-    if (this.choose(request) !== node) request.hedgedAs = -1;
+    if (this.nodeFor(request) !== node) request.hedgedAs = -1;
     return keepBytes(request);
   }
 
@@ -369,7 +369,7 @@ export abstract class Upstream implements NodeOwner {
     const { delayMs = 0, isBehind = false, node: from } = setback;
     // Where it was refused, what is behind it need not be.
     const mayBeOvertaken = isBehind || (from !== undefined && this.#waiting.isFollowed(request, from));
-    const node = delayMs === 0 && !mayBeOvertaken ? this.choose(request) : null;
+    const node = delayMs === 0 && !mayBeOvertaken ? this.nodeFor(request) : null;
     const connection = node?.connection(request.connectionKind) ?? null;
     const mayGo = connection !== null && !this.#waiting.isOvertaking(request, connection);
     if (mayGo) connection.append(request, block!.bytes, start, end);

@@ -21,7 +21,7 @@ class Pair extends TwoNodes {
     return this.first;
   }
 
-  protected choose({ isRead }: Request): Node {
+  nodeFor({ isRead }: Request): Node {
     return isRead && this.first.isUsable ? this.first : this.second;
   }
 }
@@ -39,7 +39,7 @@ class Trio extends TwoNodes {
     return this.third;
   }
 
-  protected choose(): Node | null {
+  nodeFor(): Node | null {
     return [this.first, this.second, this.third].find(({ isUsable }) => isUsable) ?? null;
   }
 

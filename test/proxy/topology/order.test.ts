@@ -20,10 +20,10 @@ class Pair extends TwoNodes {
   owner: Node = this.first;
 
   override primaryFor(): Node | null {
-    return this.choose();
+    return this.nodeFor();
   }
 
-  protected choose(): Node | null {
+  nodeFor(): Node | null {
     return this.owner.isUsable ? this.owner : null;
   }
 
