@@ -2,15 +2,35 @@
  * CLUSTER: to a client that insists on a cluster the proxy is one of a single node, itself.
  */
 import { SLOTS, slotOf } from '../../redis/slots.ts';
-import { encodeBulk, encodeError, encodeInteger, encodeText } from '../wire/encode.ts';
+import {
+  encodeBulk,
+  encodeError,
+  encodeInteger,
+  encodeList,
+  encodeStatus,
+  encodeText,
+} from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
 
 /** Any 40 hexadecimal digits will do, so long as they stay the same. */
 const NODE_ID = 'ed'.repeat(20);
 
+/** What is there, for people. */
+const HELP = encodeList(
+  [
+    'CLUSTER <subcommand> [<arg> ...], of the proxy: a cluster of one node, itself. Subcommands are:',
+    'INFO, MYID, NODES, SHARDS, SLOTS',
+    '    What that cluster looks like.',
+    'KEYSLOT <key>',
+    '    The slot of a key.',
+    'HELP',
+    '    Print this help.',
+  ].map(encodeStatus),
+);
+
 /** Words, itself included. */
 const COUNTS = new Map([
-  ...['SLOTS', 'SHARDS', 'NODES', 'INFO', 'MYID'].map((name) => [name, 1] as const),
+  ...['SLOTS', 'SHARDS', 'NODES', 'INFO', 'MYID', 'HELP'].map((name) => [name, 1] as const),
   ['KEYSLOT', 2],
 ]);
 
@@ -64,6 +84,8 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
       const key = Buffer.from(argument, 'latin1');
       return encodeInteger(slotOf(key, 0, key.length));
     }
+    case 'HELP':
+      return HELP;
     default:
       return encodeError(`ERR unknown subcommand '${subcommand}'. Try CLUSTER HELP.`);
   }

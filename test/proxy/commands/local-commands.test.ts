@@ -100,9 +100,14 @@ test('CLIENT TRACKINGINFO says, as Redis does, that there is none', async (t) =>
   ]);
 });
 
-test('CLIENT HELP tells what of CLIENT is there', async (t) => {
-  const [count, first, ...others] = await talk(t, ['CLIENT HELP']);
-  assert.equal(count, `*${others.length + 1}`);
-  assert.match(first ?? '', /^\+CLIENT <subcommand>/);
-  assert.ok(others.some((line) => line.startsWith('+ID, GETNAME')));
-});
+for (const [name, some] of [
+  ['CLIENT', '+ID, GETNAME'],
+  ['CLUSTER', '+INFO, MYID'],
+] as const) {
+  test(`${name} HELP tells what of ${name} is there`, async (t) => {
+    const [count, first, ...others] = await talk(t, [`${name} HELP`]);
+    assert.equal(count, `*${others.length + 1}`);
+    assert.match(first ?? '', new RegExp(`^\\+${name} <subcommand>`));
+    assert.ok(others.some((line) => line.startsWith(some)));
+  });
+}
