@@ -4,7 +4,8 @@
 import { addressOf } from '../../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
-import { Connection, LATENCY_NUMBERS, type ConnectionOwner, type ReplyWatch } from '../wire/connection.ts';
+import { Connection, type ConnectionOwner, type ReplyWatch } from '../wire/connection.ts';
+import { LATENCY_NUMBERS } from '../wire/latency.ts';
 import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
 import type { Request } from '../wire/request.ts';

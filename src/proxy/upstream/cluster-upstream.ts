@@ -21,6 +21,7 @@ import { hostOf, type Refusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { PeriodicTask } from '../topology/periodic-task.ts';
 import { runsScript } from './script-words.ts';
+import { Promotions } from '../topology/promotions.ts';
 import { MASTER, Shard } from '../topology/shard.ts';
 import {
   isMember,
@@ -60,7 +61,7 @@ export class ClusterUpstream extends Upstream {
   readonly #migrations = new Migrations();
   /** CLUSTER NODES, as a primary said it last. */
   #members = '';
-  readonly #promotedAt = new WeakMap<Node, number>();
+  readonly #promotions = new Promotions();
   readonly #kept = new KeptReplicas();
   readonly #refreshing = new PeriodicTask(() => this.#refresh(), HURRIED_MS);
   /** When somebody was last found missing. */
@@ -316,7 +317,7 @@ export class ClusterUpstream extends Upstream {
     }
     for (const node of primaries) {
       if (!isFirst && !former.some(({ primary }) => primary === node))
-        this.#promotedAt.set(node, this.#topologyAt);
+        this.#promotions.note(node, this.#topologyAt);
     }
     const before = { shards: former, slots: formerSlots };
     if (haveSlotsMoved(before, { shards: this.#shards, slots: this.#slots })) this.#slotsMove();
@@ -377,7 +378,7 @@ export class ClusterUpstream extends Upstream {
     const unfit =
       judgeFitness(
         { ping, replication, clusterInfo },
-        { unfit: unfitBefore, isProbed, primaryForMs: this.#primaryForMs(shard) },
+        { unfit: unfitBefore, isProbed, primaryForMs: this.#promotions.primaryForMs(shard) },
       ) ??
       (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
     node.zone = this.#asksZones ? parseZone(server) : undefined;
@@ -391,12 +392,5 @@ export class ClusterUpstream extends Upstream {
       this.#migrations.noteSlots(moving, isOwn);
       if (moving.length > 0) this.#slotsMove();
     }
-  }
-
-  /** Since it was promoted, or could be asked again. */
-  #primaryForMs(shard: Shard | undefined): number {
-    if (shard === undefined || !shard.primary.isUsable) return 0;
-    const promotedAt = this.#promotedAt.get(shard.primary) ?? -Infinity;
-    return performance.now() - Math.max(promotedAt, shard.primary.usableSince);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * What is told of upstreams to people and metrics.
  */
-import { LATENCY_BUCKETS } from '../wire/connection.ts';
+import { LATENCY_BUCKETS } from '../wire/latency.ts';
 import type { Node } from '../topology/node.ts';
 import type { Shard } from '../topology/shard.ts';
 import type { ShardPlace } from '../topology/topology.ts';

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import { problemOf } from '../../sources/observations/connection-problem.ts';
+import { noteReply } from './latency.ts';
 import { Partial, STEP_BYTES } from './partial.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
@@ -23,11 +24,6 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 /** Behind as much as that nothing more is taken in. */
 const CONGESTED_BYTES = 1_048_576;
 const CONGESTED_REQUESTS = 65_536;
-
-/** The first: less than 1 ms; each further one twice as much; the last: all that is longer than 4 s. */
-export const LATENCY_BUCKETS = 14;
-/** Behind the buckets: the milliseconds of all together. */
-export const LATENCY_NUMBERS = LATENCY_BUCKETS + 1;
 
 /** Until it is looked again whether all is answered. */
 const DRAINED_MS = 5;
@@ -326,10 +322,7 @@ export class Connection implements Flushable {
       if (type === MINUS) this.#handshakeRefused(bytes, start, end);
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
-      const tookMs = clock.now - this.#sentAt[place]!;
-      const bucket = 32 - Math.clz32(tookMs);
-      this.#latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]! += 1;
-      this.#latency[LATENCY_BUCKETS]! += tookMs;
+      noteReply(this.#latency, clock.now - this.#sentAt[place]!);
       if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
         const watch = this.watch;
         if (watch === null || !watch.sees(request, bytes, start, end)) {
