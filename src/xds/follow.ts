@@ -43,6 +43,8 @@ export interface Follower {
   readonly isConnected: boolean;
   /** Responses in which something was refused, since the start. */
   readonly refused: number;
+  /** Why there is no plan yet; undefined from the first listeners on. */
+  waitingFor(): string | undefined;
   close(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ class Following implements Follower {
   readonly #stopped = new AbortController();
   #variant: Variant = 'delta';
   #hasClusters = false;
+  #hasListeners = false;
   #client: XdsClient | undefined;
   #subscriptions = new Map<TypeUrl, ClientSubscription>();
   #running: Promise<void> = Promise.resolve();
@@ -87,6 +90,15 @@ class Following implements Follower {
 
   start(): void {
     this.#running = this.#run();
+  }
+
+  waitingFor(): string | undefined {
+    if (this.#hasListeners) return undefined;
+    const address = formatAddress(this.#options.address);
+    if (this.isConnected) return `the control plane at ${address} has sent no listeners yet`;
+    if (this.#said === undefined || this.#said === '')
+      return `the control plane at ${address} has not answered yet`;
+    return `no control plane (${this.#said})`;
   }
 
   async close(): Promise<void> {
@@ -180,6 +192,7 @@ class Following implements Follower {
     const problems = await this.#options.receiver.apply(typeUrl, response.resources, removed);
     this.#remember(typeUrl, response, removed, problems);
     if (typeUrl === CLUSTER_TYPE) this.#hasClusters = true;
+    if (typeUrl === LISTENER_TYPE) this.#hasListeners = true;
     // Envoy's form: what is refused is found by the names at the beginning of lines.
     const refusal =
       problems.size === 0 ? undefined : Array.from(problems, ([name, why]) => `${name}: ${why}`).join('\n');
@@ -258,6 +271,7 @@ class Following implements Follower {
   #say(why: string): void {
     if (why === this.#said) return;
     this.#said = why;
-    this.#options.log.warn(`no control plane, and what it said last stays in force (${why})`);
+    const meanwhile = this.#hasListeners ? 'what it said last stays in force' : 'nothing is served yet';
+    this.#options.log.warn(`no control plane, and ${meanwhile} (${why})`);
   }
 }

@@ -164,6 +164,31 @@ suite('following a control plane', { concurrency: true }, () => {
     });
   }
 
+  test('who has never had a plan says so, and whom it has asked', async (t) => {
+    const before = await stage();
+    const { address } = before.server;
+    await before[Symbol.asyncDispose]();
+    const { receiver, lines, follower } = await follow(t, address);
+    assert.equal(follower.waitingFor(), `the control plane at ${address} has not answered yet`);
+    const noticed = /^no control plane, and nothing is served yet \(xDS at/;
+    await eventually('it is said', () => lines.find((line) => noticed.test(line)), PATIENT);
+    assert.match(follower.waitingFor() ?? '', /^no control plane \(xDS at .*: nothing listens there; give/);
+
+    const here = await stage(undefined, {
+      address: { host: '127.0.0.1', port: Number(address.split(':')[1]) },
+    });
+    t.after(() => here[Symbol.asyncDispose]());
+    await eventually('connected', () => (follower.isConnected ? true : undefined), PATIENT);
+    assert.equal(follower.waitingFor(), `the control plane at ${address} has sent no listeners yet`);
+    here.source.setSnapshot(snapshotOf({ clusters: { a: 1 }, listeners: { l: 1 } }));
+    await told(receiver, 'CDS +a', 'LDS +l');
+    await eventually(
+      'it has a plan',
+      () => (follower.waitingFor() === undefined ? true : undefined),
+      PATIENT,
+    );
+  });
+
   test('a control plane that has nothing new to say is one nevertheless', async (t) => {
     const before = await stage();
     before.source.setSnapshot(snapshotOf({ clusters: { a: 1 }, listeners: { l: 1 } }));
