@@ -16,7 +16,7 @@ interface Options extends TlsArguments {
 
 export function statusCommand(): Command {
   const command = new Command('status')
-    .description('show the Envoys that are connected, and what each has acknowledged or refused')
+    .description('show the Envoys and proxies that are connected, and what each has acknowledged or refused')
     .addOption(
       addressOption(
         '--admin-address <host:port>',
