@@ -130,7 +130,7 @@ export class Subscriptions implements Mode {
   /** `first`: the shard channel that it is made for; undefined: it is for others. */
   #makeSubscriber(upstream: Upstream, first: string | undefined): Subscriber {
     const session = this.#session;
-    // Without READONLY, which no subscription needs: were that refused, it would be taken for the answer to one.
+    // Without READONLY, which no subscription needs: one that is busy refuses it, and is connected to anew for that.
     const kind = session.connectionKind() & RESP3;
     const made: Subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
       upstream: () => this.#upstream(),
