@@ -11,6 +11,7 @@ import { startControlPlane, type ControlPlane } from '../../src/commands/control
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { startEnvoy, type EnvoyProcess } from '../../src/demo/envoy-process.ts';
 import { bootstrap, type BootstrapOptions } from '../../src/envoy/bootstrap.ts';
+import { startNameServer } from './name-server.ts';
 
 /** What a test or a benchmark leaves behind is stopped when it ends. */
 export interface Ending {
@@ -99,6 +100,7 @@ export interface ConnectedEnvoyOptions extends Omit<SidecarOptions, 'files'> {
 /** An Envoy that gets its configuration from there. Stopped when the test ends. */
 export async function connectEnvoy(t: Ending, options: ConnectedEnvoyOptions): Promise<EnvoyProcess> {
   const { drainSeconds = 3, drainStrategy = 'immediate', delta = true, nodeId = 'test' } = options;
+  const nameServer = await startNameServer(t);
   const envoy = await startEnvoy({
     binary: options.envoy,
     args: ['--drain-time-s', String(drainSeconds), '--drain-strategy', drainStrategy],
@@ -112,7 +114,7 @@ export async function connectEnvoy(t: Ending, options: ConnectedEnvoyOptions): P
         delta,
         admin: { socketPath },
       });
-      return { ...withoutDns(), ...(options.perType === true ? withoutAds(document) : document) };
+      return { ...withoutDns(nameServer), ...(options.perType === true ? withoutAds(document) : document) };
     },
   });
   t.after(() => envoy.stop());
@@ -128,13 +130,13 @@ function withoutAds(document: object): object {
 }
 
 /** Names resolve to nothing: an Envoy under test asks nobody beyond this machine. */
-export function withoutDns(): object {
+export function withoutDns(port = 1): object {
   return {
     typed_dns_resolver_config: {
       name: 'envoy.network.dns_resolver.cares',
       typed_config: {
         '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
-        resolvers: [{ socket_address: { address: '127.0.0.1', port_value: 1 } }],
+        resolvers: [{ socket_address: { address: '127.0.0.1', port_value: port } }],
         dns_resolver_options: { no_default_search_domain: true },
       },
     },
