@@ -8,9 +8,8 @@ import type { ClusterUpstream as ClusterPlan } from '../../plan/routing-plan.ts'
 import { SLOTS, slotOf } from '../../redis/slots.ts';
 import { LOGIN_AGAIN_MS, type Conversation } from '../topology/conversation.ts';
 import { Seeds, topologyFromSome } from '../topology/discovery.ts';
-import { judgeFitness } from '../topology/fitness.ts';
-import { KEPT_MS, KeptReplicas } from '../topology/kept-replicas.ts';
-import { KnownNode, withEach } from '../topology/known-node.ts';
+import { KEPT_MS } from '../topology/kept-replicas.ts';
+import { KnownNodes } from '../topology/known-nodes.ts';
 import { LagJudge } from '../topology/lag-judge.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { Migrations, haveSlotsMoved } from '../topology/migrations.ts';
@@ -21,17 +20,14 @@ import { hostOf, type Refusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { PeriodicTask } from '../topology/periodic-task.ts';
 import { runsScript } from './script-words.ts';
-import { Promotions } from '../topology/promotions.ts';
+import { Probe } from '../topology/probe.ts';
 import { MASTER, Shard } from '../topology/shard.ts';
 import {
   isMember,
   mayReplace,
   parseMigratingSlots,
-  parseReplication,
-  parseZone,
   unlisted,
   type NodePlace,
-  type ShardPlace,
   type Topology,
 } from '../topology/topology.ts';
 import { shardStatus, type NodeStatus, type UpstreamStatus } from './upstream-status.ts';
@@ -50,7 +46,7 @@ export class ClusterUpstream extends Upstream {
   protected override readonly nodeLog: NodeLog;
   readonly #plan: ClusterPlan;
   readonly #log: Logger;
-  readonly #known = new Map<string, KnownNode>();
+  readonly #known: KnownNodes;
   readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
   /** As #slots has them; undefined: not looked for since that has changed. */
   #places: readonly number[] | undefined;
@@ -61,15 +57,11 @@ export class ClusterUpstream extends Upstream {
   readonly #migrations = new Migrations();
   /** CLUSTER NODES, as a primary said it last. */
   #members = '';
-  readonly #promotions = new Promotions();
-  readonly #kept = new KeptReplicas();
+  readonly #probe: Probe;
   readonly #refreshing = new PeriodicTask(() => this.#refresh(), HURRIED_MS);
   /** When somebody was last found missing. */
   #hurtAt = performance.now();
-  #asksZones = false;
   readonly #askEveryMs: number;
-  /** undefined: no replica is too far behind. */
-  readonly #lagJudge: LagJudge | undefined;
   #isClosed = false;
 
   constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
@@ -77,11 +69,13 @@ export class ClusterUpstream extends Upstream {
     this.nodeLog = new NodeLog(plan.id, log);
     this.#plan = plan;
     this.#seeds = new Seeds(plan);
+    this.#known = new KnownNodes(nodeOptionsOf(plan, true), this);
     this.#log = log;
     const { maxLagMs } = settings;
     this.#askEveryMs = askingEveryMs(maxLagMs);
-    if (maxLagMs !== undefined)
-      this.#lagJudge = new LagJudge(maxLagMs, (problem) => log.warn(`${plan.id}: ${problem}`));
+    const warn = (problem: string): void => log.warn(`${plan.id}: ${problem}`);
+    const lagJudge = maxLagMs === undefined ? undefined : new LagJudge(maxLagMs, warn);
+    this.#probe = new Probe(settings.zone, lagJudge, (shard, members) => this.#noteMembers(shard, members));
     this.#refreshing.ask();
   }
 
@@ -133,7 +127,7 @@ export class ClusterUpstream extends Upstream {
   }
 
   override askZones(): void {
-    this.#asksZones = this.settings.zone !== undefined;
+    this.#probe.asksZones = this.settings.zone !== undefined;
   }
 
   override noteDoubt(): void {
@@ -158,12 +152,12 @@ export class ClusterUpstream extends Upstream {
   }
 
   protected *nodes(): Iterable<Node> {
-    for (const { node } of this.#known.values()) yield node;
+    for (const { node } of this.#known.all()) yield node;
   }
 
   protected conversation(): Conversation | undefined {
     const primary = this.#shards.find((shard) => shard.primary.isUsable)?.primary;
-    return primary && this.#known.get(primary.address)?.conversation;
+    return primary && this.#known.of(primary)?.conversation;
   }
 
   redirected(request: Request, refusal: Refusal, from: Node): Node | null | undefined {
@@ -177,7 +171,7 @@ export class ClusterUpstream extends Upstream {
       return null;
     }
     if (runsScript(request)) return this.#rumoured(place);
-    const { node } = this.#knownAt(place);
+    const node = this.#known.at(place);
     node.namedAt = performance.now();
     if (refusal.kind === 'ask') {
       this.noteMoving(request.place);
@@ -193,8 +187,8 @@ export class ClusterUpstream extends Upstream {
   /** A script may have said it: nothing else follows from that, and only members are connected to. */
   #rumoured(place: NodePlace): Node | null {
     this.noteDoubt();
-    const isKnown = this.#known.has(addressOf(place.host, place.port)) || isMember(this.#members, place);
-    const node = isKnown ? this.#knownAt(place).node : undefined;
+    const isKnown = this.#known.has(place) || isMember(this.#members, place);
+    const node = isKnown ? this.#known.at(place) : undefined;
     if (node?.isUsable !== true) return null;
     // It stays, as any that is named: the map may not list it yet.
     node.namedAt = performance.now();
@@ -211,20 +205,9 @@ export class ClusterUpstream extends Upstream {
   close(): void {
     this.#isClosed = true;
     this.#refreshing.close();
-    for (const known of this.#known.values()) known.close('no longer used');
-    this.#known.clear();
+    this.#known.close();
     // Who comes later finds nobody: nobody would end the connection.
     this.#shards = [];
-  }
-
-  #knownAt({ host, port }: NodePlace): KnownNode {
-    const address = addressOf(host, port);
-    const existing = this.#known.get(address);
-    if (existing !== undefined) return existing;
-    const options = { ...nodeOptionsOf(this.#plan, true), host, port };
-    const known = new KnownNode(options, this);
-    this.#known.set(address, known);
-    return known;
   }
 
   #slotsMove(): void {
@@ -258,7 +241,7 @@ export class ClusterUpstream extends Upstream {
     const topology = await this.#ask();
     if (this.#isClosed) return 0;
     if (topology !== undefined && this.#isBetter(topology)) this.#apply(topology);
-    await this.#probeAll();
+    await this.#probe.all([...this.#known.all()], this.#shards);
     this.#migrations.doubtReplicas(this.#shards);
     if (this.refusal !== undefined) return LOGIN_AGAIN_MS;
     // Soon, but not without end where the answers stay the same.
@@ -276,7 +259,7 @@ export class ClusterUpstream extends Upstream {
 
   /** From known nodes that answer, else from the seeds. */
   async #ask(): Promise<Topology | undefined> {
-    const alive = [...this.#known.values()].filter(
+    const alive = [...this.#known.all()].filter(
       ({ node }) => !node.isDead && !node.isSilent && node.refusal === undefined,
     );
     const best = await topologyFromSome(alive, this.#topology);
@@ -300,16 +283,16 @@ export class ClusterUpstream extends Upstream {
     this.nodeLog.lookAtPrimaries(topology.shards.map(({ primary: { host, port } }) => addressOf(host, port)));
     const former = this.#shards;
     const formerSlots = this.#slots.slice();
-    const primaries = new Set(topology.shards.map(({ primary }) => this.#knownAt(primary).node));
+    const primaries = new Set(topology.shards.map(({ primary }) => this.#known.at(primary)));
     const listed = new Set(
-      topology.shards.flatMap(({ replicas }) => replicas.map((place) => this.#knownAt(place).node)),
+      topology.shards.flatMap(({ replicas }) => replicas.map((place) => this.#known.at(place))),
     );
     this.#slots.fill(NOBODY);
     this.#places = undefined;
     this.#shards = topology.shards.map((place, index) => {
       for (const [first, last] of place.ranges) this.#slots.fill(index, first, last + 1);
       const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
-      return this.#shardOf(place, before, (node) => !primaries.has(node) && !listed.has(node));
+      return this.#known.shardAt(place, before, (node) => !primaries.has(node) && !listed.has(node));
     });
     for (const [index, { primary }] of former.entries()) {
       const isElsewhere = (slot: number): boolean => this.#shards[this.#slots[slot]!]?.primary !== primary;
@@ -317,7 +300,7 @@ export class ClusterUpstream extends Upstream {
     }
     for (const node of primaries) {
       if (!isFirst && !former.some(({ primary }) => primary === node))
-        this.#promotions.note(node, this.#topologyAt);
+        this.#probe.promotions.note(node, this.#topologyAt);
     }
     const before = { shards: former, slots: formerSlots };
     if (haveSlotsMoved(before, { shards: this.#shards, slots: this.#slots })) this.#slotsMove();
@@ -325,72 +308,17 @@ export class ClusterUpstream extends Upstream {
     for (const { primary } of former) {
       if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
     }
-    this.#forgetUnlisted();
+    this.#known.forgetUnlisted(this.#shards, this.#topologyAt);
     if (isFirst) this.#log.info({ upstream: this.#plan.id, shards: this.#shards.length }, 'topology known');
     this.retryHeld();
   }
 
-  #shardOf(place: ShardPlace, before: Shard | undefined, isFree: (node: Node) => boolean): Shard {
-    const { node: primary } = this.#knownAt(place.primary);
-    const replicas = place.replicas.map((replica) => this.#knownAt(replica).node);
-    if (replicas.length === 0 && before !== undefined) replicas.push(...this.#kept.of(before, isFree));
-    for (const listed of [place.primary, ...place.replicas]) this.#kept.forget(this.#knownAt(listed).node);
-    return new Shard(primary, replicas);
-  }
-
-  #forgetUnlisted(): void {
-    const used = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
-    for (const [address, known] of this.#known) {
-      const { node } = known;
-      if (used.has(node)) node.isListed = true;
-      // A new one, which those that were asked may not have heard of yet.
-      if (node.isListed ? used.has(node) : this.#topologyAt - node.namedAt < KEPT_MS) continue;
-      this.#known.delete(address);
-      this.#kept.forget(node);
-      known.close('it left the cluster');
-    }
-  }
-
-  async #probeAll(): Promise<void> {
-    const primaries = this.#shards.map(({ primary }) => primary);
-    const all = [...this.#known.values()];
-    // What replicas have is measured by what their primaries had before.
-    const first = all.filter(({ node }) => this.#lagJudge !== undefined && primaries.includes(node));
-    const rest = all.filter((known) => !first.includes(known));
-    for (const some of [first, rest]) await withEach(some, (known) => this.#probe(known));
-  }
-
-  async #probe(known: KnownNode): Promise<void> {
-    const { node } = known;
-    const askedAt = performance.now();
-    const shard = this.#shards.find((each) => each.has(node));
-    const said = await known.ask({
-      ping: ['PING'],
-      replication: ['INFO', 'replication'],
-      clusterInfo: ['CLUSTER', 'INFO'],
-      ...(shard?.primary === node ? { nodes: ['CLUSTER', 'NODES'] } : {}),
-      ...(this.#asksZones ? { server: ['INFO', 'server'] } : {}),
-    });
-    if (said === undefined || this.#isClosed) return;
-    const { ping, clusterInfo, nodes, server } = said;
-    const replication = parseReplication(said['replication']);
-    const { unfit: unfitBefore, isProbed } = node;
-    const unfit =
-      judgeFitness(
-        { ping, replication, clusterInfo },
-        { unfit: unfitBefore, isProbed, primaryForMs: this.#promotions.primaryForMs(shard) },
-      ) ??
-      (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
-    node.zone = this.#asksZones ? parseZone(server) : undefined;
-    const isNear = node.zone !== undefined && node.zone === this.settings.zone;
-    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
-    if (shard?.primary === node) {
-      const isOwn = (slot: number): boolean => this.#shards[this.#slots[slot]!] === shard;
-      // One that is busy does not say it.
-      if (typeof nodes === 'string') this.#members = nodes;
-      const moving = parseMigratingSlots(this.#members);
-      this.#migrations.noteSlots(moving, isOwn);
-      if (moving.length > 0) this.#slotsMove();
-    }
+  /** What the primary of `shard` says; one that is busy does not. */
+  #noteMembers(shard: Shard, members: unknown): void {
+    if (this.#isClosed) return;
+    if (typeof members === 'string') this.#members = members;
+    const moving = parseMigratingSlots(this.#members);
+    this.#migrations.noteSlots(moving, (slot) => this.#shards[this.#slots[slot]!] === shard);
+    if (moving.length > 0) this.#slotsMove();
   }
 }
