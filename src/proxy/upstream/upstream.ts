@@ -7,18 +7,17 @@
 import { OwnConnections } from './own-connections.ts';
 import { sendByKey } from './by-key.ts';
 import type { Connection } from '../wire/connection.ts';
-import { describeAllCommands, describeCommands, type Conversation } from '../topology/conversation.ts';
 import { REPLIES } from '../wire/encode.ts';
-import { ForeignCommands } from './foreign-commands.ts';
 import { HedgeBudget } from './hedge-budget.ts';
 import type { Node, NodeOwner } from '../topology/node.ts';
-import type { NodeLog } from '../topology/node-log.ts';
 import { isCopy } from '../wire/nobody.ts';
 import { giveOwnBytes, keepBytes } from '../wire/own-bytes.ts';
 import { pauseMs } from './pause.ts';
-import { ASKING, MAX_HOPS, parseRefusal, type Refusal } from './refusal.ts';
+import { ASKING, MAX_HOPS, parseRefusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { runsScript } from './script-words.ts';
+import { ServerDirectory } from './server-directory.ts';
+import { SilenceWatch } from './silence-watch.ts';
 import type { SlowLog } from '../wire/slow-log.ts';
 import { SoonAgain } from './soon-again.ts';
 import { beginTurn, clock } from '../wire/turn.ts';
@@ -26,65 +25,34 @@ import type { UpstreamSettings } from './upstream-settings.ts';
 import { statusOf, type UpstreamStatus } from './upstream-status.ts';
 import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
 
-/** A node that says nothing for so long is given up: its connections may be gone without a word. */
-const GIVE_UP_MS = 30_000;
-
-export abstract class Upstream implements NodeOwner {
+export abstract class Upstream extends ServerDirectory implements NodeOwner {
   readonly settings: UpstreamSettings;
   /** undefined: no limit. */
   protected readonly maxConnections: number | undefined;
   readonly ownConnections: OwnConnections;
-  /** What a reply may take, of the listener with the least patience. */
-  #shortestTimeoutMs = Infinity;
-  /** Commands that only its servers know. */
-  readonly foreign = new ForeignCommands(
-    (names) => describeCommands(this.conversation(), names),
-    () => describeAllCommands(this.conversation()),
-  );
   readonly #waiting = new WaitingLines();
   /** Nobody tells that the replies have come for which some wait. */
   readonly #soonAgain = new SoonAgain(() => this.retryHeld());
   /** What became of commands that their first node did not carry out. */
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
   readonly #hedging = new HedgeBudget();
-  protected nodeLog: NodeLog | undefined;
+  readonly #silence: SilenceWatch;
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
+    super();
     this.settings = settings;
     this.ownConnections = new OwnConnections(settings.failoverWaitMs);
     this.maxConnections = maxConnections;
+    this.#silence = new SilenceWatch(settings.hedgeAfterMs, {
+      hedge: (request, from) => this.#hedge(request, from),
+      timedOut: (request, node) => {
+        if (!this.#waiting.isEmpty) this.carriedOut(request, node);
+        this.answer(request, REPLIES.upstreamFailure);
+      },
+    });
   }
 
-  /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
-  abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
-  /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */
-  abstract anyPlace(forMessages?: boolean): number;
-  /** null: nobody can be asked now. */
-  abstract nodeFor(request: Request): Node | null;
-  protected abstract nodes(): Iterable<Node>;
-  /** With a node that can be asked, not for a client; undefined: there is none. */
-  protected abstract conversation(): Conversation | undefined;
-  /**
-   * Follows a redirection: what it says of the topology, and the node it names. null: it can't be asked now; undefined:
-   * nobody here is meant.
-   */
-  abstract redirected(request: Request, refusal: Refusal, from: Node): Node | null | undefined;
-  /** Its servers themselves refuse keys of several places. */
-  readonly checksSlots: boolean = false;
   abstract changed(node: Node): void;
-  abstract close(): void;
-  /** It knows where to send what. */
-  abstract readonly isReady: boolean;
-
-  /** Why none of its servers lets us in; undefined: one does, or it is not known. */
-  get refusal(): string | undefined {
-    return undefined;
-  }
-
-  /** Why it is not known where to send what, or why nothing can be sent; undefined: nothing is wrong. */
-  get problem(): string | undefined {
-    return this.nodeLog?.mapProblem;
-  }
 
   /** For people and metrics. */
   status(): UpstreamStatus {
@@ -101,44 +69,10 @@ export abstract class Upstream implements NodeOwner {
     return count >= this.maxConnections;
   }
 
-  /** Whose it is, whether it can be asked or not; undefined: nobody's that is known. */
-  holderOf(_place: number): Node | undefined {
-    return undefined;
-  }
-
-  /** What those who alone can carry it out say to whoever asks them now, where they say anything. */
-  protected refusing({ place }: Request): Buffer | undefined {
-    return this.holderOf(place)?.refusing;
-  }
-
-  /** null: it can't be asked now. */
-  primaryFor(place: number): Node | null {
-    const node = this.holderOf(place);
-    return node?.isUsable === true ? node : null;
-  }
-
-  /** A place of each primary, in an order that stays. */
-  primaryPlaces(): readonly number[] {
-    return [0];
-  }
-
-  usableReplicas(): readonly Node[] {
-    return [];
-  }
-
   /** Commands come that wait for a reply at most so long. */
   expectTimeouts(timeoutMs: number): void {
-    this.#shortestTimeoutMs = Math.min(this.#shortestTimeoutMs, timeoutMs);
+    this.#silence.expectTimeouts(timeoutMs);
   }
-
-  /** From now on each node is asked for its zone. */
-  askZones(): void {}
-
-  /** What it knows may be out of date. */
-  noteDoubt(): void {}
-
-  /** A slot whose keys are on their way. */
-  noteMoving(_place: number): void {}
 
   /** For a request that is to be sent now; null: nobody can be asked. */
   connectionFor(request: Request): Connection | null {
@@ -292,7 +226,7 @@ export abstract class Upstream implements NodeOwner {
   tick(now: number, isBehind: boolean): void {
     if (!isBehind) {
       for (const node of this.nodes()) {
-        this.#watch(node, now);
+        this.#silence.look(node, now);
         this.nodeLog?.look(node, now);
       }
       this.ownConnections.expire(now);
@@ -317,31 +251,6 @@ export abstract class Upstream implements NodeOwner {
         this.answer(request, reply ?? REPLIES.noUpstreamHost),
     });
     if (isSoon) this.#soonAgain.ask();
-  }
-
-  #watch(node: Node, now: number): void {
-    for (const connection of node.connections()) {
-      const waiting = connection.waitingMs(now);
-      const { hedgeAfterMs } = this.settings;
-      const patienceMs = Math.min(hedgeAfterMs, this.#shortestTimeoutMs);
-      if (waiting < patienceMs) continue;
-      if (waiting > GIVE_UP_MS) {
-        connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
-        continue;
-      }
-      const isSilent = Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs;
-      // One that is unfit is passed by already, and says so to who asks it by another connection.
-      if (isSilent && node.unfit === undefined) node.update({ isSilent });
-      connection.overdue(now - patienceMs, (request, sentAt) => {
-        // Of a hedged read too: whoever answers later answers nobody.
-        if (sentAt + request.terms.opTimeoutMs < now) {
-          if (!this.#waiting.isEmpty) this.carriedOut(request, node);
-          this.answer(request, REPLIES.upstreamFailure);
-        } else if (request.isRead && request.sent === 1 && sentAt + hedgeAfterMs <= now) {
-          if (request.hedgedAs !== request.generation) this.#hedge(request, connection);
-        }
-      });
-    }
   }
 
   /** Asks a second node; the first answer counts. `from`: where it waits. */
