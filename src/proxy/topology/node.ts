@@ -4,7 +4,8 @@
 import { addressOf } from '../../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
-import { Connection, type ConnectionOwner, type ReplyWatch } from '../wire/connection.ts';
+import { Connection } from '../wire/connection.ts';
+import type { ConnectionOwner, ReplyWatch } from '../wire/connection-owner.ts';
 import { LATENCY_NUMBERS } from '../wire/latency.ts';
 import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
@@ -254,8 +255,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
     this.#owner.lost(request, wasSent, this);
   }
 
-  closed(connection: Connection, problem: string): void {
-    const kind = this.#connections.indexOf(connection);
+  closed(connection: object, problem: string): void {
+    const kind = this.#connections.findIndex((each) => each === connection);
     if (kind >= 0) this.#connections[kind] = null;
     this.notReached(problem);
   }

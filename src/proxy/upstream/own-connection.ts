@@ -1,7 +1,8 @@
 /**
  * A connection to Redis that one client has for itself: for transactions, blocking commands and subscriptions.
  */
-import type { Connection, ConnectionOwner } from '../wire/connection.ts';
+import type { Connection } from '../wire/connection.ts';
+import type { ConnectionOwner } from '../wire/connection-owner.ts';
 import { REPLIES } from '../wire/encode.ts';
 import type { Node } from '../topology/node.ts';
 import { inFrontOf } from '../wire/reply-sink.ts';

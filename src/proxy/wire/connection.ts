@@ -9,12 +9,14 @@ import type { Socket } from 'node:net';
 
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
-import { problemOf } from '../../sources/observations/connection-problem.ts';
+import type { ConnectionOwner, ReplyWatch } from './connection-owner.ts';
+import { handshakeRefused } from './handshake-refused.ts';
 import { noteReply } from './latency.ts';
-import { Partial, STEP_BYTES } from './partial.ts';
+import { Partial } from './partial.ts';
+import { completeReply } from './partial-reply.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
-import { openSocket, type SocketOptions } from './socket.ts';
+import { followSocket, openSocket, type SocketOptions } from './socket.ts';
 import { beginRead, clock, flushUpstream, type Flushable } from './turn.ts';
 
 const READ_BYTES = 65_536;
@@ -25,8 +27,6 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const CONGESTED_BYTES = 1_048_576;
 const CONGESTED_REQUESTS = 65_536;
 
-/** Until it is looked again whether all is answered. */
-const DRAINED_MS = 5;
 const MINUS = 0x2d;
 const PUSH = 0x3e;
 
@@ -36,30 +36,6 @@ export interface ConnectionOptions extends SocketOptions {
   /** Where replies are counted, by how long they took: the buckets and the sum. */
   readonly latency: Float64Array;
 }
-
-/** Who is told what happens on a connection. */
-export interface ConnectionOwner {
-  opened(): void;
-  /** Something came, after a silence. */
-  heard(): void;
-  /** It does not let us in, in its own words. */
-  loginRefused(why: string): void;
-  /** Not carried out; true: it is taken care of, false: the client shall see it. */
-  refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
-  /** The connection is gone; `wasSent`: the node may have carried the command out. */
-  lost(request: Request, wasSent: boolean): void;
-  /** After every request was told to be lost. */
-  closed(connection: Connection, problem: string): void;
-}
-
-/** Who looks at replies before they are handed on. */
-export interface ReplyWatch {
-  /** True: it is taken care of, nobody gets it. */
-  sees(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
-}
-
-/** The last one as Redis 5 says it. */
-const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
 
 export class Connection implements Flushable {
   isOpen = false;
@@ -83,7 +59,6 @@ export class Connection implements Flushable {
   #partial: Partial | null = null;
   #isDirty = false;
   #readAt = clock.now;
-  #problem = 'closed by the node';
   /** Commands of the handshake that are not answered. */
   #greetings: number;
 
@@ -106,29 +81,19 @@ export class Connection implements Flushable {
     this.#latency = options.latency;
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
-    const { handshake, connectTimeoutMs } = options;
+    const { handshake } = options;
     this.#greetings = handshake.length;
     for (const command of handshake) this.append(null, command, 0, command.length);
     this.#socket = openSocket(options, readBuffer, (length) => this.#read(readBuffer, length));
     this.#writer = new SocketWriter(this.#socket, () => this.#relieve());
-    const limit = setTimeout(
-      () => this.destroy(`no connection within ${connectTimeoutMs} ms`),
-      connectTimeoutMs,
-    );
-    this.#socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => {
-      clearTimeout(limit);
-      if (this.isClosed) return;
-      this.isOpen = true;
-      this.#owner.opened();
-      this.flush();
-    });
-    this.#socket.on('error', (error) => {
-      this.#problem = problemOf(error);
-    });
-    this.#socket.on('end', () => this.destroy(this.#problem));
-    this.#socket.on('close', () => {
-      clearTimeout(limit);
-      this.destroy(this.#problem);
+    followSocket(this.#socket, options, {
+      opened: () => {
+        if (this.isClosed) return;
+        this.isOpen = true;
+        this.#owner.opened();
+        this.flush();
+      },
+      closed: (problem) => this.destroy(problem),
     });
   }
 
@@ -289,19 +254,12 @@ export class Connection implements Flushable {
   /** Completes the reply that had begun; returns where the next one begins in `bytes`. */
   #resume(partial: Partial, bytes: Buffer, length: number): number {
     const before = partial.length;
-    for (let taken = 0; taken < length;) {
-      const next = Math.min(length, taken + Math.max(STEP_BYTES, this.#scanner.missingBytes(partial.length)));
-      partial.append(bytes, taken, next);
-      taken = next;
-      const end = this.#scanner.scan(partial.bytes, 0, partial.length);
-      if (end < 0) this.destroy('the node answered something that is not RESP');
-      if (this.isClosed) break;
-      if (end === 0) continue;
-      this.#partial = null;
-      this.#take(partial.bytes, 0, end);
-      return end - before;
-    }
-    return length;
+    const end = completeReply(partial, this.#scanner, bytes, length);
+    if (end < 0) this.destroy('the node answered something that is not RESP');
+    if (end <= 0) return length;
+    this.#partial = null;
+    this.#take(partial.bytes, 0, end);
+    return end - before;
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {
@@ -319,7 +277,7 @@ export class Connection implements Flushable {
     this.#ring[place] = null;
     if (request === null) {
       if (this.#greetings > 0) this.#greetings -= 1;
-      if (type === MINUS) this.#handshakeRefused(bytes, start, end);
+      if (type === MINUS) handshakeRefused(this, this.#owner, bytes, start, end);
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
       noteReply(this.#latency, clock.now - this.#sentAt[place]!);
@@ -332,20 +290,6 @@ export class Connection implements Flushable {
     }
     // Only now: a refused command is sent again from its block.
     this.#release();
-  }
-
-  /** READONLY or AUTH refused by a node that is loading would not be asked again; what else is wrong, Redis will say. */
-  #handshakeRefused(bytes: Uint8Array, start: number, end: number): void {
-    const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
-    if (why.startsWith('LO')) this.destroy('the node is loading');
-    else if (why.startsWith('BUSY ')) this.#endOnceAnswered();
-    else if (REFUSED_LOGIN.test(why)) this.#owner.loginRefused(why);
-  }
-
-  /** By one that is busy all that is behind is refused, too, and none of it is lost. */
-  #endOnceAnswered(): void {
-    if (this.pending === 0) this.destroy('the node was busy');
-    else if (!this.isClosed) setTimeout(() => this.#endOnceAnswered(), DRAINED_MS).unref();
   }
 
   #release(): void {

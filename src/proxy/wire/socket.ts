@@ -1,11 +1,12 @@
 /**
- * A socket to Redis, plain or TLS, that reads into a buffer of the caller's.
+ * A socket to Redis, plain or TLS, that reads into a buffer of the caller's; what opens and ends it.
  */
 import { connect, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 import type { TcpKeepalive } from '../../api/objects.ts';
 import type { UpstreamTls } from '../../plan/routing-plan.ts';
+import { problemOf } from '../../sources/observations/connection-problem.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
 
 export interface SocketOptions {
@@ -77,6 +78,36 @@ export function openSocket(
     );
   }
   return socket;
+}
+
+interface Follower {
+  opened(): void;
+  /** Maybe several times, or after it was closed by the follower. */
+  closed(problem: string): void;
+}
+
+export function followSocket(
+  socket: Socket,
+  { tls, connectTimeoutMs }: SocketOptions,
+  follower: Follower,
+): void {
+  let problem = 'closed by the node';
+  const limit = setTimeout(
+    () => follower.closed(`no connection within ${connectTimeoutMs} ms`),
+    connectTimeoutMs,
+  );
+  socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+    clearTimeout(limit);
+    follower.opened();
+  });
+  socket.on('error', (error) => {
+    problem = problemOf(error);
+  });
+  socket.on('end', () => follower.closed(problem));
+  socket.on('close', () => {
+    clearTimeout(limit);
+    follower.closed(problem);
+  });
 }
 
 /**

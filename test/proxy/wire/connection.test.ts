@@ -5,7 +5,8 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
 import type { UpstreamTls } from '../../../src/plan/routing-plan.ts';
-import { Connection, type ConnectionOwner } from '../../../src/proxy/wire/connection.ts';
+import type { ConnectionOwner } from '../../../src/proxy/wire/connection-owner.ts';
+import { Connection } from '../../../src/proxy/wire/connection.ts';
 import { LATENCY_NUMBERS } from '../../../src/proxy/wire/latency.ts';
 import { encodeCommand } from '../../../src/proxy/wire/encode.ts';
 import { keepaliveOf } from '../../../src/proxy/wire/socket.ts';

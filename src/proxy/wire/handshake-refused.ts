@@ -1,0 +1,36 @@
+/**
+ * What follows where a node refuses a command of the handshake. READONLY or AUTH refused by a node that is loading would not be
+ * asked again; what else is wrong, Redis will say.
+ */
+import type { ConnectionOwner } from './connection-owner.ts';
+
+/** The last one as Redis 5 says it. */
+const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
+
+/** Until it is looked again whether all is answered. */
+const DRAINED_MS = 5;
+
+interface Refused {
+  readonly isClosed: boolean;
+  readonly pending: number;
+  destroy(problem: string): void;
+}
+
+export function handshakeRefused(
+  connection: Refused,
+  owner: ConnectionOwner,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
+  if (why.startsWith('LO')) connection.destroy('the node is loading');
+  else if (why.startsWith('BUSY ')) endOnceAnswered(connection);
+  else if (REFUSED_LOGIN.test(why)) owner.loginRefused(why);
+}
+
+/** By one that is busy all that is behind is refused, too, and none of it is lost. */
+function endOnceAnswered(connection: Refused): void {
+  if (connection.pending === 0) connection.destroy('the node was busy');
+  else if (!connection.isClosed) setTimeout(() => endOnceAnswered(connection), DRAINED_MS).unref();
+}
