@@ -6,8 +6,8 @@ import type { Socket } from 'node:net';
 
 import { readOn } from '../wire/accept.ts';
 import type { Connection } from '../wire/connection.ts';
-import { limitHalfOpen } from './half-open.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
+import { Leaving, type Owned } from './leaving.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { giveRequest, type ReplySink, type Request } from '../wire/request.ts';
@@ -37,15 +37,6 @@ const LONG_REPLY_BYTES = 16_384;
 const HELD_BACK_BYTES = 8_192;
 /** As Redis has it for subscribers. */
 const MAX_PUSHED_BYTES = 33_554_432;
-/** What is left to say at the end is taken by then, or not at all. */
-const LAST_REPLIES_MS = 500;
-
-/** A connection of a client's own, or a reply that is late for it. */
-interface Owned {
-  close(): void;
-  /** Its reply may never come. */
-  readonly mayBlock?: boolean;
-}
 
 /** The client is gone; 'close' follows. */
 const ignored = (): void => {};
@@ -64,9 +55,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   isBulky = false;
   /** Nothing more is taken from it; it is closed when all is answered. */
   isEnding = false;
-  #hasHungUp = false;
+  readonly #leaving: Leaving;
   #isDraining = false;
-  #isLimited = false;
   #isPaused = false;
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
@@ -77,8 +67,6 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #mustAwait = false;
   #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
-  /** Closed with it. */
-  #owned: Set<Owned> | null = null;
   /** By itself, since it last let others have their turn. */
   #answered = 0;
   #isResting = false;
@@ -87,9 +75,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#socket = socket;
     this.#writer = new SocketWriter(socket, () => this.#resume());
     socket.on('error', ignored);
-    // What was asked before is answered: a client may end its direction first.
-    socket.allowHalfOpen = true;
-    socket.on('end', () => this.#hungUp());
+    this.#leaving = new Leaving(this, socket, this.#writer);
     socket.on('close', () => this.#close());
   }
 
@@ -103,7 +89,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   protected abstract closed(): void;
 
   get isGone(): boolean {
-    return this.isClosed || this.#hasHungUp;
+    return this.isClosed || this.#leaving.hasHungUp;
   }
 
   get isStopped(): boolean {
@@ -146,7 +132,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   drain(): void {
     this.#isDraining = true;
     if (this.#isHeld) this.end();
-    else this.#finish();
+    else this.#leaving.finish();
   }
 
   /**
@@ -154,41 +140,16 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
    * client has taken it and let go, or has been put out.
    */
   async giveUp(reply: Buffer): Promise<void> {
-    if (this.#mayBlock()) return this.destroy();
+    if (this.#leaving.mayBlock) return this.destroy();
     this.replies.answerRest(reply);
     this.#output.flush(this.#writer);
     this.#close();
-    this.#socket.end();
-    const limit = setTimeout(() => this.#socket.destroy(), LAST_REPLIES_MS);
-    await new Promise((resolve) => this.#socket.once('close', resolve));
-    clearTimeout(limit);
+    await this.#leaving.endSocketSoon();
   }
 
-  #mayBlock(): boolean {
-    for (const { mayBlock } of this.#owned ?? []) if (mayBlock === true) return true;
-    return false;
-  }
-
-  /** It will send nothing more; maybe it is gone altogether, which is the same to see. */
-  #hungUp(): void {
-    this.#hasHungUp = true;
-    this.#finish();
-    if (!this.isClosed) this.#limit();
-  }
-
-  #limit(): void {
-    if (this.#isLimited) return;
-    this.#isLimited = true;
-    limitHalfOpen(this.#socket, this.#writer, () => this.destroy());
-  }
-
-  /** Ends with the replies to what it has asked. */
-  #finish(): void {
-    // What may wait for ever, or take an element out of a list, would do so for nobody.
-    if (this.#mayBlock()) return this.destroy();
-    // Not done with it yet. Under TLS its end may come with what there was no room for.
-    if (this.#isHeld || (this.#isPaused && this.unworked() > 0)) return;
-    this.end();
+  /** Not done with what it has sent. Under TLS its end may come with what there was no room for. */
+  get isUnfinished(): boolean {
+    return this.#isHeld || (this.#isPaused && this.unworked() > 0);
   }
 
   destroy(): void {
@@ -352,11 +313,11 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
 
   own(connection: Owned): void {
     if (this.isClosed) connection.close();
-    else (this.#owned ??= new Set()).add(connection);
+    else this.#leaving.own(connection);
   }
 
   disown(connection: Owned): void {
-    this.#owned?.delete(connection);
+    this.#leaving.disown(connection);
   }
 
   #flushLater(): void {
@@ -375,7 +336,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.proceed();
     this.replies.endBatch();
     if (this.#isDraining) this.drain();
-    else if (this.#hasHungUp) this.#finish();
+    else if (this.#leaving.hasHungUp) this.#leaving.finish();
     // Paused again by what had come.
     else if (!this.isStopped) readOn(this.#socket);
   }
@@ -383,8 +344,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #flushAndEnd(): void {
     if (this.isClosed) return;
     this.#output.flush(this.#writer);
-    this.#socket.end();
-    this.#limit();
+    this.#leaving.endSocket();
   }
 
   #close(): void {
@@ -394,7 +354,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.#output.drop();
     this.replies.drop();
     this.dropInput();
-    for (const connection of this.#owned ?? []) connection.close();
+    this.#leaving.closeOwned();
     this.closed();
   }
 }
