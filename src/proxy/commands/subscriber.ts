@@ -8,17 +8,21 @@ import type { Node } from '../topology/node.ts';
 import { parseRefusal } from '../upstream/refusal.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
+import {
+  channelOf,
+  confirm,
+  encodeSubscription,
+  firstWord,
+  inProtocol,
+  withCount,
+} from './subscription-messages.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 const AGAIN_MS = 50;
 /** Of its shard channels: nearly always some of them are at a node that can be asked, if any is. */
 const LOOKED_AT = 100;
-const PUSH = 0x3e;
-const STAR = 0x2a;
 const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
 export type Subscribing = (typeof SUBSCRIBING)[number];
-
-const COLON = 0x3a;
 
 interface Asked {
   readonly name: string;
@@ -258,12 +262,13 @@ export class Subscriber {
   /** True: it is a reply that was waited for, the first one to its command. */
   #take(bytes: Uint8Array, start: number, end: number): boolean {
     const kind = firstWord(bytes, start, end);
+    const { protocol } = this.#session.local;
     const [waiting] = this.#waiting;
     // Messages, and a server that takes shard channels away by itself.
     if (kind?.endsWith('message') === true) {
       // Not before the confirmation of its own channel.
-      const isAhead = this.#session.local.protocol === 3 && waiting === undefined;
-      this.#session.push(this.#told(bytes, start, end), isAhead);
+      const isAhead = protocol === 3 && waiting === undefined;
+      this.#session.push(inProtocol(protocol, bytes, start, end), isAhead);
       return false;
     }
     if (kind === 'sunsubscribe') {
@@ -278,7 +283,7 @@ export class Subscriber {
       }
     }
     if (waiting === undefined) {
-      if (kind !== undefined) this.#session.answer(this.#told(bytes, start, end));
+      if (kind !== undefined) this.#session.answer(inProtocol(protocol, bytes, start, end));
       return kind === undefined;
     }
     const { name, channels, request } = waiting;
@@ -295,7 +300,7 @@ export class Subscriber {
     }
     if (kind === undefined) this.#forget(waiting);
     const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
-    waiting.confirmations.push(withCount(this.#told(bytes, start, end), count));
+    waiting.confirmations.push(withCount(inProtocol(protocol, bytes, start, end), count));
     const isFirst = waiting.confirmations.length === 1;
     // An error is the only reply to its command.
     waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
@@ -312,17 +317,6 @@ export class Subscriber {
   #passBy(unfit: string): void {
     this.#own?.node.update({ unfit });
     this.#own?.connection.destroy('it subscribes nobody now');
-  }
-
-  /** In the client's protocol, which HELLO may have changed since the connection was made. */
-  #told(bytes: Uint8Array, start: number, end: number): Uint8Array {
-    const type = this.#session.local.protocol === 3 ? PUSH : STAR;
-    if (bytes[start] === type || (bytes[start] !== PUSH && bytes[start] !== STAR)) {
-      return bytes.subarray(start, end);
-    }
-    const told = Buffer.from(bytes.subarray(start, end));
-    told[0] = type;
-    return told;
   }
 
   #leave(moved: Moved): void {
@@ -342,43 +336,7 @@ function isOfClient(asked: Asked): asked is AskedByClient {
   return asked.request !== null;
 }
 
-/** Channels are Latin-1: each character a byte. */
-function encodeSubscription(name: string, channels: readonly string[]): Buffer {
-  const parts = [name, ...channels].map((word) => `$${word.length}\r\n${word}\r\n`);
-  return Buffer.from(`*${parts.length}\r\n${parts.join('')}`, 'latin1');
-}
-
-/** What Redis would say to an UNSUBSCRIBE. */
-function confirm({ name, channels, counts }: Asked, protocol: 2 | 3): Buffer {
-  const [head, nothing] = protocol === 3 ? ['>3', '_'] : ['*3', '$-1'];
-  const parts = counts.map((count, index) => {
-    const channel = channels[index];
-    const second = channel === undefined ? nothing : `$${channel.length}\r\n${channel}`;
-    return `${head}\r\n$${name.length}\r\n${name}\r\n${second}\r\n:${count}\r\n`;
-  });
-  return Buffer.from(parts.join(''), 'latin1');
-}
-
-/** A confirmation, its last element replaced. */
-function withCount(bytes: Uint8Array, count: number | undefined): Buffer {
-  if (count === undefined) return Buffer.from(bytes);
-  return Buffer.concat([bytes.subarray(0, bytes.lastIndexOf(COLON) + 1), Buffer.from(`${count}\r\n`)]);
-}
-
 function fail(request: Request): void {
   const reply = REPLIES.upstreamFailure;
   request.sink!.deliver(request, reply, 0, reply.length);
-}
-
-/** Of an array or push that begins with a string: `subscribe`, `message`, … */
-function firstWord(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const text = Buffer.from(bytes.subarray(start, Math.min(end, start + 48))).toString('latin1');
-  return /^[*>]\d+\r\n\$\d+\r\n([ps]?(?:un)?subscribe|[ps]?message)\r\n/.exec(text)?.[1];
-}
-
-/** The second element of an array or push whose first is a word. */
-function channelOf(bytes: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
-  const head = /^[*>]\d+\r\n\$\d+\r\n\w+\r\n\$(\d+)\r\n/.exec(text);
-  return head === null ? '' : text.slice(head[0].length, head[0].length + Number(head[1]));
 }
