@@ -23,7 +23,8 @@ import { SoonAgain } from './soon-again.ts';
 import { beginTurn, clock } from '../wire/turn.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { statusOf, type UpstreamStatus } from './upstream-status.ts';
-import { WaitingLines, isOrdered, type Setback } from './waiting-lines.ts';
+import type { Setback } from './waiting-line.ts';
+import { WaitingLines, isOrdered } from './waiting-lines.ts';
 
 export abstract class Upstream extends ServerDirectory implements NodeOwner {
   readonly settings: UpstreamSettings;

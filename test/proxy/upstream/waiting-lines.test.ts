@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Request } from '../../../src/proxy/wire/request.ts';
-import { WaitingLines, type Carrier } from '../../../src/proxy/upstream/waiting-lines.ts';
+import type { Carrier } from '../../../src/proxy/upstream/waiting-line.ts';
+import { WaitingLines } from '../../../src/proxy/upstream/waiting-lines.ts';
 
 test('what is refused again stays before what waits behind it', () => {
   const client = { deliver: () => {} };
