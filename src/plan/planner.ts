@@ -90,7 +90,13 @@ export class Planner {
         if (cell !== undefined) cell.isStale = true;
       }
     }
-    for (const key of affected) this.#updateService(world, key);
+    const left = new Set<string>();
+    for (const key of affected) {
+      for (const id of this.#services.get(key)?.upstreamIds ?? []) left.add(id);
+      this.#updateService(world, key);
+    }
+    // Behind all of them: what one leaves and another takes up at once (an object under a new name) is not forgotten.
+    for (const id of left) if (!this.#users.has(id)) this.#forget(id);
     return affected;
   }
 
@@ -109,7 +115,7 @@ export class Planner {
       new WorldReader(world, asked),
       object,
       (source) => {
-        const cell = this.#upstream(world, source, before?.upstreamIds);
+        const cell = this.#upstream(world, source, [...upstreamIds, ...(before?.upstreamIds ?? [])]);
         upstreamIds.add(source.id);
         for (const question of cell.asked) asked.add(question);
         return cell.planned;
@@ -130,8 +136,8 @@ export class Planner {
     this.#changes.set(key, { before: earlier === undefined ? before : earlier.before, after });
   }
 
-  /** `others`: what the asking service used until now. */
-  #upstream(world: World, source: UpstreamSource, others: ReadonlySet<string> | undefined): UpstreamCell {
+  /** `others`: what the asking service uses already, and used until now. */
+  #upstream(world: World, source: UpstreamSource, others: readonly string[]): UpstreamCell {
     const before = this.#upstreams.get(source.id);
     if (before !== undefined && !before.isStale && sameSource(before.source, source)) return before;
     const asked = new Set<LookupKey>();
@@ -154,9 +160,9 @@ export class Planner {
    */
   #sameServers(
     { host, port, readGroups }: UpstreamSource,
-    others: ReadonlySet<string> | undefined,
+    others: readonly string[],
   ): UpstreamCell | undefined {
-    const cells = [...(others ?? [])]
+    const cells = others
       .flatMap((id) => this.#upstreams.get(id) ?? [])
       .filter(({ source }) => source.host.key === host.key)
       .filter(({ source }) => (source.readGroups === undefined) === (readGroups === undefined));
@@ -166,13 +172,14 @@ export class Planner {
   #reindex(key: LookupKey, before: ServiceCell | undefined, after: ServiceCell | undefined): void {
     moveMember(this.#askers, key, before?.asked, after?.asked);
     moveMember(this.#users, key, before?.upstreamIds, after?.upstreamIds);
-    for (const id of before?.upstreamIds ?? []) {
-      if (this.#users.has(id)) continue;
-      if (this.#upstreams.get(id)?.planned.question !== undefined) this.#questions.set(id, undefined);
-      if (this.#upstreams.get(id)?.planned.members !== undefined) this.#members.set(id, undefined);
-      moveMember(this.#upstreamAskers, id, this.#upstreams.get(id)?.asked, undefined);
-      this.#upstreams.delete(id);
-    }
+  }
+
+  #forget(id: string): void {
+    const cell = this.#upstreams.get(id);
+    if (cell?.planned.question !== undefined) this.#questions.set(id, undefined);
+    if (cell?.planned.members !== undefined) this.#members.set(id, undefined);
+    moveMember(this.#upstreamAskers, id, cell?.asked, undefined);
+    this.#upstreams.delete(id);
   }
 }
 

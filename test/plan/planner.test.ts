@@ -188,6 +188,20 @@ test('an upstream that nobody uses any more is forgotten, its last good password
   assert.equal(desk.upstream()?.mode, 'unavailable');
 });
 
+test('what an object under a new name takes up at once is not forgotten', () => {
+  const object = redisService({ readPolicy: 'REPLICA' });
+  const objects = [object, service(), slice(['10.0.0.1']), redisDestination({ auth: withSecret.auth })];
+  const desk = deskWith(...objects, secret({ password: 'good' }));
+  desk.remove(secret({}));
+  desk.change({ deleted: [object], set: [redisService({ name: 'renamed' })] });
+  assert.equal(desk.upstream()?.mode, 'cluster');
+  assert.equal(desk.password(), 'good');
+  assert.deepEqual(
+    [...desk.planner.takeQuestions().values()].map((question) => question?.host),
+    ['redis-cluster.redis.svc.cluster.local:6379'],
+  );
+});
+
 test('the older of two objects for one host governs it, and the younger takes over when it goes', () => {
   const older = redisService({ name: 'older', createdMs: 1, readPolicy: 'ANY' });
   const younger = redisService({ name: 'younger', createdMs: 2, readPolicy: 'REPLICA' });
@@ -220,6 +234,20 @@ test('an edit of what reads prefer, or a wish for zones, drops no password whose
   desk.put(secret({ password: 'good' }), withSecret);
   desk.remove(secret({}));
   desk.put(redisService({ readPolicy: 'ANY', annotations: { ...NO_ANNOTATIONS, zoneAffinity: true } }));
+  assert.equal(desk.password('redis-cluster.redis.svc.cluster.local:6379+zones'), 'good');
+});
+
+test('who comes later and wishes for zones gets the password that others know, although its Secret is gone', () => {
+  const desk = deskWith(
+    redisService(),
+    service(),
+    slice(['10.0.0.1']),
+    withSecret,
+    secret({ password: 'good' }),
+  );
+  desk.remove(secret({}));
+  const later = redisService({ name: 'later', hosts: ['elsewhere'], readPolicy: 'ANY', rules: [rule()] });
+  desk.put({ ...later, annotations: { ...NO_ANNOTATIONS, zoneAffinity: true } });
   assert.equal(desk.password('redis-cluster.redis.svc.cluster.local:6379+zones'), 'good');
 });
 
