@@ -22,6 +22,8 @@ export interface Host {
   readonly missingService: string | undefined;
   /** undefined: not a name of the cluster, so every namespace governs it for itself only. */
   readonly namespace: string | undefined;
+  /** Whose objects mean this by the name, where others see another ServiceEntry, or none; undefined: everybody's. */
+  readonly meantBy: string | undefined;
 }
 
 /** Reads a host as an object of that namespace writes it. */
@@ -36,24 +38,22 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
     dnsName,
     missingService: undefined,
     namespace: undefined,
+    meantBy: undefined,
   };
   const named = serviceOfHostKey(key, world.clusterDomain);
   const service = named && world.service(named.namespace, named.name);
   if (named !== undefined && service !== undefined) {
     const externalName = service.externalName;
-    return {
-      key,
-      id: key,
-      service,
-      entry: undefined,
-      dnsName: externalName ?? key,
-      missingService: undefined,
-      namespace: named.namespace,
-    };
+    return { ...dns, id: key, service, dnsName: externalName ?? key, namespace: named.namespace };
   }
-  const entry =
-    entryOf(world, dnsName, namespace) ?? (key === dnsName ? undefined : entryOf(world, key, namespace));
-  if (entry !== undefined) return { ...dns, entry, namespace: entry.namespace };
+  for (const name of new Set([dnsName, key])) {
+    const entries = world.entries(name);
+    const entry = entryFor(namespace, entries);
+    if (entry === undefined) continue;
+    const isEverybodys = entries.length === 1 && isExported(entry, '*');
+    const meantBy = isEverybodys ? undefined : namespace;
+    return { ...dns, id: name, entry, dnsName: name, namespace: entry.namespace, meantBy };
+  }
   if (named === undefined) return dns;
   const labels = dnsName.split('.');
   // `redis.example` is `name.namespace` only where there is such a namespace; else it is somebody's domain.
@@ -62,10 +62,8 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
 }
 
 /** Of those that a namespace sees, its own come first; the older wins, as in Istio. */
-function entryOf(world: WorldReader, name: string, namespace: string): ServiceEntry | undefined {
-  const seen = world
-    .entries(name)
-    .filter((entry) => entry.namespace === namespace || isExported(entry, namespace));
+function entryFor(namespace: string, entries: readonly ServiceEntry[]): ServiceEntry | undefined {
+  const seen = entries.filter((entry) => entry.namespace === namespace || isExported(entry, namespace));
   return oldest(seen.filter((entry) => entry.namespace === namespace)) ?? oldest(seen);
 }
 

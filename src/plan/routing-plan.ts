@@ -15,8 +15,9 @@ export const REDIS_PORT = 6379;
 export type ListenerId = string;
 
 /**
- * `HOST:PORT`, with `@NAMESPACE` where the RedisDestination that shapes it holds for that namespace only, `+zones` where
- * the zones of its nodes are asked for; `reads/POLICY/…` for servers that only reads go to.
+ * `HOST:PORT`, with `@NAMESPACE` where the RedisDestination that shapes it, or the ServiceEntry that says what it is, holds
+ * for that namespace only, `+zones` where the zones of its nodes are asked for; `reads/POLICY/…` for servers that only reads
+ * go to.
  */
 export type UpstreamId = string;
 

@@ -75,9 +75,10 @@ export function placeName({ host, port }: Place): string {
   return addressOf(host.id, port);
 }
 
-/** `HOST:PORT`, and `@NAMESPACE` where a RedisDestination shapes it that does not hold for everybody's host of that name. */
+/** `HOST:PORT`, and `@NAMESPACE` where what is meant, or the RedisDestination that shapes it, is that namespace's alone. */
 export function upstreamId(host: Host, port: number, destination: RedisDestination | undefined): UpstreamId {
   const place = placeName({ host, port });
+  if (host.meantBy !== undefined) return `${place}@${host.meantBy}`;
   const shapedFrom = destination?.namespace;
   // A name of one label is another host in every namespace; with its Service it has been written out.
   const isEverybodys = shapedFrom === host.namespace && host.id.includes('.');

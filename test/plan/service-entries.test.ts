@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import type { ApiObject } from '../../src/api/objects.ts';
+import { planForView } from '../../src/plan/view.ts';
 import { deskWith } from './desk.ts';
 import { redisDestination, redisService, rule, service, serviceEntry } from './objects.ts';
 
@@ -73,6 +75,43 @@ test('a ServiceEntry that another namespace keeps to itself is not seen', () => 
   const entry = serviceEntry({ namespace: 'other', ...port('redis', 7000), exportTo: ['.'] });
   assert.equal(deskWith(governed, entry).listener()?.port, 6379);
   assert.equal(deskWith(governed, { ...entry, exportTo: ['redis'] }).listener()?.port, 7000);
+});
+
+test('what two namespaces mean by one name, each by a ServiceEntry of its own, are two upstreams', () => {
+  const inNamespace = (namespace: string, address: string): readonly ApiObject[] => [
+    { ...governed, namespace, name: namespace },
+    serviceEntry({ namespace, exportTo: ['.'], endpoints: [{ address, ports: new Map() }] }),
+  ];
+  const desk = deskWith(...inNamespace('a', '192.0.2.1'), ...inNamespace('b', '192.0.2.2'));
+  for (const [namespace, address] of [
+    ['a', '192.0.2.1'],
+    ['b', '192.0.2.2'],
+  ] as const) {
+    const view = { namespace, hosts: undefined, bindAddress: '127.0.0.1' };
+    const { listeners, upstreams } = planForView(desk.planner.plans(), view).plan;
+    const [of] = listeners;
+    const upstream = upstreams.get(of?.listener.routes.catchAll?.upstream ?? '');
+    assert.ok(upstream?.mode === 'proxy' && upstream.servers.kind === 'endpoints');
+    assert.deepEqual(
+      upstream.servers.endpoints.map((endpoint) => endpoint.address),
+      [address],
+    );
+  }
+});
+
+test('a ServiceEntry is one host, however objects write its name', () => {
+  const full = 'redis-cluster.redis.svc.cluster.local';
+  const entry = serviceEntry({ hosts: [full], exportTo: ['redis', 'shop'] });
+  const desk = deskWith(
+    redisService(),
+    redisService({ namespace: 'shop', hosts: [full], rules: [rule({ host: 'redis-cluster.redis' })] }),
+    entry,
+  );
+  assert.deepEqual(desk.upstreamIds(), [`${full}:6379@redis`, `${full}:6379@shop`]);
+  assert.deepEqual(
+    desk.planner.plans().flatMap(({ listeners }) => listeners.map(({ id }) => id)),
+    [`${full}:6379`, `${full}:6379`],
+  );
 });
 
 test('a change of a ServiceEntry plans those again that it concerns', () => {
