@@ -115,11 +115,11 @@ export class Fields {
   }
 
   port(name: string): number | undefined {
-    const value = this.#value(name, 'a port, 1 to 65535');
-    if (value === undefined) return undefined;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
-    this.invalid(name, `${describe(value)} is not a port; write a whole number from 1 to 65535`);
-    return undefined;
+    return this.#number(name, isWhole(1, 65_535), {
+      type: 'a port, 1 to 65535',
+      complaint: 'is not a port',
+      remedy: 'a whole number from 1 to 65535',
+    });
   }
 
   /** A whole number within bounds; `noun` names it in a message. */
@@ -128,24 +128,19 @@ export class Fields {
     noun: string,
     { min, max }: { readonly min: number; readonly max: number },
   ): number | undefined {
-    const value = this.#value(name, `a whole number from ${min} to ${max}`);
-    if (value === undefined) return undefined;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-    this.invalid(
-      name,
-      `${describe(value)} is not ${noun} that can be used; write a whole number from ${min} to ${max}`,
-    );
-    return undefined;
+    const type = `a whole number from ${min} to ${max}`;
+    const complaint = `is not ${noun} that can be used`;
+    return this.#number(name, isWhole(min, max), { type, complaint, remedy: type });
   }
 
   /** 0 to 100 in steps of 0.0001, which is what Envoy can carry. */
   percent(name: string): number | undefined {
-    const value = this.#value(name, 'a number from 0 to 100, four digits after the point at most');
+    const value = this.#number(name, (number) => number >= 0 && number <= 100, {
+      type: 'a number from 0 to 100, four digits after the point at most',
+      complaint: 'is not a percentage',
+      remedy: 'a number from 0 to 100',
+    });
     if (value === undefined) return undefined;
-    if (typeof value !== 'number' || !(value >= 0 && value <= 100)) {
-      this.invalid(name, `${describe(value)} is not a percentage; write a number from 0 to 100`);
-      return undefined;
-    }
     const steps = Math.round(value * 10_000);
     if (Math.abs(steps - value * 10_000) < 1e-6) return steps / 10_000;
     this.invalid(name, `${value} is too fine; write at most four digits after the point`);
@@ -212,7 +207,8 @@ export class Fields {
   done(homes: Homes = {}, prefix = ''): void {
     for (const name of this.names) {
       if (this.#asked.has(name) || !name.startsWith(prefix)) continue;
-      const meant = nearest(name, [...this.#asked]);
+      // What all of them begin with says nothing of which is meant.
+      const meant = nearestAfter(prefix, name, [...this.#asked]);
       const known = Object.keys(homes);
       const moved = known.includes(name) ? name : meant === undefined ? nearest(name, known) : undefined;
       const home = moved === undefined ? undefined : homes[moved];
@@ -228,12 +224,36 @@ export class Fields {
     }
   }
 
+  #number(
+    name: string,
+    isRight: (value: number) => boolean,
+    { type, complaint, remedy }: Readonly<Record<'type' | 'complaint' | 'remedy', string>>,
+  ): number | undefined {
+    const value = this.#value(name, type);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && isRight(value)) return value;
+    const isQuoted = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) && isRight(Number(value));
+    const right = isQuoted ? `${value} without quotes` : remedy;
+    this.invalid(name, `${describe(value)} ${complaint}; write ${right}`);
+    return undefined;
+  }
+
   /** `type`: what it should be, in the words of the reference of fields. */
   #value(name: string, type?: string): unknown {
     this.#asked.add(name);
     if (type !== undefined) this.#report.onAsked?.(this.at(name), type);
     return (Object.hasOwn(this.#values, name) ? this.#values[name] : undefined) ?? undefined;
   }
+}
+
+function nearestAfter(prefix: string, name: string, candidates: readonly string[]): string | undefined {
+  const rest = (text: string): string => text.slice(prefix.length);
+  const meant = nearest(rest(name), candidates.filter((text) => text.startsWith(prefix)).map(rest));
+  return meant === undefined ? undefined : `${prefix}${meant}`;
+}
+
+function isWhole(min: number, max: number): (value: number) => boolean {
+  return (value) => Number.isInteger(value) && value >= min && value <= max;
 }
 
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

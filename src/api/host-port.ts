@@ -19,6 +19,11 @@ export function hostProblem(text: string): string | undefined {
   if (text === '') return 'is empty; write the name of a Service or a DNS name';
   if (/^[a-z]+:\/\//i.test(text)) return `${quoted(text)} is an address with a scheme; write the host alone`;
   if (/^[^:]+:\d+$/.test(text)) return `${quoted(text)} has a port in it; write the host alone`;
+  const [, bracketed = ''] = /^\[(.*)\]$/.exec(text) ?? [];
+  if (isIP(bracketed) === 6) return `${quoted(text)} has brackets around it; write ${bracketed}`;
+  // Only an address is made of digits alone: nothing would ever answer to the name.
+  if (/^\d+(\.\d+){2,}\.?$/.test(text))
+    return `${quoted(text)} is not an IP address; write four numbers from 0 to 255, joined by dots`;
   if (text.includes('*')) return `${quoted(text)} has a wildcard; write one host`;
   const labels = text.replace(/\.$/, '').split('.');
   const legal = text.length <= 253 && labels.every((label) => LABEL.test(label));

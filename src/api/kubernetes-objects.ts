@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 
 import type { Fields } from './fields.ts';
+import { hostProblem } from './host-port.ts';
 import type {
   Endpoint,
   EndpointSlice,
@@ -21,7 +22,7 @@ export function parseService(root: Fields, header: ObjectHeader, report: Report)
   const spec = root.map('spec');
   const selector = spec?.map('selector');
   const ports = (spec?.maps('ports') ?? []).flatMap((fields) => parseServicePort(fields) ?? []);
-  const externalName = spec?.text('type') === 'ExternalName' ? spec.text('externalName') : undefined;
+  const externalName = spec?.text('type') === 'ExternalName' ? parseExternalName(spec) : undefined;
   const clusterIp = spec?.text('clusterIP');
   const isHeadless = clusterIp === 'None';
   const listed = (spec?.texts('clusterIPs') ?? []).map(({ text }) => text);
@@ -38,12 +39,22 @@ export function parseService(root: Fields, header: ObjectHeader, report: Report)
   };
 }
 
+/** Checked here, since Envoy would refuse a cluster without a name to look up. */
+function parseExternalName(spec: Fields): string | undefined {
+  const name = spec.text('externalName') ?? '';
+  const problem = hostProblem(name);
+  if (problem !== undefined) spec.invalid('externalName', problem);
+  return name;
+}
+
 function parseServicePort(fields: Fields): ServicePort | undefined {
   const port = fields.port('port');
   if (port === undefined) {
     if (!fields.has('port')) fields.invalid('port', 'is missing; write the number of the port');
     return undefined;
   }
+  // One number may be there for TCP and for UDP, which is not for Redis.
+  if ((fields.text('protocol') ?? 'TCP') !== 'TCP') return undefined;
   return {
     name: fields.text('name') ?? '',
     port,

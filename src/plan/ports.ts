@@ -64,8 +64,11 @@ export function routePort(
 }
 
 function noRedisPort(service: Ported): string {
+  const name = `${service.kind} ${service.namespace}/${service.name}`;
+  if (service.ports.length === 0)
+    return `${name} has no ports; add the one that Redis listens on, named redis`;
   return (
-    `${service.kind} ${service.namespace}/${service.name} has no port for Redis among ${listPorts(service)}; ` +
+    `${name} has no port for Redis among ${listPorts(service)}; ` +
     `name one redis, give it appProtocol redis, or let it be ${REDIS_PORT}`
   );
 }

@@ -25,6 +25,18 @@ test('of a Service its ports, selector and kind of address are read, and the res
   ]);
 });
 
+test('a port of a Service that is not for TCP is none: the same number may be there for both', () => {
+  const ports = [
+    { name: 'redis', port: 6379 },
+    { name: 'redis-udp', port: 6379, protocol: 'UDP' },
+  ];
+  const service = parsed('Service', { spec: { ports } });
+  assert.deepEqual(
+    service.ports.map(({ name }) => name),
+    ['redis'],
+  );
+});
+
 for (const [spec, addresses] of [
   [{ clusterIP: '10.0.0.1', clusterIPs: ['10.0.0.1', 'fd00::1'] }, ['10.0.0.1', 'fd00::1']],
   [{ clusterIP: '10.0.0.1' }, ['10.0.0.1']],
