@@ -89,7 +89,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { kubernetes, bindAddress, clusterDomain = CLUSTER_DOMAIN } = options;
   const defaults = { bindAddress, clusterDomain };
   const planner = new Planner();
-  const views = new ViewSnapshots(() => planner.plans());
+  const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
+  const views = new ViewSnapshots(
+    () => planner.plans(),
+    () => nodes().map(({ node }) => viewOf(node)),
+  );
   const viewsOfNodes = new WeakMap<XdsNode, NodeView>();
   const listeners = new Set<() => void>();
   const news = new DiagnosticsLog(log);
@@ -229,7 +233,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       notReady = () => cluster.waitingFor();
       await cluster.complete;
       hasBegun = true;
-      const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
       const wake = (): void => {
         status?.wake();
         mesh?.wake();

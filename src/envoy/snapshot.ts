@@ -36,8 +36,10 @@ interface UpstreamResources {
 const REVEALED = inMessage((secret) => secret.reveal());
 
 const ofUpstream = new WeakMap<Upstream, UpstreamResources>();
-/** By plan object, then by the address it is bound to. */
+/** By plan object, then by the address it is bound to: most views have one, but each node may name its own. */
 const ofListener = new WeakMap<Listener, Map<string, Resource>>();
+/** The oldest is forgotten where there are more. */
+const MOST_ADDRESSES = 32;
 
 interface PlanParts {
   readonly upstreams: Iterable<Upstream>;
@@ -146,6 +148,8 @@ function listenerResource(bound: BoundListener): Resource {
       encode('envoy.config.listener.v3.Listener', listenerMessage(bound, REVEALED)),
     );
     byAddress.set(address, made);
+    const [oldest] = byAddress.keys();
+    if (byAddress.size > MOST_ADDRESSES && oldest !== undefined) byAddress.delete(oldest);
   }
   return made;
 }

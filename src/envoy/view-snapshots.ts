@@ -35,16 +35,23 @@ export type AllPlans = () => readonly ServicePlan[];
 
 const keys = new WeakMap<NodeView, string>();
 
+/** So many may be made before it is looked which of them are of use. */
+const FEW_VIEWS = 64;
+
 export class ViewSnapshots {
   readonly #plans: AllPlans;
+  readonly #inUse: () => Iterable<NodeView>;
   readonly #made = new Map<string, Made>();
+  #mostMade = FEW_VIEWS;
   /** How many plans have each listener; undefined until the first change. */
   #counts: Map<ListenerId, number> | undefined;
   /** Counts what may have changed `diagnostics`, beside `update`. */
   toldAnew = 0;
 
-  constructor(plans: AllPlans) {
+  /** `inUse`: the views of the nodes that are connected; others are forgotten where they become many. */
+  constructor(plans: AllPlans, inUse: () => Iterable<NodeView> = () => []) {
     this.#plans = plans;
+    this.#inUse = inUse;
   }
 
   /** Follows a change of the plans; what nobody asked for since the last one is forgotten. */
@@ -114,12 +121,20 @@ export class ViewSnapshots {
   }
 
   #makeAnew(view: NodeView, key: string, before: Made | undefined): Made {
+    if (before === undefined && this.#made.size >= this.#mostMade) this.#forgetUnused();
     const unknown = featuresUnknownTo(view.envoyVersion);
     const plan = new MadeView(view, planForView(this.#plans(), view), unknown, before?.plan.snapshot);
     const made: Made = { view, plan, unsupported: new Map(), pending: [], isAskedFor: true };
     this.#made.set(key, made);
     this.toldAnew += 1;
     return made;
+  }
+
+  /** Nodes come and go also while nothing changes, and each may ask for what no other sees. */
+  #forgetUnused(): void {
+    const used = new Set(Array.from(this.#inUse(), keyOf));
+    for (const key of this.#made.keys()) if (!used.has(key)) this.#made.delete(key);
+    this.#mostMade = Math.max(FEW_VIEWS, 2 * this.#made.size);
   }
 
   #count(changes: readonly PlanChange[]): void {

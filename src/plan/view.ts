@@ -162,34 +162,24 @@ function collectUpstreams(
   return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const conflicts = new WeakMap<ServicePlan, Map<string, Diagnostic>>();
+/** But for their message. */
+const conflicts = new WeakMap<ServicePlan, Diagnostic>();
 
 /** Where it stands in its file is asked once for each plan: views are made often, and it costs reading the YAML again. */
-function addressConflict({ listener, plan }: Governing, holder: Listener, address: string): Diagnostic {
-  let ofPlan = conflicts.get(plan);
-  if (ofPlan === undefined) {
-    ofPlan = new Map();
-    conflicts.set(plan, ofPlan);
-  }
-  const key = `${listener.id} ${holder.origin.namespace}/${holder.origin.name} ${holder.id} ${address}`;
-  let diagnostic = ofPlan.get(key);
-  if (diagnostic === undefined) {
-    diagnostic = describeConflict(listener, plan, holder, address);
-    ofPlan.set(key, diagnostic);
-  }
-  return diagnostic;
-}
-
-function describeConflict(
-  loser: Listener,
-  { service }: ServicePlan,
+function addressConflict(
+  { listener: loser, plan }: Governing,
   holder: Listener,
   address: string,
 ): Diagnostic {
+  let conflict = conflicts.get(plan);
+  if (conflict === undefined) {
+    conflict = diagnosticOf(plan.service, 'error', 'AddressConflict', ['spec', 'host'], '');
+    conflicts.set(plan, conflict);
+  }
   const { namespace, name } = holder.origin;
   const message =
     `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
     'listen elsewhere with the annotation redpilot.dev/listen, give every host an address of its own with --bind auto, ' +
     'or narrow what the node gets with bootstrap --hosts';
-  return diagnosticOf(service, 'error', 'AddressConflict', ['spec', 'host'], message);
+  return { ...conflict, message };
 }
