@@ -6,11 +6,12 @@
  */
 import type { Diagnostic, FieldPath } from '../api/diagnostic.ts';
 import type { Listener, RoutingPlan, Upstream } from '../plan/routing-plan.ts';
-import { isOlder, KNOWN_SINCE, NEWEST_ENVOY, OLDEST_ENVOY } from './envoy-version.ts';
+import { FIRST_THAT_BEARS_ZONES, isOlder, KNOWN_SINCE, NEWEST_ENVOY, OLDEST_ENVOY } from './envoy-version.ts';
 
-/** Something that a listener can ask for and that not every supported Envoy knows. */
+/** Something that a listener can ask for and that not every supported Envoy knows, or bears. */
 export interface Feature {
   readonly name: string;
+  /** The first release that gets it. */
   readonly since: string;
   /** The field that asks for it. */
   readonly path: FieldPath;
@@ -32,7 +33,7 @@ const FEATURES: readonly Feature[] = [
   },
   {
     name: 'affinity to zones',
-    since: KNOWN_SINCE['envoy.extensions.clusters.redis.v3.RedisClusterConfig.enable_zone_discovery'],
+    since: FIRST_THAT_BEARS_ZONES,
     path: ['metadata', 'annotations', 'redpilot.dev/zone-affinity'],
     isUsed: ({ zoneAffinity }) => zoneAffinity,
     without: (listener) => ({ ...listener, zoneAffinity: false }),
@@ -44,7 +45,7 @@ const FEATURES: readonly Feature[] = [
   },
 ];
 
-/** What an Envoy of that version lacks; undefined lacks nothing. */
+/** What an Envoy of that version lacks, or does not bear; undefined lacks nothing. */
 export function featuresUnknownTo(version: string | undefined): readonly Feature[] {
   return FEATURES.filter(({ since }) => isOlder(version, since));
 }
@@ -108,7 +109,7 @@ export function usedBy(listener: Listener, features: readonly Feature[]): readon
 
 function tellLoss(listener: Listener, feature: Feature, version = ''): Diagnostic {
   const { name, since, path, consequence } = feature;
-  const message = `Envoy ${version} lacks ${name}, which came with ${since}: ${consequence}`;
+  const message = `Envoy ${version} gets no ${name}, which needs ${since}: ${consequence}`;
   return { severity: 'warning', reason: 'UnsupportedByEnvoy', object: listener.origin, path, message };
 }
 

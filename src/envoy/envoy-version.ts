@@ -11,6 +11,9 @@ export const NEWEST_ENVOY = '1.40';
 /** Before it an Envoy may crash where the cluster of a Redis Cluster is changed or removed (docs/envoy-versions.md). */
 export const FIRST_THAT_BEARS_CHANGED_CLUSTERS = '1.40';
 
+/** Those that know zones before it end where the topology is asked for while nodes are still asked for their zones. */
+export const FIRST_THAT_BEARS_ZONES = '1.40';
+
 /**
  * Fields and enum values of our messages that the oldest Envoy lacks, and the first release that has them. A test holds
  * the list to the descriptors in that Envoy's own binary.
