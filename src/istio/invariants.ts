@@ -24,6 +24,7 @@ interface Check {
 
 interface Readable {
   readonly body: EnvoyFilterBody;
+  readonly patches: readonly Json[];
   readonly clusters: readonly Json[];
   readonly proxies: readonly Json[];
   readonly listeners: readonly Json[];
@@ -36,6 +37,7 @@ export function violationsOf(body: EnvoyFilterBody, closed: ReadonlySet<string>)
   const listeners = valuesOf(patches, 'LISTENER');
   const readable = {
     body,
+    patches,
     clusters: valuesOf(patches, 'CLUSTER'),
     proxies: proxiesIn(patches),
     listeners,
@@ -60,7 +62,7 @@ function valuesOf(patches: readonly Json[], applyTo: ConfigPatch['applyTo']): re
 const CHECKS: readonly Check[] = [
   {
     name: 'patches touch outbound traffic of sidecars, add clusters and listeners, and replace filters',
-    find: ({ body }) => list(body.spec.configPatches).flatMap(patchProblems),
+    find: ({ patches }) => patches.flatMap(patchProblems),
   },
   {
     name: 'clusters and listeners have names of our own, each once',
@@ -113,14 +115,14 @@ const CHECKS: readonly Check[] = [
   },
   {
     name: 'typed_config on every extension',
-    find: ({ body }) =>
-      body.spec.configPatches.flatMap(({ patch, applyTo }) =>
-        untyped(patch.value, applyTo === 'NETWORK_FILTER' ? 'filter' : undefined),
+    find: ({ patches }) =>
+      patches.flatMap(({ patch, applyTo }) =>
+        untyped(map(patch)['value'], applyTo === 'NETWORK_FILTER' ? 'filter' : undefined),
       ),
   },
   {
     name: 'no empty password',
-    find: ({ body }) => body.spec.configPatches.flatMap(({ patch }) => emptySources(patch.value, '')),
+    find: ({ patches }) => patches.flatMap(({ patch }) => emptySources(map(patch)['value'], '')),
   },
   {
     name: 'where a password was asked for, nobody gets in without',

@@ -101,6 +101,7 @@ export class MeshKeeper {
   readonly #warned = new Set<string>();
   #isClosed = false;
   #lookMs = 0;
+  #fault = '';
   #told = '';
 
   constructor(options: MeshOptions) {
@@ -135,7 +136,7 @@ export class MeshKeeper {
       () => {
         this.#timer = undefined;
         const startedMs = performance.now();
-        this.#look();
+        this.#tryLook();
         this.#lookMs = performance.now() - startedMs;
       },
       Math.max(GATHER_MS, REST * this.#lookMs),
@@ -187,6 +188,18 @@ export class MeshKeeper {
     if (this.#present.isForbidden(namespace)) return this.#present.whyUnknownIn(namespace);
     const [, problem] = [...this.#problems].find(([key]) => key.startsWith(`${namespace}/`)) ?? [];
     return problem?.why;
+  }
+
+  /** A fault of ours leaves the EnvoyFilters as they are, and all else that the process serves. */
+  #tryLook(): void {
+    try {
+      this.#look();
+      this.#fault = '';
+    } catch (error) {
+      const fault = `EnvoyFilters are left as they are, since they could not be compared: ${String(error)}`;
+      if (fault !== this.#fault) this.#options.log.warn(this.#options.redact(fault));
+      this.#fault = fault;
+    }
   }
 
   #look(): void {

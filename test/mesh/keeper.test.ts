@@ -145,3 +145,24 @@ test('one that was changed and is still ours is written all the same', async (t)
     JSON.stringify(api.filters.get('redis/redpilot-cache')?.spec).includes('6379') ? true : undefined,
   );
 });
+
+test('a fault in comparing leaves the EnvoyFilters as they are, is told once, and is over when it is', async (t) => {
+  const { outcome, state, want, lines, api } = keepMesh(t, [DOCUMENT]);
+  await outcome(isWritten);
+  state.fault = new Error('a password: never-shown');
+  const looksAfter = async (): Promise<void> => {
+    const before = state.looks;
+    want();
+    await eventually('a look', () => (state.looks > before ? true : undefined));
+  };
+  await looksAfter();
+  await looksAfter();
+  const told = lines.filter((line) => line.includes('could not be compared'));
+  assert.deepEqual(told, [
+    'EnvoyFilters are left as they are, since they could not be compared: Error: a password: [redacted]',
+  ]);
+  assert.equal(api.filters.size, 1);
+  delete state.fault;
+  want();
+  await eventually('its removal', () => (api.filters.size === 0 ? true : undefined));
+});

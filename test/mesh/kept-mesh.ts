@@ -45,7 +45,7 @@ export interface KeptMesh {
   /** From now on. */
   readonly want: (...documents: readonly EnvoyFilterDocument[]) => void;
   /** Who may write, and what stays as it is, from the next look on; how many there were. */
-  readonly state: { kept: readonly KeptFilter[]; isLeader: boolean; looks: number };
+  readonly state: { kept: readonly KeptFilter[]; isLeader: boolean; looks: number; fault?: Error };
   /** Of `redis/cache`, as JSON, once it is as asked. */
   readonly outcome: (look: (text: string) => boolean) => Promise<string>;
 }
@@ -72,6 +72,7 @@ export function keepMesh(
     mayWrite: () => state.isLeader,
     wanted: () => {
       state.looks += 1;
+      if (state.fault !== undefined) throw state.fault;
       return {
         filters: { write: wanted, keep: state.kept, diagnostics: [] },
         owners: new Map([['redis/cache', 'u1']]),
