@@ -60,6 +60,12 @@ export class StatusKeeper {
   /** As we wrote it last; undefined: another may have, since. */
   #memory: string | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
+  /** What the other replicas have not been told yet. */
+  #news: Report | undefined;
+  /** One thing after the other: what a slow API server is told late must not come after what is newer. */
+  #telling: Promise<void> | undefined;
+  /** What is not done, and why. */
+  readonly #said = new Map<string, string>();
   readonly #startedMs = performance.now();
 
   constructor(options: KeeperOptions) {
@@ -75,7 +81,7 @@ export class StatusKeeper {
       () => {
         this.#timer = undefined;
         this.#lookedMs = performance.now();
-        void this.#look();
+        this.#look();
       },
       Math.max(GATHER_MS, earliestMs),
     );
@@ -85,39 +91,67 @@ export class StatusKeeper {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     clearInterval(this.#beat);
+    await this.#telling;
     await this.#options.reports.close();
     await this.#options.lease.close();
   }
 
-  async #look(): Promise<void> {
-    const { inputs, lease, reports, log } = this.#options;
+  #look(): void {
+    const { inputs, lease, reports } = this.#options;
+    let why: string | undefined;
     try {
       for (const { generations } of reports.others()) inputs.learn(new Map(Object.entries(generations)));
       const own = inputs.progress();
       const exceptions = [...own].filter(
         ([, { isPending, rejections }]) => isPending || rejections.length > 0,
       );
-      if (lease.isHeld) {
-        this.#writeAll(own);
-        await this.#keepMemory();
-        await reports.sweep();
-      } else this.#memory = undefined;
-      await reports.publish({
+      if (lease.isHeld) this.#writeAll(own);
+      else this.#memory = undefined;
+      this.#news = {
         views: inputs.views(),
         exceptions: Object.fromEntries(exceptions),
         generations: Object.fromEntries(inputs.generations()),
-      });
+      };
     } catch (error) {
-      log.error(`the status was not written: ${reasonOf(error)}`);
+      why = reasonOf(error);
+    }
+    this.#say('the status was not written', why);
+    this.#telling ??= this.#tell().finally(() => {
+      this.#telling = undefined;
+    });
+  }
+
+  async #tell(): Promise<void> {
+    const { lease, reports } = this.#options;
+    while (this.#news !== undefined && !this.#isClosed) {
+      const report = this.#news;
+      this.#news = undefined;
+      if (lease.isHeld) {
+        await this.#keepMemory();
+        await reports.sweep();
+      }
+      await reports.publish(report);
     }
   }
 
+  /** Once for as long as it is so. */
+  #say(what: string, why: string | undefined): void {
+    if (why !== undefined && why !== this.#said.get(what)) this.#options.log.error(`${what}: ${why}`);
+    if (why === undefined) this.#said.delete(what);
+    else this.#said.set(what, why);
+  }
+
   async #keepMemory(): Promise<void> {
-    const texts = memoryTexts(this.#options.inputs.memory());
-    const all = JSON.stringify(texts);
-    if (all === this.#memory) return;
-    await this.#options.writeMemory(texts);
-    this.#memory = all;
+    let why: string | undefined;
+    try {
+      const texts = memoryTexts(this.#options.inputs.memory());
+      const all = JSON.stringify(texts);
+      if (all !== this.#memory) await this.#options.writeMemory(texts);
+      this.#memory = all;
+    } catch (error) {
+      why = reasonOf(error);
+    }
+    this.#say('what must survive a restart was not stored', why);
   }
 
   #writeAll(own: ReadonlyMap<string, Progress>): void {

@@ -28,6 +28,11 @@ const AT_ONCE = 10;
 /** Until then the watch should have shown what was written. */
 const ECHO_MS = 10_000;
 
+interface Written {
+  readonly conditions: readonly Condition[];
+  readonly atMs: number;
+}
+
 interface Write {
   readonly object: KnownObject;
   readonly conditions: readonly Condition[];
@@ -35,8 +40,8 @@ interface Write {
 
 export class StatusWriter {
   readonly #options: WriterOptions;
-  /** By uid: what was written and may not have come back yet. */
-  readonly #written = new Map<string, { readonly conditions: readonly Condition[]; readonly atMs: number }>();
+  /** By uid, the oldest first: what was written and may not have come back yet. */
+  readonly #written = new Map<string, Written>();
   readonly #queue = new Map<string, Write>();
   #writing = 0;
   #problem = '';
@@ -55,10 +60,13 @@ export class StatusWriter {
 
   /** What stands in the object, as far as we know. */
   current({ uid, status }: KnownObject): readonly Condition[] {
-    const written = this.#written.get(uid);
-    if (written !== undefined && performance.now() - written.atMs < ECHO_MS) return written.conditions;
-    this.#written.delete(uid);
-    return conditionsIn(status);
+    const nowMs = performance.now();
+    // Objects that are gone by now are not asked for any more.
+    for (const [other, { atMs }] of this.#written) {
+      if (nowMs - atMs < ECHO_MS) break;
+      this.#written.delete(other);
+    }
+    return this.#written.get(uid)?.conditions ?? conditionsIn(status);
   }
 
   /** The newest wish counts. */
@@ -104,6 +112,7 @@ export class StatusWriter {
           status: { conditions },
         },
       });
+      this.#written.delete(uid);
       this.#written.set(uid, { conditions, atMs: performance.now() });
       this.#options.onWritten(object, before, conditions);
       this.#problem = '';

@@ -1,44 +1,60 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
 import { NOTHING } from '../../src/sources/kubernetes/memory.ts';
 import { StatusKeeper, type KeeperOptions } from '../../src/status/keeper.ts';
+
+const INPUTS: KeeperOptions['inputs'] = {
+  objects: () => [],
+  diagnostics: () => [],
+  progress: () => new Map(),
+  views: () => [],
+  objectsOf: () => [],
+  memory: () => NOTHING,
+  inMesh: () => undefined,
+  generations: () => new Map(),
+  learn: () => {},
+};
+
+const REPORTS: KeeperOptions['reports'] = {
+  others: () => [],
+  sweep: async () => {},
+  publish: async () => {},
+  close: async () => {},
+};
+
+/** Closed when the test ends. */
+function keeperOf(t: TestContext, parts: Partial<KeeperOptions>): StatusKeeper {
+  const keeper = new StatusKeeper({
+    inputs: INPUTS,
+    lease: { isHeld: true, close: async () => {} },
+    reports: REPORTS,
+    writer: { current: () => [], write: () => {} },
+    writeMemory: async () => {},
+    log: { error: assert.fail },
+    ...parts,
+  });
+  t.after(() => keeper.close());
+  return keeper;
+}
 
 test('who leads again writes the memory again, since another may have meanwhile', async (t) => {
   let isHeld = true;
   let looks = 0;
   let writes = 0;
-  const inputs: KeeperOptions['inputs'] = {
-    objects: () => [],
-    diagnostics: () => [],
-    progress: () => new Map(),
-    views: () => [],
-    objectsOf: () => [],
-    memory: () => NOTHING,
-    inMesh: () => undefined,
-    generations: () => new Map(),
-    learn: () => {},
-  };
-  const keeper = new StatusKeeper({
-    inputs,
+  const keeper = keeperOf(t, {
     lease: {
       get isHeld() {
         return isHeld;
       },
       close: async () => {},
     },
-    reports: {
-      others: () => [],
-      sweep: async () => {},
-      publish: async () => void (looks += 1),
-      close: async () => {},
-    },
-    writer: { current: () => [], write: () => {} },
+    reports: { ...REPORTS, publish: async () => void (looks += 1) },
     writeMemory: async () => void (writes += 1),
-    log: { error: assert.fail },
   });
-  t.after(() => keeper.close());
   const look = async (): Promise<void> => {
     const before = looks;
     keeper.wake();
@@ -52,4 +68,76 @@ test('who leads again writes the memory again, since another may have meanwhile'
   isHeld = true;
   await look();
   assert.equal(writes, 2);
+});
+
+test('a slow API server is told one thing after the other, the newest last', async (t) => {
+  const told: string[] = [];
+  let underWay = 0;
+  let looks = 0;
+  const keeper = keeperOf(t, {
+    inputs: { ...INPUTS, views: () => [String((looks += 1))] },
+    reports: {
+      ...REPORTS,
+      publish: async ({ views }) => {
+        assert.equal(underWay, 0, 'two at once');
+        underWay += 1;
+        told.push(`${views.join()} of ${looks}`);
+        for (let woken = 0; woken < 30; woken++) {
+          keeper.wake();
+          await sleep(100);
+        }
+        underWay -= 1;
+      },
+    },
+    log: { error: (message) => told.push(message) },
+  });
+  keeper.wake();
+  await eventually('two reports', () => (told.length > 1 ? true : undefined), { deadlineMs: 60_000 });
+  assert.equal(told[0], '1 of 1');
+  assert.match(told[1] ?? '', /^(\d+) of \1$/);
+});
+
+test('nothing is told after the report of a replica that goes is deleted', async (t) => {
+  const order: string[] = [];
+  let answer: (() => void) | undefined;
+  const keeper = keeperOf(t, {
+    reports: {
+      ...REPORTS,
+      publish: async () => {
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        order.push('published');
+      },
+      close: async () => void order.push('deleted'),
+    },
+  });
+  keeper.wake();
+  const answerLate = await eventually('a report under way', () => answer, { deadlineMs: 30_000 });
+  const closed = keeper.close();
+  setImmediate(answerLate);
+  await closed;
+  assert.deepEqual(order, ['published', 'deleted']);
+});
+
+test('a memory that can not be written is told once, and keeps nobody from being told of the proxies', async (t) => {
+  const lines: string[] = [];
+  let reports = 0;
+  let attempts = 0;
+  const keeper = keeperOf(t, {
+    reports: { ...REPORTS, publish: async () => void (reports += 1) },
+    writeMemory: async () => {
+      attempts += 1;
+      throw new ApiError(403, 'Forbidden', 'configmaps "redpilot-memory" is forbidden');
+    },
+    log: { error: (message) => lines.push(message) },
+  });
+  for (const round of [1, 2]) {
+    keeper.wake();
+    await eventually('a report', () => (reports >= round ? true : undefined), { deadlineMs: 30_000 });
+  }
+  assert.ok(attempts >= 2);
+  assert.deepEqual(lines, [
+    'what must survive a restart was not stored: configmaps "redpilot-memory" is forbidden',
+  ]);
 });
