@@ -19,6 +19,7 @@ import {
   optionsOf,
   podOf,
   root,
+  scrapingOf,
   type Manifest,
 } from './manifests.ts';
 
@@ -94,6 +95,27 @@ test('probes ask for paths that the admin server answers', () => {
     };
     assert.ok(source.includes(`'${httpGet.path}'`), httpGet.path);
     assert.equal(httpGet.port, 'admin');
+  }
+});
+
+test('Prometheus is sent to the admin of whoever has one', () => {
+  for (const [folder, name, container] of [
+    ['control-plane', 'redpilot', server],
+    ['proxy', 'redis-proxy', proxies[0]],
+    ['proxy-sidecar', 'app', proxies[1]],
+    ['proxy-kubernetes', 'redis-proxy', proxies[2]],
+  ] as const) {
+    assert.ok(container);
+    const { adminAddress } = optionsOf(container) as Record<string, { readonly port: number }>;
+    const expected = { scrape: 'true', port: String(adminAddress?.port), path: '/metrics' };
+    const found = scrapingOf(documentsOf(folder), name);
+    assert.deepEqual(
+      Object.fromEntries(
+        Object.entries(found).map(([key, value]) => [key.replace('prometheus.io/', ''), value]),
+      ),
+      expected,
+      folder,
+    );
   }
 });
 
@@ -294,6 +316,24 @@ test('nothing runs as root, with rights or on a file system that it may write to
         { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
         name,
       );
+    }
+  }
+});
+
+test("a Secret's files, which are root's and not for everybody, are the pod's group's", () => {
+  for (const [name, { volumes = [], securityContext }] of Object.entries(pods)) {
+    if (!volumes.some(({ secret }) => secret !== undefined)) continue;
+    assert.equal(securityContext['fsGroup'], securityContext['runAsGroup'], name);
+  }
+});
+
+test('every container says what it needs, as namespaces with a quota demand it', () => {
+  for (const pod of Object.values(pods)) {
+    for (const { name, resources } of containersOf(pod)) {
+      const { requests, limits } = (resources ?? {}) as Readonly<Record<string, object | undefined>>;
+      assert.deepEqual(Object.keys(requests ?? {}), ['cpu', 'memory'], name);
+      // A limit of CPU would throttle it while it is needed most.
+      assert.deepEqual(Object.keys(limits ?? {}), ['memory'], name);
     }
   }
 });

@@ -60,6 +60,16 @@ export function find(documents: readonly Manifest[], kind: string, name: string)
   return found ?? assert.fail(`there is no ${kind} ${name}`);
 }
 
+/** What Prometheus is told of the pods of a Deployment. */
+export function scrapingOf(documents: readonly Manifest[], name: string): Readonly<Record<string, string>> {
+  const { spec } = find(documents, 'Deployment', name) as {
+    readonly spec: {
+      readonly template: { readonly metadata: { readonly annotations?: Readonly<Record<string, string>> } };
+    };
+  };
+  return spec.template.metadata.annotations ?? {};
+}
+
 export function podOf(documents: readonly Manifest[], name: string, kind = 'Deployment'): PodSpec {
   const { spec } = find(documents, kind, name) as {
     readonly spec: { readonly template: { readonly spec: PodSpec } };
