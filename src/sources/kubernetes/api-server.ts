@@ -99,7 +99,10 @@ export class ApiServer {
           give(error instanceof Error ? error : new Error(String(error)));
         }
       });
-      response.on('error', give);
+      // Node says `aborted` of a connection that was reset.
+      response.on('error', (error: NodeJS.ErrnoException) => {
+        give(error.code === 'ECONNRESET' ? new ApiError(0, 'Cut', 'the connection was cut') : error);
+      });
       response.on('end', () => {
         clearTimeout(timer);
         resolve();

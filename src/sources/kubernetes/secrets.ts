@@ -17,7 +17,7 @@ export interface SecretsOptions {
   readonly onDeleted: (secret: RawObject) => void;
   /** It was never read; a clause says why. One that was read once stays as it was. */
   readonly onRefused: (namespace: string, name: string, why: string) => void;
-  /** After each answer that changes what `isSettled` or `diagnostics` say. */
+  /** After each answer that changes what `isSettled`, `isAsking` or `diagnostics` say. */
   readonly onAnswer: () => void;
   readonly log: { warn(message: string): void };
   readonly intervalMs?: number;
@@ -105,6 +105,14 @@ export class Secrets {
     );
   }
 
+  /** Some was never answered for, not even with a failure. */
+  get isAsking(): boolean {
+    return [...this.#wanted.values()].some(
+      ({ version, problem, warned }) =>
+        version === undefined && problem === undefined && warned === undefined,
+    );
+  }
+
   diagnostics(): readonly Diagnostic[] {
     return [...this.#wanted.values()].flatMap(({ name, references, problem, version }) =>
       problem === undefined || version === undefined
@@ -146,7 +154,7 @@ export class Secrets {
   async #read(wanted: Wanted): Promise<void> {
     const { api, onSet, onDeleted, onRefused, onAnswer, log } = this.#options;
     const { namespace, name } = wanted;
-    const before = { version: wanted.version, problem: wanted.problem };
+    const before = { ...wanted };
     const isWanted = (): boolean => this.#wanted.get(`${namespace}/${name}`) === wanted;
     if (!isWanted()) return;
     try {
@@ -181,7 +189,8 @@ export class Secrets {
       // Somebody is about to make it.
       if (status === 404) void this.#readLater(wanted);
     }
-    if (wanted.version !== before.version || wanted.problem !== before.problem) onAnswer();
+    const { version, problem, warned } = wanted;
+    if (version !== before.version || problem !== before.problem || warned !== before.warned) onAnswer();
   }
 
   async #readLater(wanted: Wanted): Promise<void> {

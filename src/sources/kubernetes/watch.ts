@@ -63,6 +63,9 @@ interface Collection {
   wasListed: boolean;
 }
 
+/** A change waits so long for Secrets that it names; they come within milliseconds. */
+const SECRETS_MS = 2_000;
+
 export function watchKubernetes(options: WatchOptions): KubernetesSource {
   const source = new Source(options);
   source.start();
@@ -80,6 +83,9 @@ class Source implements KubernetesSource {
   #markComplete: () => void = () => {};
   #isComplete = false;
   #scheduled: NodeJS.Immediate | undefined;
+  /** Runs while Secrets are waited for. */
+  #patience: NodeJS.Timeout | undefined;
+  #isImpatient = false;
   #running: Promise<unknown> = Promise.resolve();
   readonly #stopped = new AbortController();
   /** undefined until it has been read. */
@@ -151,6 +157,7 @@ class Source implements KubernetesSource {
 
   async close(): Promise<void> {
     if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
+    clearTimeout(this.#patience);
     this.#stopped.abort();
     this.#secrets.stop();
     for (const { reflector } of this.#collections) reflector.stop();
@@ -264,6 +271,21 @@ class Source implements KubernetesSource {
     });
   }
 
+  /** Without a Secret that is only about to be read, an object would refuse its clients until then. */
+  #mustWait(): boolean {
+    if (!this.#secrets.isAsking) {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+      this.#isImpatient = false;
+      return false;
+    }
+    this.#patience ??= setTimeout(() => {
+      this.#isImpatient = true;
+      this.#schedule();
+    }, SECRETS_MS);
+    return !this.#isImpatient;
+  }
+
   #report(): void {
     if (!this.#isComplete) {
       if (!this.#collections.every(isKnown) || this.#remembered === undefined) return;
@@ -276,6 +298,7 @@ class Source implements KubernetesSource {
       this.#begin(this.#recalled);
     }
     this.#secrets.want(this.#objects.objects());
+    if (this.#mustWait()) return;
     const diagnostics = [...this.#objects.diagnostics(), ...this.#secrets.diagnostics(), ...this.#guesses()];
     this.#options.onChange(this.#objects.take(), diagnostics);
     this.#markComplete();

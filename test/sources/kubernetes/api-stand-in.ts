@@ -1,0 +1,72 @@
+/** An API server over HTTP that has no objects at first, tells watches what a test says, and gives a Secret when it says so. */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+
+import { KubeConfig } from '@kubernetes/client-node';
+
+export interface ApiStandIn {
+  readonly config: KubeConfig;
+  /** To whoever watches the collection of that name; false: nobody does yet. */
+  tell(plural: string, event: object): boolean;
+  /** Names of the Secrets that were asked for, each time. */
+  readonly asked: readonly string[];
+  /** Answers all who ask for it, and who will. */
+  give(secret: { readonly metadata: { readonly name: string } }): void;
+  /** Resets the connections of those who watch it. */
+  cut(plural: string): void;
+}
+
+export async function startApiStandIn(t: TestContext): Promise<ApiStandIn> {
+  const watches = new Map<string, ServerResponse>();
+  const secrets = new Map<string, object>();
+  const waiting: { readonly name: string; readonly response: ServerResponse }[] = [];
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://api');
+    const last = pathname.split('/').at(-1) ?? '';
+    if (pathname.includes('/secrets/')) {
+      asked.push(last);
+      const secret = secrets.get(last);
+      if (secret === undefined) waiting.push({ name: last, response });
+      else response.end(JSON.stringify(secret));
+    } else if (searchParams.has('watch')) {
+      watches.set(last, response);
+      response.flushHeaders();
+    } else {
+      response.end(JSON.stringify({ items: [], metadata: { resourceVersion: '1' } }));
+    }
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const config = new KubeConfig();
+  const name = 'stand-in';
+  config.loadFromOptions({
+    clusters: [
+      { name, server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, skipTLSVerify: true },
+    ],
+    users: [{ name }],
+    contexts: [{ name, cluster: name, user: name }],
+    currentContext: name,
+  });
+  return {
+    config,
+    asked,
+    tell: (plural, event) => watches.get(plural)?.write(`${JSON.stringify(event)}\n`) !== undefined,
+    give: (secret) => {
+      secrets.set(secret.metadata.name, secret);
+      for (const { name, response } of waiting) {
+        if (name === secret.metadata.name) response.end(JSON.stringify(secret));
+      }
+    },
+    cut: (plural) => {
+      watches.get(plural)?.socket?.resetAndDestroy();
+      watches.delete(plural);
+    },
+  };
+}

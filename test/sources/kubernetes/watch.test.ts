@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../../src/demo/eventually.ts';
+import { watchKubernetes } from '../../../src/sources/kubernetes/watch.ts';
+import type { ObjectChanges } from '../../../src/world/world.ts';
+import { startApiStandIn, type ApiStandIn } from './api-stand-in.ts';
+
+interface Followed {
+  readonly api: ApiStandIn;
+  /** Kinds and names, of each change that has some. */
+  readonly changes: readonly string[];
+  readonly lines: readonly string[];
+}
+
+async function follow(t: TestContext): Promise<Followed> {
+  const api = await startApiStandIn(t);
+  const changes: string[] = [];
+  const lines: string[] = [];
+  const say = (line: string): number => lines.push(line);
+  const source = watchKubernetes({
+    config: api.config,
+    namespaces: [],
+    memoryNamespace: undefined,
+    onChange: ({ set }: ObjectChanges) => {
+      if (set.length > 0) changes.push(set.map(({ kind, name }) => `${kind} ${name}`).join(', '));
+    },
+    log: { info: say, warn: say },
+  });
+  t.after(() => source.close());
+  await source.complete;
+  return { api, changes, lines };
+}
+
+async function add(api: ApiStandIn, secret: string): Promise<void> {
+  const metadata = { name: 'cache', namespace: 'redis', resourceVersion: '2', uid: '1' };
+  const spec = { host: ['cache.redis'], settings: { auth: { secret: { name: secret } } } };
+  const event = { type: 'ADDED', object: { metadata, spec } };
+  await eventually('a watch', () => api.tell('redisservices', event) || undefined);
+}
+
+const BOOKMARK = { metadata: { resourceVersion: '2' } };
+
+const secret = {
+  metadata: { name: 'password', namespace: 'redis', resourceVersion: '1' },
+  type: 'Opaque',
+  data: { password: Buffer.from('x').toString('base64') },
+};
+
+test('an object that names a Secret which was not read yet comes together with it', async (t) => {
+  const { api, changes } = await follow(t);
+  await add(api, 'password');
+  await eventually('the question', () => (api.asked.length > 0 ? true : undefined));
+  api.give(secret);
+  await eventually('the change', () => (changes.length > 0 ? true : undefined));
+  assert.deepEqual(changes, ['RedisService cache, Secret password']);
+});
+
+test('a Secret that is not answered for holds nothing up for long', async (t) => {
+  const { api, changes } = await follow(t);
+  await add(api, 'password');
+  await eventually('the change', () => (changes.length > 0 ? true : undefined));
+  assert.deepEqual(changes, ['RedisService cache']);
+});
+
+test('a watch whose connection is reset is taken up again without a word', async (t) => {
+  const { api, changes, lines } = await follow(t);
+  await eventually(
+    'a watch',
+    () => api.tell('redisservices', { type: 'BOOKMARK', object: BOOKMARK }) || undefined,
+  );
+  api.cut('redisservices');
+  api.give(secret);
+  await add(api, 'password');
+  await eventually('the change', () => (changes.length > 0 ? true : undefined));
+  assert.deepEqual(lines, []);
+});
