@@ -63,6 +63,8 @@ const ABSENT_MS = 2_000;
 export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #stopped = new AbortController();
+  /** Of the wait for the next attempt. */
+  #waiting = new AbortController();
   readonly #random: () => number;
   readonly #backoff: Backoff;
   /** Of the last list, event or bookmark; undefined: list first. Opaque: only passed back. */
@@ -92,6 +94,11 @@ export class Reflector {
 
   stop(): void {
     this.#stopped.abort();
+  }
+
+  /** The server was found: what waits for the next attempt makes it now. */
+  hurry(): void {
+    this.#waiting.abort();
   }
 
   async #list(): Promise<void> {
@@ -210,7 +217,9 @@ export class Reflector {
   }
 
   async #sleep(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stopped.signal }).catch(() => {});
+    this.#waiting = new AbortController();
+    const signal = AbortSignal.any([this.#stopped.signal, this.#waiting.signal]);
+    await sleep(ms, undefined, { signal }).catch(() => {});
   }
 }
 

@@ -211,6 +211,9 @@ class Source implements KubernetesSource {
     const line = lineFor(collection, why);
     if (state !== 'following') this.#options.log.warn(line);
     else if (before !== 'unasked') this.#options.log.info(line);
+    if (state === 'following' && before === 'unreachable') {
+      for (const other of this.#collections) if (other.state === 'unreachable') other.reflector.hurry();
+    }
     this.#schedule();
   }
 

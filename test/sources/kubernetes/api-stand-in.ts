@@ -13,6 +13,8 @@ export interface ApiStandIn {
   readonly asked: readonly string[];
   /** Answers all who ask for it, and who will. */
   give(secret: { readonly metadata: { readonly name: string } }): void;
+  /** The next request for it is answered so, and with the demand to wait that long. */
+  refuse(plural: string, retryAfterS: number): void;
   /** Resets the connections of those who watch it. */
   cut(plural: string): void;
 }
@@ -22,10 +24,15 @@ export async function startApiStandIn(t: TestContext): Promise<ApiStandIn> {
   const secrets = new Map<string, object>();
   const waiting: { readonly name: string; readonly response: ServerResponse }[] = [];
   const asked: string[] = [];
+  const refused = new Map<string, number>();
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://api');
     const last = pathname.split('/').at(-1) ?? '';
-    if (pathname.includes('/secrets/')) {
+    const retryAfterS = refused.get(last);
+    if (retryAfterS !== undefined) {
+      refused.delete(last);
+      response.writeHead(503, { 'retry-after': String(retryAfterS) }).end('{}');
+    } else if (pathname.includes('/secrets/')) {
       asked.push(last);
       const secret = secrets.get(last);
       if (secret === undefined) waiting.push({ name: last, response });
@@ -64,6 +71,7 @@ export async function startApiStandIn(t: TestContext): Promise<ApiStandIn> {
         if (name === secret.metadata.name) response.end(JSON.stringify(secret));
       }
     },
+    refuse: (plural, retryAfterS) => refused.set(plural, retryAfterS),
     cut: (plural) => {
       watches.get(plural)?.socket?.resetAndDestroy();
       watches.delete(plural);

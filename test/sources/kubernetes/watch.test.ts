@@ -75,3 +75,20 @@ test('a watch whose connection is reset is taken up again without a word', async
   await eventually('the change', () => (changes.length > 0 ? true : undefined));
   assert.deepEqual(lines, []);
 });
+
+test('a kind that is followed again spares the others their wait for the API server', async (t) => {
+  const { api, lines } = await follow(t);
+  const event = { type: 'BOOKMARK', object: BOOKMARK };
+  for (const [plural, retryAfterS] of [
+    ['services', 3_600],
+    ['redisservices', 1],
+  ] as const) {
+    await eventually('a watch', () => api.tell(plural, event) || undefined);
+    api.refuse(plural, retryAfterS);
+    api.cut(plural);
+    await eventually('the loss', () => lines.some((line) => line.startsWith(plural)) || undefined);
+  }
+  await eventually('services again', () => lines.includes('services are followed again') || undefined, {
+    seen: () => lines.join('\n'),
+  });
+});
