@@ -138,9 +138,15 @@ function resolvedRefs({ diagnostics }: Judged): Verdict {
 function programmed({ diagnostics, progress, inMesh }: Judged): Verdict {
   const { rejections, isServed, isPending } = progress;
   const kept = diagnostics.find(({ reason }) => reason === 'LastGoodKept');
+  const error = diagnostics.find(({ severity }) => severity === 'error');
   if (rejections.length > 0) return verdict('Programmed', 'False', 'Rejected', words(rejections));
   if (kept !== undefined) {
-    return verdict('Programmed', 'False', 'LastGoodKept', 'proxies keep what was last good of it');
+    return verdict(
+      'Programmed',
+      'False',
+      'LastGoodKept',
+      `proxies keep what was last good of it${because(error)}`,
+    );
   }
   const refused = diagnostics.filter(({ severity, reason }) => severity === 'error' && OF_SOME.has(reason));
   const [first] = refused;
@@ -149,14 +155,21 @@ function programmed({ diagnostics, progress, inMesh }: Judged): Verdict {
   if (inMesh?.kept !== undefined) return verdict('Programmed', 'Unknown', 'LastGoodKept', inMesh.kept);
   if (!isServed) {
     if (inMesh !== undefined) return verdict('Programmed', 'Unknown', 'WrittenToIstio', toIstio(inMesh));
-    const error = diagnostics.find(({ severity }) => severity === 'error');
-    if (error !== undefined) return verdict('Programmed', 'False', error.reason, 'no proxy gets it as it is');
+    if (error !== undefined) {
+      return verdict('Programmed', 'False', error.reason, `no proxy gets it as it is${because(error)}`);
+    }
     return verdict('Programmed', 'Unknown', 'NoProxies', 'no proxy is connected that gets it');
   }
   if (isPending) {
     return verdict('Programmed', 'Unknown', 'Pending', 'a proxy that gets it has not acknowledged it yet');
   }
-  return verdict('Programmed', 'True', 'Programmed', 'every proxy that gets it has it');
+  // A password that was never known closes its listener, and that is what the proxies have.
+  const but = error === undefined ? '' : `, but ${line(error)}`;
+  return verdict('Programmed', 'True', 'Programmed', `every proxy that gets it has it${but}`);
+}
+
+function because(error: Diagnostic | undefined): string {
+  return error === undefined ? '' : `: ${line(error)}`;
 }
 
 function toIstio({ written }: InMesh): string {

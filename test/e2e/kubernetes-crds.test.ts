@@ -40,7 +40,7 @@ test('the CRDs', async (t) => {
 
   await t.test('kubectl get shows host and policy', async () => {
     const { stdout } = await kube.kubectl(['get', 'rsvc', 'redis-cluster', '-n', 'redis']);
-    assert.match(stdout, /^NAME +HOST +POLICY +ACCEPTED +PROGRAMMED +AGE\n/);
+    assert.match(stdout, /^NAME +HOST +POLICY +ACCEPTED +RESOLVED +PROGRAMMED +AGE\n/);
     assert.match(stdout, /redis-cluster +redis-cluster\.redis\.svc\.cluster\.local +REPLICA /);
   });
 

@@ -161,6 +161,26 @@ test('the message names the field and what to write', () => {
   assert.equal(accepted?.message, 'spec.host[0]: "x" is no host; write one');
 });
 
+const missing = diagnostic('error', 'SecretNotFound', 'there is no Secret x; create it');
+const because = 'spec.host[0]: there is no Secret x; create it';
+
+for (const [what, diagnostics, isServed, expected] of [
+  ['no proxy gets it', [missing], false, `no proxy gets it as it is: ${because}`],
+  [
+    'an older version is in force',
+    [missing, diagnostic('warning', 'LastGoodKept')],
+    true,
+    `proxies keep what was last good of it: ${because}`,
+  ],
+  ['a part of it is closed', [missing], true, `every proxy that gets it has it, but ${because}`],
+  ['all is well', [diagnostic('warning', 'NoCatchAll')], true, 'every proxy that gets it has it'],
+] as const) {
+  test(`the message of Programmed says why, where ${what}`, () => {
+    const programmed = conditions(diagnostics, { isServed }).find(({ type }) => type === 'Programmed');
+    assert.equal(programmed?.message, expected);
+  });
+}
+
 test('hints stand beside the good news', () => {
   const [accepted] = conditions([diagnostic('warning', 'NoCatchAll', 'has no catch-all')]);
   assert.deepEqual([accepted?.status, accepted?.message], ['True', 'spec.host[0]: has no catch-all']);
