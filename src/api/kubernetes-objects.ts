@@ -81,7 +81,6 @@ export function parseEndpointSlice(
   const endpoints = root.maps('endpoints').map((fields): Endpoint => ({
     addresses: parseAddresses(fields, addressType, report),
     targetName: fields.map('targetRef')?.text('name'),
-    zone: fields.text('zone'),
   }));
   if (report.hasErrors || addressType === undefined) return undefined;
   return {

@@ -180,7 +180,6 @@ export interface Endpoint {
   readonly addresses: readonly string[];
   /** targetRef.name: stays the same when a pod of a StatefulSet comes back with another address. */
   readonly targetName: string | undefined;
-  readonly zone: string | undefined;
 }
 
 /** Istio's: a host that the mesh knows without a Service. */

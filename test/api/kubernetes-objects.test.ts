@@ -107,8 +107,8 @@ test('an EndpointSlice says its Service, addresses and the pods behind them', ()
   assert.equal(slice.serviceName, 'redis');
   assert.deepEqual(slice.ports, [{ name: 'redis', port: 6379 }]);
   assert.deepEqual(slice.endpoints, [
-    { addresses: ['::1'], targetName: 'redis-0', zone: 'z' },
-    { addresses: ['::2'], targetName: undefined, zone: undefined },
+    { addresses: ['::1'], targetName: 'redis-0' },
+    { addresses: ['::2'], targetName: undefined },
   ]);
 });
 

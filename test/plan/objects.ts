@@ -116,7 +116,7 @@ export function slice(addresses: readonly string[], fields: Partial<EndpointSlic
     serviceName: 'redis-cluster',
     addressType: 'IPv4',
     ports: [{ name: 'redis', port: 6379 }],
-    endpoints: addresses.map((address) => ({ addresses: [address], targetName: undefined, zone: undefined })),
+    endpoints: addresses.map((address) => ({ addresses: [address], targetName: undefined })),
     ...fields,
   };
 }

@@ -67,10 +67,9 @@ function rawSlice(slice: EndpointSlice): RawObject {
     metadata: { namespace, name, labels: { 'kubernetes.io/service-name': serviceName } },
     addressType,
     ports,
-    endpoints: endpoints.map(({ addresses, targetName, zone }) => ({
+    endpoints: endpoints.map(({ addresses, targetName }) => ({
       addresses,
       ...(targetName === undefined ? {} : { targetRef: { name: targetName } }),
-      zone,
     })),
   } as RawObject;
 }

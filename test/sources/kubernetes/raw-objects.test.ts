@@ -33,7 +33,7 @@ const SLICE = {
   metadata: { name: 'cache-1', namespace: 'redis', labels: { 'kubernetes.io/service-name': 'cache' } },
   addressType: 'IPv4',
   ports: [{ name: 'redis', port: 7000 }],
-  endpoints: [{ addresses: ['192.0.2.1'], targetRef: { name: 'cache-0' }, zone: 'a' }],
+  endpoints: [{ addresses: ['192.0.2.1'], targetRef: { name: 'cache-0' } }],
 };
 
 const ADDRESSED = {
