@@ -57,7 +57,7 @@ const BENCHMARKS: Readonly<
   soak: {
     what:
       'memory, missed changes and errors over minutes of changes before hundreds of streams ' +
-      '(--minutes 5 --streams 300 --hosts 50 --every 0.25); `proxy`: of the proxy',
+      '(--minutes 5 --streams 300 --hosts 50 --every 0.25); `proxy`: of the proxy; `chaos`: random clusters before it',
     load: () => import('./soak.ts'),
   },
 };

@@ -22,6 +22,7 @@ import { errorsOf, startIoredis } from '../test/e2e/client-loads.ts';
 import { median } from './free-connections.ts';
 import { SimulatedSidecar } from './simulated-sidecar.ts';
 import { REAL_HOST, SoakObjects } from './soak-objects.ts';
+import { soakChaos } from './soak-chaos.ts';
 import { soakProxy } from './soak-proxy.ts';
 
 const PROGRESS_MS = 10_000;
@@ -38,6 +39,7 @@ interface Options {
 
 export async function run(args: readonly string[]): Promise<void> {
   if (args[0] === 'proxy') return await soakProxy(args.slice(1));
+  if (args[0] === 'chaos') return await soakChaos(args.slice(1));
   const options = parse(args);
   const ends: (() => Promise<void> | void)[] = [];
   try {

@@ -259,6 +259,9 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     if (this.#hedging.isSpent || request.block === null || isCopy(request)) return;
     const connection = this.nodeFor(request)?.connection(request.connectionKind);
     if (connection === undefined || connection === from) return;
+    // It would not see what its client wrote before, and its first node has not said to be done.
+    if (this.#waiting.isBehindWrites(request, from) || this.#waiting.isOvertaking(request, connection))
+      return;
     this.#hedging.spend();
     request.hedgedAs = request.generation;
     this.#events.hedged += 1;

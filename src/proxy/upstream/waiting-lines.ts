@@ -59,6 +59,19 @@ export class WaitingLines {
     return isFound;
   }
 
+  /** One that only primaries answer: before it on this connection is something of its client that may change what it sees. */
+  isBehindWrites(request: Request, connection: Connection): boolean {
+    if (!isOrdered(request)) return false;
+    const asker = askerOf(request);
+    let [isFound, isPast] = [false, false];
+    connection.overdue(Infinity, (other) => {
+      isPast ||= other === request;
+      if (isPast || other.isRead || other.place !== request.place) return;
+      isFound ||= askerOf(other) === asker;
+    });
+    return isFound;
+  }
+
   /** `setback` undefined: it was not under way. Returns whether it waits for replies that are under way. */
   add(request: Request, until: number, setback: Setback | undefined): boolean {
     const node = setback?.node;

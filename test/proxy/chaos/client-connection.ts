@@ -1,0 +1,163 @@
+/**
+ * One connection of a client: what was asked on it, and what came back.
+ */
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Ledger, Session } from './ledger.ts';
+import type { Random } from './random.ts';
+import { readReply, request, type Reply } from './replies.ts';
+import { shown } from './state.ts';
+
+/** What is true for all clients of a run. */
+export interface Scene {
+  readonly ledger: Ledger;
+  readonly mirrored: Ledger | undefined;
+  port(): number;
+  /** Since when all reads go to primaries; Infinity: they do not. */
+  masterSince(): number;
+  /** Of clients that all of them use. */
+  readonly sharedKeys: readonly string[];
+  readonly mayDisconnect: boolean;
+  readonly mayTransact: boolean;
+  readonly mayBlock: boolean;
+  readonly longestMs: number;
+  /** No read is refused or lost. */
+  readonly isOrderly: boolean;
+}
+
+interface Asked {
+  readonly words: readonly string[];
+  readonly sentAt: number;
+  answered(reply: Reply): void;
+}
+
+export class ClientConnection {
+  readonly session: Session;
+  /** What it was told of, by key: a version. */
+  readonly told = new Map<string, number>();
+  /** Of what is asked last. */
+  order = 0;
+  slowestMs = 0;
+  readonly #scene: Scene;
+  readonly #random: Random;
+  readonly #socket: Socket;
+  readonly #waiting: Asked[] = [];
+  #text = '';
+  #out: string[] = [];
+  #isFlushing = false;
+  #hasSaidSlow = false;
+
+  constructor(scene: Scene, random: Random, name: string) {
+    this.#scene = scene;
+    this.#random = random;
+    this.session = { name, endedAt: undefined, isHalfOpen: false };
+    const socket = connect({ host: '127.0.0.1', port: scene.port() });
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      if (this.isOver) return;
+      scene.ledger.violation(`${name} was disconnected`, [name]);
+      this.session.endedAt = performance.now();
+    });
+  }
+
+  get isOver(): boolean {
+    return this.session.endedAt !== undefined;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** What it has asked and not been told, the oldest first. */
+  get unanswered(): readonly string[] {
+    return this.isOver ? [] : this.#waiting.map(({ words }) => shown(words));
+  }
+
+  leave(): void {
+    if (this.isOver) return;
+    this.session.endedAt = performance.now();
+    this.#note([], `${this.session.name} goes`);
+    this.session.isHalfOpen = this.#random.chance(0.5);
+    if (this.session.isHalfOpen) this.#socket.end();
+    else this.#socket.destroy();
+  }
+
+  ask(words: readonly string[], answered: (reply: Reply) => void): void {
+    this.order += 1;
+    this.#waiting.push({ words, sentAt: performance.now(), answered });
+    this.#out.push(request(words));
+    this.#note(words, `${this.session.name} asks ${shown(words)}`);
+  }
+
+  async flush(): Promise<void> {
+    if (this.#isFlushing) return;
+    const text = this.#out.join('');
+    this.#out = [];
+    this.#isFlushing = true;
+    await this.#send(text);
+    this.#isFlushing = false;
+    if (this.#out.length > 0) await this.flush();
+  }
+
+  /** Now and then in two pieces. */
+  async #send(text: string): Promise<void> {
+    const cut = this.#random.chance(0.05) ? this.#random.below(text.length) : 0;
+    if (cut > 0) {
+      this.#socket.write(text.slice(0, cut), 'latin1');
+      await sleep(this.#random.below(20));
+    }
+    if (!this.isOver) this.#socket.write(text.slice(cut), 'latin1');
+  }
+
+  /** What takes too long. */
+  look(): void {
+    const [oldest] = this.#waiting;
+    const { longestMs, ledger } = this.#scene;
+    if (oldest === undefined || this.#hasSaidSlow || this.isOver) return;
+    if (performance.now() - oldest.sentAt < longestMs) return;
+    this.#hasSaidSlow = true;
+    const about = [...oldest.words.slice(1), this.session.name];
+    ledger.violation(`no reply for ${longestMs} ms: ${shown(oldest.words)}`, about);
+  }
+
+  #read(text: string): void {
+    if (this.isOver) return;
+    this.#text += text;
+    let at = 0;
+    try {
+      while (at < this.#text.length) {
+        const read = readReply(this.#text, at);
+        if (read === undefined) break;
+        at = read.end;
+        this.#answered(read.reply);
+      }
+    } catch (problem) {
+      this.#scene.ledger.violation(`${this.session.name}: ${String(problem)}`, [this.session.name]);
+      this.leave();
+    }
+    this.#text = this.#text.slice(at);
+  }
+
+  #answered(reply: Reply): void {
+    const asked = this.#waiting.shift();
+    if (asked === undefined) throw new Error(`a reply to nothing: ${brief(reply)}`);
+    const tookMs = performance.now() - asked.sentAt;
+    this.slowestMs = Math.max(this.slowestMs, tookMs);
+    this.#scene.ledger.count('replies');
+    const after = `after ${tookMs.toFixed(1)}: ${brief(reply)}`;
+    this.#note(asked.words, `${this.session.name} is told of ${shown(asked.words)} ${after}`);
+    asked.answered(reply);
+  }
+
+  #note(words: readonly string[], text: string): void {
+    this.#scene.ledger.note(`${this.session.name} ${words.join(' ').slice(0, 200)}`, text);
+  }
+}
+
+export function brief(reply: Reply): string {
+  const text = JSON.stringify(reply);
+  return text.length > 100 ? `${text.slice(0, 60)}…(${text.length})` : text;
+}

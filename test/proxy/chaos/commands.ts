@@ -1,0 +1,331 @@
+/**
+ * What a scripted node answers to a command, and what the command does: as Redis 7 in cluster mode, of what clients here ask.
+ */
+import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
+import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
+
+interface Spec {
+  /** The key's step; 0: there is one key only. */
+  readonly step: number;
+  readonly isWrite: boolean;
+}
+
+const SPECS: Readonly<Record<string, Spec>> = {
+  GET: { step: 0, isWrite: false },
+  MGET: { step: 1, isWrite: false },
+  WATCH: { step: 1, isWrite: false },
+  SET: { step: 0, isWrite: true },
+  APPEND: { step: 0, isWrite: true },
+  INCRBY: { step: 0, isWrite: true },
+  DEL: { step: 1, isWrite: true },
+  MSET: { step: 2, isWrite: true },
+  RPUSH: { step: 0, isWrite: true },
+  BLPOP: { step: 0, isWrite: true },
+};
+
+function keysOf([, ...args]: readonly string[], { step }: Spec): readonly string[] {
+  return step === 0 ? args.slice(0, 1) : args.filter((_, index) => index % step === 0);
+}
+
+const nameOf = ([name = '']: readonly string[]): string => name.toUpperCase();
+
+/** Until the node that takes over has done so, no write is looked at. */
+export function isHeldByPause(node: NodeState, { words }: Command): boolean {
+  const name = nameOf(words);
+  return node.isPaused && node.isPrimary && (SPECS[name]?.isWrite === true || name === 'EXEC');
+}
+
+/** Where the keys are not served here, Redis' word on it. */
+function refusalOf(
+  node: NodeState,
+  talk: Talk,
+  keys: readonly string[],
+  isWrite: boolean,
+  isBlocked = false,
+): string | undefined {
+  const { view, cluster, shard } = node;
+  const slots = new Set(keys.map(slotOfKey));
+  const [slot] = slots;
+  if (slot === undefined) return undefined;
+  if (slots.size > 1) return "CROSSSLOT Keys in request don't hash to the same slot";
+  const owner = view.owners[slot]!;
+  const place = view.shards[owner];
+  if (place === undefined) return 'CLUSTERDOWN Hash slot not served';
+  if (node.refusal?.startsWith('CLUSTERDOWN') === true) return node.refusal;
+  const migration = cluster.migrations.get(slot);
+  const isOpen = migration !== undefined && owner === migration.from;
+  const missing = keys.filter((key) => !cluster.keys[shard]!.has(key)).length;
+  const moved = `MOVED ${slot} 127.0.0.1:${cluster.nodes[place.primary]!.port}`;
+  if (isOpen && shard === migration.from && (node.isPrimary || talk.isReadonly) && missing > 0) {
+    // Who waits goes on doing so until the slot is another's.
+    if (isBlocked) return undefined;
+    if (missing < keys.length) return 'TRYAGAIN Multiple keys request during rehashing of slot';
+    return `ASK ${slot} 127.0.0.1:${cluster.nodes[view.shards[migration.to]!.primary]!.port}`;
+  }
+  if (isOpen && shard === migration.to && node.isPrimary && talk.isAsking) {
+    return keys.length > 1 && missing > 0
+      ? 'TRYAGAIN Multiple keys request during rehashing of slot'
+      : undefined;
+  }
+  if (owner === shard && node.isPrimary) return undefined;
+  if (owner === shard && talk.isReadonly && !isWrite) return undefined;
+  return moved;
+}
+
+/** What is not of keys, and needs no data. */
+function answerOfItself(node: NodeState, talk: Talk, words: readonly string[]): string | undefined {
+  const { cluster } = node;
+  switch (nameOf(words)) {
+    case 'HELLO':
+      talk.protocol = Number(words[1] ?? talk.protocol);
+      return greeting(node, talk);
+    case 'READONLY':
+      talk.isReadonly = true;
+      return OK;
+    case 'READWRITE':
+      talk.isReadonly = false;
+      return OK;
+    case 'INFO':
+      return bulk(replicationOf(node));
+    case 'CLUSTER':
+      switch (words[1]?.toUpperCase()) {
+        case 'SLOTS':
+          return cluster.slots(node);
+        case 'NODES':
+          return bulk(cluster.members(node));
+        case 'INFO': {
+          const state = node.refusal?.startsWith('CLUSTERDOWN') === true ? 'fail' : 'ok';
+          return bulk(`cluster_state:${state}\r\ncluster_current_epoch:${node.view.epoch}\r\n`);
+        }
+        case undefined:
+        default:
+          return error(`ERR unknown subcommand '${words[1]}'. Try CLUSTER HELP.`);
+      }
+    default:
+      return undefined;
+  }
+}
+
+function greeting(node: NodeState, { protocol }: Talk): string {
+  const fields: readonly (readonly [string, string])[] = [
+    ['server', bulk('redis')],
+    ['version', bulk('7.0.15')],
+    ['proto', integer(protocol)],
+    ['id', integer(1)],
+    ['mode', bulk('cluster')],
+    ['role', bulk(node.isPrimary ? 'master' : 'replica')],
+    ['modules', array([])],
+  ];
+  const items = fields.map(([name, value]) => `${bulk(name)}${value}`).join('');
+  return protocol === 3 ? `%${fields.length}\r\n${items}` : `*${2 * fields.length}\r\n${items}`;
+}
+
+function replicationOf(node: NodeState): string {
+  const offset = `master_replid:${'a'.repeat(40)}\r\nmaster_repl_offset:1000\r\n`;
+  if (node.isPrimary) return `# Replication\r\nrole:master\r\nconnected_slaves:2\r\n${offset}`;
+  const downFor = Math.round((performance.now() - node.linkDownAt) / 1_000);
+  const link = node.isLinkUp
+    ? 'master_link_status:up\r\nmaster_last_io_seconds_ago:0\r\n'
+    : `master_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\nmaster_link_down_since_seconds:${downFor}\r\n`;
+  return `# Replication\r\nrole:slave\r\n${link}master_sync_in_progress:0\r\nslave_repl_offset:1000\r\n${offset}`;
+}
+
+/** What may be said while a script runs, or while the data is read. */
+const ALWAYS = /^(?:HELLO|AUTH|DISCARD|EXEC|MULTI|WATCH|UNWATCH)$/;
+const WHILE_LOADING = /^(?:HELLO|AUTH|INFO|CLUSTER|READONLY|READWRITE|MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
+const BUSY = 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.';
+
+function hindrance(node: NodeState, name: string): string | undefined {
+  if (node.isLoading && !WHILE_LOADING.test(name)) return 'LOADING Redis is loading the dataset in memory';
+  if (node.isBusy && !ALWAYS.test(name)) return BUSY;
+  if (node.refusal?.startsWith('MASTERDOWN') === true && (name === 'PING' || SPECS[name] !== undefined))
+    return name === 'PING' ? undefined : node.refusal;
+  return undefined;
+}
+
+/** undefined: it blocks, and is to be looked at again. */
+export function carryOut(
+  node: NodeState,
+  talk: Talk,
+  command: Command,
+  isBlocked: boolean,
+): string | undefined {
+  const { words } = command;
+  const name = nameOf(words);
+  const reply = name === 'EXEC' ? exec(node, talk) : answer(node, talk, command, isBlocked);
+  if (reply === undefined) return undefined;
+  if (name !== 'ASKING') talk.isAsking = false;
+  if (SPECS[name] !== undefined || name === 'EXEC' || name === 'MULTI' || name === 'ASKING')
+    node.cluster.ledger.note(
+      words.join(' ').slice(0, 200),
+      `${talk.name}: ${shown(words)} → ${brief(reply)}`,
+    );
+  return reply;
+}
+
+const brief = (reply: string): string => JSON.stringify(reply.length > 80 ? `${reply.slice(0, 77)}…` : reply);
+
+const UNBLOCKED =
+  'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
+
+function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolean): string | undefined {
+  const { words } = command;
+  const name = nameOf(words);
+  const spec = SPECS[name];
+  const keys = spec === undefined ? [] : keysOf(words, spec);
+  if (isBlocked && !node.isPrimary) return error(UNBLOCKED);
+  const refusal =
+    refusalOf(node, talk, keys, spec?.isWrite === true, isBlocked) ??
+    (isBlocked ? undefined : hindrance(node, name));
+  if (refusal !== undefined) {
+    if (talk.queued !== undefined) talk.isFailed = true;
+    return error(refusal);
+  }
+  switch (name) {
+    case 'PING':
+      return '+PONG\r\n';
+    case 'ASKING':
+      talk.isAsking = true;
+      return OK;
+    case 'MULTI':
+      if (talk.queued !== undefined) return error('ERR MULTI calls can not be nested');
+      [talk.queued, talk.isFailed] = [[], false];
+      return OK;
+    case 'DISCARD':
+      if (talk.queued === undefined) return error('ERR DISCARD without MULTI');
+      endTransaction(talk);
+      return OK;
+    case 'UNWATCH':
+      talk.watched.clear();
+      talk.isTouched = false;
+      return OK;
+    case 'WATCH':
+      for (const key of keys) talk.watched.add(key);
+      return OK;
+    default:
+      break;
+  }
+  const itself = answerOfItself(node, talk, words);
+  if (itself !== undefined) return itself;
+  if (spec === undefined) return error(`ERR unknown command '${words[0]}', with args beginning with: `);
+  if (talk.queued !== undefined) {
+    talk.queued.push(command);
+    return '+QUEUED\r\n';
+  }
+  return name === 'BLPOP' ? pop(node, talk, command) : perform(node, talk, command);
+}
+
+function pop(node: NodeState, { protocol, name }: Talk, { words, arrivedAt }: Command): string | undefined {
+  const { cluster, shard, isZombie } = node;
+  const [, key = '', seconds] = words;
+  const list = isZombie ? undefined : cluster.lists.get(key);
+  const element = list?.shift();
+  if (element === undefined)
+    return performance.now() < arrivedAt + Number(seconds) * 1_000 ? undefined : noArray(protocol);
+  if (list?.length === 0) cluster.keys[shard]!.delete(key);
+  cluster.touch(key, shard);
+  cluster.ledger.popped(key, element, name);
+  return array([bulk(key), bulk(element)]);
+}
+
+function endTransaction(talk: Talk): void {
+  talk.queued = undefined;
+  talk.watched.clear();
+  talk.isTouched = false;
+}
+
+function exec(node: NodeState, talk: Talk): string {
+  const { queued, isFailed, isTouched } = talk;
+  if (queued === undefined) return error('ERR EXEC without MULTI');
+  const keys = queued.flatMap(({ words }) => keysOf(words, SPECS[nameOf(words)]!));
+  const isWrite = queued.some(({ words }) => SPECS[nameOf(words)]!.isWrite);
+  const refusal = isFailed ? undefined : refusalOf(node, talk, keys, isWrite);
+  endTransaction(talk);
+  if (refusal !== undefined) return error(refusal);
+  if (isFailed) return error('EXECABORT Transaction discarded because of previous errors.');
+  if (node.isLoading) return error('EXECABORT Transaction discarded because of: LOADING Redis is loading');
+  if (isTouched) return noArray(talk.protocol);
+  return array(queued.map((command) => perform(node, talk, command)));
+}
+
+function perform(node: NodeState, talk: Talk, command: Command): string {
+  const { words } = command;
+  const [, key = '', argument = ''] = words;
+  switch (nameOf(words)) {
+    case 'GET':
+      return read(node, talk, key);
+    case 'MGET':
+      return array(words.slice(1).map((each) => read(node, talk, each)));
+    case 'SET':
+      write(node, command, key, argument, tokenIn(argument));
+      return OK;
+    case 'MSET':
+      for (let at = 1; at < words.length; at += 2)
+        write(node, command, words[at]!, words[at + 1]!, tokenIn(words[at + 1]!));
+      return OK;
+    case 'APPEND': {
+      const value = (node.cluster.ledger.value(key) ?? '') + argument;
+      write(node, command, key, value, tokenIn(argument));
+      return integer(value.length);
+    }
+    case 'INCRBY': {
+      const value = Number(node.cluster.ledger.value(key) ?? 0) + Number(argument);
+      write(node, command, key, String(value), Number(argument));
+      return integer(value);
+    }
+    case 'RPUSH': {
+      if (node.isZombie) return integer(1);
+      const list = node.cluster.lists.get(key) ?? [];
+      node.cluster.lists.set(key, list);
+      list.push(argument);
+      write(node, command, key, `list ${argument}`, tokenIn(argument));
+      return integer(list.length);
+    }
+    case 'DEL': {
+      const token = words.length > 2 ? tokenIn(words.at(-1)!) : undefined;
+      const there = words.slice(1).filter((each) => node.cluster.keys[node.shard]!.has(each));
+      if (token !== undefined || there.length > 0) write(node, command, key, null, token);
+      return integer(there.length);
+    }
+    default:
+      return error(`ERR ${words[0]}`);
+  }
+}
+
+/** `v123xxx`, `123,`, `{tag}tok123`. */
+const tokenIn = (text: string): number => Number(/^(?:v|\{.*\}tok)?(\d+)/.exec(text)?.[1]);
+
+function read(node: NodeState, talk: Talk, key: string): string {
+  const { cluster, isPrimary } = node;
+  const { ledger } = cluster;
+  node.reads += 1;
+  if (node.isEmpty) {
+    ledger.violation(`${node.name} was read from, which has no data: ${key} (${talk.name})`, [key]);
+    return nothing(talk.protocol);
+  }
+  if (talk.isReadonly && !isPrimary) ledger.count('replica reads');
+  if (!cluster.keys[node.shard]!.has(key)) return nothing(talk.protocol);
+  if (node.isZombie) ledger.count('reads of zombies');
+  const value =
+    isPrimary || node.lagMs === 0
+      ? ledger.value(key)
+      : ledger.valueBefore(key, performance.now() - node.lagMs);
+  return value === null ? nothing(talk.protocol) : bulk(value);
+}
+
+function write(
+  node: NodeState,
+  { arrivedAt }: Command,
+  key: string,
+  value: string | null,
+  token: number | undefined,
+): void {
+  const { cluster, shard, name } = node;
+  // It is lost once it has got the data of the primary that it does not know yet.
+  if (node.isZombie) return cluster.ledger.count('writes to zombies');
+  if (value === null) cluster.keys[shard]!.delete(key);
+  else cluster.keys[shard]!.add(key);
+  cluster.touch(key, shard);
+  cluster.ledger.count('writes');
+  cluster.ledger.carriedOut(key, value, token, { node: name, arrivedAt });
+}

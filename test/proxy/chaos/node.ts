@@ -1,0 +1,248 @@
+/**
+ * A scripted node: takes connections, carries out what comes on them in order, and answers well or badly.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../../src/redis/request-frame.ts';
+import { carryOut, isHeldByPause } from './commands.ts';
+import type { Random } from './random.ts';
+import { shown, type ClusterState, type Command, type NodeState, type Talk, type View } from './state.ts';
+
+/** How a node treats what comes; all are chances by command, but for the milliseconds. */
+export interface Manners {
+  readonly late: number;
+  readonly lateMs: number;
+  readonly resetBefore: number;
+  readonly resetAfter: number;
+  readonly inPieces: number;
+}
+
+const GOOD_MANNERS: Manners = { late: 0, lateMs: 0, resetBefore: 0, resetAfter: 0, inPieces: 0 };
+
+/** Who waits for an element is looked at so often. */
+const BLOCKED_MS = 4;
+
+export class ScriptedNode implements NodeState {
+  readonly cluster: ClusterState;
+  readonly index: number;
+  readonly port: number;
+  readonly shard: number;
+  readonly random: Random;
+  /** Open ones, and others of which something is left to do. */
+  readonly talks = new Set<Talk>();
+  readonly id: string;
+  view: View;
+  state: 'up' | 'hung' | 'dead' = 'up';
+  manners = GOOD_MANNERS;
+  refusal: string | undefined;
+  isLoading = false;
+  isBusy = false;
+  isLinkUp = true;
+  linkDownAt = 0;
+  isEmpty = false;
+  isPaused = false;
+  isZombie = false;
+  lagMs = 0;
+  reads = 0;
+  #server: Server | undefined;
+  #opened = 0;
+  #woken: (() => void)[] = [];
+
+  constructor(cluster: ClusterState, random: Random, index: number, port: number, shard: number) {
+    this.cluster = cluster;
+    this.index = index;
+    this.port = port;
+    this.shard = shard;
+    this.random = random;
+    this.view = cluster.truth;
+    this.id = `${String(index).padStart(2, '0')}${'0'.repeat(38)}`;
+  }
+
+  get name(): string {
+    return `node ${this.index}`;
+  }
+
+  get isPrimary(): boolean {
+    return this.view.shards[this.shard]!.primary === this.index;
+  }
+
+  get isFit(): boolean {
+    return this.state === 'up' && !this.isEmpty && !this.isLoading && !this.isBusy && this.isLinkUp;
+  }
+
+  behaves(manners: Partial<Manners>): void {
+    this.manners = { ...GOOD_MANNERS, ...manners };
+  }
+
+  hear(view: View): void {
+    if (this.state === 'hung' || this.isZombie) return;
+    if (view.serial > this.view.serial) this.view = view;
+  }
+
+  async listen(): Promise<void> {
+    const server = createServer((socket) => this.#take(socket));
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(this.port, '127.0.0.1', () => resolve());
+    });
+  }
+
+  /** Stops without a word; its connections are taken, and say nothing. */
+  hang(): void {
+    this.state = 'hung';
+  }
+
+  wake(): void {
+    this.state = 'up';
+    if (!this.isZombie) this.hear(this.cluster.truth);
+    const woken = this.#woken;
+    this.#woken = [];
+    for (const wake of woken) wake();
+  }
+
+  die(): void {
+    this.state = 'dead';
+    this.#server?.close();
+    this.#server = undefined;
+    this.resetAll();
+    this.#woken = [];
+  }
+
+  async restart(): Promise<void> {
+    await this.listen();
+    this.wake();
+  }
+
+  resetAll(): void {
+    for (const talk of this.talks) this.#cut(talk);
+  }
+
+  touch(key: string): void {
+    for (const talk of this.talks) if (talk.watched.has(key)) talk.isTouched = true;
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (this.state !== 'dead') this.die();
+    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+  }
+
+  #take(socket: Socket): void {
+    this.#opened += 1;
+    const talk: Talk = {
+      name: `${this.name}/${this.#opened}`,
+      socket,
+      queue: [],
+      protocol: 2,
+      isReadonly: false,
+      isAsking: false,
+      queued: undefined,
+      isFailed: false,
+      watched: new Set(),
+      isTouched: false,
+      isServing: false,
+      isReset: false,
+      leaving: undefined,
+    };
+    this.talks.add(talk);
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      if (talk.queue.length === 0) this.talks.delete(talk);
+    });
+    let bytes: Buffer = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => {
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      let at = 0;
+      while (at < bytes.length) {
+        const frame = new RequestFrame();
+        frame.begin(at);
+        if (frame.parse(bytes, bytes.length, REQUEST_LIMITS) !== COMPLETE) break;
+        const words = Array.from({ length: frame.count }, (_, index) =>
+          bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
+        );
+        talk.queue.push({ words, arrivedAt: performance.now() });
+        at = frame.at;
+      }
+      bytes = bytes.subarray(at);
+      if (!talk.isServing) void this.#serve(talk);
+    });
+  }
+
+  /** Also what came before the other side closed: Redis finds it in the socket when it looks there. */
+  async #serve(talk: Talk): Promise<void> {
+    talk.isServing = true;
+    for (;;) {
+      const [command] = talk.queue;
+      if (command === undefined) break;
+      const { late, lateMs } = this.manners;
+      if (late > 0 && this.random.chance(late)) await sleep(1 + this.random.below(lateMs));
+      while (this.state === 'hung' || isHeldByPause(this, command)) await this.#moment();
+      if (talk.isReset || talk.socket.errored !== null) return;
+      const { resetBefore, resetAfter, inPieces } = this.manners;
+      talk.queue.shift();
+      if (resetBefore > 0 && this.random.chance(resetBefore)) return this.#reset(talk, command, 'before');
+      const reply = await this.#carryOut(talk, command);
+      if (reply === undefined) return;
+      if (resetAfter > 0 && this.random.chance(resetAfter)) return this.#reset(talk, command, 'after');
+      this.#answer(talk, reply, inPieces > 0 && this.random.chance(inPieces));
+    }
+    talk.isServing = false;
+    if (talk.socket.destroyed) this.talks.delete(talk);
+  }
+
+  /** undefined: nobody waits for it any more. */
+  async #carryOut(talk: Talk, command: Command): Promise<string | undefined> {
+    let reply = carryOut(this, talk, command, false);
+    while (reply === undefined) {
+      await sleep(BLOCKED_MS);
+      if (talk.isReset || talk.socket.destroyed || talk.socket.readableEnded) return undefined;
+      if (this.state !== 'hung') reply = carryOut(this, talk, command, true);
+    }
+    return reply;
+  }
+
+  async #moment(): Promise<void> {
+    if (this.state !== 'hung') return await sleep(5);
+    await new Promise<void>((resolve) => this.#woken.push(resolve));
+  }
+
+  #reset(talk: Talk, { words }: Command, when: string): void {
+    this.cluster.ledger.count('reset');
+    this.cluster.ledger.note(words.join(' ').slice(0, 200), `${talk.name} is reset ${when} ${shown(words)}`);
+    this.#cut(talk);
+  }
+
+  #cut(talk: Talk): void {
+    talk.isReset = true;
+    this.talks.delete(talk);
+    talk.socket.resetAndDestroy();
+  }
+
+  #answer(talk: Talk, reply: string, inPieces: boolean): void {
+    if (talk.leaving === undefined && !inPieces) {
+      talk.socket.write(reply, 'latin1');
+      return;
+    }
+    const leaving = this.#send(talk, reply, inPieces ? this.random.between(1, 3) : 0, talk.leaving);
+    talk.leaving = leaving;
+  }
+
+  async #send(
+    { socket }: Talk,
+    reply: string,
+    cuts: number,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
+    await before;
+    let rest = reply;
+    for (let cut = 0; cut < cuts && rest.length > 1; cut++) {
+      const length = this.random.between(1, rest.length - 1);
+      socket.write(rest.slice(0, length), 'latin1');
+      rest = rest.slice(length);
+      await sleep(this.random.below(8));
+    }
+    socket.write(rest, 'latin1');
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * RESP as nodes write it and clients read it.
+ */
+export type Reply = string | number | null | ReplyError | readonly Reply[];
+
+export class ReplyError {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export const OK = '+OK\r\n';
+export const error = (text: string): string => `-${text}\r\n`;
+export const integer = (value: number): string => `:${value}\r\n`;
+export const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
+export const array = (items: readonly string[]): string => `*${items.length}\r\n${items.join('')}`;
+export const nothing = (protocol: number): string => (protocol === 3 ? '_\r\n' : '$-1\r\n');
+export const noArray = (protocol: number): string => (protocol === 3 ? '_\r\n' : '*-1\r\n');
+export const request = (words: readonly string[]): string => array(words.map(bulk));
+
+export interface Read {
+  readonly reply: Reply;
+  readonly end: number;
+}
+
+/** The reply that begins at `at`; undefined: it is not complete. Throws where it is none. */
+export function readReply(text: string, at: number): Read | undefined {
+  const lineEnd = text.indexOf('\r\n', at);
+  if (lineEnd < 0) return undefined;
+  const line = text.slice(at + 1, lineEnd);
+  const behind = lineEnd + 2;
+  switch (text[at]) {
+    case '+':
+      return { reply: line, end: behind };
+    case '-':
+      return { reply: new ReplyError(line), end: behind };
+    case ':':
+      return { reply: numberIn(line), end: behind };
+    case '_':
+      return { reply: null, end: behind };
+    case '$':
+      return readBulk(text, behind, numberIn(line));
+    case '*':
+      return readItems(text, behind, numberIn(line));
+    case '%':
+      return readItems(text, behind, 2 * numberIn(line));
+    case undefined:
+    default:
+      throw new Error(`no reply: ${JSON.stringify(text.slice(at, at + 60))}`);
+  }
+}
+
+function numberIn(line: string): number {
+  if (!/^-?\d+$/.test(line)) throw new Error(`no number: ${JSON.stringify(line)}`);
+  return Number(line);
+}
+
+function readBulk(text: string, at: number, length: number): Read | undefined {
+  if (length < 0) return { reply: null, end: at };
+  const end = at + length;
+  if (text.length < end + 2) return undefined;
+  if (text.slice(end, end + 2) !== '\r\n')
+    throw new Error(`no end of a string: ${text.slice(end, end + 20)}`);
+  return { reply: text.slice(at, end), end: end + 2 };
+}
+
+function readItems(text: string, at: number, count: number): Read | undefined {
+  if (count < 0) return { reply: null, end: at };
+  const items: Reply[] = [];
+  let end = at;
+  for (let index = 0; index < count; index++) {
+    const item = end < text.length ? readReply(text, end) : undefined;
+    if (item === undefined) return undefined;
+    items.push(item.reply);
+    end = item.end;
+  }
+  return { reply: items, end };
+}

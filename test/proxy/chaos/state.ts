@@ -1,0 +1,105 @@
+/**
+ * What is known of a scripted cluster, its nodes and their connections.
+ */
+import type { Socket } from 'node:net';
+
+import { slotOf } from '../../../src/redis/slots.ts';
+import type { Ledger } from './ledger.ts';
+
+export interface ShardView {
+  readonly primary: number;
+  /** As CLUSTER SLOTS lists them. */
+  readonly replicas: readonly number[];
+}
+
+/** What the cluster looks like; nodes by their index. */
+export interface View {
+  readonly serial: number;
+  readonly epoch: number;
+  /** By slot; 255: nobody. */
+  readonly owners: Uint8Array;
+  readonly shards: readonly ShardView[];
+}
+
+export interface Migration {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ClusterState {
+  readonly ledger: Ledger;
+  readonly nodes: readonly NodeState[];
+  /** Which keys each shard has. */
+  readonly keys: readonly Set<string>[];
+  readonly lists: Map<string, string[]>;
+  /** By slot. */
+  readonly migrations: ReadonlyMap<number, Migration>;
+  readonly truth: View;
+  /** CLUSTER SLOTS and CLUSTER NODES, of a node. */
+  slots(node: NodeState): string;
+  members(node: NodeState): string;
+  /** Whoever watches it there is to know that it has changed. */
+  touch(key: string, shard: number): void;
+}
+
+export interface NodeState {
+  readonly name: string;
+  readonly cluster: ClusterState;
+  readonly index: number;
+  readonly port: number;
+  readonly shard: number;
+  readonly id: string;
+  readonly view: View;
+  /** As it believes. */
+  readonly isPrimary: boolean;
+  /** What it says to all that needs its data; undefined: nothing keeps it. */
+  readonly refusal: string | undefined;
+  readonly isLoading: boolean;
+  readonly isBusy: boolean;
+  readonly isLinkUp: boolean;
+  readonly linkDownAt: number;
+  /** It has not got its primary's data: what it answers is wrong. */
+  readonly isEmpty: boolean;
+  /** What a write needs is held: a replica is about to take over. */
+  readonly isPaused: boolean;
+  /** It has not heard that another one is primary: what it carries out is lost. */
+  readonly isZombie: boolean;
+  /** A replica's data is so old. */
+  readonly lagMs: number;
+  reads: number;
+}
+
+export interface Command {
+  readonly words: readonly string[];
+  readonly arrivedAt: number;
+}
+
+/** What Redis knows of a connection. */
+export interface Talk {
+  readonly name: string;
+  readonly socket: Socket;
+  readonly queue: Command[];
+  protocol: number;
+  isReadonly: boolean;
+  isAsking: boolean;
+  /** What MULTI has queued; undefined: there is none. */
+  queued: Command[] | undefined;
+  isFailed: boolean;
+  readonly watched: Set<string>;
+  isTouched: boolean;
+  isServing: boolean;
+  /** By us: what is left of it nobody reads. */
+  isReset: boolean;
+  /** What was answered and has not left. */
+  leaving: Promise<void> | undefined;
+}
+
+export function slotOfKey(key: string): number {
+  const bytes = Buffer.from(key, 'latin1');
+  return slotOf(bytes, 0, bytes.length);
+}
+
+export function shown(words: readonly string[]): string {
+  const text = words.join(' ');
+  return text.length > 90 ? `${text.slice(0, 60)}…(${text.length})` : text;
+}
