@@ -38,12 +38,14 @@ async function setUp(t: TestContext, change: (plan: RoutingPlan) => RoutingPlan 
     return kind.endsWith('subscribe') ? array(kind, channel, ':1') : (answers[words] ?? OK);
   });
   const { port, proxy } = await proxyFor(t, change(planTo(redis.port)));
-  const connectionOf = (words: string): unknown => asked.find(([each]) => each === words)?.[1];
-  return { redis, proxy, client: clientOf(t, port), connectionOf };
+  const connectionsOf = (words: string): readonly unknown[] =>
+    asked.filter(([each]) => each === words).map(([, connection]) => connection);
+  const connectionOf = (words: string): unknown => connectionsOf(words)[0];
+  return { redis, proxy, client: clientOf(t, port), connectionOf, connectionsOf };
 }
 
-test('who subscribes goes on watching, and leaves no connection behind', async (t) => {
-  const { redis, client, connectionOf } = await setUp(t);
+test('who subscribes goes on watching, and leaves its connection to the next transaction', async (t) => {
+  const { client, connectionOf, connectionsOf } = await setUp(t);
   client.socket.write('HELLO 3\r\n');
   await eventually('RESP3', () => client.got().includes('proto') || undefined);
   const greeting = client.got();
@@ -53,7 +55,9 @@ test('who subscribes goes on watching, and leaves no connection behind', async (
     `${greeting}${OK}${array('subscribe', 'n', ':1').replace('*', '>')}${OK}${QUEUED}*1\r\n+OK\r\n`,
   );
   assert.equal(connectionOf('EXEC'), connectionOf('WATCH k'));
-  await eventually('its end', () => !redis.sockets.has(connectionOf('EXEC') as never) || undefined);
+  client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\n');
+  await eventually('the next one', () => client.got().split('*1\r\n').length === 3 || undefined);
+  assert.equal(new Set(connectionsOf('EXEC')).size, 1);
 });
 
 test('RESET behind commands of one who watches leaves them their replies', async (t) => {

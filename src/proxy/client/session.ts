@@ -12,7 +12,7 @@ import { LocalState } from './local-state.ts';
 import { isCopied, sendCopy } from './mirroring.ts';
 import type { Mode } from './mode.ts';
 import { BULKY, READONLY, RESP3 } from '../topology/node.ts';
-import { closeAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
+import { leaveAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
 import { PlacesOfMessages } from './places-of-messages.ts';
 import { inFrontOf } from '../wire/reply-sink.ts';
 import { takeRequest, type Request } from '../wire/request.ts';
@@ -85,8 +85,8 @@ export abstract class Session extends ClientStream {
     this.heed(own.connection);
   }
 
-  /** The same for a request that is queued, and closes the connection after the reply; `heard` gets it first, and may give another in its place. */
-  inOrderAndClose(
+  /** The same for a request that is queued, and leaves the connection after the reply; `heard` gets it first, and may give another in its place. */
+  inOrderAndLeave(
     request: Request,
     own: OwnConnection,
     bytes: Uint8Array,
@@ -99,7 +99,7 @@ export abstract class Session extends ClientStream {
       else sink.deliver(answered, instead, 0, instead.length);
     });
     // What follows goes over other connections, and must not overtake.
-    closeAfterReply(this, request, own, this.hold());
+    leaveAfterReply(this, request, own, this.hold());
     own.send(request, bytes);
   }
 

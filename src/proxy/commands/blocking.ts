@@ -20,6 +20,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { whereNext } from '../upstream/where-next.ts';
 
 const PING = encodeCommand('PING');
+const MINUS = 0x2d;
 
 /** What is refused later than that was waiting: now it is looked for anew who takes it. */
 const WAITED_MS = 1_000;
@@ -101,7 +102,7 @@ class Waiting {
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (which, reply, start, end) => {
       sink.deliver(which, reply, start, end);
-      this.#leave();
+      this.#leave(reply[start] !== MINUS);
       answered();
     });
   }
@@ -121,6 +122,7 @@ class Waiting {
     this.#own = own;
     this.#sentAt = performance.now();
     own.mayBlock = true;
+    own.leavesNothing = true;
     own.isMisplaced = this.#hasMoved(own.node);
     own.onError = (_, text) => this.#refused(own.node, readRefusal(text));
     own.onUnanswered = ({ isRead }) => isRead && this.#unanswered();
@@ -171,12 +173,13 @@ class Waiting {
     return now <= request.startedAt + this.#upstream.settings.failoverWaitMs;
   }
 
-  #leave(): void {
+  #leave(isDone = false): void {
     const own = this.#own;
     if (own === undefined) return;
     this.#own = undefined;
     this.#session.disown(own);
-    own.close();
+    if (isDone) own.release();
+    else own.close();
   }
 
   #answer(reply: Buffer): void {

@@ -18,7 +18,7 @@ import {
   type Merge,
 } from '../wire/merged-reply.ts';
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
-import { closeAfterReply, openOwn, whyNotOpened, type OwnConnection } from '../upstream/own-connection.ts';
+import { leaveAfterReply, openOwn, whyNotOpened, type OwnConnection } from '../upstream/own-connection.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -115,7 +115,7 @@ function sendApart(session: Session, upstream: Upstream, part: Request, bytes: B
       const reply = whyNotOpened(upstream, part.place);
       return part.sink!.deliver(part, reply, 0, reply.length);
     }
-    closeAfterReply(session, part, own);
+    leaveAfterReply(session, part, own);
     own.send(part, kept);
   };
   // Where there is something to end, nothing else can be asked.

@@ -160,7 +160,7 @@ export class TransactionConnection {
     this.#first.send(own);
   }
 
-  /** Whoever sends its last command closes it. */
+  /** Whoever sends its last command gives it back. */
   letGo(): OwnConnection | undefined {
     const { own } = this;
     this.own = undefined;

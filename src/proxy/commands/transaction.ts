@@ -33,6 +33,8 @@ export class Transaction implements Mode {
   #isWatching = false;
   /** What it watches may have changed unseen: nothing is carried out, and EXEC says what it says where keys have changed. */
   #isLost = false;
+  /** Something like SELECT was queued, which outlives it. */
+  #leavesTraces = false;
   readonly #connection: TransactionConnection;
   /** Over it the last command went, and not over those that all share. */
   #wentOwnWay = true;
@@ -201,6 +203,7 @@ export class Transaction implements Mode {
     if (location.kind === 'refused') return this.#refuse(location.reply);
     if (this.#isLost) return this.#session.answer(QUEUED);
     if (location.kind === 'keyless') {
+      this.#leavesTraces ||= command.kind === KIND.local;
       const what = { command, plan, bytes, from: frame.start, to: frame.at };
       this.#copies.keepWithoutKey(what, this.#session.home.routing);
       if (this.#connection.own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
@@ -265,7 +268,8 @@ export class Transaction implements Mode {
   #giveUp(request: Request, command: Command, bytes: Uint8Array, instead?: Buffer): void {
     const own = this.#connection.letGo();
     if (own === undefined) return;
-    this.#session.inOrderAndClose(request, own, bytes, (reply, start) => {
+    own.leavesNothing = !this.#leavesTraces;
+    this.#session.inOrderAndLeave(request, own, bytes, (reply, start) => {
       if (command.name !== 'exec') return instead;
       this.#copies.sendAfter(this.#session, reply, start);
       return instead ?? (this.#isLost && reply[start] === MINUS ? nothing(this.#session) : undefined);

@@ -4,6 +4,7 @@
 import { addressOf } from '../../api/host-port.ts';
 import type { Credentials, UpstreamBase, UpstreamTls } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
+import { IdleConnections } from './idle-connections.ts';
 import { Connection } from '../wire/connection.ts';
 import type { ConnectionOwner, ReplyWatch } from '../wire/connection-owner.ts';
 import { LATENCY_NUMBERS } from '../wire/latency.ts';
@@ -61,8 +62,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly options: NodeOptions;
   readonly address: string;
   readonly #owner: NodeOwner;
-  /** Of single clients. */
+  /** Of single clients, and those of them that have no client now. */
   readonly #own = new Set<Connection>();
+  readonly #idle = new IdleConnections((connection) => this.disown(connection));
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
 
   /** Commands sent to it the first time. */
@@ -143,6 +145,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   /** For one client alone, until it is disowned; not among those that are watched. */
   ownConnection(kind: number, owner: ConnectionOwner): Connection {
+    const idle = this.#idle.take(kind, owner);
+    if (idle !== undefined) return idle;
     const connection = this.#open(kind, owner, UNTOLD_LATENCY);
     // What it does not have is not looked for elsewhere: it may wait, which is nothing for a connection of others.
     if (this.#owner.slow !== null) connection.watch = { sees: (request) => this.#isSlow(request) };
@@ -152,6 +156,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
 
   disown(connection: Connection): void {
     this.#own.delete(connection);
+  }
+
+  /** For the next client, as it has come back from one. */
+  keep(connection: Connection, kind: number): void {
+    this.#idle.keep(connection, kind);
   }
 
   #open(kind: number, owner: ConnectionOwner, latency: Float64Array): Connection {
@@ -207,6 +216,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
     const before = this.#summary();
     const wasUsable = this.isUsable;
     Object.assign(this, state);
+    // Whoever takes one then would have to find out by itself.
+    if (state.isDead === true || state.isSilent === true) this.#idle.closeAll();
     if (state.isProbed === true) this.#clue.answered();
     if (this.isUsable && !wasUsable) this.usableSince = performance.now();
     if (this.#summary() !== before) {

@@ -9,6 +9,8 @@ import { inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import type { Upstream } from './upstream.ts';
 
+const MINUS = 0x2d;
+
 export class OwnConnection implements ConnectionOwner {
   readonly node: Node;
   readonly connection: Connection;
@@ -25,12 +27,17 @@ export class OwnConnection implements ConnectionOwner {
   patienceMs = Infinity;
   /** What was sent last may wait for ever. */
   mayBlock = false;
+  /** What was sent leaves it as it was, once it is answered without an error. */
+  leavesNothing = false;
+  readonly #kind: number;
   #isClosing = false;
+  #isReleased = false;
 
   constructor(upstream: Upstream, node: Node, kind: number) {
     this.upstream = upstream;
     upstream.ownConnections.add(this);
     this.node = node;
+    this.#kind = kind;
     this.connection = node.ownConnection(kind, this);
   }
 
@@ -50,7 +57,24 @@ export class OwnConnection implements ConnectionOwner {
     if (isLate) this.connection.destroy('no answer in time');
   }
 
+  /** The client has its reply, and needs it no more: somebody else may have it. */
+  release(): void {
+    const { upstream, node, connection } = this;
+    if (
+      !this.leavesNothing ||
+      !connection.isAtRest ||
+      !node.isUsable ||
+      upstream.maxConnections !== undefined
+    ) {
+      return this.close();
+    }
+    this.#isReleased = true;
+    upstream.ownConnections.delete(this);
+    node.keep(connection, this.#kind);
+  }
+
   close(): void {
+    if (this.#isReleased) return;
     this.#isClosing = true;
     this.connection.destroy('no longer needed');
   }
@@ -108,8 +132,8 @@ export function whyNotOpened(upstream: Upstream | undefined, place: number): Buf
   return upstream?.holderOf(place)?.refusing ?? REPLIES.noUpstreamHost;
 }
 
-/** The client's reply comes first, then the connection is closed; with the client it is closed at once. */
-export function closeAfterReply(
+/** The client's reply comes first, then the connection is given back; with the client it is closed at once. */
+export function leaveAfterReply(
   client: { own(connection: OwnConnection): void; disown(connection: OwnConnection): void },
   request: Request,
   own: OwnConnection,
@@ -120,7 +144,8 @@ export function closeAfterReply(
   request.sink = inFrontOf(sink, (answered, reply, start, end) => {
     client.disown(own);
     sink.deliver(answered, reply, start, end);
-    own.close();
+    if (reply[start] === MINUS) own.close();
+    else own.release();
     then();
   });
 }

@@ -29,7 +29,7 @@ import { WaitingLines, isOrdered } from './waiting-lines.ts';
 export abstract class Upstream extends ServerDirectory implements NodeOwner {
   readonly settings: UpstreamSettings;
   /** undefined: no limit. */
-  protected readonly maxConnections: number | undefined;
+  readonly maxConnections: number | undefined;
   readonly ownConnections: OwnConnections;
   readonly #waiting = new WaitingLines();
   /** Nobody tells that the replies have come for which some wait. */

@@ -53,12 +53,14 @@ export class Connection implements Flushable {
 
   readonly #socket: Socket;
   readonly #writer: SocketWriter;
-  readonly #owner: ConnectionOwner;
+  #owner: ConnectionOwner;
   readonly #latency: Float64Array;
   readonly #scanner = new ReplyScanner();
   #partial: Partial | null = null;
   #isDirty = false;
   #readAt = clock.now;
+  /** What nobody waits for was refused. */
+  #isSpoilt = false;
   /** Commands of the handshake that are not answered. */
   #greetings: number;
 
@@ -95,6 +97,16 @@ export class Connection implements Flushable {
       },
       closed: (problem) => this.destroy(problem),
     });
+  }
+
+  /** From now on somebody else is told. */
+  handOver(owner: ConnectionOwner): void {
+    this.#owner = owner;
+  }
+
+  /** Nothing is under way, nobody is held up, and it is as its handshake asked. */
+  get isAtRest(): boolean {
+    return this.isOpen && this.#head === this.#tail && this.paused.size === 0 && !this.#isSpoilt;
   }
 
   get pending(): number {
@@ -277,7 +289,10 @@ export class Connection implements Flushable {
     this.#ring[place] = null;
     if (request === null) {
       if (this.#greetings > 0) this.#greetings -= 1;
-      if (type === MINUS) handshakeRefused(this, this.#owner, bytes, start, end);
+      if (type === MINUS) {
+        this.#isSpoilt = true;
+        handshakeRefused(this, this.#owner, bytes, start, end);
+      }
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
       noteReply(this.#latency, clock.now - this.#sentAt[place]!);

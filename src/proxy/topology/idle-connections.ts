@@ -1,0 +1,78 @@
+/**
+ * Connections to one node that a client has had for itself and left as it found them: the next client that needs one
+ * takes it. If each transaction opened its own, it would cost three more round trips, and a port for a minute.
+ */
+import type { Connection } from '../wire/connection.ts';
+import type { ConnectionOwner } from '../wire/connection-owner.ts';
+
+/** Unused for one to two of them, a connection is closed. */
+const ROUND_MS = 10_000;
+const MOST_IDLE = 64;
+
+interface Idle {
+  readonly connection: Connection;
+  readonly kind: number;
+  /** Since the round before. */
+  isOld: boolean;
+}
+
+export class IdleConnections implements ConnectionOwner {
+  /** The one that was kept last is taken first, so that those too many grow old. */
+  #idle: Idle[] = [];
+  #isCounting = false;
+  readonly #gone: (connection: Connection) => void;
+
+  constructor(gone: (connection: Connection) => void) {
+    this.#gone = gone;
+  }
+
+  keep(connection: Connection, kind: number): void {
+    connection.handOver(this);
+    this.#idle.push({ connection, kind, isOld: false });
+    if (this.#idle.length > MOST_IDLE) this.#idle[0]!.connection.destroy('no longer needed');
+    if (!this.#isCounting) this.#beginRound();
+  }
+
+  take(kind: number, owner: ConnectionOwner): Connection | undefined {
+    const index = this.#idle.findLastIndex((one) => one.kind === kind);
+    const [taken] = index === -1 ? [] : this.#idle.splice(index, 1);
+    taken?.connection.handOver(owner);
+    return taken?.connection;
+  }
+
+  closeAll(): void {
+    for (const { connection } of this.#idle) connection.destroy('no longer needed');
+  }
+
+  #beginRound(): void {
+    this.#isCounting = true;
+    setTimeout(() => this.#endRound(), ROUND_MS).unref();
+  }
+
+  #endRound(): void {
+    for (const one of this.#idle) {
+      if (one.isOld) one.connection.destroy('no longer needed');
+      one.isOld = true;
+    }
+    if (this.#idle.length > 0) this.#beginRound();
+    else this.#isCounting = false;
+  }
+
+  opened(): void {}
+
+  heard(): void {}
+
+  loginRefused(): void {}
+
+  refused(): boolean {
+    return false;
+  }
+
+  lost(): void {}
+
+  closed(connection: Connection): void {
+    // Another list: who closes them all goes on in the former.
+    this.#idle = this.#idle.filter((one) => one.connection !== connection);
+    this.#gone(connection);
+  }
+}
