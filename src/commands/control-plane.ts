@@ -13,6 +13,7 @@ import { limitsOf } from '../envoy/limits.ts';
 import { viewOfNode } from '../envoy/node-view.ts';
 import { resourcesAsJson } from '../envoy/static-configuration.ts';
 import { ViewSnapshots, type NodeView } from '../envoy/view-snapshots.ts';
+import { tellIdleDestinations } from '../plan/idle-destinations.ts';
 import { Planner } from '../plan/planner.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts';
@@ -203,7 +204,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       metrics,
       documents: {
         '/config_dump': () => ({
-          diagnostics: diagnostics().map(formatDiagnosticLine),
+          diagnostics: [...diagnostics(), ...tellIdleDestinations(world)].map(formatDiagnosticLine),
           observations: [...(observer?.answers() ?? [])].map(([host, mode]) => ({ host, mode })),
           nodes: syncStatus(streams()),
           views: views

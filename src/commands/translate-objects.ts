@@ -4,6 +4,7 @@
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { ApiObject } from '../api/objects.ts';
 import { limitsOf } from '../envoy/limits.ts';
+import { tellIdleDestinations } from '../plan/idle-destinations.ts';
 import { Planner } from '../plan/planner.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { planForView } from '../plan/view.ts';
@@ -20,22 +21,25 @@ export function translateObjects(
   readonly plan: RoutingPlan;
   readonly diagnostics: readonly Diagnostic[];
 } {
-  const planner = planObjects(objects, options);
+  const { planner, world } = planObjects(objects, options);
   const { plan, diagnostics } = planForView(planner.plans(), {
     namespace: undefined,
     hosts: undefined,
     bindAddress,
   });
-  const limits = limitsOf(planner.plans());
-  return { plan, diagnostics: [...planner.diagnostics(), ...limits, ...diagnostics] };
+  const ofObjects = [...planner.diagnostics(), ...tellIdleDestinations(world), ...limitsOf(planner.plans())];
+  return { plan, diagnostics: [...ofObjects, ...diagnostics] };
 }
 
-export function planObjects(objects: readonly ApiObject[], options: Partial<WorldOptions>): Planner {
+export function planObjects(
+  objects: readonly ApiObject[],
+  options: Partial<WorldOptions>,
+): { readonly planner: Planner; readonly world: World } {
   const { world, changed } = World.empty({ clusterDomain: CLUSTER_DOMAIN, ...options }).apply({
     set: objects,
     deleted: [],
   });
   const planner = new Planner();
   planner.update(world, changed);
-  return planner;
+  return { planner, world };
 }

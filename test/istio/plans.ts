@@ -10,7 +10,7 @@ import {
 import type { ServicePlan } from '../../src/plan/service-plan.ts';
 
 export function plansOf(...objects: ApiObject[]): readonly ServicePlan[] {
-  return planObjects(objects, {}).plans();
+  return planObjects(objects, {}).planner.plans();
 }
 
 export function filtersOf(objects: readonly ApiObject[], options: Partial<IstioOptions> = {}): EnvoyFilters {
