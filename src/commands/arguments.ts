@@ -118,8 +118,17 @@ export function parseNodeId(text: string): string {
 
 export function parseHosts(text: string): readonly string[] {
   const hosts = text.split(',').map((host) => host.trim());
-  if (hosts.includes('')) throw new InvalidArgumentError('write hosts with a comma between them');
+  for (const host of hosts) {
+    const problem = host === '' ? 'write hosts with a comma between them' : hostProblem(host);
+    if (problem !== undefined) throw new InvalidArgumentError(problem);
+  }
   return hosts;
+}
+
+/** An empty one is a variable that was not set. */
+export function parseZone(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('write the name of a zone, or leave it out');
+  return text;
 }
 
 /** `1.36` or `1.36.4`. */

@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { secretFiles, type SidecarTls } from '../envoy/bootstrap-tls.ts';
 import { bootstrap } from '../envoy/bootstrap.ts';
 import type { HostAndPort } from '../xds/index.ts';
-import { parseRemote, parseBind, parseHosts, parseNamespace, parseNodeId } from './arguments.ts';
+import { parseRemote, parseBind, parseHosts, parseNamespace, parseNodeId, parseZone } from './arguments.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 
 interface Options extends TlsArguments {
@@ -44,7 +44,11 @@ export function bootstrapCommand(): Command {
       "where this Envoy's listeners listen; without it as the control plane says",
       parseBind,
     )
-    .option('--zone <zone>', 'the zone this Envoy is in, for the annotation redpilot.dev/zone-affinity')
+    .option(
+      '--zone <zone>',
+      'the zone this Envoy is in, for the annotation redpilot.dev/zone-affinity',
+      parseZone,
+    )
     .option(
       '--drain-seconds <n>',
       'how long old connections are drained after a change',

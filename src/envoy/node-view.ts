@@ -25,7 +25,10 @@ export function viewOfNode(metadata: Readonly<Record<string, unknown>>, defaults
       ? hosts
           .filter((host) => typeof host === 'string')
           // A listener is named by its Service, or by the DNS name as it is written.
-          .flatMap((host) => [host, hostKey(host, namespace ?? 'default', defaults.clusterDomain)])
+          .flatMap((host) => [
+            host.toLowerCase().replace(/\.$/, ''),
+            hostKey(host, namespace ?? 'default', defaults.clusterDomain),
+          ])
           .sort()
       : undefined,
     bindAddress: text(metadata[BIND]) ?? defaults.bindAddress,

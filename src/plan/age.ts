@@ -16,6 +16,11 @@ export function compareAge(a: Aged, b: Aged): number {
   return 0;
 }
 
+/** Why the one goes before the other, as a clause. */
+export function precedence(first: Aged, second: Aged): string {
+  return first.createdMs < second.createdMs ? 'is older' : 'comes first by its name';
+}
+
 /** The oldest; undefined of none. */
 export function oldest<T extends Aged>(candidates: readonly T[]): T | undefined {
   return candidates.reduce<T | undefined>(

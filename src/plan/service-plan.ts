@@ -6,7 +6,7 @@ import { hostKey } from '../api/host-name.ts';
 import { addressOf } from '../api/host-port.ts';
 import type { RedisDestination, RedisService } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
-import { compareAge } from './age.ts';
+import { compareAge, precedence } from './age.ts';
 import { listenAddresses } from './binding.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
 import { addressesOf, resolveHost, type Host, type HostAddresses } from './hosts.ts';
@@ -217,7 +217,7 @@ class ServicePlanning {
           places.push({ host, port, hostIndex });
         } else {
           const message =
-            `${addressOf(host.id, port)} is already governed by RedisService ${older.namespace}/${older.name}, which is older; ` +
+            `${addressOf(host.id, port)} is already governed by RedisService ${older.namespace}/${older.name}, which ${precedence(older, service)}; ` +
             'remove the host from one of the two';
           this.#problems.add('error', 'HostConflict', service, path, message);
           this.#refusedHosts.add(host.key);

@@ -6,7 +6,7 @@ import { addressOf } from '../api/host-port.ts';
 import type { EndpointSlice, Mode, RedisDestination, Service, ServiceEntry } from '../api/objects.ts';
 import type { Members, ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
-import { compareAge, oldest } from './age.ts';
+import { compareAge, oldest, precedence } from './age.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
 import { lookupName, type Host } from './hosts.ts';
 import { chooseMode } from './mode.ts';
@@ -281,7 +281,7 @@ function tellYoungerDestinations(
       'HostConflict',
       other,
       ['spec', 'host'],
-      `RedisDestination ${winner.namespace}/${winner.name} is older and already describes ${host.id}; remove one of the two`,
+      `RedisDestination ${winner.namespace}/${winner.name}, which ${precedence(winner, other)}, already describes ${host.id}; remove one of the two`,
     );
   }
 }

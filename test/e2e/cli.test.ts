@@ -93,6 +93,16 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     /write hosts with a comma between them/,
   ],
   [
+    'a host that can be none',
+    ['bootstrap', '--xds-address', '127.0.0.1:1', '--node-id', 'a', '--hosts', 'x y'],
+    /"x y" is not a host name/,
+  ],
+  [
+    'a zone without a name',
+    ['bootstrap', '--xds-address', '127.0.0.1:1', '--node-id', 'a', '--zone', ''],
+    /write the name of a zone, or leave it out/,
+  ],
+  [
     'half of the servers that run already',
     ['demo', '--redis', '127.0.0.1:6379'],
     /^redpilot: --redis, --envoy and --envoy-admin are given together or not at all; see redpilot demo --help\n$/,
