@@ -280,7 +280,7 @@ test('translate --envoy-version leaves out what that Envoy lacks, and says so', 
   assert.match(newest.stdout, /protocol_version: RESP3/);
   const older = await redpilot([...translate, '--envoy-version', '1.36'], object);
   assert.doesNotMatch(older.stdout, /protocol_version/);
-  assert.match(older.stderr, /UnsupportedByEnvoy: RedisService redis\/three: .*Envoy 1\.36 lacks RESP3/);
+  assert.match(older.stderr, /UnsupportedByEnvoy: RedisService redis\/three: .*Envoy 1\.36 gets no RESP3/);
 });
 
 for (const form of ['envoy', 'istio'])
