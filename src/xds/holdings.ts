@@ -100,7 +100,8 @@ export class Holdings {
     if (this.#refusals?.isEmpty === false) this.#retry(this.#refusals.takeChanged(served));
     const step = served.resources.since(this.#base);
     const isSameScope = scope === this.#scope || this.#base.size === 0;
-    if (isSameScope && this.#apart.size + this.#owed.size === 0 && this.#refusals?.isEmpty !== false) {
+    const isPlain = this.#apart.size + this.#owed.size + served.withheld.size === 0;
+    if (isSameScope && isPlain && this.#refusals?.isEmpty !== false) {
       const content = scope.isWildcard ? step : within(step, scope);
       return { content, removed: content.removed, fresh: content.resources };
     }

@@ -18,6 +18,7 @@ import {
   type TypeUrl,
 } from '../envoy/resource.ts';
 import { ResourceSet, type Snapshot } from '../envoy/resource-set.ts';
+import type { Variant } from './requests.ts';
 import type { Served } from './served.ts';
 
 interface Kept {
@@ -36,12 +37,14 @@ const enlarged = new WeakMap<ResourceSet, Map<string, ResourceSet>>();
 
 export class Retention {
   readonly #drainMs: number;
+  readonly #canWithhold: boolean;
   readonly #kept = new Map<string, Kept>();
   /** Released, and possibly still held by the client for as long as a response is on its way. */
   readonly #released = new Set<string>();
 
-  constructor(drainMs: number) {
+  constructor(drainMs: number, variant: Variant) {
     this.#drainMs = drainMs;
+    this.#canWithhold = variant === 'delta';
   }
 
   get isEmpty(): boolean {
@@ -60,8 +63,10 @@ export class Retention {
     for (const name of this.#released) if (!gone.includes(name)) this.#released.delete(name);
     for (const name of gone) {
       if (this.#kept.has(name) || this.#released.has(name)) continue;
+      const cluster = before(CLUSTER_TYPE).get(name);
+      if (cluster === undefined && !this.#canWithhold) continue;
       this.#kept.set(name, {
-        cluster: before(CLUSTER_TYPE).get(name),
+        cluster,
         endpoints: before(ENDPOINTS_TYPE).get(name),
         goneSince: sequence,
         drainedMs: undefined,

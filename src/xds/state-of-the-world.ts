@@ -3,7 +3,7 @@
  * in which absence means removal; endpoints with those that changed, and their absence means nothing.
  */
 import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
-import type { ResourceSet, Transition } from '../envoy/resource-set.ts';
+import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import type { Difference, Served } from './served.ts';
 import { covers, type Scope } from './interest.ts';
 import type { XdsRequest } from './requests.ts';
@@ -138,10 +138,13 @@ export class WorldSubscription extends Subscription {
   }
 }
 
-/** Everything in scope: what is absent is removed. Shared where it is all there is. */
+/** Everything in scope: what is absent is removed. Shared where it is all there is, and only then of that version. */
 function fullSet(set: ResourceSet, { isWildcard, names }: Scope): Transition {
   const { version, list } = set;
-  if (!isWildcard) return { version, resources: list.filter(({ name }) => names.has(name)), removed: [] };
+  if (!isWildcard) {
+    const named = ResourceSet.of(list.filter(({ name }) => names.has(name)));
+    return { version: named.version, resources: named.list, removed: [] };
+  }
   let content = fullSets.get(set);
   if (content === undefined) {
     content = { version, resources: list, removed: [] };

@@ -35,7 +35,7 @@ export class XdsStream {
   constructor(kind: StreamKind, drainMs: number, limitMs = ANSWER_LIMIT_MS) {
     this.#kind = kind;
     this.#limitMs = limitMs;
-    this.#retention = new Retention(drainMs);
+    this.#retention = new Retention(drainMs, kind.variant);
   }
 
   request(request: XdsRequest, nowMs: number): Answer | undefined {

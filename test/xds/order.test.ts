@@ -196,6 +196,20 @@ for (const variant of BOTH) {
       assert.deepEqual(talk.ack('LDS'), lines(variant, ['CDS -a'], ['CDS']));
     });
 
+    test('a cluster that went before a starting client asked for listeners, and comes back, is there for them', () => {
+      const talk = new Talk(variant, { snapshot: { CDS: 'a@1 b@1', LDS: 'l@1' } });
+      assert.deepEqual(talk.ask('CDS'), ['CDS a@1 b@1']);
+      talk.serve({ CDS: 'a@1', LDS: 'l@1' });
+      talk.ask('LDS');
+      talk.serve({ CDS: 'a@2', LDS: 'l@1' });
+      // The removal can be held back in delta only: there the client has it still.
+      assert.deepEqual(talk.pass(1_500), ['CDS a@2', 'LDS l@1']);
+      talk.ack('CDS');
+      talk.ack('LDS');
+      const cds = lines(variant, [], ['CDS a@2 b@1']);
+      assert.deepEqual(talk.serve({ CDS: 'a@2 b@1', LDS: 'l@2' }), [...cds, 'LDS l@2']);
+    });
+
     test('a starting client that has no listeners yet loses a cluster at once, as it may be the one that never warms', () => {
       const talk = new Talk(variant, { snapshot: { CDS: 'a@1 dead@1', LDS: 'l@1' } });
       talk.ask('CDS');

@@ -163,6 +163,15 @@ test('state of the world: after explicit names an empty list means nothing', () 
   assert.deepEqual(talk.serve({ CDS: 'a@2 b@2' }), []);
 });
 
+test('state of the world: the version of what was named is not that of everything', () => {
+  const snapshot = { CDS: 'a@1 b@1' };
+  const talk = new Talk('state of the world', { snapshot });
+  assert.deepEqual(talk.ask('CDS', { names: ['a'] }), ['CDS a@1']);
+  const { version } = talk.last('CDS').content;
+  const reconnected = new Talk('state of the world', { snapshot });
+  assert.deepEqual(reconnected.ask('CDS', { version }), ['CDS a@1 b@1']);
+});
+
 test('state of the world: "*" can be gained and lost by name', () => {
   const talk = world({ CDS: 'a@1 b@1' });
   talk.settle(talk.ask('CDS', { names: ['a'] }));

@@ -12,7 +12,7 @@ import type { Variant, XdsRequest } from '../../../src/xds/requests.ts';
 import { ANSWER_LIMIT_MS, XdsStream } from '../../../src/xds/stream.ts';
 import type { Response } from '../../../src/xds/subscription.ts';
 import { type ShortType, snapshotOf, type Spec, typeOf } from '../talk.ts';
-import { checkRuns, type Random, randomList, type Scene, type Step, TYPES, wordsOf } from './runs.ts';
+import { checkRuns, NAMES, type Random, randomList, type Scene, type Step, TYPES, wordsOf } from './runs.ts';
 
 const DRAIN_MS = 4_000;
 
@@ -29,8 +29,10 @@ class Envoy implements Scene {
   #toServer: XdsRequest[] = [];
   /** Clusters that were added or changed and wait for endpoints. */
   readonly #warming = new Set<string>();
+  /** Of these, the ones that have their endpoints, and only wait for their Redis. */
+  readonly #unreached = new Set<string>();
   /** CDS answers held back while a cluster is warming. */
-  #withheld: Response[] = [];
+  #withheld: { readonly nonce: string; readonly error?: string }[] = [];
   readonly #lastVersion: Record<ShortType, string> = { CDS: '', EDS: '', LDS: '' };
   readonly #lastNonce: Record<ShortType, string> = { CDS: '', EDS: '', LDS: '' };
   #endpointNames: readonly string[] = [];
@@ -38,6 +40,9 @@ class Envoy implements Scene {
   readonly #unusedSince = new Map<string, number>();
   readonly #inFlight = new Map<string, { nonce: string; sentMs: number }>();
   #mayRefuse = true;
+  #isStalled = false;
+  /** Their Redis is down. */
+  readonly #dead = new Set<string>();
 
   constructor(variant: Variant) {
     this.#variant = variant;
@@ -64,6 +69,17 @@ class Envoy implements Scene {
       case 'reconnect':
         this.#connect();
         break;
+      case 'stall':
+      case 'resume':
+        this.#isStalled = step.do === 'stall';
+        this.#listen();
+        break;
+      case 'die':
+        this.#dead.add(step.name);
+        break;
+      case 'revive':
+        this.#revive(step.name);
+        break;
       case 'subscribe':
       case 'unsubscribe':
         throw new Error('an Envoy asks for what it needs');
@@ -73,6 +89,8 @@ class Envoy implements Scene {
   /** Everything arrives, and time goes by. */
   end(): void {
     this.#mayRefuse = false;
+    this.#isStalled = false;
+    for (const name of this.#dead) this.#revive(name);
     // Longer than a retry and a drain time take.
     for (let quiet = 0; quiet < 4; quiet += 1) {
       while (this.#reach() || this.#hear()) quiet = 0;
@@ -91,6 +109,7 @@ class Envoy implements Scene {
     this.#toClient = [];
     this.#toServer = [];
     this.#withheld = [];
+    this.#isStalled = false;
     this.#inFlight.clear();
     for (const type of TYPES) {
       this.#lastNonce[type] = '';
@@ -131,13 +150,19 @@ class Envoy implements Scene {
     if (type === 'CDS') this.#withheld.push(response);
     else this.#toServer.push(this.#request(type));
     if (type === 'CDS') this.#followClusters();
-    if (this.#warming.size === 0) this.#answerClusters();
+    this.#answerClusters();
     return true;
+  }
+
+  #revive(name: string): void {
+    this.#dead.delete(name);
+    if (this.#unreached.delete(name)) this.#warming.delete(name);
+    this.#answerClusters();
   }
 
   /** The stream's words go onto the wire. */
   #listen(): void {
-    for (;;) {
+    while (!this.#isStalled) {
       const response = this.#stream.next(this.#now);
       if (response === undefined) return;
       const {
@@ -163,9 +188,18 @@ class Envoy implements Scene {
     else if (type !== 'EDS') held.clear();
     const isWanted = (name: string): boolean => type !== 'EDS' || this.#endpointNames.includes(name);
     for (const { name, version } of resources) if (isWanted(name)) held.set(name, version);
-    if (type === 'EDS') for (const { name } of resources) this.#warming.delete(name);
+    if (type === 'EDS') {
+      for (const { name } of resources) {
+        if (!this.#dead.has(name)) this.#warming.delete(name);
+        else if (this.#warming.has(name)) this.#unreached.add(name);
+      }
+    }
     if (type === 'CDS') {
-      for (const [name, version] of held) if (before.get(name) !== version) this.#warming.add(name);
+      for (const [name, version] of held) {
+        if (before.get(name) === version) continue;
+        this.#warming.add(name);
+        this.#unreached.delete(name);
+      }
       for (const name of before.keys()) if (!held.has(name)) this.#checkRemoval(name);
     }
     if (type === 'LDS') {
@@ -178,6 +212,7 @@ class Envoy implements Scene {
 
   #checkRemoval(name: string): void {
     this.#warming.delete(name);
+    this.#unreached.delete(name);
     const since = this.#unusedSince.get(name);
     if (since !== undefined)
       assert.ok(this.#now >= since + DRAIN_MS, `cluster ${name} removed before it was drained`);
@@ -197,6 +232,7 @@ class Envoy implements Scene {
   }
 
   #answerClusters(): void {
+    if (this.#warming.size > 0) return;
     const answers = this.#variant === 'delta' ? this.#withheld : this.#withheld.slice(-1);
     for (const { nonce } of answers) this.#toServer.push(this.#request('CDS', { nonce }));
     this.#withheld = [];
@@ -239,8 +275,17 @@ function randomStep(variant: Variant, random: Random, index: number): Step {
   if (dice < 15) return { do: 'reach' };
   if (dice < 17) return { do: 'pass', ms: random(2_000) };
   if (dice < 19) return { do: 'serve', spec: randomSpec(random, index) };
-  // A reconnect in the state of the world can't withhold a removal.
-  return variant === 'delta' && random(4) === 0 ? { do: 'reconnect' } : { do: 'pass', ms: 1 };
+  const name = NAMES[random(NAMES.length)] ?? '';
+  const rare: readonly Step[] = [
+    { do: 'stall' },
+    { do: 'resume' },
+    { do: 'resume' },
+    { do: 'die', name },
+    { do: 'revive', name },
+    // In the state of the world a removal can't be withheld then.
+    ...(variant === 'delta' ? [{ do: 'reconnect' } as const] : []),
+  ];
+  return rare[random(9)] ?? { do: 'pass', ms: 1 };
 }
 
 for (const variant of ['state of the world', 'delta'] as const) {

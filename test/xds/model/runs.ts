@@ -16,6 +16,10 @@ export type Step =
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'serve'; readonly spec: Spec }
   | { readonly do: 'reconnect' }
+  /** The wire to the client takes nothing any more, or again. */
+  | { readonly do: 'stall' | 'resume' }
+  /** The Redis behind a cluster is down from now on, or back: until then the cluster does not become warm. */
+  | { readonly do: 'die' | 'revive'; readonly name: string }
   | { readonly do: 'subscribe' | 'unsubscribe'; readonly type: ShortType; readonly names: readonly string[] };
 
 export interface Scene {

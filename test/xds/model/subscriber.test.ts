@@ -37,6 +37,7 @@ class Subscriber implements Scene {
   #toServer: XdsRequest[] = [];
   readonly #inFlight = new Map<string, { nonce: string; sentMs: number }>();
   #mayRefuse = true;
+  #isStalled = false;
 
   constructor(variant: Variant) {
     this.#variant = variant;
@@ -68,6 +69,14 @@ class Subscriber implements Scene {
       case 'reconnect':
         this.#reconnect();
         break;
+      case 'stall':
+      case 'resume':
+        this.#isStalled = step.do === 'stall';
+        this.#listen();
+        break;
+      case 'die':
+      case 'revive':
+        throw new Error('this client warms nothing');
       case 'subscribe':
       case 'unsubscribe':
         this.#change(step.type, step.do === 'subscribe', step.names);
@@ -77,6 +86,7 @@ class Subscriber implements Scene {
 
   end(): void {
     this.#mayRefuse = false;
+    this.#isStalled = false;
     // Longer than a retry and a drain time take.
     for (let quiet = 0; quiet < 4; quiet += 1) {
       while (this.#reach() || this.#hear()) quiet = 0;
@@ -112,6 +122,7 @@ class Subscriber implements Scene {
     this.#stream.setSnapshot(snapshotOf(this.#spec));
     this.#toClient = [];
     this.#toServer = [];
+    this.#isStalled = false;
     this.#inFlight.clear();
     for (const type of TYPES) {
       const part = this.#parts[type];
@@ -186,7 +197,7 @@ class Subscriber implements Scene {
 
   /** The stream's words go onto the wire. */
   #listen(): void {
-    for (;;) {
+    while (!this.#isStalled) {
       const response = this.#stream.next(this.#now);
       if (response === undefined) return;
       const { typeUrl, nonce, content } = response;
@@ -259,7 +270,10 @@ function randomStep(random: Random, index: number): Step {
     const list = (): string => randomList(random, index);
     return { do: 'serve', spec: { CDS: list(), EDS: list(), LDS: list() } };
   }
-  if (dice < 20) return random(3) === 0 ? { do: 'reconnect' } : { do: 'reach' };
+  if (dice < 20) {
+    const rare: readonly Step[] = [{ do: 'reconnect' }, { do: 'stall' }, { do: 'resume' }, { do: 'resume' }];
+    return rare[random(6)] ?? { do: 'reach' };
+  }
   const names = [...NAMES, '*'].filter(() => random(3) === 0);
   return {
     do: dice < 22 ? 'subscribe' : 'unsubscribe',
