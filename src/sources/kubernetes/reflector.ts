@@ -57,6 +57,8 @@ const LONGEST_WATCH_S = 600;
 const TOO_SHORT_MS = 1_000;
 /** One that lived that long shows that all is well again. */
 const HEALTHY_MS = 5_000;
+/** A list that is too old so soon again may be so for ever. */
+const EXPIRED_AGAIN_MS = 60_000;
 /** A CRD is installed by somebody who waits for it. */
 const ABSENT_MS = 2_000;
 
@@ -70,6 +72,7 @@ export class Reflector {
   /** Of the last list, event or bookmark; undefined: list first. Opaque: only passed back. */
   #version: string | undefined;
   #state: ReflectorState | undefined;
+  #expiredAt = Number.NEGATIVE_INFINITY;
   /** The watch that ended last had lived long enough to show that all is well. */
   #wasHealthy = false;
 
@@ -178,9 +181,12 @@ export class Reflector {
   async #recover(error: unknown): Promise<void> {
     const status = error instanceof ApiError ? error.status : 0;
     if (status === 410) {
-      // What was missed is not kept any more; the list tells it, deletions too.
+      // What was missed is not kept any more; the list tells it, deletions too. Every restart of the server brings that.
       this.#version = undefined;
-      await this.#sleep(this.#backoff.next());
+      const now = performance.now();
+      const isAgain = now - this.#expiredAt < EXPIRED_AGAIN_MS;
+      this.#expiredAt = now;
+      if (isAgain) await this.#sleep(this.#backoff.next());
       return;
     }
     const why = reasonOf(error);

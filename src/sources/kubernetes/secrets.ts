@@ -41,6 +41,8 @@ interface Wanted {
   warned: string | undefined;
   /** It is to be read again before all are. */
   isRetried: boolean;
+  /** It could be read, and the last answer forbade it: a server that has just started forbids everything for a moment. */
+  isDoubted: boolean;
 }
 
 /** A rotated password arrives within a minute, jitter and the read included. */
@@ -91,6 +93,7 @@ export class Secrets {
         problem: undefined,
         warned: undefined,
         isRetried: false,
+        isDoubted: false,
       };
       this.#wanted.set(key, wanted);
       this.#queue.push(wanted);
@@ -164,6 +167,7 @@ export class Secrets {
       if (!isWanted() || secret === undefined || version === undefined) return;
       wanted.problem = undefined;
       wanted.warned = undefined;
+      wanted.isDoubted = false;
       wanted.version = version;
       if (version !== before.version) onSet({ ...secret, apiVersion: 'v1', kind: 'Secret' } as RawObject);
     } catch (error) {
@@ -173,6 +177,9 @@ export class Secrets {
         wanted.problem = undefined;
         wanted.version = 'absent';
         if (before.version !== 'absent') onDeleted({ metadata: { namespace, name } });
+      } else if (status === 403 && isRead(wanted) && !wanted.isDoubted) {
+        wanted.isDoubted = true;
+        void this.#readLater(wanted);
       } else if (status === 403) {
         wanted.problem = 'RBAC forbids it';
         // Whether it is there is not known any more.
@@ -202,6 +209,10 @@ export class Secrets {
     this.#queue.push(wanted);
     this.#next();
   }
+}
+
+function isRead({ version, problem }: Wanted): boolean {
+  return version !== undefined && version !== 'absent' && problem === undefined;
 }
 
 /** What may be the name of a Secret; anything else must not become part of a path. */

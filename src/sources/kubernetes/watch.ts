@@ -211,8 +211,8 @@ class Source implements KubernetesSource {
     const line = lineFor(collection, why);
     if (state !== 'following') this.#options.log.warn(line);
     else if (before !== 'unasked') this.#options.log.info(line);
-    if (state === 'following' && before === 'unreachable') {
-      for (const other of this.#collections) if (other.state === 'unreachable') other.reflector.hurry();
+    if (state === 'following' && isAway(before)) {
+      for (const other of this.#collections) if (isAway(other.state)) other.reflector.hurry();
     }
     this.#schedule();
   }
@@ -317,6 +317,11 @@ function isKnown({ state, what }: Collection): boolean {
   return (
     state === 'following' || state === 'absent' || (state === 'forbidden' && what.kind !== 'RedisService')
   );
+}
+
+/** A server that has just started forbids everything for a moment. */
+function isAway(state: Collection['state']): boolean {
+  return state === 'unreachable' || state === 'forbidden';
 }
 
 function describe({ what, namespace }: Collection): string {

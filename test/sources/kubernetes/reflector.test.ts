@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 
 import { eventually } from '../../../src/demo/eventually.ts';
 import { ApiError } from '../../../src/sources/kubernetes/api-error.ts';
@@ -16,7 +17,11 @@ interface Following {
   readonly watch: (index: number) => Promise<OpenWatch>;
 }
 
-function follow(t: TestContext, script: (api: ScriptedApi) => void): Following {
+function follow(
+  t: TestContext,
+  script: (api: ScriptedApi) => void,
+  random: () => number = () => 0,
+): Following {
   const api = new ScriptedApi();
   const known = new Map<string, string>();
   const lists: string[][] = [];
@@ -36,7 +41,7 @@ function follow(t: TestContext, script: (api: ScriptedApi) => void): Following {
     onSet: (object) => known.set(object.metadata.name, versionOf(object)),
     onDeleted: ({ metadata }) => known.delete(metadata.name),
     onState: (state) => states.push(state),
-    random: () => 0,
+    random,
   });
   void reflector.run();
   t.after(() => reflector.stop());
@@ -102,6 +107,19 @@ test('version too old (410): the list tells what was missed, deletions too', asy
   const second = await watch(1);
   assert.deepEqual([...known], [['b', '20']]);
   assert.equal(second.query['resourceVersion'], '21');
+});
+
+test('a version that is too old is listed anew at once, and only after a wait if that is so again', async (t) => {
+  const tooOld = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' };
+  const script = (api: ScriptedApi): void => {
+    for (const version of ['7', '21', '22']) api.willList([raw('a')], version);
+  };
+  // Waits are longer than any test.
+  const { watch, lists } = follow(t, script, () => 1_000);
+  (await watch(0)).event('ERROR', tooOld);
+  (await watch(1)).event('ERROR', tooOld);
+  for (let turn = 0; turn < 100; turn += 1) await setImmediate();
+  assert.equal(lists.length, 2);
 });
 
 test('a connection that is cut is taken up again where it was, and nothing is forgotten', async (t) => {
