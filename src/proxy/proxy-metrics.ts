@@ -3,12 +3,10 @@
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-import { KIND, allCommands } from '../redis/command-table.ts';
+import { allCommands } from '../redis/command-table.ts';
 import type { Proxy } from './proxy.ts';
-import { commandCounts } from './commands/command-session.ts';
 import { createReplyTimes } from './reply-times.ts';
-
-const NAMES = Object.keys(KIND);
+import { commandCounts, outcomes } from './wire/outcomes.ts';
 
 /** As CLUSTER NODES says it; `fail?` is what one node suspects. */
 const HAS_FAILED = /(?:^|,)fail(?:,|$)/;
@@ -35,14 +33,12 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
   });
   void new Counter({
     name: 'redpilot_proxy_commands_total',
-    help: 'Commands of clients, by the way they are carried out',
-    labelNames: ['kind'],
+    help: 'Commands of clients that are over, by the way they are carried out and by what became of them',
+    labelNames: ['kind', 'outcome'],
     registers,
     collect() {
       this.reset();
-      for (const kind of Object.keys(KIND)) this.inc({ kind }, 0);
-      for (const { index, kind } of allCommands()) this.inc({ kind: NAMES[kind]! }, commandCounts[index]);
-      this.inc({ kind: 'foreign' }, commandCounts[allCommands().length]);
+      for (const { kind, outcome, count } of outcomes()) this.inc({ kind, outcome }, count);
     },
   });
   void new Counter({

@@ -31,6 +31,9 @@ export const KIND = {
 
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
+/** As what commands are counted: by kind, and those that the table lacks apart. */
+export const COUNTED_AS = [...(Object.keys(KIND) as (keyof typeof KIND)[]), 'foreign'] as const;
+
 export interface Command {
   readonly name: string;
   /** Its place among all of the table; of what the table lacks, the place behind the last. */
@@ -39,6 +42,8 @@ export interface Command {
   readonly arity: number;
   /** May be sent to replicas. */
   readonly isRead: boolean;
+  /** Twice its place in `COUNTED_AS`, and 1 more where it reads: what goes with each request of it. */
+  readonly label: number;
   /** Which argument is the first key, where that is fixed; 0: none, or it depends. */
   readonly firstKey: number;
   /** Whether the first key is its only one. */
@@ -76,18 +81,24 @@ const KIND_BY_NAME = new Map(
   ),
 );
 
+const LINES = COMMAND_LINES.trim().split('\n');
+
 /** How a command that COMMAND describes is carried out. */
 export function commandOf(spec: CommandSpec, index: number): Command {
   const { name, arity } = spec;
   const keys = [...spec.keys, ...(MORE_KEYS.get(name) ?? [])];
   const [first] = keys;
   const firstKey = first?.begin.kind === 'index' && first.find.kind === 'range' ? first.begin.index : 0;
+  const kind = KIND_BY_NAME.get(name) ?? kindOf(spec, firstKey);
+  const isRead = spec.reads && !WRITES_NEVERTHELESS.has(name);
+  const countedAs = index < LINES.length ? kind : COUNTED_AS.indexOf('foreign');
   return {
     name,
     index,
     arity,
-    kind: KIND_BY_NAME.get(name) ?? kindOf(spec, firstKey),
-    isRead: spec.reads && !WRITES_NEVERTHELESS.has(name),
+    kind,
+    isRead,
+    label: 2 * countedAs + Number(isRead),
     firstKey,
     hasOneKey: keys.length === 1 && first?.find.kind === 'range' && first.find.last === 0,
     keys,
@@ -102,9 +113,7 @@ function kindOf({ blocks, pubsub, keys, name }: CommandSpec, firstKey: number): 
   return keys.length > 0 ? KIND.movable : KIND.keyless;
 }
 
-const COMMANDS: readonly Command[] = COMMAND_LINES.trim()
-  .split('\n')
-  .map((line, index) => commandOf(parseSpecLine(line), index));
+const COMMANDS: readonly Command[] = LINES.map((line, index) => commandOf(parseSpecLine(line), index));
 
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
 

@@ -63,7 +63,7 @@ test('redpilot proxy without any object: flags, environment, admin', async (t) =
 
   await t.test('/metrics counts, and shows no password', async () => {
     const metrics = await (await fetch(`${running.admin}/metrics`)).text();
-    assert.match(metrics, /redpilot_proxy_commands_total\{kind="keyed"\} 100/);
+    assert.match(metrics, /redpilot_proxy_commands_total\{kind="keyed",outcome="ok"\} 100/);
     assert.match(metrics, /redpilot_proxy_node_commands_total\{[^}]*role="replica",type="read"\} \d+/);
     assert.match(metrics, /redpilot_proxy_topology_age_seconds\{[^}]*\} \d/);
     assert.match(metrics, /redpilot_proxy_clients 1/);

@@ -40,7 +40,10 @@ test('several workers are one proxy', async (t) => {
     assert.deepEqual(new Set(ids.map((id) => id % 2)), new Set([0, 1]));
     const metrics = await (await fetch(`${running.admin}/metrics`)).text();
     assert.match(metrics, new RegExp(`redpilot_proxy_clients ${CLIENTS}\n`));
-    assert.match(metrics, new RegExp(`redpilot_proxy_commands_total{kind="keyed"} ${CLIENTS}\n`));
+    assert.match(
+      metrics,
+      new RegExp(`redpilot_proxy_commands_total{kind="keyed",outcome="ok"} ${CLIENTS}\n`),
+    );
     const refused = connect(t2, port);
     await assert.rejects(refused.get('k'), /max number of clients|closed/);
   });

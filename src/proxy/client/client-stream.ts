@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 
+import type { Command } from '../../redis/command-table.ts';
 import { readOn } from '../wire/accept.ts';
 import type { Connection } from '../wire/connection.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
@@ -11,6 +12,7 @@ import { Leaving, type Owned } from './leaving.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { giveRequest, type ReplySink, type Request } from '../wire/request.ts';
+import { askers, countAbandoned, countError, countFailed } from '../wire/outcomes.ts';
 import { SocketWriter } from '../wire/socket-writer.ts';
 import { beginRead, beginTurn, flushClient, type Flushable } from '../wire/turn.ts';
 
@@ -35,6 +37,7 @@ const MAX_ANSWERED = 256;
 const LONG_REPLY_BYTES = 16_384;
 /** As much leaves at once, whole or not. */
 const HELD_BACK_BYTES = 8_192;
+const MINUS = 0x2d;
 /** As Redis has it for subscribers. */
 const MAX_PUSHED_BYTES = 33_554_432;
 
@@ -77,6 +80,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     socket.on('error', ignored);
     this.#leaving = new Leaving(this, socket, this.#writer);
     socket.on('close', () => this.#close());
+    askers.add(this);
   }
 
   abstract readonly client: string;
@@ -141,6 +145,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
    */
   async giveUp(reply: Buffer): Promise<void> {
     if (this.#leaving.mayBlock) return this.destroy();
+    this.replies.awaited(({ label }) => countFailed(label));
     this.replies.answerRest(reply);
     this.#output.flush(this.#writer);
     this.#close();
@@ -171,8 +176,23 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     return request;
   }
 
+  /** Of a reply that is delivered next. */
+  erred({ label }: Request, bytes: Uint8Array, start: number, end: number): void {
+    if (!this.isClosed) countError(label, bytes, start, end);
+  }
+
+  awaited(tell: (request: Request) => void): void {
+    this.replies.awaited(tell);
+  }
+
   /** A reply made here, behind the replies that are still awaited. */
-  answer(reply: Uint8Array): void {
+  answer({ label }: Command, reply: Uint8Array): void {
+    if (reply[0] === MINUS) countError(label, reply, 0, reply.length);
+    this.say(reply);
+  }
+
+  /** The same to what is no command, or is counted. */
+  say(reply: Uint8Array): void {
     if (this.replies.add(reply)) {
       this.#flushLater();
       this.#answered += 1;
@@ -203,7 +223,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       this.#flushLater();
     } else {
       if (!this.replies.isEmpty) this.kept(message.length);
-      this.answer(message);
+      this.say(message);
     }
     if (this.#keptBytes + this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
   }
@@ -352,6 +372,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     this.isClosed = true;
     this.#congested?.paused.delete(this);
     this.#output.drop();
+    askers.delete(this);
+    this.replies.awaited(({ label }) => countAbandoned(label));
     this.replies.drop();
     this.dropInput();
     this.#leaving.closeOwned();

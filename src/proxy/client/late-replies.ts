@@ -2,11 +2,10 @@
  * Replies that a fault makes late, or stands in for.
  */
 import type { Fault } from '../../api/objects.ts';
-import { encodeError } from '../wire/encode.ts';
+import type { Command } from '../../redis/command-table.ts';
+import { REPLIES } from '../wire/encode.ts';
+import { handOn } from '../wire/reply-sink.ts';
 import { nextGeneration, type ReplySink, type Request } from '../wire/request.ts';
-
-/** Envoy's words. */
-const INJECTED = encodeError('Fault Injected: Error');
 
 interface Late {
   close(): void;
@@ -19,14 +18,19 @@ export interface LateClient extends ReplySink {
 }
 
 interface FaultyClient extends LateClient {
-  answer(reply: Uint8Array): void;
+  answer(command: Command, reply: Uint8Array): void;
 }
 
 /** An error in the place of what Redis would say, after the fault's delay; `expect`: who waits for it then. */
-export function answerFault(fault: Fault, client: FaultyClient, expect: () => Request): void {
-  if (fault.delayMs === undefined) return client.answer(INJECTED);
+export function answerFault(
+  fault: Fault,
+  command: Command,
+  client: FaultyClient,
+  expect: () => Request,
+): void {
+  if (fault.delayMs === undefined) return client.answer(command, REPLIES.faultInjected);
   const request = expect();
-  later(client, fault.delayMs, () => request.sink!.deliver(request, INJECTED, 0, INJECTED.length));
+  later(client, fault.delayMs, () => handOn(request.sink!, request, REPLIES.faultInjected));
 }
 
 /** Hands replies on later; the order among a client's replies is kept by whoever gets them. */
@@ -61,7 +65,7 @@ export class LateReplies implements ReplySink {
     request.generation = nextGeneration(request.generation);
     request.sink = this.#client;
     this.kept(reply.length);
-    later(this.#client, this.#delayMs, () => this.#client.deliver(request, reply, 0, reply.length));
+    later(this.#client, this.#delayMs, () => handOn(this.#client, request, reply));
   }
 }
 

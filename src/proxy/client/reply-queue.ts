@@ -92,6 +92,15 @@ export class ReplyQueue {
     return false;
   }
 
+  /** Whose reply has not come. */
+  awaited(tell: (request: Request) => void): void {
+    const mask = this.#ring.length - 1;
+    for (let at = this.#head; at !== this.#tail; at = (at + 1) | 0) {
+      const request = this.#ring[at & mask]!;
+      if (!request.isDone) tell(request);
+    }
+  }
+
   /** Those that are still awaited get `reply` in their turn; whatever comes of them later is nobody's. */
   answerRest(reply: Uint8Array): void {
     const mask = this.#ring.length - 1;

@@ -14,7 +14,7 @@ import type { Mode } from './mode.ts';
 import { BULKY, READONLY, RESP3 } from '../topology/node.ts';
 import { leaveAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
 import { PlacesOfMessages } from './places-of-messages.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import { takeRequest, type Request } from '../wire/request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
 import { MASTER } from '../topology/shard.ts';
@@ -68,7 +68,7 @@ export abstract class Session extends ClientStream {
   #fill(request: Request, command: Command): void {
     const { terms } = this.home.routing;
     if (request.terms !== terms) request.terms = terms;
-    request.isRead = command.isRead;
+    request.label = command.label;
     request.connectionKind = this.connectionKind();
     request.startedAt = clock.now;
   }
@@ -95,8 +95,8 @@ export abstract class Session extends ClientStream {
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (answered, reply, start, end) => {
       const instead = heard(reply, start);
-      if (instead === undefined) sink.deliver(answered, reply, start, end);
-      else sink.deliver(answered, instead, 0, instead.length);
+      if (instead === undefined) handOn(sink, answered, reply, start, end);
+      else handOn(sink, answered, instead);
     });
     // What follows goes over other connections, and must not overtake.
     leaveAfterReply(this, request, own, this.hold());

@@ -1,6 +1,7 @@
 /**
  * What concerns every primary of the catch-all's upstream: carried out once it is known which those are, or it would be of one.
  */
+import type { Command } from '../../redis/command-table.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { lookLater } from './look-later.ts';
@@ -17,15 +18,17 @@ export function toAllPrimaries(
   session: Session,
   bytes: Buffer,
   frame: RequestFrame,
+  command: Command,
   send: (primaries: Primaries, bytes: Buffer, frame: RequestFrame) => void,
 ): void {
   const primaries = primariesOf(session);
-  if (primaries === undefined) return session.answer(REPLIES.noUpstreamHost);
+  if (primaries === undefined) return session.answer(command, REPLIES.noUpstreamHost);
   if (primaries.places.length > 0) return send(primaries, bytes, frame);
   const isKnown = (): boolean => primariesOf(session)?.places.length !== 0;
-  lookLater(session, bytes, frame, primaries.upstream.settings.failoverWaitMs, isKnown, (kept, again) => {
+  const waitMs = primaries.upstream.settings.failoverWaitMs;
+  lookLater(session, bytes, frame, command, waitMs, isKnown, (kept, again) => {
     const now = primariesOf(session);
-    if (now === undefined || now.places.length === 0) session.answer(REPLIES.noUpstreamHost);
+    if (now === undefined || now.places.length === 0) session.answer(command, REPLIES.noUpstreamHost);
     else send(now, kept, again);
   });
 }

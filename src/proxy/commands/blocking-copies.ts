@@ -6,7 +6,7 @@ import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.
 import { encodeBulk } from '../wire/encode.ts';
 import { copyLocated } from './keyed-copies.ts';
 import type { Located } from '../client/locate.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
 import { unblocked } from './unblocked.ts';
@@ -34,7 +34,7 @@ export function copyOnceAnswered(
       const copy = withoutWaiting(located, words, found);
       if (copy !== undefined) copyLocated(session, command, copy);
     }
-    sink.deliver(answered, reply, start, end);
+    handOn(sink, answered, reply, start, end);
   });
 }
 

@@ -13,7 +13,7 @@ import type { Node } from '../topology/node.ts';
 import { giveOwnBytes } from '../wire/own-bytes.ts';
 import { OwnConnection, openOwn, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING, readRefusal, type Refusal } from '../upstream/refusal.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -42,9 +42,9 @@ export function mayWait(bytes: Buffer, frame: RequestFrame, command: Command): b
 export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
   if (command.name === 'wait' || command.name === 'waitaof') return sendWait(session, bytes, frame, command);
   const location = locate(session.home.routing, bytes, frame, command, command.isRead);
-  if (location.kind === 'refused') return session.answer(location.reply);
+  if (location.kind === 'refused') return session.answer(command, location.reply);
   const upstream = location.kind === 'keyed' ? location.upstream : session.home.routing.catchAll?.upstream;
-  if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
+  if (upstream === undefined) return session.answer(command, REPLIES.noUpstreamHost);
   const message =
     location.kind === 'keyed'
       ? location.bytes.subarray(location.from, location.to)
@@ -59,7 +59,7 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
 
 /** For what this client has written so far, wherever that was: every primary is asked, the least counts. */
 function sendWait(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
-  toAllPrimaries(session, bytes, frame, ({ upstream, places }, kept, again) => {
+  toAllPrimaries(session, bytes, frame, command, ({ upstream, places }, kept, again) => {
     const message = Buffer.from(kept.subarray(again.start, again.at));
     const merged = new MergedReply(session.newRequest(command), { merge: least }, places.length);
     const free = session.hold();
@@ -101,7 +101,7 @@ class Waiting {
     this.#commands = commands;
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (which, reply, start, end) => {
-      sink.deliver(which, reply, start, end);
+      handOn(sink, which, reply, start, end);
       this.#leave(reply[start] !== MINUS);
       answered();
     });
@@ -183,6 +183,6 @@ class Waiting {
   }
 
   #answer(reply: Buffer): void {
-    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
+    handOn(this.#request.sink!, this.#request, reply);
   }
 }

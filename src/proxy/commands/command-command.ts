@@ -1,6 +1,7 @@
 /**
  * COMMAND: from our own table and what only the servers know; cluster clients read there where keys are.
  */
+import { handOn } from '../wire/reply-sink.ts';
 import { allCommands, commandByName, KIND, type Command } from '../../redis/command-table.ts';
 import { encodeInteger } from '../wire/encode.ts';
 import type { ForeignCommands } from '../upstream/foreign-commands.ts';
@@ -27,7 +28,7 @@ async function answerLater(session: Session, command: Command, args: readonly st
   const free = session.hold();
   const servers = session.home.routing.upstreams.map(({ foreign }) => foreign);
   const reply = await replyTo(args, servers, session.local.protocol);
-  request.sink!.deliver(request, reply, 0, reply.length);
+  handOn(request.sink!, request, reply);
   free();
 }
 

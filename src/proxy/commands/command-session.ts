@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 
-import { KIND, allCommands, findCommand, isCountRight, type Command } from '../../redis/command-table.ts';
+import { KIND, findCommand, isCountRight, type Command } from '../../redis/command-table.ts';
 import { inlineToCommand } from '../../redis/inline.ts';
 import {
   BROKEN,
@@ -21,6 +21,7 @@ import {
 import { mayWait, sendBlocking } from './blocking.ts';
 import { tellCommands } from './command-command.ts';
 import { REPLIES, encodeError } from '../wire/encode.ts';
+import { commandCounts, countBegun, countError, countLater, countUnknown } from '../wire/outcomes.ts';
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from '../client/faults.ts';
 import { Input, type InputHandler } from '../client/input.ts';
@@ -122,7 +123,8 @@ export class CommandSession extends Session implements InputHandler {
     const command = findCommand(bytes, offsets[0]!, offsets[1]!) ?? this.#unknown(bytes, frame);
     if (command === undefined) return;
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
-      return this.answer(NOT_AUTHENTICATED);
+      countBegun(command);
+      return this.answer(command, NOT_AUTHENTICATED);
     }
     if (this.mode !== null && !this.replies.isEmpty && this.mode.changesWay(bytes, frame, command)) {
       return this.#afterAnswers(bytes, frame, (kept, again) => this.#command(kept, again));
@@ -138,7 +140,7 @@ export class CommandSession extends Session implements InputHandler {
         if (frame.count <= command.firstKey) return this.#keyMissing(bytes, frame, command);
         const [start, end] = [offsets[key]!, offsets[key + 1]!];
         const destination = routing.find(bytes, start, end);
-        if (destination === null) return this.answer(REPLIES.noUpstreamHost);
+        if (destination === null) return this.answer(command, REPLIES.noUpstreamHost);
         if (destination.cut > 0 || (!command.hasOneKey && !routing.checksKeys(destination))) {
           return this.#located(bytes, frame, command);
         }
@@ -151,20 +153,24 @@ export class CommandSession extends Session implements InputHandler {
         return this.#located(bytes, frame, command);
       case KIND.local:
         if (!CHANGES_CONNECTIONS.has(command.name)) return this.#answerLocally(bytes, frame, command);
-        return this.#afterAnswers(bytes, frame, (kept, again) => this.#answerLocally(kept, again, command));
+        return this.#inItsTurn(bytes, frame, command, (kept, again) =>
+          this.#answerLocally(kept, again, command),
+        );
       case KIND.keyless:
         return this.#keyless(bytes, frame, command);
       case KIND.blocking:
         if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         if (!mayWait(bytes, frame, command)) return this.#located(bytes, frame, command);
-        return this.#afterAnswers(bytes, frame, (kept, again) => sendBlocking(this, kept, again, command));
+        return this.#inItsTurn(bytes, frame, command, (kept, again) =>
+          sendBlocking(this, kept, again, command),
+        );
       case KIND.transaction:
-        return this.#afterAnswers(bytes, frame, (kept, again) => {
+        return this.#inItsTurn(bytes, frame, command, (kept, again) => {
           this.mode = new Transaction(this);
           this.mode.take(kept, again, command);
         });
       case KIND.pubsub:
-        return this.#afterAnswers(bytes, frame, (kept, again) => {
+        return this.#inItsTurn(bytes, frame, command, (kept, again) => {
           this.#subscriptions ??= new Subscriptions(this);
           // Who watches keys goes on doing so.
           this.mode ??= this.#subscriptions;
@@ -180,7 +186,7 @@ export class CommandSession extends Session implements InputHandler {
         if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         return sendScan(this, bytes, frame, command);
       case KIND.refused:
-        return this.answer(encodeError(`ERR '${command.name}' is not carried out by this proxy`));
+        return this.answer(command, encodeError(`ERR '${command.name}' is not carried out by this proxy`));
     }
   }
 
@@ -188,6 +194,21 @@ export class CommandSession extends Session implements InputHandler {
   #inMode(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
     if (this.#subscriptions?.restricts(bytes, frame, command) === true) return true;
     return this.mode!.take(bytes, frame, command);
+  }
+
+  /** One that is counted as begun, and begins only then. */
+  #inItsTurn(
+    bytes: Buffer,
+    frame: RequestFrame,
+    command: Command,
+    then: (bytes: Buffer, frame: RequestFrame) => void,
+  ): void {
+    if (this.replies.isEmpty) return then(bytes, frame);
+    countLater(command);
+    this.#afterAnswers(bytes, frame, (kept, again) => {
+      countBegun(command);
+      then(kept, again);
+    });
   }
 
   /** The command again, with bytes of its own where it has to wait. */
@@ -225,7 +246,7 @@ export class CommandSession extends Session implements InputHandler {
     // As if Redis had refused to queue it; EXEC, which ends the transaction, fails by itself then.
     this.mode?.refused();
     if (this.mode !== null && command.name === 'exec') return false;
-    answerFault(fault, this, () => this.newRequest(command));
+    answerFault(fault, command, this, () => this.newRequest(command));
     return true;
   }
 
@@ -233,7 +254,7 @@ export class CommandSession extends Session implements InputHandler {
     const found = locate(this.home.routing, bytes, frame, command, command.isRead);
     switch (found.kind) {
       case 'refused':
-        return this.answer(found.reply);
+        return this.answer(command, found.reply);
       case 'keyless':
         return this.#keyless(bytes, frame, command);
       case 'keyed':
@@ -252,7 +273,7 @@ export class CommandSession extends Session implements InputHandler {
   /** To any primary; what is wrong with it, Redis says. */
   #keyless(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const upstream = this.home.routing.catchAll?.upstream;
-    if (upstream === undefined) return this.answer(REPLIES.noUpstreamHost);
+    if (upstream === undefined) return this.answer(command, REPLIES.noUpstreamHost);
     const request = this.newRequest(command);
     request.terms = this.home.routing.primaryTerms;
     request.place = this.placeWithoutKey(upstream, command);
@@ -271,7 +292,7 @@ export class CommandSession extends Session implements InputHandler {
     const { clientAuth } = this.home.routing.listener;
     const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth);
     if (command.name === 'reset') this.#leaveModes();
-    this.answer(reply);
+    this.answer(command, reply);
     if (ends) this.end();
   }
 
@@ -280,20 +301,18 @@ export class CommandSession extends Session implements InputHandler {
     if (this.local.isAuthenticated) {
       return recognize(this, bytes, frame, (kept, again) => this.#command(kept, again));
     }
-    this.answer(NOT_AUTHENTICATED);
+    countError(countUnknown(), NOT_AUTHENTICATED, 0, NOT_AUTHENTICATED.length);
+    this.say(NOT_AUTHENTICATED);
     return undefined;
   }
 
   #wrongCount(command: Command): void {
-    this.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+    this.answer(command, encodeError(`ERR wrong number of arguments for '${command.name}' command`));
   }
 
   /** What it sent is not the protocol: where the next command begins is not known. */
   #refuse(problem: string): void {
-    this.answer(encodeError(`ERR ${problem}`));
+    this.say(encodeError(`ERR ${problem}`));
     this.end();
   }
 }
-
-/** Commands so far, by their place in the table; the last: those that it lacks. */
-export const commandCounts = new Float64Array(allCommands().length + 1);

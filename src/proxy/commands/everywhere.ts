@@ -2,6 +2,7 @@
  * Commands that concern every node of the catch-all's upstream: sent to all primaries, their replies put together as
  * Redis' own command tips have it.
  */
+import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
@@ -87,9 +88,12 @@ export function sendEverywhere(
 ): void {
   if (plan.isRefused === true) {
     const name = wordAt(bytes, frame)(1).toLowerCase();
-    return session.answer(encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`));
+    return session.answer(
+      command,
+      encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`),
+    );
   }
-  toAllPrimaries(session, bytes, frame, ({ upstream, places }, kept, again) => {
+  toAllPrimaries(session, bytes, frame, command, ({ upstream, places }, kept, again) => {
     // Each its turn, so that RANDOMKEY is not always of the first.
     const first = Math.floor(Math.random() * places.length);
     const ordered =
@@ -113,7 +117,7 @@ function sendApart(session: Session, upstream: Upstream, part: Request, bytes: B
   const opened = (own: OwnConnection | undefined): void => {
     if (own === undefined) {
       const reply = whyNotOpened(upstream, part.place);
-      return part.sink!.deliver(part, reply, 0, reply.length);
+      return handOn(part.sink!, part, reply);
     }
     leaveAfterReply(session, part, own);
     own.send(part, kept);

@@ -1,8 +1,10 @@
 /**
  * A command that can't be carried out yet: looked at again until it can, its client held meanwhile.
  */
+import type { Command } from '../../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES } from '../wire/encode.ts';
+import { countAbandoned, countBegun, countFailed, countLater } from '../wire/outcomes.ts';
 import { pauseMs } from '../upstream/pause.ts';
 import type { Session } from '../client/session.ts';
 
@@ -11,6 +13,7 @@ export function lookLater(
   session: Session,
   bytes: Buffer,
   frame: RequestFrame,
+  command: Command,
   waitMs: number,
   isTime: (bytes: Buffer, frame: RequestFrame) => boolean,
   then: (bytes: Buffer, frame: RequestFrame) => void,
@@ -20,14 +23,23 @@ export function lookLater(
   again.parse(kept, kept.length, REQUEST_LIMITS);
   const since = performance.now();
   const until = since + waitMs;
+  countLater(command);
   const free = session.hold(REPLIES.noUpstreamHost);
   const look = (): void => {
     const isOver = session.isEnding || session.isGone || performance.now() >= until;
     if (!isOver && !isTime(kept, again)) return void setTimeout(look, pauseMs(since, until));
     free();
-    if (session.isEnding || session.isClosed) return;
+    if (session.isEnding || session.isClosed) {
+      countBegun(command);
+      if (session.isClosed) countAbandoned(command.label);
+      else countFailed(command.label);
+      return;
+    }
     // It may go over other connections than what was asked before: meanwhile the plan may have changed.
-    session.afterAnswers(() => then(kept, again));
+    session.afterAnswers(() => {
+      countBegun(command);
+      then(kept, again);
+    });
   };
   look();
 }

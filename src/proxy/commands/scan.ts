@@ -11,7 +11,7 @@ import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries, type Primaries } from './all-primaries.ts';
 import { encodeBulk, encodeError } from '../wire/encode.ts';
 import type { Node } from '../topology/node.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -36,8 +36,8 @@ interface Cursor {
 export function sendScan(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
   const text = wordAt(bytes, frame)(1);
   if (!/^\d{1,20}$/.test(text) || BigInt(text) >= TOO_LARGE)
-    return session.answer(encodeError('ERR invalid cursor'));
-  toAllPrimaries(session, bytes, frame, (primaries, kept, again) =>
+    return session.answer(command, encodeError('ERR invalid cursor'));
+  toAllPrimaries(session, bytes, frame, command, (primaries, kept, again) =>
     scanOne(session, command, primaries, kept, again),
   );
 }
@@ -56,7 +56,7 @@ function scanOne(
   const place = held.mark === 0 ? places[0] : placeOf(upstream, places, held);
   // A slot is a place, also where another slot is its shard's first by now; of servers there are fewer.
   if (place === undefined && !upstream.checksSlots) {
-    return session.answer(Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
+    return session.answer(command, Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
   }
   const request = session.newRequest(command);
   request.terms = session.home.routing.primaryTerms;
@@ -75,9 +75,9 @@ function scanOne(
     const sink = request.sink!;
     const asked = { own, position: request.place & POSITION, mark: isOther ? marked : held.mark };
     request.sink = inFrontOf(sink, (answered, reply, from, to) => {
-      if (reply[from] === MINUS) return sink.deliver(answered, reply, from, to);
+      if (reply[from] === MINUS) return handOn(sink, answered, reply, from, to);
       const made = rewrite(upstream, asked, Buffer.from(reply.subarray(from, to)));
-      sink.deliver(answered, made, 0, made.length);
+      handOn(sink, answered, made);
     });
   }
   session.heed(upstream.send(request, message, 0, message.length));

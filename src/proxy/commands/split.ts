@@ -4,6 +4,7 @@
  * Each part is the same command with fewer keys, so that every element is what Redis' own would be. Not atomic, as in
  * any client that splits.
  */
+import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
@@ -45,7 +46,10 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
   const step = stepOf(command);
   const keys = (frame.count - 1) / step;
   if (!Number.isInteger(keys)) {
-    return session.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+    return session.answer(
+      command,
+      encodeError(`ERR wrong number of arguments for '${command.name}' command`),
+    );
   }
   if (keys > places.length) {
     places = new Int32Array(2 * keys);
@@ -61,7 +65,7 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
     const [start, end] = [offsets[at]!, offsets[at + 1]!];
     const destination = session.home.routing.find(bytes, start, end);
     // Refused before anything is sent: nothing is done by half.
-    if (destination === null) return session.answer(REPLIES.noUpstreamHost);
+    if (destination === null) return session.answer(command, REPLIES.noUpstreamHost);
     destinations[key] = destination;
     const upstream = command.isRead ? destination.reads : destination.upstream;
     const place = upstream.placeOf(bytes, start + destination.cut, end, hashTags);
@@ -256,7 +260,8 @@ class Aggregate implements ReplySink {
     this.#missing -= 1;
     if (this.#missing > 0) return;
     if (this.#isMget) return this.#answerMget();
-    const reply = this.#error ?? (this.command.name === 'mset' ? REPLIES.ok : encodeInteger(this.#sum));
+    if (this.#error !== undefined) return this.#fail(this.#error);
+    const reply = this.command.name === 'mset' ? REPLIES.ok : encodeInteger(this.#sum);
     this.#answer(reply, reply.length);
   }
 
@@ -269,11 +274,15 @@ class Aggregate implements ReplySink {
       part = next;
     }
     if (this.#error === undefined) this.#answer(scratch.bytes, scratch.length);
-    else this.#answer(this.#error, this.#error.length);
+    else this.#fail(this.#error);
   }
 
   #answer(bytes: Uint8Array, length: number): void {
     this.#request.sink!.deliver(this.#request, bytes, 0, length);
+  }
+
+  #fail(reply: Buffer): void {
+    handOn(this.#request.sink!, this.#request, reply);
   }
 
   /** The elements in the order of the keys. */

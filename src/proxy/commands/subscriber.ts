@@ -1,6 +1,7 @@
 /**
  * One connection with subscriptions: tells confirmations, which answer a command, from messages, which answer nothing.
  */
+import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import type { OwnConnection } from '../upstream/own-connection.ts';
 import { REPLIES } from '../wire/encode.ts';
@@ -191,7 +192,7 @@ export class Subscriber {
     }
     // With the connection everything on it has ended.
     const reply = confirm(asked, this.#session.local.protocol);
-    asked.request.sink!.deliver(asked.request, reply, 0, reply.length);
+    handOn(asked.request.sink!, asked.request, reply);
   }
 
   #connect(): void {
@@ -283,7 +284,7 @@ export class Subscriber {
       }
     }
     if (waiting === undefined) {
-      if (kind !== undefined) this.#session.answer(inProtocol(protocol, bytes, start, end));
+      if (kind !== undefined) this.#session.say(inProtocol(protocol, bytes, start, end));
       return kind === undefined;
     }
     const { name, channels, request } = waiting;
@@ -308,7 +309,7 @@ export class Subscriber {
     this.#waiting.shift();
     if (request !== null) {
       const reply = Buffer.concat(waiting.confirmations);
-      request.sink!.deliver(request, reply, 0, reply.length);
+      handOn(request.sink!, request, reply);
     }
     return isFirst;
   }
@@ -338,5 +339,5 @@ function isOfClient(asked: Asked): asked is AskedByClient {
 
 function fail(request: Request): void {
   const reply = REPLIES.upstreamFailure;
-  request.sink!.deliver(request, reply, 0, reply.length);
+  handOn(request.sink!, request, reply);
 }

@@ -9,7 +9,8 @@ import { REPLIES, encodeBulk, encodeError } from '../wire/encode.ts';
 import type { Mode } from '../client/mode.ts';
 import { RESP3, type Node } from '../topology/node.ts';
 import { OwnConnection } from '../upstream/own-connection.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { UNCOUNTED } from '../wire/outcomes.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
 import { Subscriber, type Moved } from './subscriber.ts';
@@ -55,11 +56,12 @@ export class Subscriptions implements Mode {
     if (command.name === 'ping' && frame.count <= 2) {
       const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
       const pong = Buffer.concat([Buffer.from('*2\r\n$4\r\npong\r\n'), encodeBulk(message)]);
-      this.#session.answer(pong);
+      this.#session.answer(command, pong);
       return true;
     }
     if (ALLOWED.has(command.name)) return false;
     this.#session.answer(
+      command,
       encodeError(
         `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       ),
@@ -216,15 +218,18 @@ export class Subscriptions implements Mode {
   #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const session = this.#session;
     if (frame.at - frame.start > MAX_COMMAND_BYTES) {
-      return session.answer(encodeError(`ERR '${command.name}' names too much at once`));
+      return session.answer(command, encodeError(`ERR '${command.name}' names too much at once`));
     }
     const word = wordAt(bytes, frame);
     const channels = Array.from({ length: frame.count - 1 }, (_, index) => word(index + 1));
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {
-      return session.answer(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+      return session.answer(
+        command,
+        encodeError(`ERR wrong number of arguments for '${command.name}' command`),
+      );
     }
     const upstream = this.#upstream();
-    if (upstream === undefined) return session.answer(REPLIES.noUpstreamHost);
+    if (upstream === undefined) return session.answer(command, REPLIES.noUpstreamHost);
     if (command.name !== 'ssubscribe' && command.name !== 'sunsubscribe') {
       this.#classic ??= this.#makeSubscriber(upstream, undefined);
       return this.#send(this.#classic, command, channels);
@@ -263,9 +268,9 @@ export class Subscriptions implements Mode {
       missing -= 1;
       if (missing === 0) free();
     };
-    for (const channels of groups) {
+    for (const [index, channels] of groups.entries()) {
       if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
-      this.#sendTo(upstream, channels[0] ?? '', command, channels, confirmed);
+      this.#sendTo(upstream, channels[0] ?? '', command, channels, confirmed, index === 0);
     }
   }
 
@@ -289,10 +294,11 @@ export class Subscriptions implements Mode {
     command: Command,
     channels: readonly string[],
     free = this.#session.hold(),
+    isCounted = true,
   ): void {
     const subscriber =
       this.#holderOf(first) ?? this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
-    this.#send(subscriber, command, channels, free);
+    this.#send(subscriber, command, channels, free, isCounted);
   }
 
   /** What is published next, over another connection, must find the subscription made: the client is held until then. */
@@ -301,11 +307,14 @@ export class Subscriptions implements Mode {
     command: Command,
     channels: readonly string[],
     free = this.#session.hold(),
+    isCounted = true,
   ): void {
     const request = this.#session.newRequest(command);
+    // One command of its client's, whatever becomes of the others.
+    if (!isCounted) request.label = UNCOUNTED;
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (answered, reply, start, end) => {
-      sink.deliver(answered, reply, start, end);
+      handOn(sink, answered, reply, start, end);
       this.#leaveUnused();
       free();
     });
@@ -314,5 +323,5 @@ export class Subscriptions implements Mode {
 }
 
 function answer(request: Request | null, reply: Buffer = REPLIES.upstreamFailure): void {
-  request?.sink!.deliver(request, reply, 0, reply.length);
+  if (request !== null) handOn(request.sink!, request, reply);
 }

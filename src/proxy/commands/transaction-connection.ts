@@ -8,7 +8,7 @@ import { OwnConnection, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING } from '../upstream/refusal.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { encodeCommand } from '../wire/encode.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { ReplySink, Request } from '../wire/request.ts';
 import { FirstQueued } from './first-queued.ts';
 import { MAX_EARLY_BYTES } from './transaction-commands.ts';
@@ -122,7 +122,7 @@ export class TransactionConnection {
       }
       upstream.noteDoubt();
       this.#client.movedAway();
-      request.sink!.deliver(request, MOVED_AWAY, 0, MOVED_AWAY.length);
+      handOn(request.sink!, request, MOVED_AWAY);
       return true;
     };
     own.onUnanswered = (request) => this.#first?.request === request && this.#first.unanswered();
@@ -154,7 +154,7 @@ export class TransactionConnection {
       open: (node, isAsking) => this.#open(upstream, node, isAsking),
       giveUp: (why) => {
         this.#client.gaveUp();
-        request.sink!.deliver(request, why, 0, why.length);
+        handOn(request.sink!, request, why);
       },
     });
     this.#first.send(own);

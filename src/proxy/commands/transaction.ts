@@ -4,6 +4,7 @@
  * Which node that is, the first key says; what comes before is answered here and sent on then. As in a Redis Cluster all
  * keys are of one slot.
  */
+import { handOn } from '../wire/reply-sink.ts';
 import { KIND, isCountRight, type Command } from '../../redis/command-table.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES, encodeCommand, encodeError } from '../wire/encode.ts';
@@ -78,7 +79,7 @@ export class Transaction implements Mode {
     if (waitMs === 0) return this.#take(bytes, frame, command);
     const isTime = (kept: Buffer, again: RequestFrame): boolean => this.#waitMs(kept, again, command) === 0;
     const then = (kept: Buffer, again: RequestFrame): void => void this.#take(kept, again, command);
-    lookLater(this.#session, bytes, frame, waitMs, isTime, then);
+    lookLater(this.#session, bytes, frame, command, waitMs, isTime, then);
     return true;
   }
 
@@ -110,7 +111,7 @@ export class Transaction implements Mode {
     }
     switch (command.name) {
       case 'multi':
-        this.#multi();
+        this.#multi(command);
         return true;
       case 'exec':
       case 'discard':
@@ -121,7 +122,7 @@ export class Transaction implements Mode {
         return true;
       case 'unwatch':
         if (!this.#isMulti) {
-          if (this.#connection.own === undefined || this.#isLost) this.#session.answer(REPLIES.ok);
+          if (this.#connection.own === undefined || this.#isLost) this.#session.answer(command, REPLIES.ok);
           else
             this.#giveUp(this.#session.newRequest(command), command, bytes.subarray(frame.start, frame.at));
           this.#leave();
@@ -150,25 +151,25 @@ export class Transaction implements Mode {
     this.#connection.close();
   }
 
-  #multi(): void {
-    if (this.#isMulti) return this.#session.answer(encodeError('ERR MULTI calls can not be nested'));
+  #multi(command: Command): void {
+    if (this.#isMulti) return this.#session.answer(command, encodeError('ERR MULTI calls can not be nested'));
     this.#isMulti = true;
-    this.#session.answer(REPLIES.ok);
+    this.#session.answer(command, REPLIES.ok);
     this.#connection.multi();
   }
 
   #watch(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const session = this.#session;
-    if (this.#isMulti) return session.answer(encodeError('ERR WATCH inside MULTI is not allowed'));
+    if (this.#isMulti) return session.answer(command, encodeError('ERR WATCH inside MULTI is not allowed'));
     const location = this.#locate(bytes, frame, command);
-    if (location.kind === 'refused') return session.answer(location.reply);
+    if (location.kind === 'refused') return session.answer(command, location.reply);
     if (location.kind === 'keyless') return this.#wrongCount(command);
     if (this.#isWatching && !this.#connection.isTo(location))
-      return session.answer(crossing(location.upstream));
-    if (this.#isLost) return session.answer(REPLIES.ok);
+      return session.answer(command, crossing(location.upstream));
+    if (this.#isLost) return session.answer(command, REPLIES.ok);
     this.#connection.enter(location);
     if (this.#connection.own === undefined) {
-      session.answer(this.#connection.whyNot());
+      session.answer(command, this.#connection.whyNot());
       this.#leave();
     } else if (this.#isWatching) {
       this.#forward(command, location.bytes, location.from, location.to);
@@ -181,13 +182,13 @@ export class Transaction implements Mode {
     const problem = `wrong number of arguments for '${command.name}' command`;
     if (command.name === 'exec') {
       const reply = encodeError(`EXECABORT Transaction discarded because of: ${problem}`);
-      if (this.#connection.own === undefined) this.#session.answer(reply);
+      if (this.#connection.own === undefined) this.#session.answer(command, reply);
       else this.#giveUp(this.#session.newRequest(command), command, DISCARD, reply);
       this.#leave();
     } else if (this.#isMulti) {
-      this.#refuse(encodeError(`ERR ${problem}`));
+      this.#refuse(command, encodeError(`ERR ${problem}`));
     } else {
-      this.#session.answer(encodeError(`ERR ${problem}`));
+      this.#session.answer(command, encodeError(`ERR ${problem}`));
       if (!this.#isWatching) this.#leave();
     }
   }
@@ -195,23 +196,29 @@ export class Transaction implements Mode {
   #queue(bytes: Buffer, frame: RequestFrame, command: Command, location: Location): void {
     const plan = planEverywhere(bytes, frame, command);
     if (isNeverQueued(command) || plan?.isRefused === true) {
-      return this.#refuse(encodeError(`ERR Command '${command.name}' not allowed inside a transaction`));
+      return this.#refuse(
+        command,
+        encodeError(`ERR Command '${command.name}' not allowed inside a transaction`),
+      );
     }
     if (!isCountRight(command, frame.count)) {
-      return this.#refuse(encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+      return this.#refuse(
+        command,
+        encodeError(`ERR wrong number of arguments for '${command.name}' command`),
+      );
     }
-    if (location.kind === 'refused') return this.#refuse(location.reply);
-    if (this.#isLost) return this.#session.answer(QUEUED);
+    if (location.kind === 'refused') return this.#refuse(command, location.reply);
+    if (this.#isLost) return this.#session.answer(command, QUEUED);
     if (location.kind === 'keyless') {
       this.#leavesTraces ||= command.kind === KIND.local;
       const what = { command, plan, bytes, from: frame.start, to: frame.at };
       this.#copies.keepWithoutKey(what, this.#session.home.routing);
       if (this.#connection.own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
-      if (!this.#connection.keepEarly(bytes, frame.start, frame.at)) return this.#refuse(TOO_MUCH);
-      return this.#session.answer(QUEUED);
+      if (!this.#connection.keepEarly(bytes, frame.start, frame.at)) return this.#refuse(command, TOO_MUCH);
+      return this.#session.answer(command, QUEUED);
     }
     if (this.#connection.own !== undefined && !this.#connection.isTo(location))
-      return this.#refuse(crossing(location.upstream));
+      return this.#refuse(command, crossing(location.upstream));
     this.#copies.keep(command, location);
     const isFirst = this.#connection.own === undefined;
     this.#connection.enter(location);
@@ -223,7 +230,7 @@ export class Transaction implements Mode {
     const session = this.#session;
     const isExec = command.name === 'exec';
     if (!this.#isMulti) {
-      session.answer(encodeError(`ERR ${command.name.toUpperCase()} without MULTI`));
+      session.answer(command, encodeError(`ERR ${command.name.toUpperCase()} without MULTI`));
       if (!this.#isWatching) this.#leave();
       return;
     }
@@ -232,8 +239,8 @@ export class Transaction implements Mode {
     }
     const refusal = this.#isAborted ? ABORTED : nothing(this.#session);
     const instead = isExec ? refusal : REPLIES.ok;
-    if (this.#isAborted && this.#connection.own === undefined) session.answer(instead);
-    else if (this.#connection.own === undefined) session.answer(isExec ? EMPTY : REPLIES.ok);
+    if (this.#isAborted && this.#connection.own === undefined) session.answer(command, instead);
+    else if (this.#connection.own === undefined) session.answer(command, isExec ? EMPTY : REPLIES.ok);
     else if (this.#isAborted || this.#isLost)
       this.#giveUp(session.newRequest(command), command, DISCARD, instead);
     else this.#giveUp(session.newRequest(command), command, bytes.subarray(frame.start, frame.at));
@@ -248,7 +255,7 @@ export class Transaction implements Mode {
     if (goal !== undefined) this.#connection.enter(goal);
     const { own } = this.#connection;
     if (goal === undefined || last === undefined || own === undefined) {
-      session.answer(this.#connection.whyNot());
+      session.answer(command, this.#connection.whyNot());
       return this.#leave();
     }
     const request = session.newRequest(command);
@@ -258,7 +265,7 @@ export class Transaction implements Mode {
       answered.sink = sink;
       free();
       const isRefused = this.#isAborted || parseRefusal(reply, start, end) !== undefined;
-      if (isRefused) sink.deliver(answered, reply, start, end);
+      if (isRefused) handOn(sink, answered, reply, start, end);
       else this.#giveUp(answered, command, exec);
       this.#leave();
     });
@@ -276,9 +283,9 @@ export class Transaction implements Mode {
     });
   }
 
-  #refuse(reply: Buffer): void {
+  #refuse(command: Command, reply: Buffer): void {
     this.#isAborted = true;
-    this.#session.answer(reply);
+    this.#session.answer(command, reply);
   }
 
   #locate(bytes: Buffer, frame: RequestFrame, command: Command): Location {
@@ -294,7 +301,7 @@ export class Transaction implements Mode {
     const free = session.hold();
     const first = Buffer.from(bytes.subarray(from, to));
     this.#connection.begin(own, location, request, first, (answered, reply, start, end) => {
-      sink.deliver(answered, reply, start, end);
+      handOn(sink, answered, reply, start, end);
       this.#isWatching = !this.#isMulti && reply[start] !== MINUS;
       // Nothing to stay for.
       if (!this.#isMulti && !this.#isWatching) this.#leave();
@@ -305,7 +312,7 @@ export class Transaction implements Mode {
   #forward(command: Command, bytes: Uint8Array, from: number, to: number): void {
     if (this.#connection.own === undefined) {
       this.#isAborted = true;
-      return this.#session.answer(this.#connection.whyNot());
+      return this.#session.answer(command, this.#connection.whyNot());
     }
     this.#session.inOrder(command, this.#connection.own, bytes.subarray(from, to));
   }

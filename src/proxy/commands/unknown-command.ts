@@ -5,6 +5,7 @@ import type { Command } from '../../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
 import { encodeError, REPLIES } from '../wire/encode.ts';
 import type { Finding, ForeignCommands } from '../upstream/foreign-commands.ts';
+import { countError, countFailed, countUnknown } from '../wire/outcomes.ts';
 import type { Session } from '../client/session.ts';
 
 const NAME = /^[\w.:-]{1,64}$/;
@@ -55,19 +56,25 @@ async function learn(
 
 function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, finding: Finding): undefined {
   session.mode?.refused();
+  const label = countUnknown();
   if (finding !== 'unknown') {
     const name = startOf(bytes, frame, 0);
     const why =
       typeof finding === 'object' && 'refusal' in finding
         ? finding.refusal
         : 'the proxy does not know it, and no Redis can be asked for it now';
-    session.answer(encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`));
+    const reply = encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`);
+    if (finding === 'unreachable') countFailed(label);
+    else countError(label, reply, 0, reply.length);
+    session.say(reply);
     return undefined;
   }
   const words = Array.from({ length: Math.min(frame.count, 21) }, (_, index) => startOf(bytes, frame, index));
   const args = words.slice(1).map((word) => `'${word}' `);
   const text = `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${args.join('')}`;
-  session.answer(encodeError(text));
+  const reply = encodeError(text);
+  countError(label, reply, 0, reply.length);
+  session.say(reply);
   return undefined;
 }
 

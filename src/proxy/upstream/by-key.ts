@@ -40,8 +40,8 @@ export function sendByKey(request: Request, send: (part: Request, bytes: Buffer)
   });
   for (const [index, bytesOfPart] of parts.entries()) {
     const part = takeRequest();
-    const { terms, isRead, connectionKind, place, startedAt } = request;
-    Object.assign(part, { terms, isRead, connectionKind, place, startedAt, sink: merged.sinkFor(index) });
+    const { terms, label, connectionKind, place, startedAt } = request;
+    Object.assign(part, { terms, label, connectionKind, place, startedAt, sink: merged.sinkFor(index) });
     send(part, bytesOfPart);
   }
   return true;

@@ -5,7 +5,7 @@ import type { Connection } from '../wire/connection.ts';
 import type { ConnectionOwner } from '../wire/connection-owner.ts';
 import { REPLIES } from '../wire/encode.ts';
 import type { Node } from '../topology/node.ts';
-import { inFrontOf } from '../wire/reply-sink.ts';
+import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -94,7 +94,7 @@ export class OwnConnection implements ConnectionOwner {
   lost(request: Request): void {
     if (this.onUnanswered(request)) return;
     const reply = REPLIES.upstreamFailure;
-    request.sink!.deliver(request, reply, 0, reply.length);
+    handOn(request.sink!, request, reply);
   }
 
   closed(): void {
@@ -143,7 +143,7 @@ export function leaveAfterReply(
   client.own(own);
   request.sink = inFrontOf(sink, (answered, reply, start, end) => {
     client.disown(own);
-    sink.deliver(answered, reply, start, end);
+    handOn(sink, answered, reply, start, end);
     if (reply[start] === MINUS) own.close();
     else own.release();
     then();

@@ -4,6 +4,7 @@
  * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
  * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
  */
+import { handOn } from '../wire/reply-sink.ts';
 import { OwnConnections } from './own-connections.ts';
 import { sendByKey } from './by-key.ts';
 import type { Connection } from '../wire/connection.ts';
@@ -308,6 +309,6 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     this.#events.failed += 1;
     const { slow } = this;
     if (slow !== null && clock.now - request.startedAt >= slow.thresholdMs) slow.note(request, undefined);
-    request.sink!.deliver(request, reply, 0, reply.length);
+    handOn(request.sink!, request, reply);
   }
 }

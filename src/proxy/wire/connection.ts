@@ -14,6 +14,7 @@ import { handshakeRefused } from './handshake-refused.ts';
 import { noteReply } from './latency.ts';
 import { Partial } from './partial.ts';
 import { completeReply } from './partial-reply.ts';
+import { handOn } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { followSocket, openSocket, type SocketOptions } from './socket.ts';
@@ -296,11 +297,14 @@ export class Connection implements Flushable {
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
       noteReply(this.#latency, clock.now - this.#sentAt[place]!);
-      if (type !== MINUS || !this.#owner.refused(request, bytes, start, end)) {
+      if (type !== MINUS) {
         const watch = this.watch;
         if (watch === null || !watch.sees(request, bytes, start, end)) {
           request.sink!.deliver(request, bytes, start, end);
         }
+      } else if (!this.#owner.refused(request, bytes, start, end)) {
+        const isTakenCareOf = this.watch?.sees(request, bytes, start, end) === true;
+        if (!isTakenCareOf) handOn(request.sink!, request, bytes, start, end);
       }
     }
     // Only now: a refused command is sent again from its block.

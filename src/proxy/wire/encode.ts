@@ -40,6 +40,7 @@ export const REPLIES = {
   noUpstreamHost: encodeError('no upstream host'),
   upstreamFailure: encodeError('upstream failure'),
   tooManyRedirections: encodeError('upstream failure: redirected more than 5 times'),
+  faultInjected: encodeError('Fault Injected: Error'),
   tooManyConnections: encodeError('ERR max number of connections to Redis reached'),
   ok: encodeStatus('OK'),
 } as const;

@@ -3,7 +3,7 @@
  */
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { REPLIES, encodeInteger } from './encode.ts';
-import { inFrontOf } from './reply-sink.ts';
+import { handOn, inFrontOf } from './reply-sink.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
 
 const MINUS = 0x2d;
@@ -77,7 +77,7 @@ export class MergedReply {
     const good = this.#replies.filter((reply) => reply[0] !== MINUS);
     const bad = this.#replies.find((reply) => reply[0] === MINUS);
     const reply = bad !== undefined && (oneIsEnough !== true || good.length === 0) ? bad : merge(good);
-    this.#request.sink!.deliver(this.#request, reply, 0, reply.length);
+    handOn(this.#request.sink!, this.#request, reply);
   }
 }
 

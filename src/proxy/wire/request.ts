@@ -28,6 +28,8 @@ export interface ReplySink {
   readonly isGone?: boolean;
   /** So many bytes of its are kept: of commands until a node can be asked, of replies until a fault's delay is over. */
   kept?(bytes: number): void;
+  /** Told of an error reply before it is delivered. */
+  erred?(request: Request, bytes: Uint8Array, start: number, end: number): void;
   /** Takes the request's reply, `bytes[start, end)`; what must stay has to be copied. The request is the sink's again. */
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void;
 }
@@ -43,7 +45,8 @@ export class Request {
   /** The last of what its client asked together. */
   endsBatch = false;
   terms = NO_TERMS;
-  isRead = false;
+  /** Of its command: what it counts as, and whether it reads. */
+  label = 0;
   /** Which of a node's connections serve it; node.ts has the bits. */
   connectionKind = 0;
   /** The slot, or which server of a sharded upstream. */
@@ -59,6 +62,10 @@ export class Request {
   hedgedAs = -1;
   /** Of a split command: the next part. */
   next: Request | null = null;
+
+  get isRead(): boolean {
+    return (this.label & 1) === 1;
+  }
 }
 
 const pool: Request[] = [];

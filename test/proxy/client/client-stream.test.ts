@@ -46,7 +46,7 @@ class Stream extends ClientStream {
 /** How many replies of our own it takes. */
 function answered(stream: Stream, reply: Buffer): number {
   for (let count = 1; count <= 100_000; count++) {
-    stream.answer(reply);
+    stream.say(reply);
     if (stream.isStopped) return count;
   }
   return Infinity;

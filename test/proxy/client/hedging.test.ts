@@ -94,7 +94,12 @@ function senderTo(t: TestContext, upstream: Upstream): Send {
       replies.push(Buffer.from(bytes.subarray(start, end)).toString());
       finishRequest(answered);
     };
-    Object.assign(request, { terms, isRead, startedAt: Math.trunc(performance.now()), sink: { deliver } });
+    Object.assign(request, {
+      terms,
+      label: Number(isRead),
+      startedAt: Math.trunc(performance.now()),
+      sink: { deliver },
+    });
     const command = encodeCommand(...words);
     upstream.send(request, command, 0, command.length);
     return replies;

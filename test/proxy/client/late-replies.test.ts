@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Fault } from '../../../src/api/objects.ts';
 import { eventually } from '../../../src/demo/eventually.ts';
 import { LateReplies, answerFault } from '../../../src/proxy/client/late-replies.ts';
+import { commandByName } from '../../../src/redis/command-table.ts';
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
 import { clientOf, planTo, proxyFor, serverThat, withFault } from '../servers.ts';
 
@@ -44,7 +45,7 @@ test('what is late for a client that has gone is not kept', () => {
   const [late, failed] = [takeRequest(), takeRequest()];
   new LateReplies(client, HOUR_MS).deliver(late, Buffer.from('+one\r\n'), 0, 6);
   failed.sink = client;
-  answerFault({ ...DELAY, type: 'ERROR' }, client, () => failed);
+  answerFault({ ...DELAY, type: 'ERROR' }, commandByName('get')!, client, () => failed);
   assert.equal(owned.size, 2);
   for (const each of owned) each.close();
   // Each request is back.

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
-import { commandCounts } from '../../../src/proxy/commands/command-session.ts';
+import { commandCounts } from '../../../src/proxy/wire/outcomes.ts';
 import type { RoutingPlan } from '../../../src/plan/routing-plan.ts';
 import { commandByName } from '../../../src/redis/command-table.ts';
 import { clientOf, planTo, proxyFor, serverThat, withFault } from '../servers.ts';

@@ -29,7 +29,7 @@ test('what a client waited for alone is looked for nowhere else, where slow comm
   node.doubt(true);
   const replies: string[] = [];
   const request = takeRequest();
-  request.isRead = true;
+  request.label = 1;
   request.sink = {
     deliver: (_, bytes, start, end) => void replies.push(Buffer.from(bytes.subarray(start, end)).toString()),
   };

@@ -96,7 +96,7 @@ async function setUp(t: TestContext): Promise<Scene> {
         terms,
         startedAt: Math.trunc(performance.now()),
         sink,
-        isRead: words[0] === 'GET',
+        label: Number(words[0] === 'GET'),
       });
       const command = encodeCommand(...words);
       upstream.send(request, command, 0, command.length);
