@@ -27,7 +27,7 @@ export interface ScriptedCluster {
   readonly askedOf: (node: number) => readonly string[];
 }
 
-const OF_THE_PROXY = /^(?:CLUSTER|PING$|INFO)/i;
+const OF_THE_PROXY = /^(?:CLUSTER|PING$|INFO|READONLY$)/i;
 
 /** `answer`: what is sent at once, undefined: nothing; of what the proxy asks for itself only where it is not undefined. */
 export async function clusterThat(

@@ -12,6 +12,12 @@ import type { MirrorDestination } from './routing.ts';
 /** A mirror that is further behind gets nothing more. */
 export const MOST_PENDING = 10_000;
 
+/**
+ * Whatever the replies to its client are like, and whoever may answer its reads, all its copies go the same way, and stay in
+ * order.
+ */
+const KIND_OF_COPIES = READONLY;
+
 /** Which mirrors get a command, or a transaction: of what goes in parts one gets all or none. */
 export class Draws {
   readonly #drawn = new Map<UpstreamId, number>();
@@ -39,20 +45,15 @@ export function sendCopy(
   end: number,
 ): void {
   request.sink = NOBODY;
-  request.connectionKind = kindOfCopies(request.connectionKind);
-  const connection = connectionForCopies(node, request.connectionKind);
+  request.connectionKind = KIND_OF_COPIES;
+  const connection = connectionForCopies(node);
   if (connection === undefined) giveRequest(request);
   else connection.append(request, bytes, start, end);
 }
 
-/** Whatever the replies to its client are like, all its copies go the same way, and stay in order. */
-export function kindOfCopies(connectionKind: number): number {
-  return connectionKind & READONLY;
-}
-
 /** undefined: it can't take more now. */
-export function connectionForCopies(node: Node | null, kind: number): Connection | undefined {
-  const connection = node?.connection(kind);
+export function connectionForCopies(node: Node | null): Connection | undefined {
+  const connection = node?.connection(KIND_OF_COPIES);
   if (connection === undefined || connection.isCongested || connection.pending > MOST_PENDING)
     return undefined;
   return connection;

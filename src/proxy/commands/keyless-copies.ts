@@ -3,7 +3,7 @@
  * concerns all of them, else to any.
  */
 import { allCommands, type Command } from '../../redis/command-table.ts';
-import { connectionForCopies, isCopied, kindOfCopies } from '../client/mirroring.ts';
+import { connectionForCopies, isCopied } from '../client/mirroring.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
@@ -61,7 +61,5 @@ export function copyWithoutKeyTo(
     session.copy(upstream, each, command, bytes, from, to, session.home.routing.primaryTerms);
   }
   if (plan?.replicasToo !== true) return;
-  const kind = kindOfCopies(session.connectionKind());
-  for (const node of upstream.usableReplicas())
-    connectionForCopies(node, kind)?.append(null, bytes, from, to);
+  for (const node of upstream.usableReplicas()) connectionForCopies(node)?.append(null, bytes, from, to);
 }

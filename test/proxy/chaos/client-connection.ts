@@ -18,6 +18,11 @@ export interface Scene {
   masterSince(): number;
   /** Of clients that all of them use. */
   readonly sharedKeys: readonly string[];
+  /** Of a client: how many slots of its own. */
+  readonly tags: number;
+  readonly mostAtOnce: number;
+  /** Now and then nobody reads what comes. */
+  readonly mayPause: boolean;
   readonly mayDisconnect: boolean;
   readonly mayTransact: boolean;
   readonly mayBlock: boolean;
@@ -83,6 +88,12 @@ export class ClientConnection {
     this.session.isHalfOpen = this.#random.chance(0.5);
     if (this.session.isHalfOpen) this.#socket.end();
     else this.#socket.destroy();
+  }
+
+  async pause(ms: number): Promise<void> {
+    this.#socket.pause();
+    await sleep(ms);
+    this.#socket.resume();
   }
 
   ask(words: readonly string[], answered: (reply: Reply) => void): void {

@@ -9,7 +9,6 @@ import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
-const TAGS = 3;
 const MOST_WAITING = 60;
 export const SHARED_LIST = '{x3}l';
 const KINDS = ['s', 's', 'a', 'n'] as const;
@@ -18,7 +17,7 @@ export class ChaosClient {
   readonly #scene: Scene;
   readonly #random: Random;
   readonly #name: string;
-  readonly #tags: readonly string[];
+  readonly tags: readonly string[];
   #connection: ClientConnection;
   #connections = 0;
   #isInTransaction = false;
@@ -29,7 +28,7 @@ export class ChaosClient {
     this.#scene = scene;
     this.#random = random;
     this.#name = name;
-    this.#tags = Array.from({ length: TAGS }, (_, index) => `{${name}.${index}}`);
+    this.tags = Array.from({ length: scene.tags }, (_, index) => `{${name}.${index}}`);
     this.#connection = this.#connect();
   }
 
@@ -52,6 +51,7 @@ export class ChaosClient {
   /** Until it is told to stop. */
   async run(): Promise<void> {
     const random = this.#random;
+    const { mostAtOnce, mayPause } = this.#scene;
     while (!this.#isStopping) {
       if (this.#scene.mayDisconnect && random.chance(0.01)) {
         this.#connection.leave();
@@ -59,10 +59,11 @@ export class ChaosClient {
       }
       if (this.#connection.isOver) this.#connection = this.#connect();
       if (!this.#isInTransaction && this.#connection.waiting < MOST_WAITING) {
-        const count = random.chance(0.1) ? random.between(10, 30) : random.between(1, 6);
+        const count = random.chance(0.1) ? random.between(10, 30) : random.between(1, mostAtOnce);
         for (let index = 0; index < count && !this.#isInTransaction; index++) this.#askAnything();
         await this.#connection.flush();
       }
+      if (mayPause && random.chance(0.02)) await this.#connection.pause(random.below(400));
       await sleep(random.below(50));
       this.#connection.look();
     }
@@ -103,7 +104,7 @@ export class ChaosClient {
   }
 
   #key(kind: string): string {
-    return `${this.#random.pick(this.#tags)!}${kind}`;
+    return `${this.#random.pick(this.tags)!}${kind}`;
   }
 
   #expect(words: readonly string[], expected: string): void {
@@ -158,7 +159,7 @@ export class ChaosClient {
   }
 
   #getAll(): void {
-    const keys = this.#tags.map((tag) => `${tag}s`);
+    const keys = this.tags.map((tag) => `${tag}s`);
     const look = this.#looking(keys);
     this.#connection.ask(['MGET', ...keys], (reply) => {
       if (reply instanceof ReplyError) return look(0, reply);
@@ -239,7 +240,7 @@ export class ChaosClient {
 
   #setAll(): void {
     const token = this.#scene.ledger.newToken();
-    const keys = this.#tags.map((tag) => `${tag}s`);
+    const keys = this.tags.map((tag) => `${tag}s`);
     const words = ['MSET', ...keys.flatMap((key) => [key, `v${token}`])];
     this.#write(
       words,

@@ -87,6 +87,13 @@ export class ChaosCluster implements ClusterState {
     this.publish({ shards }, first, raisesEpoch);
   }
 
+  /** Nodes that are part of it; some may be dead. */
+  membersNow(): readonly ScriptedNode[] {
+    return this.truth.shards.flatMap(({ primary, replicas }) =>
+      [primary, ...replicas].map((index) => this.nodes[index]!),
+    );
+  }
+
   primaryOf(shard: number): ScriptedNode {
     return this.nodes[this.truth.shards[shard]!.primary]!;
   }

@@ -55,7 +55,7 @@ test('a read that its mirror leaves out goes as it came, not in parts', async (t
   );
 });
 
-test('all copies of a client go over one connection, also when it changes the protocol', async (t) => {
+test('all copies of a client go over one connection, also when its protocol or the read policy changes', async (t) => {
   const main = await serverThat(t, () => '+OK\r\n');
   const sockets = new Set<unknown>();
   let copies = 0;
@@ -66,10 +66,18 @@ test('all copies of a client go over one connection, also when it changes the pr
     }
     return '+OK\r\n';
   });
-  const { port } = await proxyFor(t, mirrored(planTo(main.port), planTo(mirror.port)));
+  const plan = mirrored(planTo(main.port), planTo(mirror.port));
+  const { port, proxy } = await proxyFor(t, plan);
   const client = clientOf(t, port);
   client.socket.write('SET k 1\r\nHELLO 3\r\nSET k 2\r\n');
   await eventually('the copies', () => copies === 2 || undefined);
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, readPolicy: 'ANY' as const },
+  }));
+  await proxy.update({ ...plan, listeners });
+  client.socket.write('SET k 3\r\n');
+  await eventually('the last copy', () => copies === 3 || undefined);
   assert.equal(sockets.size, 1);
 });
 
