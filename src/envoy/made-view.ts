@@ -28,8 +28,12 @@ import {
 import type { Snapshot } from './resource-set.ts';
 import { snapshotOf, withUpdates } from './snapshot.ts';
 
-/** How many plans have that listener. */
-export type ListenerCounts = ReadonlyMap<ListenerId, number>;
+/** How many plans have something. */
+export interface PlanCounts {
+  readonly listeners: ReadonlyMap<ListenerId, number>;
+  /** Of those that are kept as they were: what they remember of an upstream may be older than what others say. */
+  readonly keptUpstreams: ReadonlyMap<UpstreamId, number>;
+}
 
 export class MadeView {
   readonly view: View;
@@ -67,7 +71,7 @@ export class MadeView {
    * `counts`: of all plans as they are after all the changes. 'anew': it is of no use any more; 'other features': it has
    * listeners now with other features that its nodes lack.
    */
-  apply(changes: readonly PlanChange[], counts: ListenerCounts): 'done' | 'other features' | 'anew' {
+  apply(changes: readonly PlanChange[], counts: PlanCounts): 'done' | 'other features' | 'anew' {
     const update = new Update();
     for (const { before, after } of changes) {
       if (before === after) continue;
@@ -96,24 +100,26 @@ export class MadeView {
   #exchange(
     before: ServicePlan | undefined,
     after: ServicePlan | undefined,
-    counts: ListenerCounts,
+    { listeners, keptUpstreams }: PlanCounts,
     update: Update,
   ): boolean {
     if (this.diagnostics.length > 0 || this.view.bindAddress === AUTO_BIND) return false;
     if (before?.isLastGood === true || after?.isLastGood === true) return false;
+    const planned = [...(before?.upstreams ?? []), ...(after?.upstreams ?? [])];
+    if (planned.some(({ id }) => keptUpstreams.has(id))) return false;
     for (const listener of before?.listeners ?? []) {
       const bound = this.#bound.get(listener.id);
       if (bound?.listener !== listener) continue;
       const own = after?.listeners.some(({ id }) => id === listener.id) === true ? 1 : 0;
       // Another one takes its place.
-      if ((counts.get(listener.id) ?? 0) > own) return false;
+      if ((listeners.get(listener.id) ?? 0) > own) return false;
       if (this.#lostBy(listener) !== '') update.lost += 1;
       this.#unbind(bound, update);
     }
     for (const listener of after?.listeners ?? []) {
       if (!isSeen(listener, this.view)) continue;
       const bind = listener.listen ?? { address: this.view.bindAddress, port: listener.port };
-      const hasRival = this.#bound.has(listener.id) || (counts.get(listener.id) ?? 0) > 1;
+      const hasRival = this.#bound.has(listener.id) || (listeners.get(listener.id) ?? 0) > 1;
       if (hasRival || this.#addresses.has(formatBind(bind))) return false;
       if (!this.#takeUpstreams(listener, after?.upstreams ?? [], update)) return false;
       if (this.#lostBy(listener) !== '') update.lost += 1;

@@ -6,7 +6,6 @@
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import type { PlanChange } from '../plan/planner.ts';
-import type { ListenerId } from '../plan/routing-plan.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { planForView, type View, type ViewPlan } from '../plan/view.ts';
 import { featuresUnknownTo, namesOf, planWithout, tellUnsupported } from './adapted-plan.ts';
@@ -43,8 +42,8 @@ export class ViewSnapshots {
   readonly #inUse: () => Iterable<NodeView>;
   readonly #made = new Map<string, Made>();
   #mostMade = FEW_VIEWS;
-  /** How many plans have each listener; undefined until the first change. */
-  #counts: Map<ListenerId, number> | undefined;
+  /** undefined until the first change. */
+  #counts: { readonly listeners: Counts; readonly keptUpstreams: Counts } | undefined;
   /** Counts what may have changed `diagnostics`, beside `update`. */
   toldAnew = 0;
 
@@ -115,7 +114,7 @@ export class ViewSnapshots {
   /** Every stream asks after each change, and all but the first ask for what is made. */
   #bringUpToDate(made: Made): ReturnType<MadeView['apply']> {
     if (made.pending.length === 0) return 'done';
-    const outcome = made.plan.apply(made.pending, this.#counts ?? new Map());
+    const outcome = made.plan.apply(made.pending, this.#counts ?? NO_COUNTS);
     made.pending = [];
     return outcome;
   }
@@ -139,19 +138,28 @@ export class ViewSnapshots {
 
   #count(changes: readonly PlanChange[]): void {
     if (this.#counts === undefined) {
-      this.#counts = new Map();
-      for (const plan of this.#plans()) count(this.#counts, plan, 1);
+      this.#counts = { listeners: new Map(), keptUpstreams: new Map() };
+      for (const plan of this.#plans()) this.#countPlan(plan, 1);
       return;
     }
     for (const { before, after } of changes) {
-      count(this.#counts, before, -1);
-      count(this.#counts, after, 1);
+      this.#countPlan(before, -1);
+      this.#countPlan(after, 1);
     }
+  }
+
+  #countPlan(plan: ServicePlan | undefined, change: 1 | -1): void {
+    if (plan === undefined || this.#counts === undefined) return;
+    count(this.#counts.listeners, plan.listeners, change);
+    if (plan.isLastGood) count(this.#counts.keptUpstreams, plan.upstreams, change);
   }
 }
 
-function count(counts: Map<ListenerId, number>, plan: ServicePlan | undefined, change: 1 | -1): void {
-  for (const { id } of plan?.listeners ?? []) {
+type Counts = Map<string, number>;
+const NO_COUNTS = { listeners: new Map(), keptUpstreams: new Map() } as const;
+
+function count(counts: Counts, counted: readonly { readonly id: string }[], change: 1 | -1): void {
+  for (const { id } of counted) {
     const next = (counts.get(id) ?? 0) + change;
     if (next === 0) counts.delete(id);
     else counts.set(id, next);

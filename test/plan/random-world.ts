@@ -128,7 +128,11 @@ export class RandomWorld {
         zoneAffinity: this.#random(4) === 0,
         guards: this.#often(),
         exportTo: this.#pick([undefined, undefined, ['.'], ['b']]),
-        listen: this.#often() ? [] : [{ of: undefined, address: '127.0.0.9', port: 6379 + this.#random(2) }],
+        // Most of what has one address of its own can listen beside all others.
+        listen:
+          hosts.length === 1 && this.#often()
+            ? [{ of: undefined, address: `127.0.1.${this.#random(20)}`, port: 6379 }]
+            : [],
       },
     });
   }
