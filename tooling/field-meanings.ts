@@ -175,7 +175,8 @@ export const REDIS_DESTINATION: Readonly<Record<string, Meaning>> = {
     without: 'what the host says of itself ([modes](modes.md))',
   },
   [`${POOL}.redis.discoveryEndpoints`]: {
-    means: 'which nodes of a Redis Cluster are asked first: `host`, `host:port`, `ip:port`, `[v6]:port`',
+    means:
+      'which nodes of a Redis Cluster are asked first: `host`, `host:port`, `ip:port`, `[v6]:port`; a Service in any form, as in `spec.host`, other names in full',
     without: "the host's name; for a Service without selector the addresses of its EndpointSlices",
   },
   ...auth(`${POOL}.redis.auth`, 'what is presented to Redis'),

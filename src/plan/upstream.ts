@@ -3,12 +3,19 @@
  */
 import type { Diagnostic } from '../api/diagnostic.ts';
 import { addressOf } from '../api/host-port.ts';
-import type { EndpointSlice, Mode, RedisDestination, Service, ServiceEntry } from '../api/objects.ts';
+import type {
+  EndpointSlice,
+  HostPort,
+  Mode,
+  RedisDestination,
+  Service,
+  ServiceEntry,
+} from '../api/objects.ts';
 import type { Members, ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest, precedence } from './age.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
-import { lookupName, type Host } from './hosts.ts';
+import { lookupName, resolveHost, type Host } from './hosts.ts';
 import { chooseMode } from './mode.ts';
 import { Problems } from './problems.ts';
 import type {
@@ -196,7 +203,7 @@ function seeds(
   destination: RedisDestination | undefined,
 ): readonly SocketAddress[] {
   if (destination !== undefined && destination.discoveryEndpoints.length > 0) {
-    return destination.discoveryEndpoints.map((seed) => ({ address: seed.host, port: seed.port ?? port }));
+    return destination.discoveryEndpoints.map((seed) => statedSeed(world, seed, destination.namespace, port));
   }
   const { service, entry } = host;
   const listed = entryEndpoints(entry, port);
@@ -205,6 +212,13 @@ function seeds(
     return [{ address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) }];
   }
   return endpointAddresses(world, service, port).map(({ address, port }) => ({ address, port }));
+}
+
+/** A Service by its full name: each node would look a short one up from its own namespace. */
+function statedSeed(world: WorldReader, seed: HostPort, namespace: string, port: number): SocketAddress {
+  const host = resolveHost(world, seed.host, namespace);
+  if (host.service === undefined) return { address: seed.host, port: seed.port ?? port };
+  return { address: lookupName(host), port: seed.port ?? dnsPort(host.service, port) };
 }
 
 /** A headless Service's name resolves to the pods, which listen on the target port. */

@@ -159,7 +159,9 @@ export class RandomWorld {
       host: this.#host(header.namespace),
       mode: this.#pick([undefined, 'CLUSTER', 'PROXY']),
       auth: this.#maybe(() => this.#pick([AUTH, PLAIN])),
-      discoveryEndpoints: this.#often() ? [] : [{ host: '10.9.9.9', port: undefined }],
+      discoveryEndpoints: this.#often()
+        ? []
+        : [{ host: this.#pick(['10.9.9.9', 'y', 'x.b']), port: undefined }],
       maxConnections: this.#maybe(() => this.#random(3) + 1),
       tls: this.#often()
         ? undefined

@@ -13,6 +13,8 @@ const authorities = (name: string): Tls => ({
   insecureSkipVerify: false,
 });
 
+const SEEDS = 'seeds.redis.svc.cluster.local';
+
 test('of a Service of both address families, endpoints of one are taken: each server once', () => {
   const desk = deskWith(
     redisService(),
@@ -39,6 +41,37 @@ test('the seed of a Redis Cluster behind an ExternalName is that name', () => {
   assert.ok(upstream?.mode === 'cluster');
   assert.deepEqual(upstream.seeds, [{ address: 'redis.example.com', port: 6379 }]);
 });
+
+for (const [what, seed, headless, expected] of [
+  ['an address', { host: '192.0.2.1', port: 7000 }, false, { address: '192.0.2.1', port: 7000 }],
+  [
+    'a name of DNS',
+    { host: 'redis-0.redis', port: undefined },
+    false,
+    { address: 'redis-0.redis', port: 6379 },
+  ],
+  ['a Service', { host: 'seeds', port: 7000 }, false, { address: `${SEEDS}.`, port: 7000 }],
+  [
+    'a Service of any form',
+    { host: 'Seeds.redis.svc', port: undefined },
+    false,
+    { address: `${SEEDS}.`, port: 6379 },
+  ],
+  ['a headless Service', { host: 'seeds', port: undefined }, true, { address: `${SEEDS}.`, port: 7777 }],
+] as const) {
+  test(`a seed that is ${what} is the same from every namespace`, () => {
+    const ports = [{ name: 'redis', port: 6379, targetPort: 7777, appProtocol: undefined }];
+    const desk = deskWith(
+      redisService({ namespace: 'shop', hosts: ['redis-cluster.redis'], rules: [] }),
+      service(),
+      service({ name: 'seeds', isHeadless: headless, ports }),
+      redisDestination({ mode: 'CLUSTER', discoveryEndpoints: [seed] }),
+    );
+    const upstream = desk.upstream();
+    assert.ok(upstream?.mode === 'cluster');
+    assert.deepEqual(upstream.seeds, [expected]);
+  });
+}
 
 test('last good certificates do not serve an object that asks for another Secret', () => {
   const desk = deskWith(
