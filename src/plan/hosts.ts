@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 
 import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
-import type { Service, ServiceEntry } from '../api/objects.ts';
+import type { RedisService, Service, ServiceEntry } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { oldest } from './age.ts';
 
@@ -77,6 +77,15 @@ function isExported({ exportTo }: ServiceEntry, namespace: string): boolean {
  */
 export function lookupName({ key, dnsName, namespace, entry }: Host): string {
   return namespace !== undefined && entry === undefined && dnsName === key ? `${dnsName}.` : dnsName;
+}
+
+/** All that commands, or copies of them, may go to by the object's own rules. */
+export function routedHosts({ rules }: RedisService): readonly string[] {
+  return rules.flatMap(({ host, reads, mirrors }) => [
+    host,
+    ...(reads === undefined ? [] : [reads.host]),
+    ...mirrors.map((mirror) => mirror.host),
+  ]);
 }
 
 /** IP addresses that clients find by a host's name and that stand for it as a whole, or why there are none. */

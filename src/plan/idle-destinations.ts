@@ -5,10 +5,10 @@
  */
 import { diagnosticOf, type Diagnostic } from '../api/diagnostic.ts';
 import { hostKey } from '../api/host-name.ts';
-import type { RedisDestination, RedisService } from '../api/objects.ts';
+import type { RedisDestination } from '../api/objects.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import type { World } from '../world/world.ts';
-import { resolveHost } from './hosts.ts';
+import { resolveHost, routedHosts } from './hosts.ts';
 
 export function tellIdleDestinations(world: World): readonly Diagnostic[] {
   const { clusterDomain } = world.options;
@@ -17,7 +17,7 @@ export function tellIdleDestinations(world: World): readonly Diagnostic[] {
   for (const object of world.objects()) {
     if (object.kind === 'RedisDestination') destinations.push(object);
     if (object.kind !== 'RedisService') continue;
-    for (const host of hostsBehind(object)) {
+    for (const host of object.rules.length === 0 ? object.hosts : routedHosts(object)) {
       const key = hostKey(host, object.namespace, clusterDomain);
       routed.set(key, (routed.get(key) ?? new Set()).add(object.namespace));
     }
@@ -35,14 +35,4 @@ export function tellIdleDestinations(world: World): readonly Diagnostic[] {
           `put it into a namespace of these${host.namespace === undefined ? '' : `, or for all into ${host.namespace}`}`;
     return diagnosticOf(destination, 'warning', 'HostNotFound', ['spec', 'host'], message);
   });
-}
-
-/** All that its commands, or copies of them, may go to. */
-function hostsBehind({ hosts, rules }: RedisService): readonly string[] {
-  if (rules.length === 0) return hosts;
-  return rules.flatMap(({ host, reads, mirrors }) => [
-    host,
-    ...(reads === undefined ? [] : [reads.host]),
-    ...mirrors.map((mirror) => mirror.host),
-  ]);
 }

@@ -3,6 +3,7 @@
  */
 import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
 import type { ApiObject, RedisService } from '../api/objects.ts';
+import { routedHosts } from '../plan/hosts.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
 import { storable } from '../sources/kubernetes/raw-objects.ts';
@@ -58,14 +59,7 @@ export class LastGood {
 
 function contextOf(world: World, service: RedisService): readonly ApiObject[] {
   const { clusterDomain } = world.options;
-  const hosts = [
-    ...service.hosts,
-    ...service.rules.flatMap(({ host, reads, mirrors }) => [
-      host,
-      ...(reads === undefined ? [] : [reads.host]),
-      ...mirrors.map((mirror) => mirror.host),
-    ]),
-  ];
+  const hosts = [...service.hosts, ...routedHosts(service)];
   const keys = new Set(hosts.map((host) => hostKey(host, service.namespace, clusterDomain)));
   return [...keys].flatMap((key): readonly ApiObject[] => {
     const named = serviceOfHostKey(key, clusterDomain);
