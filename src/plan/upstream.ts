@@ -82,10 +82,16 @@ export function placeName({ host, port }: Place): string {
   return addressOf(host.id, port);
 }
 
+/** What its servers say of themselves is known by this: where each namespace means another host, by the namespace too. */
+function observedPlace(place: Place): string {
+  const { meantBy } = place.host;
+  return meantBy === undefined ? placeName(place) : `${placeName(place)}@${meantBy}`;
+}
+
 /** `HOST:PORT`, and `@NAMESPACE` where what is meant, or the RedisDestination that shapes it, is that namespace's alone. */
 export function upstreamId(host: Host, port: number, destination: RedisDestination | undefined): UpstreamId {
-  const place = placeName({ host, port });
-  if (host.meantBy !== undefined) return `${place}@${host.meantBy}`;
+  const place = observedPlace({ host, port });
+  if (host.meantBy !== undefined) return place;
   const shapedFrom = destination?.namespace;
   // A name of one label is another host in every namespace; with its Service it has been written out.
   const isEverybodys = shapedFrom === host.namespace && host.id.includes('.');
@@ -106,7 +112,7 @@ export function planUpstream(
     source.readGroups === undefined ? (destination?.mode ?? (hasSeeds ? 'CLUSTER' : undefined)) : 'PROXY';
   const { mode, modeAssumed, isSentinel } = chooseMode(
     world,
-    placeName(source),
+    observedPlace(source),
     host,
     stated,
     previous?.mode,
@@ -182,7 +188,7 @@ function modeQuestion(world: WorldReader, place: Place, upstream: Upstream): Mod
   const found = service === undefined ? entryEndpoints(entry, port) : endpointAddresses(world, service, port);
   const named = { address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) };
   const addresses = found.length === 0 ? [named] : found.map(({ address, port }) => ({ address, port }));
-  return { host: placeName(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
+  return { host: observedPlace(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
 }
 
 function members(world: WorldReader, source: UpstreamSource): Members | undefined {

@@ -8,7 +8,7 @@ export type ObservedMode = 'cluster' | 'standalone' | 'sentinel';
 
 /** A host whose mode no object states, and how it is asked for it. */
 export interface ModeQuestion {
-  /** `HOST:PORT`: what the answer is looked up by. */
+  /** `HOST:PORT`, with `@NAMESPACE` where that means it alone: what the answer is looked up by. */
   readonly host: string;
   /** Any of them may answer; at least one. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];

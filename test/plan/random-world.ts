@@ -19,6 +19,14 @@ const NAMESPACES = ['a', 'b'];
 /** Some of them name one host in several ways. */
 const HOSTS = ['x.a', 'x.b', 'y.a.svc', 'x.a.svc.cluster.local', 'redis.example.com', '10.1.1.1'];
 
+/** Of which something is observed. */
+const PLACES = [
+  'x.a.svc.cluster.local:6379',
+  'y.a.svc.cluster.local:6379',
+  'redis.example.com:6379',
+  'redis.example.com:6379@a',
+];
+
 export class RandomWorld {
   readonly #random: Choose;
 
@@ -33,7 +41,7 @@ export class RandomWorld {
     const set: ApiObject[] = [];
     const deleted: ApiObject[] = [];
     for (const object of changed) (isGone() ? deleted : set).push(object);
-    const place = `${this.#pick(['x.a.svc.cluster.local', 'y.a.svc.cluster.local', 'redis.example.com'])}:6379`;
+    const place = this.#pick(PLACES);
     const modes: readonly (ObservedMode | undefined)[] = ['cluster', 'standalone', 'sentinel', undefined];
     return {
       set,

@@ -99,6 +99,19 @@ test('what two namespaces mean by one name, each by a ServiceEntry of its own, a
   }
 });
 
+test('what two namespaces mean by one name is asked for its mode apart', () => {
+  const inNamespace = (namespace: string): readonly ApiObject[] => [
+    { ...governed, namespace, name: namespace },
+    serviceEntry({ namespace, exportTo: ['.'] }),
+  ];
+  const desk = deskWith(...inNamespace('a'), ...inNamespace('b'));
+  const hosts = [...desk.planner.takeQuestions().values()].map((question) => question?.host);
+  assert.deepEqual(hosts, [`${HOST}:6379@a`, `${HOST}:6379@b`]);
+  desk.change({ observed: new Map([[`${HOST}:6379@b`, 'cluster']]) });
+  assert.equal(desk.upstream(`${HOST}:6379@a`)?.mode, 'proxy');
+  assert.equal(desk.upstream(`${HOST}:6379@b`)?.mode, 'cluster');
+});
+
 test('a ServiceEntry is one host, however objects write its name', () => {
   const full = 'redis-cluster.redis.svc.cluster.local';
   const entry = serviceEntry({ hosts: [full], exportTo: ['redis', 'shop'] });
