@@ -12,10 +12,13 @@ import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import { covers, NO_SCOPE, type Scope } from './interest.ts';
 import type { SentResponse } from './outstanding.ts';
 import { Refusals } from './refusals.ts';
-import type { Difference, Served } from './served.ts';
+import { type Difference, NO_RESOURCES, type Served } from './served.ts';
 
-/** `asked`: answered in any case. `touched`: sent again because its cluster changed, but not if it was refused. */
-type Debt = 'asked' | 'touched';
+/**
+ * `asked`: answered in any case. `retried`: as well, and refused before. `touched`: sent again because its cluster
+ * changed, but not if it was refused.
+ */
+type Debt = 'asked' | 'retried' | 'touched';
 
 export class Holdings {
   /** undefined: it has never refused anything, as nearly all. */
@@ -68,7 +71,7 @@ export class Holdings {
   }
 
   ask(name: string): void {
-    this.#owed.set(name, 'asked');
+    if (this.#owed.get(name) !== 'retried') this.#owed.set(name, 'asked');
   }
 
   touch(name: string): void {
@@ -103,7 +106,7 @@ export class Holdings {
     const isPlain = this.#apart.size + this.#owed.size + served.withheld.size === 0;
     if (isSameScope && isPlain && this.#refusals?.isEmpty !== false) {
       const content = scope.isWildcard ? step : within(step, scope);
-      return { content, removed: content.removed, fresh: content.resources };
+      return { content, removed: content.removed, fresh: content.resources, retried: NO_RESOURCES };
     }
     const resources = new Map<string, Resource>();
     for (const resource of this.#candidates(served, scope, step)) {
@@ -114,7 +117,7 @@ export class Holdings {
     const isGone = (name: string): boolean => !served.resources.has(name) && !served.withheld.has(name);
     for (const name of step.removed) if (this.has(name) && isGone(name)) removed.add(name);
     for (const [name, version] of this.#apart) if (version !== undefined && isGone(name)) removed.add(name);
-    for (const [name, debt] of this.#owed) if (debt === 'asked' && isGone(name)) removed.add(name);
+    for (const [name, debt] of this.#owed) if (debt !== 'touched' && isGone(name)) removed.add(name);
     if (resources.size > 0 || removed.size > 0) {
       for (const name of this.#refusals?.removed() ?? []) if (isGone(name)) removed.add(name);
     }
@@ -124,6 +127,9 @@ export class Holdings {
       content,
       removed: content.removed,
       fresh: changed.filter(({ name, version }) => this.#held(name) !== version),
+      retried: changed.filter(
+        ({ name, version }) => this.#owed.get(name) === 'retried' && this.#held(name) === version,
+      ),
     };
   }
 
@@ -173,8 +179,8 @@ export class Holdings {
   }
 
   #retry({ versions, removed }: ReturnType<Refusals['takeDue']>): boolean {
-    for (const [name, version] of versions) if (this.#held(name) === version) this.ask(name);
-    for (const name of removed) this.ask(name);
+    for (const [name, version] of versions) if (this.#held(name) === version) this.#owed.set(name, 'retried');
+    for (const name of removed) this.#owed.set(name, 'retried');
     return versions.length + removed.length > 0;
   }
 
@@ -197,7 +203,8 @@ export class Holdings {
     const { name, version } = resource;
     if (this.#held(name) !== version) return true;
     const debt = this.#owed.get(name);
-    return debt === 'asked' || (debt === 'touched' && this.#refusals?.isParked(name, version) !== true);
+    if (debt === 'touched') return this.#refusals?.isParked(name, version) !== true;
+    return debt !== undefined;
   }
 }
 

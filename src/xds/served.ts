@@ -19,4 +19,8 @@ export interface Difference {
   readonly removed: readonly string[];
   /** Resources of the content that are new to the client; the others are repeated. */
   readonly fresh: readonly Resource[];
+  /** Of the repeated ones, those that it refused: it has not got them. */
+  readonly retried: readonly Resource[];
 }
+
+export const NO_RESOURCES: readonly Resource[] = [];

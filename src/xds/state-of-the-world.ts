@@ -60,14 +60,14 @@ export class WorldSubscription extends Subscription {
     this.#compareBroughtVersion(served);
     const { scope } = this.interest;
     const difference = this.holdings.difference(served, scope);
-    const { removed, fresh } = difference;
+    const { removed } = difference;
     const { resources } = difference.content;
     if (!this.#isFullSet) {
       this.holdings.endRefusals(removed);
       return resources.length > 0 ? { ...difference, removed: [] } : undefined;
     }
     if (resources.length + removed.length === 0 && !this.#isAnswerDue) return undefined;
-    return { content: fullSet(served.resources, scope), removed, fresh };
+    return { ...difference, content: fullSet(served.resources, scope) };
   }
 
   /** Listeners only: which of its two forms a cluster has in the client is not known here. */

@@ -8,7 +8,7 @@
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
 import { ResourceSet, type Snapshot } from '../envoy/resource-set.ts';
 import { DeltaSubscription } from './delta.ts';
-import type { Served } from './served.ts';
+import { NO_RESOURCES, type Served } from './served.ts';
 import type { StreamKind, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
 import type { ResourceOutcome } from './snapshot-source.ts';
@@ -85,7 +85,8 @@ export class XdsStream {
       if (content === undefined) continue;
       this.#lastNonce += 1;
       const nonce = String(this.#lastNonce);
-      return { typeUrl, nonce, content, removed: [], fresh: [], initialForm: undefined };
+      const nothing = { removed: [], fresh: NO_RESOURCES, retried: NO_RESOURCES };
+      return { typeUrl, nonce, content, ...nothing, initialForm: undefined };
     }
     return undefined;
   }
@@ -124,7 +125,10 @@ export class XdsStream {
     this.#lastNonce += 1;
     // Envoy warms a changed cluster until its endpoints come, also if they are the same. In delta it does not even ask
     // for them, and it holds back its answer to the clusters meanwhile: so they follow at once.
-    if (type === CLUSTER_TYPE) this.#subscriptions.get(ENDPOINTS_TYPE)?.touch(response.fresh);
+    if (type === CLUSTER_TYPE) {
+      const endpoints = this.#subscriptions.get(ENDPOINTS_TYPE);
+      for (const clusters of [response.fresh, response.retried]) endpoints?.touch(clusters);
+    }
     return response;
   }
 

@@ -87,14 +87,14 @@ export abstract class Subscription {
     this.mayLack = false;
     this.holdings.sent(served, this.interest.scope);
     if (difference === undefined) return undefined;
-    const { content, fresh, removed } = difference;
+    const { content, fresh, retried, removed } = difference;
     const mayRepeat = this.#isInitialDue || fresh.length < content.resources.length;
     this.#initialForm = this.#nextInitialForm(difference, served);
     const initialForm = mayRepeat ? this.#initialForm : undefined;
     this.outstanding.add({ nonce, content, fresh, removed, sentMs: nowMs, sequence: served.sequence });
     this.#sentVersion = content.version;
     this.afterSending();
-    return { typeUrl: this.typeUrl, nonce, content, removed, fresh, initialForm };
+    return { typeUrl: this.typeUrl, nonce, content, removed, fresh, retried, initialForm };
   }
 
   /** `next` certainly has nothing to say, whatever the time is. Nearly all are, each time. */

@@ -43,6 +43,19 @@ for (const variant of ['state of the world', 'delta'] as const) {
       assert.deepEqual(talk.pass(600_000), []);
     });
 
+    test('the endpoints of a refused cluster follow it when it is tried again', () => {
+      const talk = new Talk(variant, { snapshot: { CDS: 'a@1 b@1', EDS: 'a@1 b@1', LDS: 'l@1' } });
+      talk.settle(talk.ask('CDS'));
+      talk.settle(talk.ask('EDS', { names: ['a', 'b'], subscribe: ['a', 'b'] }));
+      talk.settle(talk.ask('LDS'));
+      const changed = { CDS: 'a@2 b@1', EDS: 'a@1 b@1', LDS: 'l@1' };
+      const cds = full('CDS a@2', 'CDS a@2 b@1');
+      assert.deepEqual(talk.serve(changed), [...cds, 'EDS a@1']);
+      talk.ack('EDS');
+      talk.nack('CDS', 'Error adding/updating cluster(s) a: not so');
+      assert.deepEqual(talk.pass(5_000), [...cds, 'EDS a@1']);
+    });
+
     test('other content starts with 5 s again', () => {
       const talk = new Talk(variant, { snapshot: { LDS: 'l@1' } });
       talk.ask('LDS');

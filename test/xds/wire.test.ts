@@ -24,7 +24,15 @@ const LONG = 'x'.repeat(20_000);
 function response(isInitial: boolean, resources: readonly Resource[]): Response {
   const content = { version: 'v7', resources, removed: ['c', 'd'] };
   const initialForm = isInitial ? InitialForm.of(ResourceSet.of(resources)) : undefined;
-  return { typeUrl: CLUSTER_TYPE, nonce: '3', content, removed: content.removed, fresh: [], initialForm };
+  return {
+    typeUrl: CLUSTER_TYPE,
+    nonce: '3',
+    content,
+    removed: content.removed,
+    fresh: [],
+    retried: [],
+    initialForm,
+  };
 }
 
 const resources = [cluster('a'), cluster(LONG)];
@@ -62,7 +70,7 @@ for (const isInitial of [false, true]) {
 }
 
 function changed(to: readonly Resource[], fresh: readonly Resource[]): Difference {
-  return { content: { version: 'v8', resources: to, removed: [] }, removed: [], fresh };
+  return { content: { version: 'v8', resources: to, removed: [] }, removed: [], fresh, retried: [] };
 }
 
 test('clients that started with different sets are sent the same bytes once they hold the same', () => {

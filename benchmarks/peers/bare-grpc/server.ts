@@ -38,7 +38,7 @@ function encode(typeUrl: TypeUrl, content: Transition): Buffer {
   generation += 1;
   const nonce = `${generation}`;
   const { removed, resources: fresh } = content;
-  const response = { typeUrl, nonce, content, removed, fresh, initialForm: undefined };
+  const response = { typeUrl, nonce, content, removed, fresh, retried: [], initialForm: undefined };
   return messageOf(encodeResponse('delta', response));
 }
 

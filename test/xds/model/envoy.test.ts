@@ -145,13 +145,25 @@ class Envoy implements Scene {
       this.#toServer.push(this.#request(type, { error: 'not this time' }));
       return true;
     }
-    this.#apply(type, response);
-    this.#lastVersion[type] = response.content.version;
-    if (type === 'CDS') this.#withheld.push(response);
+    const bad = type === 'CDS' && refuse === 'first' ? this.#changedIn(response) : undefined;
+    this.#apply(type, response, bad);
+    if (bad === undefined) this.#lastVersion[type] = response.content.version;
+    if (type === 'CDS')
+      this.#withheld.push({
+        nonce: response.nonce,
+        ...(bad === undefined ? {} : { error: `${bad}: not so` }),
+      });
     else this.#toServer.push(this.#request(type));
     if (type === 'CDS') this.#followClusters();
     this.#answerClusters();
     return true;
+  }
+
+  /** The first cluster of these that it has in another version: refused, that one stays. */
+  #changedIn({ content: { resources } }: Response): string | undefined {
+    // In the state of the world a server does not hear of a refusal that a later full set has overtaken.
+    if (!this.#mayRefuse || this.#variant !== 'delta') return undefined;
+    return resources.find(({ name, version }) => (this.#held.CDS.get(name) ?? version) !== version)?.name;
   }
 
   #revive(name: string): void {
@@ -181,13 +193,16 @@ class Envoy implements Scene {
     }
   }
 
-  #apply(type: ShortType, { content: { resources, removed } }: Response): void {
+  #apply(type: ShortType, { content: { resources, removed } }: Response, bad: string | undefined): void {
     const held = this.#held[type];
     const before = new Map(held);
     if (this.#variant === 'delta') for (const name of type === 'EDS' ? [] : removed) held.delete(name);
     else if (type !== 'EDS') held.clear();
     const isWanted = (name: string): boolean => type !== 'EDS' || this.#endpointNames.includes(name);
-    for (const { name, version } of resources) if (isWanted(name)) held.set(name, version);
+    for (const { name, version } of resources) {
+      if (name === bad) held.set(name, before.get(name) ?? version);
+      else if (isWanted(name)) held.set(name, version);
+    }
     if (type === 'EDS') {
       for (const { name } of resources) {
         if (!this.#dead.has(name)) this.#warming.delete(name);
@@ -234,7 +249,7 @@ class Envoy implements Scene {
   #answerClusters(): void {
     if (this.#warming.size > 0) return;
     const answers = this.#variant === 'delta' ? this.#withheld : this.#withheld.slice(-1);
-    for (const { nonce } of answers) this.#toServer.push(this.#request('CDS', { nonce }));
+    for (const answer of answers) this.#toServer.push(this.#request('CDS', answer));
     this.#withheld = [];
   }
 
@@ -271,7 +286,7 @@ function randomSpec(random: Random, round: number): Spec {
 function randomStep(variant: Variant, random: Random, index: number): Step {
   const dice = random(20);
   if (dice < 7) return { do: 'hear' };
-  if (dice < 8) return { do: 'hear', refuse: 'all' };
+  if (dice < 8) return { do: 'hear', refuse: random(2) === 0 ? 'all' : 'first' };
   if (dice < 15) return { do: 'reach' };
   if (dice < 17) return { do: 'pass', ms: random(2_000) };
   if (dice < 19) return { do: 'serve', spec: randomSpec(random, index) };
