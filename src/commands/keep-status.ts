@@ -15,7 +15,7 @@ import { Events, noticesOf } from '../status/events.ts';
 import { StatusKeeper, type StatusInputs } from '../status/keeper.ts';
 import type { LastGood } from '../status/last-good.ts';
 import type { Lease } from '../status/lease.ts';
-import { progressOf, type ObjectResources, type Proxy, type ResourceVersion } from '../status/progress.ts';
+import { progressOf, type ObjectResources, type ResourceVersion } from '../status/progress.ts';
 import type { Replica } from '../status/replica.ts';
 import { Reports } from '../status/reports.ts';
 import { StatusWriter } from '../status/writer.ts';
@@ -81,7 +81,15 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
       memory: () => ({ objects: lastGood.objects(cluster.own()), ...hosts() }),
       generations: () => hosts().generations,
       learn: options.learn,
-      progress: () => progressOf(proxies(nodes(), (node) => resourcesOf(views, viewOf(node)))),
+      progress: () =>
+        progressOf(
+          nodes().map((stream) => ({
+            id: stream.node.id,
+            view: JSON.stringify(viewOf(stream.node)),
+            objects: resourcesOf(views, viewOf(stream.node)),
+            outcomeOf: ({ typeUrl, name, version }) => stream.outcomeOf(typeUrl as TypeUrl, name, version),
+          })),
+        ),
       views: () => [...new Set(nodes().map(({ node }) => JSON.stringify(viewOf(node))))],
       objectsOf: (view) => resourcesOf(views, JSON.parse(view) as NodeView).map(({ object }) => object),
     },
@@ -89,29 +97,6 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
   reports.start();
   keeper.wake();
   return keeper;
-}
-
-/** A proxy may have a stream for each type. */
-function proxies(
-  streams: readonly NodeStream[],
-  resourcesOf: (node: XdsNode) => readonly ObjectResources[],
-): readonly Proxy[] {
-  const byNode = new Map<string, NodeStream[]>();
-  for (const stream of streams) {
-    const { id } = stream.node;
-    byNode.set(id, [...(byNode.get(id) ?? []), stream]);
-  }
-  return [...byNode].map(([id, [first, ...others]]) => ({
-    id,
-    objects: first === undefined ? [] : resourcesOf(first.node),
-    outcomeOf: ({ typeUrl, name, version }) => {
-      for (const stream of first === undefined ? [] : [first, ...others]) {
-        const outcome = stream.outcomeOf(typeUrl as TypeUrl, name, version);
-        if (outcome !== undefined) return outcome;
-      }
-      return undefined;
-    },
-  }));
 }
 
 const known = new WeakMap<Snapshot, readonly ObjectResources[]>();

@@ -184,8 +184,16 @@ function conflicted({ diagnostics }: Judged): Verdict | undefined {
   return first && verdict('Conflicted', 'True', first.reason, lines(conflicts));
 }
 
+/** By node, so that the same is said whoever came first. */
+export function inOrder(rejections: Progress['rejections']): Progress['rejections'] {
+  return rejections.toSorted((a, b) => {
+    if (a.node !== b.node) return a.node < b.node ? -1 : 1;
+    return a.message < b.message ? -1 : a.message > b.message ? 1 : 0;
+  });
+}
+
 function words(rejections: Progress['rejections']): string {
-  const [first] = rejections;
+  const [first] = inOrder(rejections);
   const nodes = [...new Set(rejections.map(({ node }) => node))].sort();
   const others = nodes.length > MOST_NODES ? ', …' : '';
   const who = `${nodes.slice(0, MOST_NODES).join(', ')}${others}`;

@@ -23,9 +23,11 @@ export type Outcome =
   | { readonly kind: 'pending' }
   | { readonly kind: 'rejected'; readonly message: string };
 
-/** One connected proxy, and what it gets. */
-export interface Proxy {
+/** One stream of a connected proxy, and what that gets; there may be one for each type. */
+export interface ProxyStream {
   readonly id: string;
+  /** Another one for a proxy that gets something else, whatever it calls itself. */
+  readonly view: string;
   readonly objects: readonly ObjectResources[];
   /** undefined: it has not asked for that type yet. */
   readonly outcomeOf: (resource: ResourceVersion) => Outcome | undefined;
@@ -36,26 +38,41 @@ interface Counted {
   readonly rejections: { readonly node: string; readonly message: string }[];
 }
 
-/** Of every object that some proxy gets. */
-export function progressOf(proxies: Iterable<Proxy>): ReadonlyMap<string, Progress> {
+/** Of every object that some proxy gets. Where proxies share a name, an object is through when all of them have it. */
+export function progressOf(streams: Iterable<ProxyStream>): ReadonlyMap<string, Progress> {
+  const proxies = new Map<string, ProxyStream[]>();
+  for (const stream of streams) {
+    const key = JSON.stringify([stream.id, stream.view]);
+    const known = proxies.get(key);
+    if (known === undefined) proxies.set(key, [stream]);
+    else known.push(stream);
+  }
   const found = new Map<string, Counted>();
-  for (const { id, objects, outcomeOf } of proxies) {
-    for (const { object, resources } of objects) {
-      let counted = found.get(object);
-      if (counted === undefined) {
-        counted = { isPending: false, rejections: [] };
-        found.set(object, counted);
-      }
-      for (const resource of resources) {
-        const outcome = outcomeOf(resource) ?? { kind: 'pending' };
+  for (const ofProxy of proxies.values()) count(found, ofProxy);
+  return new Map([...found].map(([object, counted]) => [object, { isServed: true, ...counted }]));
+}
+
+function count(found: Map<string, Counted>, streams: readonly ProxyStream[]): void {
+  const [first] = streams;
+  for (const { object, resources } of first?.objects ?? []) {
+    let counted = found.get(object);
+    if (counted === undefined) {
+      counted = { isPending: false, rejections: [] };
+      found.set(object, counted);
+    }
+    for (const resource of resources) {
+      let isKnown = false;
+      for (const { id, outcomeOf } of streams) {
+        const outcome = outcomeOf(resource);
+        if (outcome === undefined) continue;
+        isKnown = true;
         if (outcome.kind === 'pending') counted.isPending = true;
-        if (outcome.kind === 'rejected') {
+        if (outcome.kind === 'rejected')
           counted.rejections.push({ node: id, message: wordsOn(resource.name, outcome.message) });
-        }
       }
+      if (!isKnown) counted.isPending = true;
     }
   }
-  return new Map([...found].map(([object, counted]) => [object, { isServed: true, ...counted }]));
 }
 
 /** Envoy lists what it refuses as `NAME: text`, the first after a prefix; of the others' text nothing is wanted here. */

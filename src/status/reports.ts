@@ -7,7 +7,7 @@
 import { ApiError, reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { Reflector, type RawObject } from '../sources/kubernetes/reflector.ts';
-import type { Progress } from './conditions.ts';
+import { inOrder, type Progress } from './conditions.ts';
 
 /** `view` is opaque here. */
 export interface Report {
@@ -27,11 +27,11 @@ export interface ReportsOptions {
 }
 
 const LABEL = 'redpilot.dev/report';
-/** Keeps a ConfigMap far below the 1 MiB that it may have. */
-const MOST_EXCEPTIONS = 500;
-const MOST_VIEWS = 2_000;
-const MOST_GENERATIONS = 2_000;
+/** Keeps a ConfigMap below the 1 MiB that it may have, whatever nodes call themselves and ask for. */
+const MOST_CHARACTERS = { views: 300_000, exceptions: 400_000, generations: 100_000 };
 const LONGEST_WORDS = 300;
+const LONGEST_NAME = 253;
+const MOST_REJECTIONS = 4;
 const BEAT_MS = 20_000;
 /** A replica that has not been heard of for so long is gone, and its proxies are somewhere else. */
 const STALE_MS = 65_000;
@@ -171,26 +171,32 @@ export class Reports {
   }
 }
 
-/** Rejections before what is merely late, where there are too many. */
+/** As much as has room: the shortest views, and rejections before what is merely late. Equal for equal content. */
 function bounded({ views, exceptions, generations }: Report): Report {
-  const entries = Object.entries(exceptions).sort(
-    ([a, x], [b, y]) => y.rejections.length - x.rejections.length || (a < b ? -1 : 1),
-  );
+  const byLength = [...views].sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  const byGravity = Object.entries(exceptions)
+    .sort(([a, x], [b, y]) => y.rejections.length - x.rejections.length || (a < b ? -1 : 1))
+    .map(([object, { isPending, rejections }]) => {
+      const shortened = inOrder(rejections)
+        .slice(0, MOST_REJECTIONS)
+        .map(({ node, message }) => ({
+          node: node.slice(0, LONGEST_NAME),
+          message: message.slice(0, LONGEST_WORDS),
+        }));
+      return [object, { isPending, rejections: shortened }] as const;
+    });
+  const byHost = Object.entries(generations).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    views: [...views].sort().slice(0, MOST_VIEWS),
-    generations: Object.fromEntries(Object.entries(generations).slice(0, MOST_GENERATIONS)),
-    exceptions: Object.fromEntries(
-      entries.slice(0, MOST_EXCEPTIONS).map(([object, { isPending, rejections }]) => [
-        object,
-        {
-          isPending,
-          rejections: rejections
-            .slice(0, 4)
-            .map(({ node, message }) => ({ node, message: message.slice(0, LONGEST_WORDS) })),
-        },
-      ]),
-    ),
+    views: withRoom(byLength, MOST_CHARACTERS.views),
+    exceptions: Object.fromEntries(withRoom(byGravity, MOST_CHARACTERS.exceptions)),
+    generations: Object.fromEntries(withRoom(byHost, MOST_CHARACTERS.generations)),
   };
+}
+
+function withRoom<T>(items: readonly T[], mostCharacters: number): readonly T[] {
+  let characters = 0;
+  const end = items.findIndex((item) => (characters += JSON.stringify(item).length) > mostCharacters);
+  return end === -1 ? items : items.slice(0, end);
 }
 
 /** Another version of redpilot may have written it. */

@@ -214,3 +214,17 @@ test('two that differ in time and order only say the same', () => {
   assert.equal(sameConditions(a, b), true);
   assert.equal(sameConditions(a, conditions([], { isPending: true })), false);
 });
+
+test('who refused an object is said in the same words, whoever connected first', () => {
+  const rejections = [
+    { node: 'b', message: 'no room' },
+    { node: 'a', message: 'no such file' },
+  ];
+  const [said, turned] = [rejections, rejections.toReversed()].map((each) => {
+    const progress = { isServed: true, isPending: false, rejections: each };
+    const judged = { kind: 'RedisService', generation: 1, diagnostics: [], progress };
+    return conditionsOf(judged, [], '').find(({ type }) => type === 'Programmed')?.message;
+  });
+  assert.equal(said, 'refused by a, b: no such file');
+  assert.equal(turned, said);
+});
