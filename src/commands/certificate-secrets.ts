@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { ApiError } from '../sources/kubernetes/api-error.ts';
+import { ApiError, reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { makeFolder, type Made } from '../tls/certificate-folder.ts';
 
@@ -34,21 +34,39 @@ export async function fetchAuthority(api: Api, namespace: string, folder: string
   }
 }
 
-/** The authority and the server's certificate into `namespace`, a client's into each of `clients`. */
+export interface Applied {
+  readonly made: readonly Made[];
+  /** A line for each namespace of clients that did not get its certificate. */
+  readonly failures: readonly string[];
+}
+
+/**
+ * The authority and the server's certificate into `namespace`, a client's into each of `clients`: one that is gone, or
+ * refuses it, must not keep the others from being renewed.
+ */
 export async function applySecrets(
   api: Api,
   namespace: string,
   folder: string,
   clients: readonly string[],
-): Promise<readonly Made[]> {
+): Promise<Applied> {
   // The authority first: without it the next run would make another, which nobody trusts.
   const made = [await apply(api, namespace, AUTHORITY, 'Opaque', folder, AUTHORITY_FILES)];
   made.push(await apply(api, namespace, SERVER, 'kubernetes.io/tls', join(folder, 'server'), PAIR_FILES));
+  const failures: string[] = [];
   for (const client of clients) {
     const pair = join(folder, 'clients', client);
-    made.push(await apply(api, client, CLIENT, 'kubernetes.io/tls', pair, PAIR_FILES));
+    try {
+      made.push(await apply(api, client, CLIENT, 'kubernetes.io/tls', pair, PAIR_FILES));
+    } catch (error) {
+      const isRefused = error instanceof ApiError && [403, 404].includes(error.status);
+      const remedy = isRefused
+        ? `; give it the Role and the RoleBinding of manifests/certificates/rbac.yaml, or take --namespace ${client} away`
+        : '';
+      failures.push(`Secret ${client}/${CLIENT} was not written: ${reasonOf(error)}${remedy}`);
+    }
   }
-  return made;
+  return { made, failures };
 }
 
 async function apply(

@@ -6,9 +6,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { thisReplica } from '../status/replica.ts';
 import { validFor } from '../tls/authority.ts';
-import { writeCertificates, type Made } from '../tls/certificate-folder.ts';
+import { writeCertificates } from '../tls/certificate-folder.ts';
 import { collect, parseNamespace } from './arguments.ts';
-import { applySecrets, fetchAuthority } from './certificate-secrets.ts';
+import { applySecrets, fetchAuthority, type Applied } from './certificate-secrets.ts';
 
 interface Options {
   readonly out: string;
@@ -65,14 +65,19 @@ export function certsCommand(): Command {
         validity: validFor(options.days),
         force: options.force,
       });
-      const applied = (await secrets?.applySecrets(options.out, namespaces)) ?? [];
-      for (const { path, what } of [...made, ...applied]) process.stdout.write(`${path}: ${what}\n`);
+      const applied = await secrets?.applySecrets(options.out, namespaces);
+      for (const { path, what } of [...made, ...(applied?.made ?? [])])
+        process.stdout.write(`${path}: ${what}\n`);
+      for (const failure of applied?.failures ?? []) {
+        process.stderr.write(`redpilot: ${failure}\n`);
+        process.exitCode = 1;
+      }
     });
 }
 
 interface ClusterSecrets {
   fetchAuthority(folder: string): Promise<void>;
-  applySecrets(folder: string, namespaces: readonly string[]): Promise<readonly Made[]>;
+  applySecrets(folder: string, namespaces: readonly string[]): Promise<Applied>;
 }
 
 /** Only who needs the Kubernetes library waits for it. */
