@@ -89,15 +89,17 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
   });
   void new Counter({
     name: 'redpilot_proxy_node_commands_total',
-    help: 'Commands sent to a node the first time',
+    help: 'Commands sent to a node the first time, by the role that it had then',
     labelNames: ['upstream', 'node', 'role', 'type'],
     registers,
     collect() {
       this.reset();
       for (const { id, nodes } of proxy.status()) {
-        for (const { address, role, reads, writes } of nodes) {
-          this.inc({ upstream: id, node: address, role, type: 'read' }, reads);
-          this.inc({ upstream: id, node: address, role, type: 'write' }, writes);
+        for (const { address, countsByRole } of nodes) {
+          for (const [role, { reads, writes }] of Object.entries(countsByRole)) {
+            this.inc({ upstream: id, node: address, role, type: 'read' }, reads);
+            this.inc({ upstream: id, node: address, role, type: 'write' }, writes);
+          }
         }
       }
     },
@@ -110,9 +112,10 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     collect() {
       this.reset();
       for (const { id, nodes } of proxy.status()) {
-        for (const { address, role, errors } of nodes) {
-          for (const [type, count] of Object.entries(errors)) {
-            this.inc({ upstream: id, node: address, role, type }, count);
+        for (const { address, countsByRole } of nodes) {
+          for (const [role, { errors }] of Object.entries(countsByRole)) {
+            this.inc({ upstream: id, node: address, role, type: 'read' }, errors.read);
+            this.inc({ upstream: id, node: address, role, type: 'write' }, errors.write);
           }
         }
       }

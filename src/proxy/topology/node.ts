@@ -10,6 +10,7 @@ import type { ConnectionOwner, ReplyWatch } from '../wire/connection-owner.ts';
 import { LATENCY_NUMBERS } from '../wire/latency.ts';
 import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
+import { addUp, type Role, type RoleCounts } from './role-counts.ts';
 import type { Request } from '../wire/request.ts';
 import type { SlowLog } from '../wire/slow-log.ts';
 import { keepaliveOf, type Keepalive } from '../wire/socket.ts';
@@ -67,7 +68,10 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #idle = new IdleConnections((connection) => this.disown(connection));
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
 
-  /** Commands sent to it the first time. */
+  #role: Role;
+  /** Before it had its role. */
+  #countsBefore: RoleCounts = {};
+  /** Since it has its role: commands sent to it the first time. */
   reads = 0;
   writes = 0;
   /** Error replies that were handed on. */
@@ -103,6 +107,29 @@ export class Node implements ConnectionOwner, ReplyWatch {
     this.address = addressOf(options.host, options.port);
     this.#clue = new Clue(options);
     this.#owner = owner;
+    // A cluster's map says which are more.
+    this.#role = options.isClusterNode ? 'replica' : 'primary';
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  set role(role: Role) {
+    if (role === this.#role) return;
+    this.#countsBefore = this.counts();
+    this.#role = role;
+    this.reads = 0;
+    this.writes = 0;
+    Object.assign(this.errors, { read: 0, write: 0 });
+  }
+
+  counts(): RoleCounts {
+    const { role, reads, writes, errors } = this;
+    return {
+      ...this.#countsBefore,
+      [role]: addUp(this.#countsBefore[role], { reads, writes, errors }),
+    };
   }
 
   /** May be sent what only a primary carries out. */

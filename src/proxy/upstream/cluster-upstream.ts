@@ -30,7 +30,7 @@ import {
   type NodePlace,
   type Topology,
 } from '../topology/topology.ts';
-import { shardStatus, type NodeStatus, type UpstreamStatus } from './upstream-status.ts';
+import { shardStatus, type UpstreamStatus } from './upstream-status.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { Upstream } from './upstream.ts';
 
@@ -115,11 +115,8 @@ export class ClusterUpstream extends Upstream {
 
   override status(): UpstreamStatus {
     const status = super.status();
-    const primaries = new Set(this.#shards.map(({ primary }) => primary.address));
-    const roleOf = ({ address }: NodeStatus): string => (primaries.has(address) ? 'primary' : 'replica');
     return {
       ...status,
-      nodes: status.nodes.map((node) => ({ ...node, role: roleOf(node) })),
       topologyAgeMs: this.#topology && Math.round(performance.now() - this.#topologyAt),
       shards: this.#shards.map((shard, index) => shardStatus(shard, this.#topology?.shards[index])),
       unlisted: unlisted(this.#members, this.#topology),
@@ -230,10 +227,16 @@ export class ClusterUpstream extends Upstream {
         old.primary = node;
         old.refresh();
       }
+      this.#noteRoles();
     }
     this.#slots[slot] = index;
     this.#places = undefined;
     if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
+  }
+
+  #noteRoles(): void {
+    const primaries = new Set(this.#shards.map(({ primary }) => primary));
+    for (const node of this.nodes()) node.role = primaries.has(node) ? 'primary' : 'replica';
   }
 
   /** Asks several nodes for the map, takes the best answer, then asks every node how it is. Returns when it is to be again. */
@@ -294,6 +297,7 @@ export class ClusterUpstream extends Upstream {
       const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
       return this.#known.shardAt(place, before, (node) => !primaries.has(node) && !listed.has(node));
     });
+    this.#noteRoles();
     for (const [index, { primary }] of former.entries()) {
       const isElsewhere = (slot: number): boolean => this.#shards[this.#slots[slot]!]?.primary !== primary;
       this.hasMoved(primary, (place) => formerSlots[place] === index && isElsewhere(place));

@@ -8,7 +8,6 @@ import type { Conversation } from '../topology/conversation.ts';
 import { nodeOptionsOf, type Node } from '../topology/node.ts';
 import { NodeLog } from '../topology/node-log.ts';
 import { ServerList } from './server-list.ts';
-import type { UpstreamStatus } from './upstream-status.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { Upstream } from './upstream.ts';
 
@@ -42,13 +41,6 @@ export class ReadsUpstream extends Upstream {
   override get refusal(): string | undefined {
     const refusals = this.#groups.flat().map((list) => list.refusal);
     return refusals.includes(undefined) ? undefined : refusals[0];
-  }
-
-  /** By what each says itself: the primary may be among them. */
-  override status(): UpstreamStatus {
-    const status = super.status();
-    const servers = this.#groups.flat().flatMap((list) => list.servers);
-    return { ...status, nodes: status.nodes.map((node, index) => ({ ...node, role: servers[index]!.role })) };
   }
 
   placeOf(): number {

@@ -27,14 +27,9 @@ export interface Server {
   /** What Maglev places it by. */
   readonly text: string;
   readonly node: Node;
-  /** As it says itself, where it is asked. */
-  readonly role: Role;
 }
 
-type Role = 'primary' | 'replica';
-
 interface Known extends Server {
-  role: Role;
   readonly conversation: Conversation;
   readonly login: LoginLog;
   isBeingProbed: boolean;
@@ -195,10 +190,11 @@ export class ServerList {
       before.delete(keyOf(place));
       if (known !== undefined) return known;
       const options = { ...this.#options, host: place.address, port: place.port };
+      const node = new Node(options, this.#owner);
+      if (this.#replicas !== undefined) node.role = 'replica';
       return {
         text: place.text,
-        node: new Node(options, this.#owner),
-        role: this.#replicas === undefined ? 'primary' : 'replica',
+        node,
         conversation: new Conversation(options),
         login: new LoginLog(addressOf(place.address, place.port), this.#log),
         isBeingProbed: false,
@@ -251,7 +247,8 @@ export class ServerList {
     const [ping, info] = answer.values;
     const maxLagMs = replicas?.maxLagMs;
     const replication = replicas && parseReplication(info);
-    known.role = replication?.role ?? known.role;
+    // Of servers for reads: the primary may be among them.
+    node.role = replication?.role ?? node.role;
     const problem =
       judgeLink(replication, maxLagMs) ??
       judgePrimary(replication, [...(replicas?.said.values() ?? [])], maxLagMs);

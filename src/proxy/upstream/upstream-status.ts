@@ -3,6 +3,7 @@
  */
 import { LATENCY_BUCKETS } from '../wire/latency.ts';
 import type { Node } from '../topology/node.ts';
+import { addUp, type NodeCounts, type Role, type RoleCounts } from '../topology/role-counts.ts';
 import type { Shard } from '../topology/shard.ts';
 import type { ShardPlace } from '../topology/topology.ts';
 
@@ -19,17 +20,15 @@ export interface UpstreamStatus {
   readonly unlisted?: Readonly<Record<string, string>> | undefined;
 }
 
-export interface NodeStatus {
+/** With what was counted in whichever role. */
+export interface NodeStatus extends NodeCounts {
   readonly address: string;
-  readonly role: string;
+  readonly role: Role;
+  readonly countsByRole: RoleCounts;
   /** It is fit for what its role and the read policy say. */
   readonly isUp: boolean;
   /** Why it gets less than others, if it does. */
   readonly state: string;
-  readonly reads: number;
-  readonly writes: number;
-  /** Error replies that were handed on, over connections that clients share. */
-  readonly errors: { readonly read: number; readonly write: number };
   /** How many replies took at most so long, each counted once: '1', '2', '4', … and 'more'; as errors, of shared connections. */
   readonly repliesWithinMs: Readonly<Record<string, number>>;
   /** All of them together. */
@@ -53,17 +52,16 @@ export function shardStatus({ primary, replicas }: Shard, place: ShardPlace | un
   };
 }
 
-/** Of a node of which nothing else is known. */
 export function statusOf(node: Node): NodeStatus {
-  const { address, isUsable, refusal, state, reads, writes, errors, latency, zone } = node;
+  const { address, role, isUsable, refusal, state, latency, zone } = node;
+  const countsByRole = node.counts();
   return {
     address,
-    role: 'primary',
+    role,
+    ...addUp(countsByRole.primary, countsByRole.replica),
+    countsByRole,
     isUp: isUsable && refusal === undefined,
     state,
-    reads,
-    writes,
-    errors: { ...errors },
     repliesWithinMs: repliesWithin(latency),
     repliesTookMs: latency[LATENCY_BUCKETS]!,
     zone,
