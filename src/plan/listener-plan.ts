@@ -76,10 +76,18 @@ function reach(
     }
     return { onlyNamespaces: [namespace], isConsumers: true };
   }
-  const names = annotations.exportTo ?? world.options.defaultExportTo ?? ['*'];
-  if (names.includes('*')) return { onlyNamespaces: undefined, isConsumers: false };
-  const own = names.map((name) => (name === '.' ? namespace : name));
-  return { onlyNamespaces: [...new Set(own)].sort(), isConsumers: false };
+  const reached = writtenOut(annotations.exportTo ?? world.options.defaultExportTo, namespace);
+  // Those that do not see the ServiceEntry mean something else by the name.
+  const seeing = writtenOut(host.entry?.exportTo?.concat('.'), namespace);
+  const onlyNamespaces =
+    seeing && reached ? reached.filter((name) => seeing.includes(name)) : (reached ?? seeing);
+  return { onlyNamespaces, isConsumers: false };
+}
+
+/** `exportTo` as the names of namespaces; undefined: all of them. */
+function writtenOut(exportTo: readonly string[] | undefined, own: string): readonly string[] | undefined {
+  if (exportTo === undefined || exportTo.includes('*')) return undefined;
+  return [...new Set(exportTo.map((name) => (name === '.' ? own : name)))].sort();
 }
 
 class RoutesPlanning {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ApiObject } from '../../src/api/objects.ts';
 import { planForView } from '../../src/plan/view.ts';
 import { deskWith } from './desk.ts';
-import { redisDestination, redisService, rule, service, serviceEntry } from './objects.ts';
+import { NO_ANNOTATIONS, redisDestination, redisService, rule, service, serviceEntry } from './objects.ts';
 
 const HOST = 'redis.example.com';
 const governed = redisService({ hosts: [HOST], rules: [rule({ host: HOST })] });
@@ -111,6 +111,21 @@ test('what two namespaces mean by one name is asked for its mode apart', () => {
   assert.equal(desk.upstream(`${HOST}:6379@a`)?.mode, 'proxy');
   assert.equal(desk.upstream(`${HOST}:6379@b`)?.mode, 'cluster');
 });
+
+for (const [exportTo, ofEntry, reached] of [
+  [undefined, undefined, undefined],
+  [undefined, ['.'], ['redis']],
+  [undefined, ['shop'], ['redis', 'shop']],
+  [['shop', 'bank'], ['shop'], ['shop']],
+  [['shop'], ['*'], ['shop']],
+] as const) {
+  const exported = (names: readonly string[] | undefined): string => names?.join(' and ') ?? 'everybody';
+  test(`an object for ${exported(exportTo)} of a ServiceEntry for ${exported(ofEntry)} reaches ${exported(reached)}`, () => {
+    const annotations = { ...NO_ANNOTATIONS, exportTo };
+    const desk = deskWith({ ...governed, annotations }, serviceEntry({ exportTo: ofEntry }));
+    assert.deepEqual(desk.listener()?.onlyNamespaces, reached);
+  });
+}
 
 test('a ServiceEntry is one host, however objects write its name', () => {
   const full = 'redis-cluster.redis.svc.cluster.local';
