@@ -73,10 +73,20 @@ export class DiagnosticsLog {
   }
 
   #count(diagnostic: Diagnostic, change: 1 | -1): void {
-    const line = formatDiagnosticLine(diagnostic);
+    const line = identityOf(diagnostic);
     const count = (this.#counts.get(line) ?? 0) + change;
     if (count === 0) this.#counts.delete(line);
     else this.#counts.set(line, count);
     this.#news.set(line, diagnostic);
   }
+}
+
+/**
+ * A line that is put on top of a file moves all that stands below it, which is no news; but whoever mends a mistake wants to
+ * know where it is by now.
+ */
+function identityOf(diagnostic: Diagnostic): string {
+  if (diagnostic.severity === 'error' || diagnostic.object === undefined)
+    return formatDiagnosticLine(diagnostic);
+  return `${diagnostic.severity} ${diagnostic.reason}: ${formatDiagnostic(diagnostic)}`;
 }

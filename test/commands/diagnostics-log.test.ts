@@ -56,6 +56,25 @@ test('what two say is said once, and is so until neither says it', () => {
   assert.deepEqual(said(), ['- one']);
 });
 
+for (const [severity, expected] of [
+  ['note', []],
+  ['warning', []],
+  ['error', ['+ one', '- one']],
+] as const) {
+  test(`${severity}s that move with the lines of their file are ${expected.length > 0 ? 'said again' : 'no news'}`, () => {
+    const { log, said } = kept();
+    const at = (line: number): Diagnostic => ({
+      ...diagnostic('one'),
+      severity,
+      position: { file: 'a.yaml', line, column: 1 },
+    });
+    log.set('plan a', [at(1)]);
+    said();
+    log.set('plan a', [at(2)]);
+    assert.deepEqual(said(), expected);
+  });
+}
+
 test('what comes and goes between two tellings is not said', () => {
   const { log, said } = kept();
   log.set('plan a', [diagnostic('one')]);
