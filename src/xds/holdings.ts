@@ -157,6 +157,10 @@ export class Holdings {
     if (this.#refusals?.isEmpty === false) this.#refusals.keep((name) => !names.includes(name));
   }
 
+  endAllRefusals(): void {
+    this.#refusals = undefined;
+  }
+
   /** Gives what was refused long enough ago another chance; returns whether there was any. */
   retryDue(nowMs: number): boolean {
     if (this.#refusals?.isEmpty !== false) return false;

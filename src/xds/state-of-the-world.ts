@@ -4,6 +4,7 @@
  */
 import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
+import type { SentResponse } from './outstanding.ts';
 import type { Difference, Served } from './served.ts';
 import { covers, type Scope } from './interest.ts';
 import type { XdsRequest } from './requests.ts';
@@ -79,6 +80,12 @@ export class WorldSubscription extends Subscription {
   protected override afterSending(): void {
     this.#lastNonce = this.outstanding.newest?.nonce;
     this.#isAnswerDue = false;
+  }
+
+  /** Who takes a full set has what it has, and nothing else. */
+  protected override accepted(response: SentResponse): void {
+    if (this.#isFullSet) this.holdings.endAllRefusals();
+    else super.accepted(response);
   }
 
   get #isFullSet(): boolean {

@@ -171,12 +171,16 @@ export abstract class Subscription {
       this.mayLack = true;
       return { outcome: 'rejected', content, message: withoutContents(error) };
     }
-    this.holdings.accept(response);
+    this.accepted(response);
     this.#acknowledgedVersion = content.version;
     if (this.holdings.rejection === undefined) {
       this.#confirmedSequence = Math.max(this.#confirmedSequence, sequence);
     }
     return { outcome: 'accepted', content, message: '' };
+  }
+
+  protected accepted(response: SentResponse): void {
+    this.holdings.accept(response);
   }
 
   #nextInitialForm(difference: Difference, { resources }: Served): InitialForm | undefined {
