@@ -18,6 +18,8 @@ export class DiagnosticsLog {
   /** How many owners say it; several may say the same. */
   readonly #counts = new Map<string, number>();
   readonly #said = new Set<string>();
+  /** By which each is told apart, formatted once: owners say most of what they say again and again. */
+  readonly #lines = new WeakMap<Diagnostic, string>();
   /** What came or went since it was last told, by line. */
   readonly #news = new Map<string, Diagnostic>();
 
@@ -73,7 +75,8 @@ export class DiagnosticsLog {
   }
 
   #count(diagnostic: Diagnostic, change: 1 | -1): void {
-    const line = identityOf(diagnostic);
+    const line = this.#lines.get(diagnostic) ?? identityOf(diagnostic);
+    this.#lines.set(diagnostic, line);
     const count = (this.#counts.get(line) ?? 0) + change;
     if (count === 0) this.#counts.delete(line);
     else this.#counts.set(line, count);

@@ -37,7 +37,7 @@ export interface PlanningOptions extends ProxyView, Pick<WorldOptions, 'complete
 }
 
 export class ProxyPlanning {
-  readonly #proxy: Proxy;
+  readonly #proxy: Pick<Proxy, 'update'>;
   readonly #view: View;
   readonly #log: Logger;
   readonly #planner = new Planner();
@@ -45,14 +45,14 @@ export class ProxyPlanning {
   readonly #observer: ModeObserver | undefined;
   #world: World;
   #ofSource: readonly Diagnostic[] = [];
-  #diagnostics: readonly Diagnostic[] = [];
+  #ofView: readonly Diagnostic[] = [];
   #isComplete = false;
   /** What was told of listeners that do not listen. */
   #missing: ReadonlySet<string> = new Set();
   /** One plan after the other. */
   #updates: Promise<void> = Promise.resolve();
 
-  constructor(proxy: Proxy, options: PlanningOptions) {
+  constructor(proxy: Pick<Proxy, 'update'>, options: PlanningOptions) {
     const { namespace, hosts, bind = '127.0.0.1', clusterDomain = CLUSTER_DOMAIN, log } = options;
     this.#proxy = proxy;
     this.#log = log;
@@ -60,7 +60,11 @@ export class ProxyPlanning {
     const node = { [NAMESPACE]: namespace, [HOSTS]: hosts };
     this.#view = viewOfNode(node, { bindAddress: bind, clusterDomain });
     const { completeNamespaces, probe, metrics } = options;
-    createDiagnosticsGauge(metrics, () => this.#diagnostics);
+    createDiagnosticsGauge(metrics, () => [
+      ...this.#ofSource,
+      ...this.#planner.diagnostics(),
+      ...this.#ofView,
+    ]);
     this.#world = World.empty({
       clusterDomain,
       ...(completeNamespaces === undefined ? {} : { completeNamespaces }),
@@ -80,9 +84,15 @@ export class ProxyPlanning {
     if (this.#isComplete) logObjects(this.#log, this.#world, changes);
     const { world, changed } = this.#world.apply(changes);
     this.#world = world;
-    this.#planner.update(world, changed);
+    const planned = this.#planner.update(world, changed);
+    for (const [key, { after }] of this.#planner.takeChanges())
+      this.#news.set(`plan ${key}`, after?.diagnostics ?? []);
+    this.#news.set('source', ofSource);
     this.#observer?.follow(this.#planner.takeQuestions());
-    if (this.#isComplete) this.#carryOut();
+    if (!this.#isComplete) return;
+    // Most changes of a cluster are of Services that no object names, and clients wait meanwhile.
+    if (planned.size > 0) this.#carryOut();
+    else this.#news.tell();
   }
 
   /** Everything has been read: resolves when the first plan is carried out. */
@@ -99,8 +109,8 @@ export class ProxyPlanning {
 
   #carryOut(): void {
     const { plan, diagnostics } = planForView(this.#planner.plans(), this.#view);
-    this.#diagnostics = [...this.#ofSource, ...this.#planner.diagnostics(), ...diagnostics];
-    this.#news.set('all', this.#diagnostics);
+    this.#ofView = diagnostics;
+    this.#news.set('view', diagnostics);
     this.#news.tell();
     this.#updates = this.#updates
       .then(() => this.#proxy.update(plan))

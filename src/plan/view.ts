@@ -162,7 +162,7 @@ function collectUpstreams(
   return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** But for their message. */
+/** The last of each: the same again where it says the same. */
 const conflicts = new WeakMap<ServicePlan, Diagnostic>();
 
 /** Where it stands in its file is asked once for each plan: views are made often, and it costs reading the YAML again. */
@@ -181,5 +181,9 @@ function addressConflict(
     `${loser.id} would listen on ${address}, which RedisService ${namespace}/${name} has for ${holder.id}; ` +
     'listen elsewhere with the annotation redpilot.dev/listen, give every host an address of its own with --bind auto, ' +
     'or narrow what the node gets with bootstrap --hosts';
-  return { ...conflict, message };
+  if (conflict.message !== message) {
+    conflict = { ...conflict, message };
+    conflicts.set(plan, conflict);
+  }
+  return conflict;
 }
