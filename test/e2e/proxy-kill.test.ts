@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { RedisCluster } from '../../src/demo/redis-cluster.ts';
 import type { Listener } from '../../src/plan/routing-plan.ts';
-import { client } from './proxy-setting.ts';
+import { needRedis } from './environment.ts';
+import { client, clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { catchAll, servers, startListener, startServers } from './proxy-servers.ts';
 import { answerOf } from './sidecar.ts';
 
@@ -63,4 +65,23 @@ test('who writes while a script does not end is told so by Redis, and served onc
   assert.match(String(await running), /killed by user/);
   assert.equal(await other.set('k', 'after'), 'OK');
   assert.equal(await node.client.get('k'), 'after');
+});
+
+test('a script that does not end at a replica is killed through the proxy', async (t) => {
+  const redis = await needRedis(t);
+  if (redis === undefined) return;
+  const config = { 'lua-time-limit': '100' };
+  const cluster = await RedisCluster.start({ redis, replicas: 1, config });
+  t.after(() => cluster.stop());
+  const proxy = await startProxy(t, clusterPlan(cluster, 'REPLICA'), { failoverWaitMs: 30_000 });
+  const [port = 0] = portsOf(proxy);
+  const [one, other] = [client(t, port), client(t, port)];
+  assert.match(String(await answerOf(other.call('SCRIPT', 'KILL'))), /^NOTBUSY/);
+  const running = answerOf(one.call('EVAL_RO', 'while true do end', 1, 'k'));
+  await eventually('a replica being busy', () => {
+    const { nodes = [] } = proxy.status()[0] ?? {};
+    return nodes.some(({ role, state }) => role === 'replica' && state.startsWith('BUSY')) || undefined;
+  });
+  assert.equal(await answerOf(other.call('SCRIPT', 'KILL')), 'OK');
+  assert.match(String(await running), /killed by user/);
 });

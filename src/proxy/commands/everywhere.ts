@@ -2,7 +2,6 @@
  * Commands that concern every node of the catch-all's upstream: sent to all primaries, their replies put together as
  * Redis' own command tips have it.
  */
-import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
@@ -19,14 +18,13 @@ import {
   type Merge,
 } from '../wire/merged-reply.ts';
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
-import { leaveAfterReply, openOwn, whyNotOpened, type OwnConnection } from '../upstream/own-connection.ts';
-import type { Request } from '../wire/request.ts';
+import { killScripts } from './kill-script.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 interface Plan extends Gathered, ForAll {
-  /** On connections of its own: what it is to end holds up the one that all share. */
-  readonly goesApart?: boolean;
+  /** Ends a script, which replicas run, too. */
+  readonly kills?: boolean;
   /** Not carried out: it would turn a connection that others share into something else. */
   readonly isRefused?: boolean;
 }
@@ -54,12 +52,12 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['script|flush', { merge: same, replicasToo: true, isCopied: true }],
   ['script|exists', { merge: allTrue }],
   ['script|debug', { merge: same, isRefused: true }],
-  ['script|kill', { merge: same, oneIsEnough: true, goesApart: true }],
+  ['script|kill', { merge: same, kills: true }],
   ['function|load', { merge: same, isCopied: true }],
   ['function|delete', { merge: same, isCopied: true }],
   ['function|flush', { merge: same, isCopied: true }],
   ['function|restore', { merge: same, isCopied: true }],
-  ['function|kill', { merge: same, oneIsEnough: true, goesApart: true }],
+  ['function|kill', { merge: same, kills: true }],
   ['config|set', { merge: same, replicasToo: true }],
   ['config|resetstat', { merge: same, replicasToo: true }],
   // Who subscribes does so at any of them.
@@ -93,7 +91,9 @@ export function sendEverywhere(
       encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`),
     );
   }
-  toAllPrimaries(session, bytes, frame, command, ({ upstream, places }, kept, again) => {
+  toAllPrimaries(session, bytes, frame, command, (primaries, kept, again) => {
+    if (plan.kills === true) return killScripts(session, command, primaries, kept, again);
+    const { upstream, places } = primaries;
     // Each its turn, so that RANDOMKEY is not always of the first.
     const first = Math.floor(Math.random() * places.length);
     const ordered =
@@ -104,28 +104,10 @@ export function sendEverywhere(
       part.terms = session.home.routing.primaryTerms;
       part.sink = merged.sinkFor(index);
       part.place = place;
-      if (plan.goesApart === true) sendApart(session, upstream, part, kept.subarray(again.start, again.at));
-      else session.heed(upstream.send(part, kept, again.start, again.at));
+      session.heed(upstream.send(part, kept, again.start, again.at));
     }
     if (plan.replicasToo === true) tellReplicas(session, upstream, kept, again);
     copyWithoutKey(session, { command, plan, bytes: kept, from: again.start, to: again.at });
-  });
-}
-
-function sendApart(session: Session, upstream: Upstream, part: Request, bytes: Buffer): void {
-  const kept = Buffer.from(bytes);
-  const opened = (own: OwnConnection | undefined): void => {
-    if (own === undefined) {
-      const reply = whyNotOpened(upstream, part.place);
-      return handOn(part.sink!, part, reply);
-    }
-    leaveAfterReply(session, part, own);
-    own.send(part, kept);
-  };
-  // Where there is something to end, nothing else can be asked.
-  openOwn(upstream, part, opened, () => {
-    const node = upstream.holderOf(part.place);
-    return node === undefined || node.isDead ? null : node;
   });
 }
 

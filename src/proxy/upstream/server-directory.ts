@@ -71,6 +71,11 @@ export abstract class ServerDirectory {
     return [];
   }
 
+  /** Whether or not they can be asked anything else. */
+  nodesThatLive(): readonly Node[] {
+    return [...this.nodes()].filter(({ isDead }) => !isDead);
+  }
+
   /** From now on each node is asked for its zone. */
   askZones(): void {}
 

@@ -16,6 +16,8 @@ export interface Gathered {
   readonly merge: Merge;
   /** One that succeeds is enough. */
   readonly oneIsEnough?: boolean;
+  /** Of several errors one that begins so is told only where there is no other. */
+  readonly saysLeast?: string;
 }
 
 export const same: Merge = (replies) => replies[0] ?? REPLIES.ok;
@@ -73,12 +75,17 @@ export class MergedReply {
   }
 
   #answer(): void {
-    const { merge, oneIsEnough } = this.#how;
+    const { merge, oneIsEnough, saysLeast } = this.#how;
     const good = this.#replies.filter((reply) => reply[0] !== MINUS);
-    const bad = this.#replies.find((reply) => reply[0] === MINUS);
+    const errors = this.#replies.filter((reply) => reply[0] === MINUS);
+    const bad = errors.find((reply) => saysLeast === undefined || !startsWith(reply, saysLeast)) ?? errors[0];
     const reply = bad !== undefined && (oneIsEnough !== true || good.length === 0) ? bad : merge(good);
     handOn(this.#request.sink!, this.#request, reply);
   }
+}
+
+function startsWith(reply: Buffer, text: string): boolean {
+  return reply.toString('latin1', 0, text.length) === text;
 }
 
 /** Without its type and line end: `:12` is 12, `*3` is 3. */

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { Upstream } from '../../src/plan/routing-plan.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const NOT_BUSY = '-NOTBUSY No scripts in execution right now.\r\n';
+const UNKILLABLE = '-UNKILLABLE Sorry the script already executed write commands.\r\n';
+
+/** What a client gets for SCRIPT KILL where three nodes, a primary and its replicas, say that. */
+async function killed(t: TestContext, says: readonly [string, string, string]): Promise<string> {
+  const cluster = await clusterThat(t, 3, (words, node) =>
+    words === 'SCRIPT KILL' ? says[node] : words === 'READONLY' ? '-BUSY Redis is busy\r\n' : undefined,
+  );
+  cluster.slots = [[0, 16_383, 0, 1, 2]];
+  const { port, proxy } = await proxyFor(t, cluster.plan('ANY'));
+  await eventually('all nodes', () => proxy.status()[0]?.nodes.length === 3 || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SCRIPT KILL\r\n');
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  return client.got();
+}
+
+test('a script is killed wherever it runs, at a replica, too', async (t) => {
+  assert.equal(await killed(t, [NOT_BUSY, NOT_BUSY, '+OK\r\n']), '+OK\r\n');
+});
+
+test('where no node runs a script that is what is said', async (t) => {
+  assert.equal(await killed(t, [NOT_BUSY, NOT_BUSY, NOT_BUSY]), NOT_BUSY);
+});
+
+test('one that can not be killed is told of, rather than that others run none', async (t) => {
+  assert.equal(await killed(t, [NOT_BUSY, UNKILLABLE, NOT_BUSY]), UNKILLABLE);
+});
+
+test('servers for reads are asked to kill, too, and each server once', async (t) => {
+  const says = (role: string) => (words: string) => {
+    if (words === 'SCRIPT KILL') return NOT_BUSY;
+    return words.startsWith('INFO') ? `$${role.length}\r\n${role}\r\n` : '+PONG\r\n';
+  };
+  const primary = await serverThat(t, says('role:master\r\n'));
+  const replica = await serverThat(t, says('role:slave\r\nmaster_link_status:up\r\n'));
+  const reads = { address: '127.0.0.1', port: replica.port };
+  const plan = planTo(primary.port, { reads, readPolicy: 'PREFER_REPLICA' });
+  // The primary is among its servers for reads, and each of those stands there twice.
+  const twice = (upstream: Upstream): Upstream =>
+    upstream.mode === 'reads' ? { ...upstream, groups: [...upstream.groups, ...upstream.groups] } : upstream;
+  const upstreams = new Map(Array.from(plan.upstreams, ([id, upstream]) => [id, twice(upstream)]));
+  const { port, proxy } = await proxyFor(t, { ...plan, upstreams });
+  await eventually('all asked', () => {
+    const nodes = proxy.status().flatMap((upstream) => upstream.nodes);
+    return (nodes.length === 5 && nodes.every(({ isUp }) => isUp)) || undefined;
+  });
+  const client = clientOf(t, port);
+  client.socket.write('SCRIPT KILL\r\n');
+  await eventually('the reply', () => client.got() === NOT_BUSY || undefined);
+  const asked = [primary, replica].map((server) => server.asked.filter((words) => words === 'SCRIPT KILL'));
+  assert.deepEqual(asked, [['SCRIPT KILL'], ['SCRIPT KILL']]);
+});
+
+test('nobody waits for a replica that is gone', async (t) => {
+  const cluster = await clusterThat(t, 2, (words, node, socket) => {
+    if (node === 1) socket.destroy();
+    return words === 'SCRIPT KILL' ? '+OK\r\n' : undefined;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 60_000 });
+  await eventually(
+    'its end',
+    () => proxy.status()[0]?.nodes.some(({ state }) => state.startsWith('no connection')) || undefined,
+  );
+  const client = clientOf(t, port);
+  client.socket.write('SCRIPT KILL\r\n');
+  await eventually('the reply', () => client.got() === '+OK\r\n' || undefined);
+});
