@@ -19,10 +19,14 @@ const NODE_ID = 'ed'.repeat(20);
 const HELP = encodeList(
   [
     'CLUSTER <subcommand> [<arg> ...], of the proxy: a cluster of one node, itself. Subcommands are:',
-    'INFO, MYID, NODES, SHARDS, SLOTS',
+    'INFO, LINKS, MYID, MYSHARDID, NODES, SHARDS, SLOTS',
     '    What that cluster looks like.',
+    'COUNT-FAILURE-REPORTS <node-id>, REPLICAS <node-id>, SLAVES <node-id>',
+    '    Of its one node: there are none.',
     'KEYSLOT <key>',
     '    The slot of a key.',
+    'COUNTKEYSINSLOT <slot>, GETKEYSINSLOT <slot> <count>',
+    '    Asked of the node behind it that has the slot.',
     'HELP',
     '    Print this help.',
   ].map(encodeStatus),
@@ -30,9 +34,36 @@ const HELP = encodeList(
 
 /** Words, itself included. */
 const COUNTS = new Map([
-  ...['SLOTS', 'SHARDS', 'NODES', 'INFO', 'MYID', 'HELP'].map((name) => [name, 1] as const),
-  ['KEYSLOT', 2],
+  ...['SLOTS', 'SHARDS', 'NODES', 'INFO', 'LINKS', 'MYID', 'MYSHARDID', 'HELP'].map(
+    (name) => [name, 1] as const,
+  ),
+  ...['KEYSLOT', 'REPLICAS', 'SLAVES', 'COUNT-FAILURE-REPORTS', 'COUNTKEYSINSLOT'].map(
+    (name) => [name, 2] as const,
+  ),
+  ['GETKEYSINSLOT', 3],
 ]);
+
+/** Of a node behind the proxy. */
+const OF_SLOTS = new Set(['COUNTKEYSINSLOT', 'GETKEYSINSLOT']);
+
+const FOR_ADMINISTRATORS = new Set(
+  (
+    'ADDSLOTS ADDSLOTSRANGE BUMPEPOCH CANCELSLOTMIGRATIONS DELSLOTS DELSLOTSRANGE FAILOVER FLUSHSLOT FLUSHSLOTS FORGET MEET ' +
+    'MIGRATESLOTS MIGRATION REPLICATE RESET SAVECONFIG SET-CONFIG-EPOCH SETSLOT SYNCSLOTS'
+  ).split(' '),
+);
+/** Each node tells of itself. */
+const OF_NODES = new Set(['GETSLOTMIGRATIONS', 'SLOT-STATS']);
+
+/** Which slot the command asks about, which its node answers; undefined: it does not, or is a mistake that any node tells of. */
+export function slotAskedAbout([subcommand = '', slot = '', ...others]: readonly string[]):
+  | number
+  | 'any'
+  | undefined {
+  const name = subcommand.toUpperCase();
+  if (!OF_SLOTS.has(name) || COUNTS.get(name) !== others.length + 2) return undefined;
+  return /^\d{1,5}$/.test(slot) && Number(slot) < SLOTS ? Number(slot) : 'any';
+}
 
 export function answerCluster(state: LocalState, args: readonly string[]): Buffer {
   const [subcommand = '', argument = ''] = args;
@@ -79,7 +110,18 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
         ].join('\r\n'),
       );
     case 'MYID':
+    case 'MYSHARDID':
       return encodeBulk(NODE_ID);
+    case 'LINKS':
+      return encodeList([]);
+    case 'REPLICAS':
+    case 'SLAVES':
+      return argument === NODE_ID ? encodeList([]) : unknownNode(argument);
+    case 'COUNT-FAILURE-REPORTS':
+      return argument === NODE_ID ? encodeInteger(0) : unknownNode(argument);
+    case 'COUNTKEYSINSLOT':
+    case 'GETKEYSINSLOT':
+      return notHere(name, 'plain servers have no slots');
     case 'KEYSLOT': {
       const key = Buffer.from(argument, 'latin1');
       return encodeInteger(slotOf(key, 0, key.length));
@@ -87,8 +129,19 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
     case 'HELP':
       return HELP;
     default:
+      if (FOR_ADMINISTRATORS.has(name))
+        return notHere(name, 'it is for administrators, who ask a node itself');
+      if (OF_NODES.has(name)) return notHere(name, 'each node tells of itself, if it is asked directly');
       return encodeError(`ERR unknown subcommand '${subcommand}'. Try CLUSTER HELP.`);
   }
+}
+
+function unknownNode(id: string): Buffer {
+  return encodeError(`ERR Unknown node ${id}`);
+}
+
+function notHere(subcommand: string, why: string): Buffer {
+  return encodeError(`ERR 'cluster|${subcommand.toLowerCase()}' is not carried out by this proxy: ${why}`);
 }
 
 function bulk(text: string): string {

@@ -19,6 +19,7 @@ import {
   type RequestLimits,
 } from '../../redis/request-frame.ts';
 import { mayWait, sendBlocking } from './blocking.ts';
+import { slotAskedAbout } from './cluster-emulation.ts';
 import { tellCommands } from './command-command.ts';
 import { REPLIES, encodeError } from '../wire/encode.ts';
 import { commandCounts, countBegun, countError, countLater, countUnknown } from '../wire/outcomes.ts';
@@ -289,11 +290,27 @@ export class CommandSession extends Session implements InputHandler {
       if (!tellCommands(this, command, words.slice(1))) this.#keyless(bytes, frame, command);
       return;
     }
-    const { clientAuth } = this.home.routing.listener;
-    const { reply, ends = false } = answerLocally(this.local, command, words, clientAuth);
+    if (command.name === 'cluster' && this.local.isAuthenticated) {
+      if (this.#askedOfSlot(bytes, frame, command, words.slice(1))) return;
+    }
+    const { listener, upstreams } = this.home.routing;
+    const isCluster = upstreams.every(({ checksSlots }) => checksSlots);
+    const { reply, ends = false } = answerLocally(this.local, command, words, listener.clientAuth, isCluster);
     if (command.name === 'reset') this.#leaveModes();
     this.answer(command, reply);
     if (ends) this.end();
+  }
+
+  /** True: the node of the slot answers, in the catch-all's cluster. */
+  #askedOfSlot(bytes: Buffer, frame: RequestFrame, command: Command, args: readonly string[]): boolean {
+    const upstream = this.home.routing.catchAll?.upstream;
+    const slot = slotAskedAbout(args);
+    if (slot === undefined || upstream?.checksSlots !== true) return false;
+    const request = this.newRequest(command);
+    request.terms = this.home.routing.primaryTerms;
+    request.place = slot === 'any' ? upstream.anyPlace() : slot;
+    this.heed(upstream.send(request, bytes, frame.start, frame.at));
+    return true;
   }
 
   /** undefined: nothing more is to be done with it. */

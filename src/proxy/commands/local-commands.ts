@@ -22,6 +22,11 @@ const NOT_CONFIGURED = encodeError(
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
 );
 
+const NOT_IN_CLUSTERS = encodeError('ERR SELECT is not allowed in cluster mode');
+const ONLY_DATABASE_0 = encodeError(
+  "ERR 'select' of another database than 0 is not carried out by this proxy, whose clients share connections; tell applications apart by prefixes of their keys",
+);
+
 /** What is asked behind these goes over other connections, and must not overtake what was asked before. */
 export const CHANGES_CONNECTIONS = new Set(['reset', 'hello']);
 /** Their argument may be anything. */
@@ -30,12 +35,13 @@ const LONGEST_WORD = 65_536;
 
 const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
 
-/** `words`: Latin-1, each character a byte, as they need not be text. */
+/** `words`: Latin-1, each character a byte, as they need not be text. `isCluster`: all that is behind the listener. */
 export function answerLocally(
   state: LocalState,
   command: Command,
   words: readonly string[],
   auth: ClientAuth,
+  isCluster: boolean,
 ): LocalReply {
   const { name } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
@@ -59,7 +65,7 @@ export function answerLocally(
     case 'hello':
       return { reply: hello(state, words.slice(1), auth) };
     case 'select':
-      return { reply: select(words[1] ?? '') };
+      return { reply: select(words[1] ?? '', isCluster) };
     case 'client':
       return { reply: answerClient(state, words.slice(1)) };
     case 'cluster':
@@ -87,11 +93,12 @@ function isInteger(text: string): boolean {
   return /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }
 
-function select(index: string): Buffer {
+function select(index: string, isCluster: boolean): Buffer {
   if (index === '0') return REPLIES.ok;
   if (!isInteger(index)) return encodeError('ERR value is not an integer or out of range');
-  if ((Number(index) | 0) === Number(index)) return encodeError('ERR SELECT is not allowed in cluster mode');
-  return encodeError('ERR value is out of range, value must between -2147483648 and 2147483647');
+  if ((Number(index) | 0) !== Number(index))
+    return encodeError('ERR value is out of range, value must between -2147483648 and 2147483647');
+  return isCluster ? NOT_IN_CLUSTERS : ONLY_DATABASE_0;
 }
 
 function authenticate(state: LocalState, args: readonly string[], auth: ClientAuth): Buffer {

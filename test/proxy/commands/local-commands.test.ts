@@ -7,8 +7,12 @@ import { slotOf } from '../../../src/redis/slots.ts';
 import { clientOf, planTo, proxyFor } from '../servers.ts';
 
 /** What is answered, each character a byte, to lines that nobody behind the proxy sees. */
-async function talk(t: TestContext, lines: readonly string[], password?: string): Promise<readonly string[]> {
-  const plan = planTo(1);
+async function talk(
+  t: TestContext,
+  lines: readonly string[],
+  password?: string,
+  plan = planTo(1),
+): Promise<readonly string[]> {
   const clientAuth =
     password === undefined
       ? ({ kind: 'none' } as const)
@@ -65,6 +69,63 @@ test('a name is what Redis takes for one, by CLIENT SETNAME and by HELLO', async
   );
 });
 
+const ONLY_DATABASE_0 =
+  "-ERR 'select' of another database than 0 is not carried out by this proxy, whose clients share connections; tell applications apart by prefixes of their keys";
+
+test('SELECT says what is true: before a cluster what Redis says, before plain servers why', async (t) => {
+  const cluster = planTo(1, { mode: 'cluster' });
+  assert.deepEqual(await talk(t, ['SELECT 1', 'SELECT 0'], undefined, cluster), [
+    '-ERR SELECT is not allowed in cluster mode',
+    '+OK',
+  ]);
+  assert.deepEqual(await talk(t, ['SELECT 1', 'SELECT 0']), [ONLY_DATABASE_0, '+OK']);
+});
+
+test('the cluster of one node has no links, no replicas, and nobody who reports its failure', async (t) => {
+  const id = 'ed'.repeat(20);
+  const about = ['REPLICAS', 'SLAVES', 'COUNT-FAILURE-REPORTS'];
+  assert.deepEqual(await talk(t, ['CLUSTER LINKS', ...about.map((name) => `CLUSTER ${name} ${id}`)]), [
+    '*0',
+    '*0',
+    '*0',
+    ':0',
+  ]);
+  assert.deepEqual(
+    await talk(
+      t,
+      about.map((name) => `CLUSTER ${name} other`),
+    ),
+    about.map(() => '-ERR Unknown node other'),
+  );
+});
+
+test('of CLUSTER what changes a cluster is refused, with the reason, and what does not exist is unknown', async (t) => {
+  const notHere = (name: string, why: string): string =>
+    `-ERR 'cluster|${name}' is not carried out by this proxy: ${why}`;
+  const asked = [
+    'MEET 127.0.0.1 1',
+    'FAILOVER',
+    'setslot 1 STABLE',
+    'SLOT-STATS SLOTSRANGE 0 1',
+    'COUNTKEYSINSLOT 1',
+    'ODD',
+  ];
+  assert.deepEqual(
+    await talk(
+      t,
+      asked.map((words) => `CLUSTER ${words}`),
+    ),
+    [
+      notHere('meet', 'it is for administrators, who ask a node itself'),
+      notHere('failover', 'it is for administrators, who ask a node itself'),
+      notHere('setslot', 'it is for administrators, who ask a node itself'),
+      notHere('slot-stats', 'each node tells of itself, if it is asked directly'),
+      notHere('countkeysinslot', 'plain servers have no slots'),
+      "-ERR unknown subcommand 'ODD'. Try CLUSTER HELP.",
+    ],
+  );
+});
+
 test('SELECT takes a number for what Redis takes for one', async (t) => {
   const notANumber = '-ERR value is not an integer or out of range';
   const words = ['0', '00', '-0', '+0', '01', '1', '2147483648', '99999999999999999999'];
@@ -79,7 +140,7 @@ test('SELECT takes a number for what Redis takes for one', async (t) => {
       notANumber,
       notANumber,
       notANumber,
-      '-ERR SELECT is not allowed in cluster mode',
+      ONLY_DATABASE_0,
       '-ERR value is out of range, value must between -2147483648 and 2147483647',
       notANumber,
     ],
@@ -102,7 +163,7 @@ test('CLIENT TRACKINGINFO says, as Redis does, that there is none', async (t) =>
 
 for (const [name, some] of [
   ['CLIENT', '+ID, GETNAME'],
-  ['CLUSTER', '+INFO, MYID'],
+  ['CLUSTER', '+INFO, LINKS'],
 ] as const) {
   test(`${name} HELP tells what of ${name} is there`, async (t) => {
     const [count, first, ...others] = await talk(t, [`${name} HELP`]);
