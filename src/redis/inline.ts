@@ -6,6 +6,9 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b
 /** A page in a browser can make it send a POST to loopback, whose body would be carried out line by line. */
 const HTTP = /^(post|host:)$/i;
 
+/** In ASCII only, as Redis has it: the last byte of "à" in UTF-8 is a space in Latin-1. */
+const SPACE = /[ \t\n\v\f\r]/;
+
 /** The words as one RESP command; no word: an empty Buffer; a text: what is wrong with the line. */
 export function inlineToCommand(line: Buffer): Buffer | string {
   const words = splitWords(line.toString('latin1').replace(/\r?\n$/, ''));
@@ -20,10 +23,10 @@ function splitWords(line: string): readonly string[] | undefined {
   const words: string[] = [];
   let at = 0;
   for (;;) {
-    while (/\s/.test(line[at] ?? '')) at += 1;
+    while (SPACE.test(line[at] ?? '')) at += 1;
     if (at >= line.length) return words;
     let word = '';
-    while (at < line.length && !/\s/.test(line[at] ?? '')) {
+    while (at < line.length && !SPACE.test(line[at] ?? '')) {
       const quote = line[at];
       if (quote !== '"' && quote !== "'") {
         word += quote;
@@ -32,7 +35,7 @@ function splitWords(line: string): readonly string[] | undefined {
       }
       const quoted = readQuoted(line, at, quote);
       // A closing quote must end the word.
-      if (quoted === undefined || !/^\s?$/.test(line[quoted.behind] ?? '')) return undefined;
+      if (quoted === undefined || !SPACE.test(line[quoted.behind] ?? ' ')) return undefined;
       word += quoted.text;
       at = quoted.behind;
     }

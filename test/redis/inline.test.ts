@@ -33,3 +33,8 @@ test('bytes above 0x7f pass as they are', () => {
   const command = inlineToCommand(Buffer.from([0x47, 0x20, 0xff, 0x0a]));
   assert.deepEqual(command, Buffer.from('*2\r\n$1\r\nG\r\n$1\r\n\xff\r\n', 'latin1'));
 });
+
+test('a letter whose last byte would be a space elsewhere is one word with the others', () => {
+  const command = inlineToCommand(Buffer.from('SET k à-la-carte\r\n'));
+  assert.deepEqual(command, Buffer.from('*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$11\r\nà-la-carte\r\n'));
+});
