@@ -17,6 +17,7 @@ import { hostsFile } from '../plan/hosts-file.ts';
 import { planDocument } from '../plan/plan-document.ts';
 import type { RoutingPlan } from '../plan/routing-plan.ts';
 import { AUTO_BIND } from '../plan/view.ts';
+import { keyOf } from '../sources/files/gather.ts';
 import { readFiles } from '../sources/files/read.ts';
 import {
   clusterDomainOption,
@@ -96,7 +97,7 @@ export function translateCommand(): Command {
       const ofFiles = [...tellNewer(options.envoyVersion), ...ofObjects];
       if (options.to === 'istio') {
         const { bodies, diagnostics } = toIstio(objects, options);
-        tell([...ofFiles, ...diagnostics]);
+        tell([...ofFiles, ...placed(diagnostics, objects)]);
         process.stdout.write(renderBodies(bodies, options.output));
         return;
       }
@@ -111,7 +112,7 @@ export function translateCommand(): Command {
         translated.plan.listeners.map(({ listener }) => listener),
         options.envoyVersion,
       );
-      tell([...ofFiles, ...translated.diagnostics, ...diagnostics]);
+      tell([...ofFiles, ...translated.diagnostics, ...placed(diagnostics, objects)]);
       process.stdout.write(
         options.to === 'hosts' ? hostsFile(plan, options.clusterDomain) : render(plan, options.to, options),
       );
@@ -123,6 +124,17 @@ function tell(diagnostics: readonly Diagnostic[]): void {
     process.stderr.write(`${formatDiagnosticLine(diagnostic)}\n`);
   }
   if (diagnostics.some(({ severity }) => severity === 'error')) process.exitCode = 1;
+}
+
+/** What an Envoy lacks is told of listeners, which do not know where their objects stand. */
+function placed(diagnostics: readonly Diagnostic[], objects: readonly ApiObject[]): readonly Diagnostic[] {
+  const byKey = new Map<string, ApiObject>(objects.map((object) => [keyOf(object), object]));
+  return diagnostics.map((diagnostic) => {
+    const { object: of, position, path } = diagnostic;
+    if (of === undefined || position !== undefined) return diagnostic;
+    const found = byKey.get(keyOf(of))?.locate(path);
+    return found === undefined ? diagnostic : { ...diagnostic, position: found };
+  });
 }
 
 function toIstio(
