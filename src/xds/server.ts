@@ -74,8 +74,12 @@ export async function createXdsServer(options: XdsServerOptions): Promise<XdsSer
     onNode: options.onNode,
   };
   const live = new Set<LiveStream>();
-  // What is larger is not even received; up to there the stream says itself what is wrong.
-  const receivable = { 'grpc.max_receive_message_length': 2 * limits.messageBytes };
+  // What is more is not even received; up to there the stream says itself what is wrong, and those of the health service,
+  // which count for no other limit, have an end as well.
+  const receivable = {
+    'grpc.max_receive_message_length': 2 * limits.messageBytes,
+    'grpc.max_concurrent_streams': 2 * limits.streamsPerConnection,
+  };
   const server = new Server({ ...CHANNEL_OPTIONS, ...receivable });
   for (const { definition, methods, only } of SERVICES) {
     const handlers = methods.map(({ name, variant }) => {

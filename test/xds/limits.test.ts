@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect as connectHttp2, type Settings } from 'node:http2';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 
@@ -150,4 +151,12 @@ test('requests are allowed again with time, but never more than the burst at onc
   const allowance = new RequestAllowance({ burst: 2, perSecond: 10 }, 0);
   const taken = [0, 0, 0, 50, 100, 200, 10_000, 10_000, 10_000].map((nowMs) => allowance.take(nowMs));
   assert.deepEqual(taken, [true, true, false, false, true, true, true, true, false]);
+});
+
+test('streams of a connection that are none of xDS have an end, too', async () => {
+  await using here = await stage(SERVED, { limits: { streamsPerConnection: 5 } });
+  const session = connectHttp2(`http://${here.server.address}`);
+  const [settings] = (await once(session, 'remoteSettings')) as [Settings];
+  session.destroy();
+  assert.equal(settings.maxConcurrentStreams, 10);
 });
