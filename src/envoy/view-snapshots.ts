@@ -47,18 +47,21 @@ export class ViewSnapshots {
   /** Counts what may have changed `diagnostics`, beside `update`. */
   toldAnew = 0;
 
-  /** `inUse`: the views of the nodes that are connected; others are forgotten where they become many. */
+  /** `inUse`: the views of the nodes that are connected. */
   constructor(plans: AllPlans, inUse: () => Iterable<NodeView> = () => []) {
     this.#plans = plans;
     this.#inUse = inUse;
   }
 
-  /** Follows a change of the plans; what nobody asked for since the last one is forgotten. */
+  /** Follows a change of the plans; what nobody asked for since the last one, and no node has, is forgotten. */
   update(changes: Iterable<PlanChange>): void {
     const all = [...changes];
     this.#count(all);
-    for (const [key, made] of this.#made) {
-      if (!made.isAskedFor) this.#made.delete(key);
+    // Two changes may follow each other before anybody could ask.
+    if ([...this.#made.values()].some(({ isAskedFor }) => !isAskedFor)) {
+      this.#forgetUnused(({ isAskedFor }) => !isAskedFor);
+    }
+    for (const made of this.#made.values()) {
       made.isAskedFor = false;
       made.pending.push(...all);
     }
@@ -120,7 +123,11 @@ export class ViewSnapshots {
   }
 
   #makeAnew(view: NodeView, key: string, before: Made | undefined): Made {
-    if (before === undefined && this.#made.size >= this.#mostMade) this.#forgetUnused();
+    if (before === undefined && this.#made.size >= this.#mostMade) {
+      // Nodes come and go also while nothing changes, and each may ask for what no other sees.
+      this.#forgetUnused(() => true);
+      this.#mostMade = Math.max(FEW_VIEWS, 2 * this.#made.size);
+    }
     const unknown = featuresUnknownTo(view.envoyVersion);
     const plan = new MadeView(view, planForView(this.#plans(), view), unknown, before?.plan.snapshot);
     const made: Made = { view, plan, unsupported: new Map(), pending: [], isAskedFor: true };
@@ -129,11 +136,9 @@ export class ViewSnapshots {
     return made;
   }
 
-  /** Nodes come and go also while nothing changes, and each may ask for what no other sees. */
-  #forgetUnused(): void {
+  #forgetUnused(mayGo: (made: Made) => boolean): void {
     const used = new Set(Array.from(this.#inUse(), keyOf));
-    for (const key of this.#made.keys()) if (!used.has(key)) this.#made.delete(key);
-    this.#mostMade = Math.max(FEW_VIEWS, 2 * this.#made.size);
+    for (const [key, made] of this.#made) if (mayGo(made) && !used.has(key)) this.#made.delete(key);
   }
 
   #count(changes: readonly PlanChange[]): void {
