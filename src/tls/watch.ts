@@ -48,11 +48,10 @@ export function watchRead<C>(
     try {
       const read = await readAgain();
       if (isEnded) return;
+      if (!isSame(read, inForce)) onChange(read);
+      inForce = read;
       seen = undefined;
       said = undefined;
-      if (isSame(read, inForce)) return;
-      inForce = read;
-      onChange(read);
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       // Seen once, it may be a certificate whose key is just being written.
