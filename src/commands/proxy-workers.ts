@@ -2,37 +2,33 @@
  * `redpilot proxy --workers N`: the first process, which carries out nothing itself.
  */
 import type { Logger } from 'pino';
-import { AggregatorRegistry, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 import { createAdminServer } from '../admin/admin-server.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { stopAsked } from './stop-asked.ts';
-import { Workers } from './workers.ts';
+import { WorkerMetrics } from './worker-metrics.ts';
+import { workersNotReady } from './worker-readiness.ts';
+import { Workers, type WorkerReport } from './workers.ts';
 
 /** Beyond what workers allow their clients. */
 const STOP_MS = PROXY_DEFAULTS.drainMs + 5_000;
 
 export async function superviseWorkers(count: number, adminAddress: HostAndPort, log: Logger): Promise<void> {
   let workers: Workers | undefined;
-  const reports = async (): ReturnType<Workers['reports']> => (await workers?.reports()) ?? new Map();
+  const metrics = new WorkerMetrics();
+  const reports = async (): ReturnType<Workers['reports']> => {
+    const seen = (await workers?.reports()) ?? new Map<number, WorkerReport>();
+    metrics.note(seen);
+    return seen;
+  };
   const admin = await createAdminServer({
     address: adminAddress,
-    notReady: async () => {
-      const seen = await reports();
-      for (let number = 1; number <= count; number++) {
-        const report = seen.get(number);
-        const problem = report === undefined ? 'does not answer' : report.notReady;
-        if (problem !== undefined) return `worker ${number}: ${problem}`;
-      }
-      return undefined;
-    },
+    notReady: async () => workersNotReady(count, await reports()),
     metrics: {
       contentType: Registry.PROMETHEUS_CONTENT_TYPE,
-      metrics: async () => {
-        const metrics = [...(await reports()).values()].map((report) => report.metrics);
-        return await AggregatorRegistry.aggregate(metrics).metrics();
-      },
+      metrics: async () => await metrics.text(await reports()),
     },
     documents: {
       // All listen alike.

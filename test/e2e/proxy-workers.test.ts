@@ -76,6 +76,13 @@ test('several workers are one proxy', async (t) => {
     assert.deepEqual(await Promise.all(more.map((each) => each.get('k0'))), ['v', 'v', 'v', 'v']);
   });
 
+  await t.test('what the dead one has counted still counts', async () => {
+    const metrics = await (await fetch(`${running.admin}/metrics`)).text();
+    const [, count] = /redpilot_proxy_commands_total{kind="keyed",outcome="ok"} (\d+)\n/.exec(metrics) ?? [];
+    // Half of them, and of those that came later, were asked of it.
+    assert.ok(Number(count) >= CLIENTS + 4, count);
+  });
+
   await t.test('asked to stop, they answer what was asked, and all end', async (t2) => {
     const waiting = connect(t2, port);
     await waiting.ping();
