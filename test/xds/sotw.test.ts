@@ -172,6 +172,17 @@ test('state of the world: the version of what was named is not that of everythin
   assert.deepEqual(reconnected.ask('CDS', { version }), ['CDS a@1 b@1']);
 });
 
+test('state of the world: a full set that is taken ends what was refused before it', () => {
+  const talk = new Talk('state of the world', { snapshot: { CDS: 'a@1' } });
+  talk.ask('CDS', { names: ['a'] });
+  talk.ack('CDS');
+  assert.deepEqual(talk.serve({}), ['CDS']);
+  assert.deepEqual(talk.nack('CDS', 'not without a', { names: ['a', '*'] }), ['CDS']);
+  assert.equal(talk.rejection('CDS'), 'not without a');
+  talk.ack('CDS');
+  assert.equal(talk.rejection('CDS'), undefined);
+});
+
 test('state of the world: "*" can be gained and lost by name', () => {
   const talk = world({ CDS: 'a@1 b@1' });
   talk.settle(talk.ask('CDS', { names: ['a'] }));
