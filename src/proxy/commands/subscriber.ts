@@ -30,6 +30,8 @@ interface Asked {
   readonly channels: readonly string[];
   /** Of these, those to forget where it is refused: they were not subscribed to before. */
   readonly fresh: readonly string[];
+  /** Those to take back where it is refused. */
+  readonly left: readonly string[];
   /** To how many its client is subscribed after each: on one connection Redis would count all. */
   readonly counts: readonly number[];
   /** null: a subscription made again, which the client knows of. */
@@ -150,13 +152,14 @@ export class Subscriber {
     // By name, so that another connection, which has none of them, confirms as many.
     const asked = channels.length > 0 ? channels : [...all];
     const fresh = isUnsubscribing ? [] : asked.filter((channel) => !all.has(channel));
+    const left = isUnsubscribing ? asked.filter((channel) => all.has(channel)) : [];
     const counts = asked.map((channel) => {
       if (isUnsubscribing) all.delete(channel);
       else all.add(channel);
       return this.#place.count(kind);
     });
     if (asked.length === 0) counts.push(this.#place.count(kind));
-    this.#ask({ name: command.name, channels: asked, fresh, counts, request });
+    this.#ask({ name: command.name, channels: asked, fresh, left, counts, request });
   }
 
   close(): void {
@@ -245,7 +248,7 @@ export class Subscriber {
   }
 
   #askAgain(name: Subscribing, channels: readonly string[]): void {
-    this.#ask({ name, channels, fresh: channels, counts: [], request: null });
+    this.#ask({ name, channels, fresh: channels, left: [], counts: [], request: null });
   }
 
   #giveUpLate(): void {
@@ -267,8 +270,8 @@ export class Subscriber {
     const [waiting] = this.#waiting;
     // Messages, and a server that takes shard channels away by itself.
     if (kind?.endsWith('message') === true) {
-      // Not before the confirmation of its own channel.
-      const isAhead = protocol === 3 && waiting === undefined;
+      // Not before the confirmation of its own channel, and not behind that of having left it.
+      const isAhead = waiting === undefined ? protocol === 3 : waiting.confirmations.length === 0;
       this.#session.push(inProtocol(protocol, bytes, start, end), isAhead);
       return false;
     }
@@ -299,7 +302,10 @@ export class Subscriber {
       this.#passBy(refusal.word);
       return true;
     }
-    if (kind === undefined) this.#forget(waiting);
+    if (kind === undefined) {
+      this.#forget(waiting);
+      for (const channel of waiting.left) this.#channels[name.replace('un', '') as Subscribing].add(channel);
+    }
     const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
     waiting.confirmations.push(withCount(inProtocol(protocol, bytes, start, end), count));
     const isFirst = waiting.confirmations.length === 1;

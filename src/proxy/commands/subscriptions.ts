@@ -159,7 +159,9 @@ export class Subscriptions implements Mode {
       moved: (moved) => this.#moved(moved),
       count: (subscribing) => {
         if (subscribing !== 'ssubscribe') return this.#classic?.size ?? 0;
-        return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, this.#moving.size);
+        // Its client may have asked for one of those anew.
+        const moving = [...this.#moving].filter((channel) => this.#holderOf(channel) === undefined);
+        return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, moving.length);
       },
     });
     return made;
@@ -192,8 +194,10 @@ export class Subscriptions implements Mode {
 
   #settle({ name, channels, request, reply }: Moved): void {
     const upstream = this.#upstream();
-    // Not what the client has left meanwhile.
-    const still = channels.filter((channel) => this.#moving.delete(channel));
+    // Not what the client has left meanwhile, or asked for anew.
+    const still = channels.filter(
+      (channel) => this.#moving.delete(channel) && this.#holderOf(channel) === undefined,
+    );
     if (request === null) {
       if (upstream === undefined) return this.#moved({ name, channels: still, request, reply });
       for (const channel of still) {

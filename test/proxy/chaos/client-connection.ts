@@ -26,6 +26,11 @@ export interface Scene {
   readonly mayDisconnect: boolean;
   readonly mayTransact: boolean;
   readonly mayBlock: boolean;
+  readonly mayPublish: boolean;
+  /** By channel: what was published, and its publisher was told so. */
+  /** Messages that were lost on their way, or not. */
+  readonly unsure: Set<string>;
+  readonly published: { readonly channel: string; readonly token: string; readonly sentAt: number }[];
   readonly longestMs: number;
   /** No read is refused or lost. */
   readonly isOrderly: boolean;

@@ -8,6 +8,7 @@ import type { Write } from './ledger.ts';
 import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
 import { shown } from './state.ts';
+import { CHANNELS, SHARD_CHANNELS } from './subscriber.ts';
 
 const MOST_WAITING = 60;
 export const SHARED_LIST = '{x3}l';
@@ -82,9 +83,11 @@ export class ChaosClient {
   #askAnything(): void {
     const random = this.#random;
     const draw = random.below(100);
-    const { sharedKeys, mayTransact, mayBlock } = this.#scene;
+    const { sharedKeys, mayTransact, mayBlock, mayPublish } = this.#scene;
     const shared = (): string => random.pick(sharedKeys)!;
-    if (draw < 30) this.#get(this.#key(random.pick(KINDS)!));
+    if (draw < 4) {
+      if (mayPublish) this.#publish();
+    } else if (draw < 30) this.#get(this.#key(random.pick(KINDS)!));
     else if (draw < 38) this.#get(shared());
     else if (draw < 55) this.#set(this.#key('s'));
     else if (draw < 68) this.#append(this.#key('a'));
@@ -146,7 +149,7 @@ export class ChaosClient {
   #refused({ text }: ReplyError, key: string): void {
     this.#scene.ledger.count(`read: ${text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
     if (
-      !/^(?:no upstream host|upstream failure|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED)/.test(
+      !/^(?:no upstream host|upstream failure|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED|READONLY)/.test(
         text,
       )
     )
@@ -211,6 +214,22 @@ export class ChaosClient {
     const token = this.#scene.ledger.newToken();
     const words = ['INCRBY', key, String(token)];
     this.#write(words, [this.#note(token, key, words)], true);
+  }
+
+  #publish(): void {
+    const { ledger, published, unsure } = this.#scene;
+    const { session } = this.#connection;
+    const isSharded = this.#random.chance(0.5);
+    const channel = this.#random.pick<string>(isSharded ? SHARD_CHANNELS : CHANNELS)!;
+    const token = String(ledger.newToken());
+    const sentAt = performance.now();
+    const words = [isSharded ? 'SPUBLISH' : 'PUBLISH', channel, `${token} ${session.name}`];
+    this.#connection.ask(words, (reply) => {
+      if (reply instanceof ReplyError) {
+        unsure.add(token);
+        this.#refused(reply, channel);
+      } else published.push({ channel, token, sentAt });
+    });
   }
 
   #push(key: string): void {

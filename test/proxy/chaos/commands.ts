@@ -1,6 +1,7 @@
 /**
  * What a scripted node answers to a command, and what the command does: as Redis 7 in cluster mode, of what clients here ask.
  */
+import { publish, subscribe } from './messages.ts';
 import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
@@ -21,6 +22,9 @@ const SPECS: Readonly<Record<string, Spec>> = {
   MSET: { step: 2, isWrite: true },
   RPUSH: { step: 0, isWrite: true },
   BLPOP: { step: 0, isWrite: true },
+  SSUBSCRIBE: { step: 1, isWrite: false },
+  SUNSUBSCRIBE: { step: 1, isWrite: false },
+  SPUBLISH: { step: 0, isWrite: false },
 };
 
 function keysOf([, ...args]: readonly string[], { step }: Spec): readonly string[] {
@@ -41,7 +45,7 @@ function refusalOf(
   talk: Talk,
   keys: readonly string[],
   isWrite: boolean,
-  isBlocked = false,
+  { isBlocked, isSharded } = { isBlocked: false, isSharded: false },
 ): string | undefined {
   const { view, cluster, shard } = node;
   const slots = new Set(keys.map(slotOfKey));
@@ -54,7 +58,7 @@ function refusalOf(
   if (node.refusal?.startsWith('CLUSTERDOWN') === true) return node.refusal;
   const migration = cluster.migrations.get(slot);
   const isOpen = migration !== undefined && owner === migration.from;
-  const missing = keys.filter((key) => !cluster.keys[shard]!.has(key)).length;
+  const missing = isSharded ? 0 : keys.filter((key) => !cluster.keys[shard]!.has(key)).length;
   const moved = `MOVED ${slot} 127.0.0.1:${cluster.nodes[place.primary]!.port}`;
   if (isOpen && shard === migration.from && (node.isPrimary || talk.isReadonly) && missing > 0) {
     // Who waits goes on doing so until the slot is another's.
@@ -155,7 +159,13 @@ export function carryOut(
   const reply = name === 'EXEC' ? exec(node, talk) : answer(node, talk, command, isBlocked);
   if (reply === undefined) return undefined;
   if (name !== 'ASKING') talk.isAsking = false;
-  if (SPECS[name] !== undefined || name === 'EXEC' || name === 'MULTI' || name === 'ASKING')
+  if (
+    SPECS[name] !== undefined ||
+    name === 'EXEC' ||
+    name === 'MULTI' ||
+    name === 'ASKING' ||
+    /PUBLISH|SUBSCRIBE/.test(name)
+  )
     node.cluster.ledger.note(
       words.join(' ').slice(0, 200),
       `${talk.name}: ${shown(words)} → ${brief(reply)}`,
@@ -170,13 +180,16 @@ const UNBLOCKED =
 
 function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolean): string | undefined {
   const { words } = command;
+  const { cluster } = node;
   const name = nameOf(words);
   const spec = SPECS[name];
   const keys = spec === undefined ? [] : keysOf(words, spec);
   if (isBlocked && !node.isPrimary) return error(UNBLOCKED);
   const refusal =
-    refusalOf(node, talk, keys, spec?.isWrite === true, isBlocked) ??
-    (isBlocked ? undefined : hindrance(node, name));
+    refusalOf(node, talk, keys, spec?.isWrite === true, {
+      isBlocked,
+      isSharded: /^S(?:UN)?SUB|^SPUB/.test(name),
+    }) ?? (isBlocked ? undefined : hindrance(node, name));
   if (refusal !== undefined) {
     if (talk.queued !== undefined) talk.isFailed = true;
     return error(refusal);
@@ -199,6 +212,15 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
       talk.watched.clear();
       talk.isTouched = false;
       return OK;
+    case 'SUBSCRIBE':
+    case 'UNSUBSCRIBE':
+    case 'SSUBSCRIBE':
+    case 'SUNSUBSCRIBE':
+      return subscribe(talk, name.toLowerCase(), words.slice(1));
+    case 'PUBLISH':
+    case 'SPUBLISH':
+      cluster.ledger.count('published');
+      return integer(publish(node, words[1]!, words[2]!, name === 'SPUBLISH'));
     case 'WATCH':
       for (const key of keys) talk.watched.add(key);
       return OK;

@@ -11,6 +11,7 @@ import type { Ledger } from './ledger.ts';
 import type { Plans } from './plans.ts';
 import { request } from './replies.ts';
 import { slotOfKey } from './state.ts';
+import type { ChaosSubscriber } from './subscriber.ts';
 
 const SETTLED_MS = 20_000;
 /** One for questions, and one of each kind that clients share: RESP2 or RESP3, READONLY or not, of long replies or not. */
@@ -22,7 +23,7 @@ interface Parts {
   readonly proxy: Proxy;
   readonly ledger: Ledger;
   readonly plans: Plans;
-  readonly clients: readonly ChaosClient[];
+  readonly clients: readonly (ChaosClient | ChaosSubscriber)[];
   readonly port: number;
 }
 

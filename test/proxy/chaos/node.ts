@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../../src/redis/request-frame.ts';
 import { carryOut, isHeldByPause } from './commands.ts';
+import { endMoved } from './messages.ts';
 import type { Random } from './random.ts';
 import { shown, type ClusterState, type Command, type NodeState, type Talk, type View } from './state.ts';
 
@@ -77,7 +78,9 @@ export class ScriptedNode implements NodeState {
 
   hear(view: View): void {
     if (this.state === 'hung' || this.isZombie) return;
-    if (view.serial > this.view.serial) this.view = view;
+    if (view.serial <= this.view.serial) return;
+    this.view = view;
+    endMoved(this);
   }
 
   async listen(): Promise<void> {
@@ -119,6 +122,10 @@ export class ScriptedNode implements NodeState {
     for (const talk of this.talks) this.#cut(talk);
   }
 
+  push(talk: Talk, text: string): void {
+    if (this.state === 'up' && !talk.socket.destroyed) this.#answer(talk, text, false);
+  }
+
   touch(key: string): void {
     for (const talk of this.talks) if (talk.watched.has(key)) talk.isTouched = true;
   }
@@ -142,6 +149,8 @@ export class ScriptedNode implements NodeState {
       isFailed: false,
       watched: new Set(),
       isTouched: false,
+      channels: new Set(),
+      shardChannels: new Set(),
       isServing: false,
       isReset: false,
       leaving: undefined,

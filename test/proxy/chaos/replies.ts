@@ -43,6 +43,7 @@ export function readReply(text: string, at: number): Read | undefined {
     case '$':
       return readBulk(text, behind, numberIn(line));
     case '*':
+    case '>':
       return readItems(text, behind, numberIn(line));
     case '%':
       return readItems(text, behind, 2 * numberIn(line));

@@ -16,6 +16,7 @@ import { Ledger } from './ledger.ts';
 import { Plans } from './plans.ts';
 import { Random } from './random.ts';
 import { slotOfKey } from './state.ts';
+import { ChaosSubscriber, SHARD_CHANNELS } from './subscriber.ts';
 
 const FAILOVER_WAIT_MS = 1_500;
 /** Much more than that and a timeout, and whatever is before a command: only what hangs is meant. */
@@ -81,6 +82,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     await eventually('ready', () => proxy.notReady() === undefined || undefined);
     const [address = ''] = [...proxy.addresses().values()];
     const port = Number(address.split(':').pop());
+    const subscribers = random.chance(0.5) ? 4 : 0;
     const scene: Scene = {
       ledger,
       mirrored: copies,
@@ -93,13 +95,20 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       mayDisconnect: random.chance(0.6),
       mayTransact: random.chance(0.7),
       mayBlock: random.chance(0.7),
+      mayPublish: subscribers > 0,
+      unsure: new Set(),
+      published: [],
       longestMs: LONGEST_MS,
       isOrderly: harms.every((harm) => HARMLESS.includes(harm)),
     };
     const names = Array.from({ length: options.clients }, (_, index) => `c${index}`);
     const clients = names.map((name) => new ChaosClient(scene, random.fork(), name));
-    const runs = clients.map(async (client) => await client.run());
-    const keys = [...SHARED_KEYS, SHARED_LIST, ...clients.flatMap(({ tags }) => tags)];
+    const listeners = Array.from({ length: subscribers }, (_, index) => `listener${index}`).map(
+      (name) => new ChaosSubscriber(scene, random.fork(), name),
+    );
+    const all = [...clients, ...listeners];
+    const runs = all.map(async (client) => await client.run());
+    const keys = [...SHARED_KEYS, SHARED_LIST, ...SHARD_CHANNELS, ...clients.flatMap(({ tags }) => tags)];
     const slots = [...new Set(keys.map(slotOfKey))];
     const pace = { forMs: options.forMs, everyMs: random.pick([30, 100, 300])! };
     const swapPlan = async (): Promise<void> => await plans.swap(proxy);
@@ -109,9 +118,10 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       await doHarm({ cluster: mirror, random: random.fork(), slots, swapPlan: nothing }, OF_MIRRORS, pace);
     const faults = await harming;
     await sleep(300);
-    for (const client of clients) client.stop();
+    for (const client of all) client.stop();
     await Promise.all(runs);
-    await healed({ cluster, proxy, ledger, clients, plans, port });
+    await healed({ cluster, proxy, ledger, clients: all, plans, port });
+    if (harms.every((harm) => HARMLESS.includes(harm) && harm !== 'plan')) heard(scene, listeners);
     if (!scene.mayDisconnect && harms.every((harm) => LOSSLESS.includes(harm))) {
       const lost = ledger.lostElements();
       if (lost.length > 0) ledger.violation(`popped, and nobody got it: ${lost.join(', ')}`, []);
@@ -129,5 +139,16 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     process.off('unhandledRejection', rejected);
     await cluster.close();
     await mirror?.close();
+  }
+}
+
+/** Where nothing was lost, all that was published to who was there. */
+function heard({ published, ledger }: Scene, listeners: readonly ChaosSubscriber[]): void {
+  for (const { channel, token, sentAt } of published) {
+    for (const listener of listeners) {
+      const since = listener.since(channel);
+      if (since === undefined || since > sentAt || listener.got.has(token)) continue;
+      ledger.violation(`${listener.name} has not got ${token} of ${channel}`, [listener.name, token]);
+    }
   }
 }

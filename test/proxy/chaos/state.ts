@@ -67,6 +67,9 @@ export interface NodeState {
   /** A replica's data is so old. */
   readonly lagMs: number;
   reads: number;
+  readonly talks: ReadonlySet<Talk>;
+  /** Sends what nobody has asked for. */
+  push(talk: Talk, text: string): void;
 }
 
 export interface Command {
@@ -87,6 +90,8 @@ export interface Talk {
   isFailed: boolean;
   readonly watched: Set<string>;
   isTouched: boolean;
+  readonly channels: Set<string>;
+  readonly shardChannels: Set<string>;
   isServing: boolean;
   /** By us: what is left of it nobody reads. */
   isReset: boolean;

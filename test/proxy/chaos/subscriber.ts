@@ -1,0 +1,180 @@
+/**
+ * A client that subscribes and leaves at random: each confirmation is as Redis would say it, and of each publisher the
+ * messages come in order, none twice, and none of what it has left.
+ */
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { brief, type Scene } from './client-connection.ts';
+import type { Random } from './random.ts';
+import { ReplyError, readReply, request, type Reply } from './replies.ts';
+import { shown } from './state.ts';
+
+export const CHANNELS = ['ch0', 'ch1', 'ch2'] as const;
+export const SHARD_CHANNELS = ['{y0}', '{y1}', '{y2}', '{y3}'] as const;
+
+interface Asked {
+  readonly kind: string;
+  readonly channels: string[];
+  readonly sentAt: number;
+}
+
+export class ChaosSubscriber {
+  readonly name: string;
+  readonly #scene: Scene;
+  readonly #random: Random;
+  readonly #socket: Socket;
+  readonly #subscribed = { channels: new Set<string>(), shardChannels: new Set<string>() };
+  /** By channel and publisher, the last message's number. */
+  readonly #last = new Map<string, number>();
+  /** Since when, by channel. */
+  readonly #since = new Map<string, number>();
+  #asked: Asked | undefined;
+  #text = '';
+  #isStopping = false;
+  #hasSaidSlow = false;
+  readonly got = new Set<string>();
+
+  constructor(scene: Scene, random: Random, name: string) {
+    [this.#scene, this.#random, this.name] = [scene, random, name];
+    this.#socket = connect({ host: '127.0.0.1', port: scene.port() });
+    this.#socket.on('error', () => {});
+    this.#socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
+    this.#socket.on('close', () => {
+      if (!this.#isStopping) scene.ledger.violation(`${name} was disconnected`, [name]);
+    });
+  }
+
+  get unanswered(): readonly string[] {
+    return this.#asked === undefined ? [] : [`${this.name}: ${this.#asked.kind}`];
+  }
+
+  /** What it must have got; undefined: it is not subscribed to the channel, or was not all the time. */
+  since(channel: string): number | undefined {
+    return this.#since.get(channel);
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  leave(): void {
+    this.#isStopping = true;
+    this.#socket.destroy();
+  }
+
+  async run(): Promise<void> {
+    if (this.#random.chance(0.5)) this.#ask('hello', ['3']);
+    while (!this.#isStopping) {
+      if (this.#asked === undefined) this.#askAnything();
+      await sleep(this.#random.below(120));
+      const { longestMs, ledger } = this.#scene;
+      if (this.#asked === undefined || this.#hasSaidSlow) continue;
+      if (performance.now() - this.#asked.sentAt < longestMs) continue;
+      this.#hasSaidSlow = true;
+      ledger.violation(`no confirmation for ${longestMs} ms: ${this.#asked.kind} of ${this.name}`, [
+        this.name,
+      ]);
+    }
+  }
+
+  #askAnything(): void {
+    const isSharded = this.#random.chance(0.5);
+    const prefix = isSharded ? 's' : '';
+    const all: readonly string[] = isSharded ? SHARD_CHANNELS : CHANNELS;
+    const some = isSharded ? [this.#random.pick(all)!] : all.filter(() => this.#random.chance(0.5));
+    if (this.#random.chance(0.6)) this.#ask(`${prefix}subscribe`, some.length > 0 ? some : [all[0]!]);
+    else
+      this.#ask(
+        `${prefix}unsubscribe`,
+        this.#random.chance(0.2) && !isSharded ? [] : [all[0]!, ...some].slice(-1),
+      );
+  }
+
+  #ask(kind: string, channels: readonly string[]): void {
+    const words = [kind.toUpperCase(), ...channels];
+    this.#scene.ledger.note(this.name, `${this.name} asks ${shown(words)}`);
+    const of = this.#of(kind);
+    const awaited = channels.length > 0 || kind === 'hello' ? [...channels] : [...of];
+    this.#asked = { kind, channels: awaited.length > 0 ? awaited : [''], sentAt: performance.now() };
+    if (kind.includes('un')) for (const channel of awaited) this.#since.delete(channel);
+    this.#socket.write(request(words), 'latin1');
+  }
+
+  #of(kind: string): Set<string> {
+    const isSharded = kind === 'ssubscribe' || kind === 'sunsubscribe' || kind === 'smessage';
+    return this.#subscribed[isSharded ? 'shardChannels' : 'channels'];
+  }
+
+  #read(text: string): void {
+    this.#text += text;
+    let at = 0;
+    try {
+      while (at < this.#text.length) {
+        const read = readReply(this.#text, at);
+        if (read === undefined) break;
+        at = read.end;
+        this.#take(read.reply);
+      }
+    } catch (problem) {
+      this.#wrong(String(problem));
+      this.leave();
+    }
+    this.#text = this.#text.slice(at);
+  }
+
+  #wrong(what: string): void {
+    this.#scene.ledger.violation(`${this.name}: ${what}`, [this.name]);
+  }
+
+  #take(reply: Reply): void {
+    const [kind, name, last] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+    if (kind === 'message' || kind === 'smessage') return this.#message(kind, textOf(name), textOf(last));
+    this.#scene.ledger.note(this.name, `${this.name} is told ${brief(reply)}`);
+    const asked = this.#asked;
+    if (asked === undefined) return this.#wrong(`told what nobody asked: ${brief(reply)}`);
+    if (asked.kind === 'hello') {
+      this.#asked = undefined;
+      return;
+    }
+    if (reply instanceof ReplyError) {
+      this.#asked = undefined;
+      this.#scene.ledger.count(`subscriptions: ${reply.text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
+      if (
+        !/^(?:no upstream host|upstream failure|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY)/.test(reply.text)
+      )
+        this.#wrong(`unexpected error ${reply.text}`);
+      return;
+    }
+    const [channel = ''] = asked.channels.splice(0, 1);
+    const of = this.#of(asked.kind);
+    const isLeaving = asked.kind.includes('un');
+    if (isLeaving) of.delete(channel);
+    else of.add(channel);
+    const isRight = kind === asked.kind && (name ?? '') === channel && last === of.size;
+    if (!isRight) this.#wrong(`${asked.kind} ${channel} was answered ${brief(reply)}, not with ${of.size}`);
+    if (!isLeaving && !this.#since.has(channel)) this.#since.set(channel, performance.now());
+    if (asked.channels.length === 0) this.#asked = undefined;
+    this.#scene.ledger.count('confirmations');
+  }
+
+  /** `text`: its number, and whose it is. */
+  #message(kind: string, channel: string, text: string): void {
+    const { ledger } = this.#scene;
+    ledger.count('messages');
+    ledger.note(`${this.name} ${text}`, `${this.name} gets ${text} of ${channel}`);
+    const [token = '', publisher = ''] = text.split(' ');
+    if (!this.#of(kind).has(channel)) this.#wrong(`${text} of ${channel}, to which it is not subscribed`);
+    // Nobody knows when a node that hung passes it on.
+    if (this.#scene.unsure.has(token)) return;
+    const key = `${channel} ${publisher}`;
+    const before = this.#last.get(key) ?? 0;
+    if (before >= Number(token)) this.#wrong(`${text} of ${channel} comes behind ${before}`);
+    this.#last.set(key, Number(token));
+    this.got.add(token);
+  }
+}
+
+function textOf(reply: Reply | undefined): string {
+  return typeof reply === 'string' ? reply : JSON.stringify(reply);
+}

@@ -1,0 +1,77 @@
+/**
+ * What a subscriber is told around leaving channels, by itself or because they move.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { BUSY, array, clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
+
+async function asked(client: Client, words: string, expected: string): Promise<void> {
+  const before = client.got().length;
+  client.socket.write(`${words}\r\n`);
+  await eventually(
+    `the reply to ${words}`,
+    () => client.got().length >= before + expected.length || undefined,
+    {
+      seen: () => client.got().slice(before),
+    },
+  );
+  assert.equal(client.got().slice(before), expected);
+}
+
+for (const protocol of [2, 3]) {
+  test(`what was published before a channel is left comes before that is confirmed, in RESP${protocol}`, async (t) => {
+    const pushed = (...[kind, channel, last]: readonly [string, string, string]): string =>
+      (protocol === 3 ? '>' : '*') + array(kind, channel, last).slice(1);
+    const message = pushed('message', 'c', '$2\r\nhi');
+    const { port: serverPort } = await serverThat(t, (asked) => {
+      const words = asked.replace(/^\w+/, (name) => name.toUpperCase());
+      if (words === 'SUBSCRIBE c') return pushed('subscribe', 'c', ':1');
+      if (words === 'UNSUBSCRIBE c') return message + pushed('unsubscribe', 'c', ':0');
+      return words.startsWith('HELLO') ? '%0\r\n' : '+PONG\r\n';
+    });
+    const { port } = await proxyFor(t, planTo(serverPort));
+    const client = clientOf(t, port);
+    if (protocol === 3) {
+      client.socket.write('HELLO 3\r\n');
+      await eventually('its protocol', () => client.got().endsWith('modules\r\n*0\r\n') || undefined);
+    }
+    await asked(client, 'SUBSCRIBE c', pushed('subscribe', 'c', ':1'));
+    await asked(client, 'UNSUBSCRIBE c', message + pushed('unsubscribe', 'c', ':0'));
+  });
+}
+
+test('a channel that its server does not let go is still subscribed to', async (t) => {
+  const { port: serverPort } = await serverThat(t, (asked) => {
+    const words = asked.replace(/^\w+/, (name) => name.toUpperCase());
+    const [name, channel = ''] = words.split(' ');
+    if (name === 'SUBSCRIBE') return array('subscribe', channel, ':1');
+    return name === 'UNSUBSCRIBE' ? BUSY : '+PONG\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(serverPort));
+  const client = clientOf(t, port);
+  await asked(client, 'SUBSCRIBE c', array('subscribe', 'c', ':1'));
+  await asked(client, 'UNSUBSCRIBE c', BUSY);
+  await asked(client, 'SUBSCRIBE d', array('subscribe', 'd', ':2'));
+});
+
+test('a shard channel that moves counts once, also if its client asks for it again', async (t) => {
+  let isMoving = true;
+  const cluster = await clusterThat(t, 1, (asked) => {
+    const words = asked.replace(/^\w+/, (name) => name.toUpperCase());
+    const [name, channel = ''] = words.split(' ');
+    if (name !== 'SSUBSCRIBE') return undefined;
+    const confirmed = array('ssubscribe', channel, ':1');
+    if (channel !== '{y}z' || !isMoving) return confirmed;
+    isMoving = false;
+    return array('sunsubscribe', 'y', ':0') + confirmed;
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  await asked(client, 'SSUBSCRIBE y', array('ssubscribe', 'y', ':1'));
+  await asked(client, 'SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
+  await asked(client, 'SSUBSCRIBE y', array('ssubscribe', 'y', ':2'));
+});
