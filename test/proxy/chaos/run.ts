@@ -32,6 +32,8 @@ const OF_MIRRORS = ['late', 'in pieces', 'resets before', 'resets after', 'reset
 export interface ChaosOptions {
   readonly forMs: number;
   readonly clients: number;
+  /** undefined: as the seed decides. */
+  readonly subscribers?: number;
   /** undefined: some, as the seed decides. */
   readonly faults?: readonly string[] | undefined;
 }
@@ -82,7 +84,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     await eventually('ready', () => proxy.notReady() === undefined || undefined);
     const [address = ''] = [...proxy.addresses().values()];
     const port = Number(address.split(':').pop());
-    const subscribers = random.chance(0.5) ? 4 : 0;
+    const subscribers = options.subscribers ?? (random.chance(0.5) ? 4 : 0);
     const scene: Scene = {
       ledger,
       mirrored: copies,
