@@ -111,12 +111,14 @@ export class Planner {
     }
     const asked = new Set<LookupKey>([objectKey('RedisService', object.namespace, object.name)]);
     const upstreamIds = new Set<string>();
+    const byHost = this.#byHost(before?.upstreamIds ?? []);
     const plan = planService(
       new WorldReader(world, asked),
       object,
       (source) => {
-        const cell = this.#upstream(world, source, [...upstreamIds, ...(before?.upstreamIds ?? [])]);
+        const cell = this.#upstream(world, source, byHost.get(source.host.key) ?? []);
         upstreamIds.add(source.id);
+        putFirst(byHost, cell);
         for (const question of cell.asked) asked.add(question);
         return cell.planned;
       },
@@ -136,12 +138,12 @@ export class Planner {
     this.#changes.set(key, { before: earlier === undefined ? before : earlier.before, after });
   }
 
-  /** `others`: what the asking service uses already, and used until now. */
-  #upstream(world: World, source: UpstreamSource, others: readonly string[]): UpstreamCell {
+  /** `others`: what the asking service has of the same host already, and had until now. */
+  #upstream(world: World, source: UpstreamSource, others: readonly UpstreamCell[]): UpstreamCell {
     const before = this.#upstreams.get(source.id);
     if (before !== undefined && !before.isStale && sameSource(before.source, source)) return before;
     const asked = new Set<LookupKey>();
-    const previous = before ?? this.#sameServers(source, others);
+    const previous = before ?? sameServers(source, others);
     const planned = planUpstream(new WorldReader(world, asked), source, previous?.planned);
     const upstream = reuse(before?.planned.upstream, planned.upstream);
     const question = reuse(before?.planned.question, planned.question);
@@ -155,18 +157,14 @@ export class Planner {
     return cell;
   }
 
-  /**
-   * The same host under another id (another port, policy of reads or RedisDestination): its mode and password stay known.
-   */
-  #sameServers(
-    { host, port, readGroups }: UpstreamSource,
-    others: readonly string[],
-  ): UpstreamCell | undefined {
-    const cells = others
-      .flatMap((id) => this.#upstreams.get(id) ?? [])
-      .filter(({ source }) => source.host.key === host.key)
-      .filter(({ source }) => (source.readGroups === undefined) === (readGroups === undefined));
-    return cells.find(({ source }) => source.port === port) ?? cells[0];
+  /** Upstreams by their hosts, in the order of their ids. */
+  #byHost(ids: Iterable<string>): Map<string, readonly UpstreamCell[]> {
+    const byHost = new Map<string, readonly UpstreamCell[]>();
+    for (const id of [...ids].reverse()) {
+      const cell = this.#upstreams.get(id);
+      if (cell !== undefined) putFirst(byHost, cell);
+    }
+    return byHost;
   }
 
   #reindex(key: LookupKey, before: ServiceCell | undefined, after: ServiceCell | undefined): void {
@@ -181,6 +179,23 @@ export class Planner {
     moveMember(this.#upstreamAskers, id, cell?.asked, undefined);
     this.#upstreams.delete(id);
   }
+}
+
+function putFirst(byHost: Map<string, readonly UpstreamCell[]>, cell: UpstreamCell): void {
+  const { key } = cell.source.host;
+  const before = byHost.get(key) ?? [];
+  if (!before.includes(cell)) byHost.set(key, [cell, ...before]);
+}
+
+/** The same host under another id (another port, policy of reads or RedisDestination): its mode and password stay known. */
+function sameServers(
+  { port, readGroups }: UpstreamSource,
+  ofHost: readonly UpstreamCell[],
+): UpstreamCell | undefined {
+  const cells = ofHost.filter(
+    ({ source }) => (source.readGroups === undefined) === (readGroups === undefined),
+  );
+  return cells.find(({ source }) => source.port === port) ?? cells[0];
 }
 
 function sameSource(a: UpstreamSource, b: UpstreamSource): boolean {
