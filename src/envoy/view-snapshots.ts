@@ -37,6 +37,9 @@ const keys = new WeakMap<NodeView, string>();
 /** So many may be made before it is looked which of them are of use. */
 const FEW_VIEWS = 64;
 
+/** Of the nodes of one view; they may say any. */
+const MOST_VERSIONS = 64;
+
 export class ViewSnapshots {
   readonly #plans: AllPlans;
   readonly #inUse: () => Iterable<NodeView>;
@@ -106,7 +109,8 @@ export class ViewSnapshots {
     const outcome = before === undefined ? 'anew' : this.#bringUpToDate(before);
     const made = before === undefined || outcome === 'anew' ? this.#makeAnew(view, key, before) : before;
     made.isAskedFor = true;
-    if (outcome === 'other features') made.unsupported.clear();
+    const isFull = made.unsupported.size === MOST_VERSIONS && !made.unsupported.has(view.envoyVersion);
+    if (outcome === 'other features' || isFull) made.unsupported.clear();
     if (!made.unsupported.has(view.envoyVersion)) {
       made.unsupported.set(view.envoyVersion, tellUnsupported(made.plan.listeners(), view.envoyVersion));
       this.toldAnew += 1;

@@ -144,6 +144,13 @@ test('each version is told by its own name', () => {
   );
 });
 
+test('of nodes that each say another version only some are told', () => {
+  const desk = new Desk(PLAIN);
+  for (let patch = 0; patch < 1_000; patch++) desk.snapshot(`1.35.${patch}`);
+  assert.ok(desk.told().length <= 64, `${desk.told().length} lines`);
+  assert.match(desk.told().at(-1) ?? '', /Envoy 1\.35\.999 is older/);
+});
+
 for (const [one, other] of [
   ['1.36.4', '1.37.0'],
   ['1.38.2', '1.39.3'],
