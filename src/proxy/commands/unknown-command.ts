@@ -1,10 +1,14 @@
 /**
  * A command that our table lacks: a module's, a newer Redis', a renamed one. The upstreams are asked what it is.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Command } from '../../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
 import { encodeError, REPLIES } from '../wire/encode.ts';
-import type { Finding, ForeignCommands } from '../upstream/foreign-commands.ts';
+import type { Finding } from '../upstream/foreign-commands.ts';
+import { pauseMs } from '../upstream/pause.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { countError, countFailed, countUnknown } from '../wire/outcomes.ts';
 import type { Session } from '../client/session.ts';
 
@@ -21,10 +25,10 @@ export function recognize(
   if (!NAME.test(name)) return answerUnknown(session, bytes, frame, 'unknown');
   const { upstreams } = session.home.routing;
   const findings: Finding[] = [];
-  for (const { foreign } of upstreams) {
-    const finding = foreign.find(name);
+  for (const upstream of upstreams) {
+    const finding = upstream.foreign.find(name);
     if (finding === undefined) {
-      void learn(session, foreign, name, Buffer.from(bytes.subarray(frame.start, frame.at)), again);
+      void learn(session, upstream, name, Buffer.from(bytes.subarray(frame.start, frame.at)), again);
       return undefined;
     }
     if (typeof finding === 'object' && 'command' in finding) return finding.command;
@@ -38,13 +42,13 @@ export function recognize(
 /** The client waits meanwhile: what it sends next must not overtake. */
 async function learn(
   session: Session,
-  foreign: ForeignCommands,
+  upstream: Upstream,
   name: string,
   bytes: Buffer,
   again: (bytes: Buffer, frame: RequestFrame) => void,
 ): Promise<void> {
   const free = session.hold(REPLIES.noUpstreamHost);
-  const finding = await foreign.learn(name);
+  const finding = await askUntilTold(session, upstream, name);
   free();
   if (session.isEnding || session.isClosed) return;
   const frame = new RequestFrame();
@@ -52,6 +56,22 @@ async function learn(
   if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);
   // It may go over other connections than what was asked before: meanwhile the plan may have changed.
   else session.afterAnswers(() => again(bytes, frame));
+}
+
+/** Where nobody can be asked now, the question waits like any command. */
+async function askUntilTold(
+  session: Session,
+  { foreign, settings }: Upstream,
+  name: string,
+): Promise<Finding> {
+  const since = performance.now();
+  const until = since + settings.failoverWaitMs;
+  for (;;) {
+    const finding = await foreign.learn(name);
+    const isOver = session.isEnding || session.isGone || performance.now() >= until;
+    if (finding !== 'unreachable' || isOver) return finding;
+    await sleep(pauseMs(since, until));
+  }
 }
 
 function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, finding: Finding): undefined {
