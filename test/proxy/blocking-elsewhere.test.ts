@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
-import { clientOf, proxyFor, serverThat } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
 
 const [FORMER, LATER] = ['127.0.0.41', '127.0.0.42'];
@@ -42,4 +43,38 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
   // Whether something was popped, nobody knows.
   assert.deepEqual([popper.got(), reader.got(), undisturbed.got()], ['-upstream failure\r\n', '*-1\r\n', '']);
   assert.deepEqual(waiting(later.asked), [`XREAD BLOCK 0 STREAMS ${moves} $`]);
+});
+
+test('a pop that cannot be sent, since its server takes no connections, is tried again', async (t) => {
+  const sockets = new Set<Socket>();
+  const listen = async (port: number): Promise<Server> => {
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => socket.write(chunk.includes('BLPOP') ? '*-1\r\n' : '+PONG\r\n'));
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(port, '127.0.0.1', () => resolve());
+    });
+    t.after(() => server.close());
+    return server;
+  };
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const server = await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const { port: through, proxy } = await proxyFor(t, planTo(port), { failoverWaitMs: 30_000 });
+  await eventually('its server', () => proxy.status()[0]?.nodes[0]?.isUp || undefined);
+  // What is connected stays so: nothing tells of it.
+  server.close();
+  const [client, other] = [clientOf(t, through), clientOf(t, through)];
+  client.socket.write('BLPOP q 0\r\n');
+  for (let asked = 1; asked <= 20; asked++) {
+    other.socket.write('CLIENT ID\r\n');
+    await eventually('time to try', () => other.got().split('\n').length > asked || undefined);
+  }
+  await listen(port);
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), '*-1\r\n');
 });

@@ -125,9 +125,13 @@ class Waiting {
     own.leavesNothing = true;
     own.isMisplaced = this.#hasMoved(own.node);
     own.onError = (_, text) => this.#refused(own.node, readRefusal(text));
-    own.onUnanswered = ({ isRead }) => isRead && this.#unanswered();
-    this.#session.own(own);
     const before = this.#commands.slice(0, -1);
+    own.onUnanswered = ({ isRead }, wasSent) => {
+      // What stands before it is about what was written to that node.
+      const mayGoElsewhere = isRead || (!wasSent && before.length === 0);
+      return mayGoElsewhere && this.#unanswered();
+    };
+    this.#session.own(own);
     for (const command of isAsking ? [...before, ASKING] : before) own.send(null, command);
     own.send(this.#request, this.#commands.at(-1)!);
   }
@@ -154,7 +158,7 @@ class Waiting {
     return () => servers() !== before && (upstream.nodeFor(this.#request) ?? node) !== node;
   }
 
-  /** A read whose node has died: another may answer it. */
+  /** Certainly not carried out, or a read: another node may answer it. */
   #unanswered(): boolean {
     if (this.#session.isEnding || this.#session.isGone || !this.#hasTime()) return false;
     this.#leave();

@@ -18,8 +18,8 @@ export class OwnConnection implements ConnectionOwner {
   onLost: () => void = () => {};
   /** Told of every error reply; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
-  /** Told of every command that is lost; true: it is taken care of. */
-  onUnanswered: (request: Request) => boolean = () => false;
+  /** Told of every command that is lost; true: it is taken care of. `wasSent`: it may have been carried out. */
+  onUnanswered: (request: Request, wasSent: boolean) => boolean = () => false;
   readonly upstream: Upstream;
   /** Another node has by now what it is for. */
   isMisplaced: () => boolean = () => false;
@@ -43,7 +43,7 @@ export class OwnConnection implements ConnectionOwner {
 
   send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {
     if (!this.connection.isClosed) this.connection.append(request, bytes, start, end);
-    else if (request !== null) this.lost(request);
+    else if (request !== null) this.lost(request, false);
   }
 
   /** A node that leaves a command unanswered for too long is not waited for: what it says later counts for nobody. */
@@ -91,8 +91,8 @@ export class OwnConnection implements ConnectionOwner {
     return this.onError(request, Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
   }
 
-  lost(request: Request): void {
-    if (this.onUnanswered(request)) return;
+  lost(request: Request, wasSent: boolean): void {
+    if (this.onUnanswered(request, wasSent)) return;
     const reply = REPLIES.upstreamFailure;
     handOn(request.sink!, request, reply);
   }
