@@ -7,8 +7,7 @@ import { suite, test } from 'node:test';
 
 import { runSeed } from './chaos/run.ts';
 
-/** Without subscribers: shard channels at a node that says CLUSTERDOWN are not right yet. */
-const OPTIONS = { forMs: 1_500, clients: 8, subscribers: 0 };
+const OPTIONS = { forMs: 1_500, clients: 8, subscribers: 4 };
 
 void suite('a random cluster', { concurrency: true }, () => {
   for (const [what, seed, faults] of [

@@ -2,7 +2,8 @@
  * What a subscriber is told around leaving channels, by itself or because they move.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { clusterThat } from './scripted-cluster.ts';
@@ -74,4 +75,54 @@ test('a shard channel that moves counts once, also if its client asks for it aga
   await asked(client, 'SSUBSCRIBE y', array('ssubscribe', 'y', ':1'));
   await asked(client, 'SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
   await asked(client, 'SSUBSCRIBE y', array('ssubscribe', 'y', ':2'));
+});
+
+const CLUSTERDOWN = '-CLUSTERDOWN The cluster is down\r\n';
+const MESSAGE = array('smessage', 'y', '$2\r\nhi');
+
+/** One that is subscribed to the shard channel y of a node that is down by now, and says so. */
+async function subscribedBeforeItIsDown(t: TestContext, failoverWaitMs: number) {
+  let isDown = false;
+  const askedOver: Socket[] = [];
+  const cluster = await clusterThat(t, 1, (asked, _, socket) => {
+    const words = asked.replace(/^\w+/, (name) => name.toUpperCase());
+    if (words === 'CLUSTER INFO') return isDown ? '$18\r\ncluster_state:fail\r\n' : undefined;
+    const [name = '', channel = ''] = words.split(' ');
+    if (name === 'GET') return isDown ? CLUSTERDOWN : '$-1\r\n';
+    if (!name.endsWith('SUBSCRIBE')) return undefined;
+    askedOver.push(socket);
+    return isDown ? CLUSTERDOWN + MESSAGE : array(name.toLowerCase(), channel, ':1');
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  await asked(client, 'SSUBSCRIBE y', array('ssubscribe', 'y', ':1'));
+  isDown = true;
+  clientOf(t, port).socket.write('GET k\r\n');
+  await eventually('that it is down', () => proxy.status()[0]?.nodes[0]?.isUp === false || undefined);
+  return { client, askedOver, isUp: () => (isDown = false) };
+}
+
+for (const [words, confirmed] of [
+  ['SSUBSCRIBE y', array('ssubscribe', 'y', ':1')],
+  ['SUNSUBSCRIBE y', array('sunsubscribe', 'y', ':0')],
+] as const) {
+  test(`a node that refuses ${words} and has the channel is asked again, over the same connection`, async (t) => {
+    const { client, askedOver, isUp } = await subscribedBeforeItIsDown(t, 30_000);
+    const before = client.got().length;
+    client.socket.write(`${words}\r\n`);
+    await eventually('the message with the refusal', () => client.got().length > before || undefined);
+    isUp();
+    await eventually('the confirmation', () => client.got().endsWith(confirmed) || undefined);
+    assert.equal(client.got().slice(before).replaceAll(MESSAGE, ''), confirmed);
+    assert.equal(new Set(askedOver).size, 1);
+  });
+}
+
+test('a shard channel that its node never lets go is still subscribed to', async (t) => {
+  const { client, isUp } = await subscribedBeforeItIsDown(t, 200);
+  client.socket.write('SUNSUBSCRIBE y\r\n');
+  await eventually('the refusal', () => client.got().endsWith(CLUSTERDOWN) || undefined);
+  isUp();
+  await asked(client, 'SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
 });

@@ -36,6 +36,8 @@ interface Asked {
   readonly counts: readonly number[];
   /** null: a subscription made again, which the client knows of. */
   readonly request: Request | null;
+  /** What was said to it last. */
+  readonly refusal?: Buffer;
 }
 
 type AskedByClient = Asked & { readonly request: Request };
@@ -75,7 +77,7 @@ export class Subscriber {
   #isClosed = false;
   #isFollowing = false;
   readonly #waiting: Waiting[] = [];
-  /** What clients ask while there is nobody to ask, or asked of a connection that was lost before it answered. */
+  /** What clients ask while there is nobody to ask, or asked of a connection that was lost, or refused it, before it answered. */
   readonly #early: AskedByClient[] = [];
   readonly #channels: Readonly<Record<Subscribing, Set<string>>> = {
     subscribe: new Set(),
@@ -163,7 +165,7 @@ export class Subscriber {
   }
 
   close(): void {
-    for (const { request } of this.leave()) fail(request);
+    for (const asked of this.leave()) fail(asked);
   }
 
   /** Closes, and returns what clients wait for; what that would have subscribed to is not among its channels. */
@@ -208,7 +210,21 @@ export class Subscriber {
     }
     this.#use(own);
     this.#restoreAll();
+    this.#askEarly();
+  }
+
+  #askEarly(): void {
     for (const asked of this.#early.splice(0)) this.#ask(asked);
+  }
+
+  /** Of the same node: asked of another one, what is subscribed to here would be so twice, or not be left. */
+  #askHereSoon(asked: AskedByClient): void {
+    this.#early.push(asked);
+    setTimeout(() => {
+      this.#giveUpLate();
+      // One that was lost meanwhile asks with the next.
+      if (this.node !== undefined) this.#askEarly();
+    }, AGAIN_MS);
   }
 
   /** Where some of its shard channels are: those that are elsewhere follow from there. */
@@ -223,7 +239,8 @@ export class Subscriber {
     this.#own = own;
     own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
     own.onLost = () => {
-      for (const asked of this.#waiting.splice(0)) if (isOfClient(asked)) this.#keep(asked);
+      const unanswered = [...this.#early.splice(0), ...this.#waiting.splice(0)];
+      for (const asked of unanswered) if (isOfClient(asked)) this.#keep(asked);
       this.#giveUpLate();
       setTimeout(() => this.#connect(), AGAIN_MS);
     };
@@ -258,8 +275,8 @@ export class Subscriber {
         this.#early.push(each);
         continue;
       }
-      this.#forget(each);
-      fail(each.request);
+      this.#undo(each);
+      fail(each);
     }
   }
 
@@ -271,7 +288,8 @@ export class Subscriber {
     // Messages, and a server that takes shard channels away by itself.
     if (kind?.endsWith('message') === true) {
       // Not before the confirmation of its own channel, and not behind that of having left it.
-      const isAhead = waiting === undefined ? protocol === 3 : waiting.confirmations.length === 0;
+      const isAhead =
+        waiting === undefined ? protocol === 3 || this.#early.length > 0 : waiting.confirmations.length === 0;
       this.#session.push(inProtocol(protocol, bytes, start, end), isAhead);
       return false;
     }
@@ -293,19 +311,20 @@ export class Subscriber {
     const { name, channels, request } = waiting;
     const refusal = kind === undefined ? parseRefusal(bytes, start, end) : undefined;
     if (refusal !== undefined && (name === 'ssubscribe' || name === 'sunsubscribe')) {
-      // Another node has them, or this one will in a moment.
       this.#waiting.shift();
-      this.#leave({ name, channels, request, reply: Buffer.from(bytes.subarray(start, end)) });
+      const reply = Buffer.from(bytes.subarray(start, end));
+      const isMoved = refusal.kind === 'moved' || refusal.kind === 'ask';
+      // Another node has them, or this one will in a moment.
+      if (isMoved || !isOfClient(waiting) || !this.#hasSome(waiting))
+        this.#leave({ name, channels, request, reply });
+      else this.#askHereSoon({ ...waiting, refusal: reply });
       return true;
     }
     if (refusal?.kind === 'unfit' && request === null) {
       this.#passBy(refusal.word);
       return true;
     }
-    if (kind === undefined) {
-      this.#forget(waiting);
-      for (const channel of waiting.left) this.#channels[name.replace('un', '') as Subscribing].add(channel);
-    }
+    if (kind === undefined) this.#undo(waiting);
     const count = kind === undefined ? undefined : waiting.counts[waiting.confirmations.length];
     waiting.confirmations.push(withCount(inProtocol(protocol, bytes, start, end), count));
     const isFirst = waiting.confirmations.length === 1;
@@ -332,6 +351,22 @@ export class Subscriber {
     else if (left.length > 0) this.#place.moved({ ...moved, channels: left });
   }
 
+  /** Whether the connection was subscribed to any of its shard channels before. */
+  #hasSome({ channels, fresh, left }: Asked): boolean {
+    const isFresh = new Set(fresh);
+    return (
+      left.length > 0 ||
+      channels.some((channel) => this.#channels.ssubscribe.has(channel) && !isFresh.has(channel))
+    );
+  }
+
+  /** As if it had not been asked. */
+  #undo(asked: Asked): void {
+    this.#forget(asked);
+    for (const channel of asked.left)
+      this.#channels[asked.name.replace('un', '') as Subscribing].add(channel);
+  }
+
   /** It is not asked for again. */
   #forget({ name, fresh }: Asked): void {
     const kind = SUBSCRIBING.find((each) => each === name);
@@ -343,7 +378,6 @@ function isOfClient(asked: Asked): asked is AskedByClient {
   return asked.request !== null;
 }
 
-function fail(request: Request): void {
-  const reply = REPLIES.upstreamFailure;
-  handOn(request.sink!, request, reply);
+function fail({ request, refusal = REPLIES.upstreamFailure }: AskedByClient): void {
+  handOn(request.sink!, request, refusal);
 }
