@@ -76,6 +76,7 @@ export function keepStatus(options: StatusOptions): StatusKeeper {
     log,
     inputs: {
       objects: () => cluster.own(),
+      isBehind: () => cluster.isBehind,
       diagnostics,
       inMesh,
       memory: () => ({ objects: lastGood.objects(cluster.own()), ...hosts() }),

@@ -15,6 +15,8 @@ import type { StatusWriter } from './writer.ts';
 
 export interface StatusInputs {
   objects(): Iterable<KnownObject>;
+  /** Some of them are newer than what diagnostics and progress speak of; it is woken when they are not any more. */
+  isBehind(): boolean;
   diagnostics(): readonly Diagnostic[];
   /** What the proxies of this replica made of each object that one of them gets, by `namespace/name`. */
   progress(): ReadonlyMap<string, Progress>;
@@ -157,7 +159,7 @@ export class StatusKeeper {
   #writeAll(own: ReadonlyMap<string, Progress>): void {
     const { inputs, reports, writer } = this.#options;
     const inMesh = inputs.inMesh();
-    if (inMesh === undefined) return;
+    if (inMesh === undefined || inputs.isBehind()) return;
     const progress = merged(own, reports.others(), inputs);
     const diagnostics = byObject(inputs.diagnostics());
     const isReturning = performance.now() - this.#startedMs < RETURN_MS;

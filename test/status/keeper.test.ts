@@ -9,6 +9,7 @@ import { StatusKeeper, type KeeperOptions } from '../../src/status/keeper.ts';
 
 const INPUTS: KeeperOptions['inputs'] = {
   objects: () => [],
+  isBehind: () => false,
   diagnostics: () => [],
   progress: () => new Map(),
   views: () => [],
@@ -140,4 +141,23 @@ test('a memory that can not be written is told once, and keeps nobody from being
   assert.deepEqual(lines, [
     'what must survive a restart was not stored: configmaps "redpilot-memory" is forbidden',
   ]);
+});
+
+test('of objects that are ahead of what proxies were sent nothing is said', async (t) => {
+  const cache = { kind: 'RedisService', namespace: 'redis', name: 'cache', uid: '1', generation: 2 } as const;
+  const object = { ...cache, status: undefined, isLastGood: false, object: undefined };
+  let isBehind = true;
+  let reports = 0;
+  const written: string[] = [];
+  const keeper = keeperOf(t, {
+    inputs: { ...INPUTS, inMesh: () => () => undefined, objects: () => [object], isBehind: () => isBehind },
+    reports: { ...REPORTS, publish: async () => void (reports += 1) },
+    writer: { current: () => [], write: ({ name }) => void written.push(name) },
+  });
+  keeper.wake();
+  await eventually('a look', () => (reports > 0 ? true : undefined), { deadlineMs: 30_000 });
+  assert.deepEqual(written, []);
+  isBehind = false;
+  keeper.wake();
+  await eventually('a status', () => (written.length > 0 ? true : undefined), { deadlineMs: 30_000 });
 });

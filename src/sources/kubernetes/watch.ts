@@ -48,6 +48,8 @@ export interface KubernetesSource {
   waitingFor(): string | undefined;
   /** RedisServices and RedisDestinations as the API server has them, bad ones too. */
   own(): Iterable<KnownObject>;
+  /** `own` tells of something that was not reported yet: a Secret is waited for. */
+  readonly isBehind: boolean;
   /** Why it is a guess that a kind has no objects in a namespace (undefined: in some); undefined where it is none. */
   guessed(kind: WatchedKind['kind'], namespace: string | undefined): string | undefined;
   close(): Promise<void>;
@@ -143,6 +145,10 @@ class Source implements KubernetesSource {
 
   own(): Iterable<KnownObject> {
     return this.#objects.own();
+  }
+
+  get isBehind(): boolean {
+    return this.#objects.hasNews;
   }
 
   guessed(kind: WatchedKind['kind'], namespace: string | undefined): string | undefined {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
-import { watchKubernetes } from '../../../src/sources/kubernetes/watch.ts';
+import { watchKubernetes, type KubernetesSource } from '../../../src/sources/kubernetes/watch.ts';
 import type { ObjectChanges } from '../../../src/world/world.ts';
 import { startApiStandIn, type ApiStandIn } from './api-stand-in.ts';
 
 interface Followed {
   readonly api: ApiStandIn;
+  readonly source: KubernetesSource;
   /** Kinds and names, of each change that has some. */
   readonly changes: readonly string[];
   readonly lines: readonly string[];
@@ -29,7 +30,7 @@ async function follow(t: TestContext): Promise<Followed> {
   });
   t.after(() => source.close());
   await source.complete;
-  return { api, changes, lines };
+  return { api, source, changes, lines };
 }
 
 async function add(api: ApiStandIn, secret: string): Promise<void> {
@@ -54,6 +55,21 @@ test('an object that names a Secret which was not read yet comes together with i
   api.give(secret);
   await eventually('the change', () => (changes.length > 0 ? true : undefined));
   assert.deepEqual(changes, ['RedisService cache, Secret password']);
+});
+
+test('an object that waits for its Secret is ahead of what was reported, and that is known', async (t) => {
+  const { api, source, changes } = await follow(t);
+  assert.equal(source.isBehind, false);
+  await add(api, 'password');
+  await eventually('the question', () => (api.asked.length > 0 ? true : undefined));
+  assert.deepEqual(
+    Array.from(source.own(), ({ name }) => name),
+    ['cache'],
+  );
+  assert.equal(source.isBehind, true);
+  api.give(secret);
+  await eventually('the change', () => (changes.length > 0 ? true : undefined));
+  assert.equal(source.isBehind, false);
 });
 
 test('a Secret that is not answered for holds nothing up for long', async (t) => {
