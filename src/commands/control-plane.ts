@@ -93,7 +93,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const nodes = (): readonly NodeStream[] => xds?.nodes() ?? [];
   const views = new ViewSnapshots(
     () => planner.plans(),
-    () => nodes().map(({ node }) => viewOf(node)),
+    () => [
+      ...nodes().map(({ node }) => viewOf(node)),
+      ...(status?.viewsOfOthers ?? []).map((view) => JSON.parse(view) as NodeView),
+    ],
   );
   const viewsOfNodes = new WeakMap<XdsNode, NodeView>();
   const listeners = new Set<() => void>();

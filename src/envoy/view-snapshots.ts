@@ -50,7 +50,7 @@ export class ViewSnapshots {
   /** Counts what may have changed `diagnostics`, beside `update`. */
   toldAnew = 0;
 
-  /** `inUse`: the views of the nodes that are connected. */
+  /** `inUse`: the views of the nodes that are connected, here or elsewhere: they are asked for again. */
   constructor(plans: AllPlans, inUse: () => Iterable<NodeView> = () => []) {
     this.#plans = plans;
     this.#inUse = inUse;

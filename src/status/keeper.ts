@@ -61,6 +61,7 @@ export class StatusKeeper {
   #isClosed = false;
   /** As we wrote it last; undefined: another may have, since. */
   #memory: string | undefined;
+  #viewsOfOthers: readonly string[] = [];
   #lookedMs = Number.NEGATIVE_INFINITY;
   /** What the other replicas have not been told yet. */
   #news: Report | undefined;
@@ -89,6 +90,11 @@ export class StatusKeeper {
     );
   }
 
+  /** The views of the proxies of other replicas that the last look asked for: the next one does again. */
+  get viewsOfOthers(): readonly string[] {
+    return this.#viewsOfOthers;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -108,7 +114,10 @@ export class StatusKeeper {
         ([, { isPending, rejections }]) => isPending || rejections.length > 0,
       );
       if (lease.isHeld) this.#writeAll(own);
-      else this.#memory = undefined;
+      else {
+        this.#memory = undefined;
+        this.#viewsOfOthers = [];
+      }
       this.#news = {
         views: inputs.views(),
         exceptions: Object.fromEntries(exceptions),
@@ -160,7 +169,9 @@ export class StatusKeeper {
     const { inputs, reports, writer } = this.#options;
     const inMesh = inputs.inMesh();
     if (inMesh === undefined || inputs.isBehind()) return;
-    const progress = merged(own, reports.others(), inputs);
+    const others = reports.others();
+    const progress = merged(own, others, inputs);
+    this.#viewsOfOthers = others.flatMap(({ views }) => views);
     const diagnostics = byObject(inputs.diagnostics());
     const isReturning = performance.now() - this.#startedMs < RETURN_MS;
     const nowIso = new Date().toISOString().replace(/\.\d+Z$/, 'Z');

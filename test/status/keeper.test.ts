@@ -161,3 +161,29 @@ test('of objects that are ahead of what proxies were sent nothing is said', asyn
   keeper.wake();
   await eventually('a status', () => (written.length > 0 ? true : undefined), { deadlineMs: 30_000 });
 });
+
+test('who leads has use for the views of other replicas, and nobody else', async (t) => {
+  let isHeld = true;
+  let looks = 0;
+  const others = ['a', 'b'].map((view) => ({ views: [view], exceptions: {}, generations: {} }));
+  const keeper = keeperOf(t, {
+    inputs: { ...INPUTS, inMesh: () => () => undefined },
+    lease: {
+      get isHeld() {
+        return isHeld;
+      },
+      close: async () => {},
+    },
+    reports: { ...REPORTS, others: () => others, publish: async () => void (looks += 1) },
+  });
+  const look = async (): Promise<void> => {
+    const before = looks;
+    keeper.wake();
+    await eventually('a look', () => (looks > before ? true : undefined), { deadlineMs: 30_000 });
+  };
+  await look();
+  assert.deepEqual(keeper.viewsOfOthers, ['a', 'b']);
+  isHeld = false;
+  await look();
+  assert.deepEqual(keeper.viewsOfOthers, []);
+});
