@@ -310,6 +310,7 @@ test('the Job and the CronJob that make certificates do the same, as a call that
 test('nothing runs as root, with rights or on a file system that it may write to', () => {
   for (const pod of Object.values(pods)) {
     assert.equal(pod.securityContext['runAsNonRoot'], true);
+    assert.deepEqual(pod.securityContext['seccompProfile'], { type: 'RuntimeDefault' });
     for (const { name, securityContext } of containersOf(pod)) {
       assert.deepEqual(
         securityContext,
