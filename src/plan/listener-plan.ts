@@ -81,6 +81,11 @@ function reach(
   const seeing = writtenOut(host.entry?.exportTo?.concat('.'), namespace);
   const onlyNamespaces =
     seeing && reached ? reached.filter((name) => seeing.includes(name)) : (reached ?? seeing);
+  if (seeing !== undefined && onlyNamespaces?.length === 0) {
+    const path = ['metadata', 'annotations', 'redpilot.dev/export-to'];
+    const message = `leaves nobody who gets the object: its ServiceEntry is seen by ${seeing.join(', ')} only; name one of these`;
+    problems.add('warning', 'InvalidValue', service, path, message);
+  }
   return { onlyNamespaces, isConsumers: false };
 }
 

@@ -127,6 +127,17 @@ for (const [exportTo, ofEntry, reached] of [
   });
 }
 
+test('that nobody is left who gets an object is told, with those who see its ServiceEntry', () => {
+  const annotations = { ...NO_ANNOTATIONS, exportTo: ['bank'] };
+  const desk = deskWith({ ...governed, annotations }, serviceEntry({ exportTo: ['shop'] }));
+  assert.deepEqual(desk.listener()?.onlyNamespaces, []);
+  const told = desk.planner.diagnostics().filter(({ reason }) => reason === 'InvalidValue');
+  assert.deepEqual(
+    told.map(({ message }) => message),
+    ['leaves nobody who gets the object: its ServiceEntry is seen by redis, shop only; name one of these'],
+  );
+});
+
 test('a ServiceEntry is one host, however objects write its name', () => {
   const full = 'redis-cluster.redis.svc.cluster.local';
   const entry = serviceEntry({ hosts: [full], exportTo: ['redis', 'shop'] });
