@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 
 import type { ModeQuestion, ObservedMode } from '../../world/observation.ts';
 import { Clue } from './clue.ts';
-import { isExplained, problemOf } from './connection-problem.ts';
+import { NO_REDIS, isExplained, problemOf } from './connection-problem.ts';
 import { Connector } from './connector.ts';
 import { refusalOfLogin } from './login.ts';
 import { clientTlsOptions } from './tls-options.ts';
@@ -69,7 +69,7 @@ async function explained(failure: Error, place: ConstructorParameters<typeof Clu
   const clue = new Clue(place);
   await clue.look(problem);
   const found = clue.about(problem);
-  return found === problem ? failure : new Error(found, { cause: failure });
+  return found === problem && problem !== NO_REDIS ? failure : new Error(found, { cause: failure });
 }
 
 /** Valkey calls it server_mode. */

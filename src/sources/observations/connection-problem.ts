@@ -10,6 +10,8 @@ export const SPEAKS_NO_TLS =
 export const SPEAKS_TLS =
   'it speaks TLS; write trafficPolicy.tls into its RedisDestination, or give its port without TLS';
 
+export const NO_REDIS = 'what it answers is not RESP, so it is no Redis; give the address of one';
+
 const WORDS: readonly (readonly [code: RegExp, words: string])[] = [
   [
     /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/,
@@ -33,6 +35,8 @@ type Problem = NodeJS.ErrnoException & {
 
 export function problemOf(error: Error): string {
   const { code, message, cert, host }: Problem = error;
+  // ioredis says "Unknown RESP type 72 "H". Please report this.", which is about itself.
+  if (message.startsWith('Unknown RESP type')) return NO_REDIS;
   if (code === undefined) return message;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = cert?.subjectaltname ?? 'no name';

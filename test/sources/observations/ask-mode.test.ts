@@ -97,6 +97,13 @@ test('a server that takes the connection and never answers costs a second', asyn
   await assert.rejects(askMode(at, plain, never), { message: 'no answer within 1000 ms' });
 });
 
+test('what is no Redis is told to be none', async (t) => {
+  const at = await scripted(t, 'HTTP/1.1 400 Bad Request\r\n\r\n');
+  await assert.rejects(askMode(at, plain, never), {
+    message: /^what it answers is not RESP, so it is no Redis;/,
+  });
+});
+
 test('an INFO that names no mode is no answer', async (t) => {
   const at = await scripted(t, '$10\r\n# Server\r\n\r\n');
   await assert.rejects(askMode(at, plain, never), { message: 'its INFO names no mode' });

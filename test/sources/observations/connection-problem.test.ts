@@ -6,6 +6,11 @@ import { problemOf } from '../../../src/sources/observations/connection-problem.
 const problems: [what: string, error: object, expected: RegExp][] = [
   ['the system', { code: 'ECONNREFUSED' }, /^ECONNREFUSED$/],
   ['no code', {}, /^as it is said$/],
+  [
+    'no Redis, as ioredis says it',
+    { message: 'Unknown RESP type 72 "H". Please report this.' },
+    /^what it answers is not RESP, so it is no Redis; give the address of one$/,
+  ],
   ['an old certificate', { code: 'CERT_HAS_EXPIRED' }, /^CERT_HAS_EXPIRED: .*; renew it$/],
   ['who has signed', { code: 'SELF_SIGNED_CERT_IN_CHAIN' }, /; put who has signed it into ca\.crt/],
   [
