@@ -4,20 +4,23 @@
 import { tableText, type TableOptions } from './table.ts';
 import { splitByRole } from './traffic.ts';
 
-export type Shown = Omit<TableOptions, 'colour' | 'events'> & { readonly elapsed: number };
+export type Shown = Omit<TableOptions, 'colour' | 'events' | 'columns'> & { readonly elapsed: number };
 
 /** What is said to: process.stdout, or a test's own. */
 export interface Output {
   readonly isTTY?: boolean;
   /** Lines of the terminal. */
   readonly rows?: number;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
 const CLEAR_BELOW = '\x1b[J';
-/** A line longer than the terminal is cut: wrapped, it would be more lines than are counted. */
+/** A line longer than the terminal is cut: wrapped by the terminal, it would be more lines than are counted. */
 const WRAP = { off: '\x1b[?7l', on: '\x1b[?7h' };
 const KEPT_EVENTS = 5;
+/** A narrower terminal does not say its width: some say 0. */
+const LEAST_COLUMNS = 20;
 
 export class Screen {
   readonly #out: Output;
@@ -42,7 +45,7 @@ export class Screen {
   /** Says what is being done, and how long it took. */
   async step<T>(what: string, work: () => Promise<T>): Promise<T> {
     const started = Date.now();
-    if (this.#isTerminal) this.#out.write(`  ${what} ...`);
+    if (this.#isTerminal) this.#out.write(`${WRAP.off}  ${what} ...${WRAP.on}`);
     try {
       const result = await work();
       const seconds = ((Date.now() - started) / 1_000).toFixed(1);
@@ -64,10 +67,14 @@ export class Screen {
   }
 
   show(shown: Shown): void {
-    const text = tableText({ ...shown, events: this.#events, colour: this.#colour });
     // From a terminal that is lower than the table its first lines have gone, and nothing is drawn over them.
-    const isShown = this.#isTerminal && text.split('\n').length < (this.#out.rows ?? Infinity);
-    if (isShown) {
+    const most = (this.#out.rows ?? Infinity) - 1;
+    const fits = (table: string): boolean => table.split('\n').length <= most;
+    let text = this.#table(shown, this.#events);
+    for (let left = 1; left <= this.#events.length && !fits(text); left += 1) {
+      text = this.#table(shown, this.#events.slice(left));
+    }
+    if (this.#isTerminal && fits(text)) {
       // Up to where the last table began, then over it: no flicker, and what was said before stays.
       const up = this.#drawnLines > 0 ? `\x1b[${this.#drawnLines}A\r` : '\n';
       this.#out.write(`${up}${CLEAR_BELOW}${WRAP.off}${text}${WRAP.on}\n`);
@@ -85,7 +92,13 @@ export class Screen {
   /** Of the whole time, below all that was said. */
   summary(shown: Shown): void {
     const events = this.#isTerminal ? this.#events : [];
-    this.say(`\n${tableText({ ...shown, events, colour: this.#colour })}`);
+    this.say(`\n${this.#table(shown, events)}`);
     this.#drawnLines = 0;
+  }
+
+  #table(shown: Shown, events: readonly string[]): string {
+    const columns = this.#out.columns ?? 0;
+    const width = this.#isTerminal && columns >= LEAST_COLUMNS ? { columns } : {};
+    return tableText({ ...shown, ...width, events, colour: this.#colour });
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 
 import { Screen, type Shown } from '../../src/demo/screen.ts';
 
@@ -21,9 +22,12 @@ const shown: Shown = {
   footer: 'the end',
 };
 
-function screenTo(isTTY: boolean, rows?: number): { readonly screen: Screen; readonly text: () => string } {
+function screenTo(
+  isTTY: boolean,
+  size: { readonly rows?: number; readonly columns?: number } = {},
+): { readonly screen: Screen; readonly text: () => string } {
   let text = '';
-  const out = { isTTY, ...(rows === undefined ? {} : { rows }), write: (more: string) => (text += more) };
+  const out = { isTTY, ...size, write: (more: string) => (text += more) };
   return { screen: new Screen(out, () => new Date(2030, 0, 1, 12, 3, 4)), text: () => text };
 }
 
@@ -68,7 +72,7 @@ test('a step says how long it took, and a failed one leaves its error to who cal
 });
 
 test('a terminal that is lower than the table gets a line a second', () => {
-  const { screen, text } = screenTo(true, 6);
+  const { screen, text } = screenTo(true, { rows: 6 });
   screen.show(shown);
   assert.match(text(), /^3 s REPLICA: reads\/s 0 on primaries, .*\n$/);
 });
@@ -81,4 +85,46 @@ test('a dumb terminal is none', (t) => {
   const { screen, text } = screenTo(true);
   screen.show(shown);
   assert.match(text(), /^3 s REPLICA: .*\n$/);
+});
+
+const mistake =
+  'objects.yaml:13:5: RedisService redis/redis-cluster: spec.settings.readPolicy: "REPLICAS" is not a read policy; write REPLICA';
+
+/** Lines as a terminal has them, without colours and what else it is told. */
+function seen(text: string): readonly string[] {
+  return stripVTControlCharacters(text.replaceAll('\x1b[?7l', '').replaceAll('\x1b[?7h', '')).split('\n');
+}
+
+test('what is wrong is read to its end on a narrow terminal, and no line is longer than that', () => {
+  const { screen, text } = screenTo(true, { rows: 24, columns: 50 });
+  screen.event(mistake);
+  const before = text().length;
+  screen.show(shown);
+  const lines = seen(text().slice(before));
+  assert.deepEqual(
+    lines.filter((line) => line.length > 50),
+    [],
+  );
+  assert.ok(
+    lines
+      .map((line) => line.trim())
+      .join(' ')
+      .includes(mistake),
+    lines.join('\n'),
+  );
+});
+
+test('where not all that happened fits below the table, the latest does', () => {
+  const { screen, text } = screenTo(true, { rows: 12, columns: 80 });
+  screen.event('first');
+  screen.event(mistake);
+  const before = text().length;
+  screen.show(shown);
+  const lines = seen(text().slice(before));
+  assert.ok(lines.includes('readPolicy REPLICA'), lines.join('\n'));
+  assert.ok(
+    lines.some((line) => line.endsWith('write REPLICA')),
+    lines.join('\n'),
+  );
+  assert.ok(!lines.some((line) => line.endsWith('first')), lines.join('\n'));
 });
