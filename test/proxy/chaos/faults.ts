@@ -330,7 +330,8 @@ async function migrate(setting: Locked, from: number, to: number): Promise<void>
   const count = random.between(1, 3);
   for (let index = 0; index < count; index++) {
     const slot = random.pick(own);
-    if (slot === undefined || cluster.migrations.has(slot)) continue;
+    // One that has just moved is the other's by now.
+    if (slot === undefined || cluster.migrations.has(slot) || cluster.truth.owners[slot] !== from) continue;
     cluster.migrations.set(slot, { from, to });
     setting.note(`slot ${slot} moves from shard ${from} to shard ${to}`);
     const keys = (): number => [...cluster.keys[from]!].filter((key) => slotOfKey(key) === slot).length;
