@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Ledger, Session } from './ledger.ts';
 import type { Random } from './random.ts';
-import { readReply, request, type Reply } from './replies.ts';
+import { ReplyReader, request, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
 /** What is true for all clients of a run. */
@@ -53,7 +53,7 @@ export class ClientConnection {
   readonly #random: Random;
   readonly #socket: Socket;
   readonly #waiting: Asked[] = [];
-  #text = '';
+  readonly #replies = new ReplyReader();
   #out: string[] = [];
   #isFlushing = false;
   #hasSaidSlow = false;
@@ -141,20 +141,12 @@ export class ClientConnection {
 
   #read(text: string): void {
     if (this.isOver) return;
-    this.#text += text;
-    let at = 0;
     try {
-      while (at < this.#text.length) {
-        const read = readReply(this.#text, at);
-        if (read === undefined) break;
-        at = read.end;
-        this.#answered(read.reply);
-      }
+      this.#replies.read(text, (reply) => this.#answered(reply));
     } catch (problem) {
       this.#scene.ledger.violation(`${this.session.name}: ${String(problem)}`, [this.session.name]);
       this.leave();
     }
-    this.#text = this.#text.slice(at);
   }
 
   #answered(reply: Reply): void {

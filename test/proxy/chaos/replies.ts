@@ -20,13 +20,13 @@ export const nothing = (protocol: number): string => (protocol === 3 ? '_\r\n' :
 export const noArray = (protocol: number): string => (protocol === 3 ? '_\r\n' : '*-1\r\n');
 export const request = (words: readonly string[]): string => array(words.map(bulk));
 
-export interface Read {
+interface Read {
   readonly reply: Reply;
   readonly end: number;
 }
 
 /** The reply that begins at `at`; undefined: it is not complete. Throws where it is none. */
-export function readReply(text: string, at: number): Read | undefined {
+function readReply(text: string, at: number): Read | undefined {
   const lineEnd = text.indexOf('\r\n', at);
   if (lineEnd < 0) return undefined;
   const line = text.slice(at + 1, lineEnd);
@@ -50,6 +50,24 @@ export function readReply(text: string, at: number): Read | undefined {
     case undefined:
     default:
       throw new Error(`no reply: ${JSON.stringify(text.slice(at, at + 60))}`);
+  }
+}
+
+/** Replies out of text that comes in pieces. */
+export class ReplyReader {
+  #text = '';
+
+  /** Tells each that is complete by now. Throws where one is none. */
+  read(text: string, tell: (reply: Reply) => void): void {
+    this.#text += text;
+    let at = 0;
+    while (at < this.#text.length) {
+      const read = readReply(this.#text, at);
+      if (read === undefined) break;
+      at = read.end;
+      tell(read.reply);
+    }
+    this.#text = this.#text.slice(at);
   }
 }
 

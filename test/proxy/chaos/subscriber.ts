@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { brief, type Scene } from './client-connection.ts';
 import type { Random } from './random.ts';
-import { ReplyError, readReply, request, type Reply } from './replies.ts';
+import { ReplyError, ReplyReader, request, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
 export const CHANNELS = ['ch0', 'ch1', 'ch2'] as const;
@@ -30,7 +30,7 @@ export class ChaosSubscriber {
   /** Since when, by channel. */
   readonly #since = new Map<string, number>();
   #asked: Asked | undefined;
-  #text = '';
+  readonly #replies = new ReplyReader();
   #isStopping = false;
   #hasSaidSlow = false;
   readonly got = new Set<string>();
@@ -107,20 +107,12 @@ export class ChaosSubscriber {
   }
 
   #read(text: string): void {
-    this.#text += text;
-    let at = 0;
     try {
-      while (at < this.#text.length) {
-        const read = readReply(this.#text, at);
-        if (read === undefined) break;
-        at = read.end;
-        this.#take(read.reply);
-      }
+      this.#replies.read(text, (reply) => this.#take(reply));
     } catch (problem) {
       this.#wrong(String(problem));
       this.leave();
     }
-    this.#text = this.#text.slice(at);
   }
 
   #wrong(what: string): void {
