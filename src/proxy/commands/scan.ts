@@ -15,9 +15,12 @@ import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
-const MARK_BITS = 8n;
-const POSITION_BITS = 16n;
-const POSITION = 0xffff;
+/** What is left is the node's own: 38 bits, where Valkey 9 has 14 for the slot and 24 for the table of its keys. */
+const MARK_BITS = 12n;
+const MARKS = 2 ** Number(MARK_BITS);
+/** As many as there are slots; of servers nobody has more. */
+const POSITION_BITS = 14n;
+const POSITION = 2 ** Number(POSITION_BITS) - 1;
 /** Cursors are unsigned 64 bit. */
 const TOO_LARGE = 1n << 64n;
 const MINUS = 0x2d;
@@ -134,10 +137,14 @@ function decode(cursor: bigint): Cursor {
   };
 }
 
-/** 2 to 255, nearly always different for different nodes; 0: there is none. */
+/** 0: there is none. */
 function markOf(node: Node | null): number {
-  if (node === null) return 0;
+  return node === null ? 0 : markOfAddress(node.address);
+}
+
+/** 2 to 4,095, nearly always different for different nodes. */
+export function markOfAddress(address: string): number {
   let sum = 0;
-  for (const character of node.address) sum = (sum * 31 + character.charCodeAt(0)) % 254;
+  for (const character of address) sum = (sum * 31 + character.charCodeAt(0)) % (MARKS - 2);
   return sum + 2;
 }
