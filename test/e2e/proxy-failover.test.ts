@@ -14,6 +14,9 @@ const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', '
 /** So much longer than without a fault may a read take. */
 const SLOWER_BY_MS = 500;
 
+/** Longer than a cluster takes for a new primary on the busiest machine. */
+const PATIENCE = { failoverWaitMs: 60_000 };
+
 /** How a primary goes, and how it comes back. */
 const WAYS: readonly (readonly [name: string, go: NodeJS.Signals])[] = [
   ['killed', 'SIGKILL'],
@@ -36,7 +39,7 @@ suite('failover', { concurrency: true }, () => {
           t.after(() => cluster.stop());
           const loads: [ReadPolicy, SteadyLoad][] = [];
           for (const policy of POLICIES) {
-            const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, policy)));
+            const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, policy), PATIENCE));
             const load = await SteadyLoad.start(port, { readsPerSecond: 100, writesPerSecond: 20 });
             t.after(() => load.stop());
             loads.push([policy, load]);
@@ -103,7 +106,7 @@ suite('failover', { concurrency: true }, () => {
           config: { 'cluster-require-full-coverage': 'yes' },
         });
         t.after(() => cluster.stop());
-        const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'ANY')));
+        const [port = 0] = portsOf(await startProxy(t, clusterPlan(cluster, 'ANY'), PATIENCE));
         const load = await SteadyLoad.start(port, { readsPerSecond: 200, writesPerSecond: 20 });
         t.after(() => load.stop());
         const [shard] = await cluster.shards();
