@@ -20,7 +20,10 @@ export interface SentResponse {
   readonly sequence: number;
 }
 
-/** Bounds memory where a client never answers; the answer to an older one is then taken as one to an unknown nonce. */
+/**
+ * Beyond them those are forgotten that later ones have overtaken: what the client says of such a response is said again of
+ * those. So one that never answers costs no more than there are resources.
+ */
 const MOST_KEPT = 16;
 
 function isAmong(resources: readonly Resource[], name: string): boolean {
@@ -32,6 +35,16 @@ function isAmong(resources: readonly Resource[], name: string): boolean {
     else high = middle;
   }
   return resources[low]?.name === name;
+}
+
+/** Whether all that came, or was new, or went with it did so again later. */
+function isOvertaken({ content, fresh, removed }: SentResponse, later: readonly SentResponse[]): boolean {
+  const names = [...removed, ...content.resources.map(({ name }) => name)];
+  return (
+    names.every((name) =>
+      later.some((one) => isAmong(one.content.resources, name) || one.removed.includes(name)),
+    ) && fresh.every(({ name }) => later.some((one) => isAmong(one.fresh, name)))
+  );
 }
 
 export class Outstanding {
@@ -61,7 +74,12 @@ export class Outstanding {
   }
 
   add(response: SentResponse): void {
-    this.#responses = [...this.#responses, response].slice(-MOST_KEPT);
+    const responses = [...this.#responses, response];
+    const overtaken =
+      responses.length > MOST_KEPT
+        ? responses.findIndex((earlier, at) => isOvertaken(earlier, responses.slice(at + 1)))
+        : -1;
+    this.#responses = responses.filter((_, at) => at !== overtaken);
   }
 
   /** The response with that nonce, which is answered now; those before it have been received too. */

@@ -7,6 +7,9 @@ import { describe, test } from 'node:test';
 import { LISTENER_TYPE } from '../../src/envoy/resource.ts';
 import { Talk } from './talk.ts';
 
+/** More versions than responses are remembered that one client leaves without an answer. */
+const CHANGES = Array.from({ length: 19 }, (_, index) => index + 2);
+
 function outcomeOf(talk: Talk, name: string, version: string): string | undefined {
   const outcome = talk.stream.outcomeOf(LISTENER_TYPE, name, version);
   return outcome?.kind === 'rejected' ? outcome.message : outcome?.kind;
@@ -46,6 +49,16 @@ for (const variant of ['state of the world', 'delta'] as const) {
       assert.equal(outcomeOf(talk, 'l', '1'), 'accepted');
     });
 
+    test('what has long been sent stays pending while nothing is answered', () => {
+      const talk = new Talk(variant, { snapshot: { LDS: 'a@1 b@1' } });
+      talk.ask('LDS');
+      for (const version of CHANGES) {
+        talk.pass(1_500);
+        talk.serve({ LDS: `a@1 b@${version}` });
+      }
+      assert.deepEqual([outcomeOf(talk, 'a', '1'), outcomeOf(talk, 'b', '20')], ['pending', 'pending']);
+    });
+
     test('what has not changed stays accepted while a response is unanswered', () => {
       const talk = new Talk(variant, { snapshot: { LDS: 'a@1 b@1' } });
       talk.settle(talk.ask('LDS'));
@@ -59,4 +72,21 @@ test('delta: what a client brings along when it reconnects is accepted', () => {
   const talk = new Talk('delta', { snapshot: { LDS: 'a@1 b@2' } });
   talk.ask('LDS', { known: { a: '1', b: '1' } });
   assert.deepEqual([outcomeOf(talk, 'a', '1'), outcomeOf(talk, 'b', '2')], ['accepted', 'pending']);
+});
+
+test('delta: a refusal counts however many responses came after it', () => {
+  const talk = new Talk('delta', { snapshot: { LDS: 'bad@1 b@1' } });
+  talk.ask('LDS');
+  for (const version of CHANGES) {
+    talk.pass(1_500);
+    talk.serve({ LDS: `bad@1 b@${version}` });
+  }
+  const [first] = talk.responses;
+  talk.ask('LDS', { nonce: first?.nonce ?? '', error: 'bad: cannot bind' });
+  assert.equal(outcomeOf(talk, 'bad', '1'), 'bad: cannot bind');
+  talk.ack('LDS');
+  assert.deepEqual(
+    [outcomeOf(talk, 'bad', '1'), outcomeOf(talk, 'b', '20')],
+    ['bad: cannot bind', 'accepted'],
+  );
 });
