@@ -178,7 +178,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     if (view === undefined) {
       const asked = viewOfNode(node.metadata, defaults);
       const seen = kubernetes === undefined ? asked : viewInCluster(asked, node.id, log);
-      view = { ...seen, envoyVersion: node.version };
+      const asWhom = node.isOnlooker ? { isOnlooker: true } : {};
+      view = { ...seen, envoyVersion: node.version, ...asWhom };
       viewsOfNodes.set(node, view);
     }
     return view;
@@ -251,7 +252,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         generations: replacements.generations(),
       });
       const learn = (generations: Generations): void => count(replacements.learn(generations));
-      const ofCluster = { cluster, views, viewOf, nodes, diagnostics, lastGood, hosts, learn };
+      const proxies = (): readonly NodeStream[] => nodes().filter(({ node }) => !node.isOnlooker);
+      const ofCluster = { cluster, views, viewOf, nodes: proxies, diagnostics, lastGood, hosts, learn };
       const known = { ...ofCluster, lease, inMesh };
       lease.start();
       status = keepStatus({ ...known, replica, log, metrics });

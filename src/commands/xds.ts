@@ -4,6 +4,7 @@
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 
+import { ONLOOKER } from '../envoy/node.ts';
 import { redacted } from '../envoy/redaction.ts';
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import { readCertificates } from '../tls/certificate-files.ts';
@@ -64,7 +65,7 @@ function getCommand(): Command {
         tls: files && (await readCertificates(files)),
         connectLimitMs: CONNECT_LIMIT_MS,
         variant: options.delta ? 'delta' : 'state of the world',
-        node: { id: options.nodeId, namespace: options.namespace },
+        node: { id: options.nodeId, namespace: options.namespace, userAgent: ONLOOKER },
       });
       const { name: names = [], nack: refusal, watch } = options;
       const timer = watch ? undefined : setTimeout(() => client.close(), LIMIT_MS);

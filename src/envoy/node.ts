@@ -5,6 +5,9 @@ import { BIND, DRAIN, HOSTS, NAMESPACE } from './node-view.ts';
 import type { Node } from './protos/envoy/config/core/v3/Node.ts';
 import type { Value } from './protos/google/protobuf/Value.ts';
 
+/** As someone calls itself who only looks, and carries nothing out. */
+export const ONLOOKER = 'redpilot xds get';
+
 export interface NodeDescription {
   readonly id: string;
   readonly namespace?: string | undefined;

@@ -17,6 +17,8 @@ import { snapshotOf } from './snapshot.ts';
 export interface NodeView extends View {
   /** `1.40.0`; undefined where the node does not say: it knows everything. */
   readonly envoyVersion?: string | undefined;
+  /** Nobody carries it out: nothing is to say of it. */
+  readonly isOnlooker?: boolean;
 }
 
 interface Made {
@@ -96,7 +98,8 @@ export class ViewSnapshots {
    */
   diagnostics(): ReadonlyMap<string, readonly Diagnostic[]> {
     const all = new Map<string, readonly Diagnostic[]>();
-    for (const [key, { plan, unsupported }] of this.#made) {
+    for (const [key, { view, plan, unsupported }] of this.#made) {
+      if (view.isOnlooker === true) continue;
       all.set(key, plan.diagnostics);
       for (const [version, found] of unsupported) if (found.length > 0) all.set(`${key} ${version}`, found);
     }
@@ -179,7 +182,7 @@ function keyOf(view: NodeView): string {
   let key = keys.get(view);
   if (key === undefined) {
     const unknown = namesOf(featuresUnknownTo(view.envoyVersion));
-    key = JSON.stringify([view.namespace, view.hosts, view.bindAddress, unknown]);
+    key = JSON.stringify([view.namespace, view.hosts, view.bindAddress, unknown, view.isOnlooker]);
     keys.set(view, key);
   }
   return key;

@@ -1,6 +1,7 @@
 /**
  * Who is connected: the node of a stream's first request.
  */
+import { ONLOOKER } from '../envoy/node.ts';
 import { DRAIN } from '../envoy/node-view.ts';
 import type { Node } from '../envoy/protos/envoy/config/core/v3/Node.ts';
 import type { Struct } from '../envoy/protos/google/protobuf/Struct.ts';
@@ -20,6 +21,7 @@ export function nodeOf(decoded: Node | null | undefined): XdsNode | undefined {
     version: version
       ? [version.major_number, version.minor_number, version.patch].map((part) => part ?? 0).join('.')
       : undefined,
+    isOnlooker: decoded.user_agent_name === ONLOOKER,
   };
 }
 

@@ -12,6 +12,8 @@ export interface XdsNode {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** Envoy's: `1.40.0`; undefined where the client does not say, or is no Envoy. */
   readonly version: string | undefined;
+  /** It carries nothing out: what it answers says nothing of any proxy. */
+  readonly isOnlooker: boolean;
 }
 
 /** Where the server takes its snapshots from. */

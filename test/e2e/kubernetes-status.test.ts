@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { stringify } from 'yaml';
 
-import { freePorts } from '../../src/demo/child-process.ts';
+import { freePorts, startProcess } from '../../src/demo/child-process.ts';
 import { eventually as within } from '../../src/demo/eventually.ts';
 import type { Condition } from '../../src/status/conditions.ts';
+import { CLI } from './command-line.ts';
 import { startKubeControlPlane, type ObservedControlPlane } from './kube-control-plane.ts';
 import { MISTAKES } from './kube-mistakes.ts';
 import { clusterHost, documents, redisService, secret, service } from './kube-objects.ts';
@@ -53,6 +54,27 @@ test('the status of objects', async (t) => {
     assert.equal(waited.status, 0, waited.stderr);
     const { stdout } = await kube.kubectl(['get', 'rsvc', '-n', namespace]);
     assert.match(stdout, /cache +cache +True +True /);
+  });
+
+  await t.test('who only looks is no proxy, whatever it answers', async (t) => {
+    const { namespace } = await place();
+    await kube.apply(documents(redisService(namespace, 'cache')));
+    const served = ['--xds-address', leader.xdsAddress, '--namespace', namespace];
+    const looking = ['xds', 'get', ...served, '--type', 'listeners', '--nack', 'no', '--watch'];
+    const looker = await startProcess(process.execPath, [
+      CLI,
+      ...looking,
+      '--node-id',
+      `looks-at-${namespace}`,
+    ]);
+    t.after(() => looker.stop());
+    await eventually('its refusal', () =>
+      leader.lines.some((line) => line.includes('refused') && line.includes(`looks-at-${namespace}`))
+        ? true
+        : undefined,
+    );
+    await kube.apply(documents(redisService(namespace, 'cache', { settings: { readPolicy: 'ANY' } })));
+    await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
   });
 
   for (const [who, replica] of [

@@ -57,6 +57,15 @@ test('what nodes have is kept through changes that follow each other before anyb
   assert.equal(views.snapshotFor(boundTo(0)), before);
 });
 
+test('of what someone sees who only looks nothing is told', () => {
+  const views = viewsOfMany();
+  const looker = { ...boundTo(0), isOnlooker: true };
+  views.snapshotFor(looker);
+  assert.deepEqual([...views.diagnostics().values()].flat(), []);
+  views.snapshotFor(boundTo(0));
+  assert.equal([...views.diagnostics().values()].flat().length, SERVICES / 2);
+});
+
 test('a thousand views that came and went leave nothing, neither listeners nor conflicts of addresses', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

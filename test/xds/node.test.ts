@@ -23,7 +23,10 @@ const cases: [drain: unknown, expectedMs: number][] = [
 for (const [drain, expectedMs] of cases) {
   test(`a node whose redpilot.drain is ${JSON.stringify(drain)} has drained after ${expectedMs} ms`, () => {
     const metadata = drain === undefined ? {} : { 'redpilot.drain': drain };
-    assert.equal(drainMsOf({ id: 'n', cluster: '', metadata, version: undefined }), expectedMs);
+    assert.equal(
+      drainMsOf({ id: 'n', cluster: '', metadata, version: undefined, isOnlooker: false }),
+      expectedMs,
+    );
   });
 }
 
@@ -37,5 +40,6 @@ for (const [userAgent, expected] of [
   test(`a node that calls itself "${userAgent}" is ${expected === undefined ? 'no Envoy' : `Envoy ${expected}`}`, () => {
     const node = nodeOf({ id: 'n', user_agent_name: userAgent, user_agent_build_version: BUILD });
     assert.equal(node?.version, expected);
+    assert.equal(node?.isOnlooker, false);
   });
 }
