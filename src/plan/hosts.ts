@@ -22,7 +22,10 @@ export interface Host {
   readonly missingService: string | undefined;
   /** undefined: not a name of the cluster, so every namespace governs it for itself only. */
   readonly namespace: string | undefined;
-  /** Whose objects mean this by the name, where others see another ServiceEntry, or none; undefined: everybody's. */
+  /**
+   * Whose objects mean this by the name, where others see another ServiceEntry, or none, or a host of their own; undefined:
+   * everybody's.
+   */
   readonly meantBy: string | undefined;
 }
 
@@ -58,7 +61,9 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
   const labels = dnsName.split('.');
   // `redis.example` is `name.namespace` only where there is such a namespace; else it is somebody's domain.
   if (dnsName === 'localhost' || (labels.length === 2 && !world.hasNamespace(labels[1] ?? ''))) return dns;
-  return { ...dns, missingService: `${named.namespace}/${named.name}`, namespace: named.namespace };
+  // A name of one label is another host in every namespace; with its Service it has been written out.
+  const meantBy = labels.length === 1 ? namespace : undefined;
+  return { ...dns, missingService: `${named.namespace}/${named.name}`, namespace: named.namespace, meantBy };
 }
 
 /** Of those that a namespace sees, its own come first; the older wins, as in Istio. */

@@ -93,9 +93,7 @@ export function upstreamId(host: Host, port: number, destination: RedisDestinati
   const place = observedPlace({ host, port });
   if (host.meantBy !== undefined) return place;
   const shapedFrom = destination?.namespace;
-  // A name of one label is another host in every namespace; with its Service it has been written out.
-  const isEverybodys = shapedFrom === host.namespace && host.id.includes('.');
-  return shapedFrom === undefined || isEverybodys ? place : `${place}@${shapedFrom}`;
+  return shapedFrom === undefined || shapedFrom === host.namespace ? place : `${place}@${shapedFrom}`;
 }
 
 export function planUpstream(

@@ -128,6 +128,22 @@ test('a sentinel does not say the mode: what was assumed stays, and a warning te
   assert.deepEqual(desk.reasons().toSorted(), ['note ModeAssumed', 'warning InvalidValue']);
 });
 
+test('a name of one label is another host in each namespace, with a mode of its own', () => {
+  const desk = new Desk();
+  desk.put(
+    redisService({ namespace: 'a', hosts: ['redis'] }),
+    redisService({ namespace: 'b', hosts: ['redis'], readPolicy: 'REPLICA' }),
+  );
+  const upstreams = desk.planner.plans().flatMap((plan) => plan.upstreams);
+  assert.deepEqual(
+    upstreams.map(({ id, mode }) => [id, mode]),
+    [
+      ['redis:6379@a', 'proxy'],
+      ['redis:6379@b', 'cluster'],
+    ],
+  );
+});
+
 test('an answer plans again only the objects that route to its host', () => {
   const desk = deskWith(redisService(), redisService({ name: 'other', hosts: ['other'] }));
   assert.deepEqual(desk.observe('cluster'), ['RedisService/redis/redis-cluster']);
