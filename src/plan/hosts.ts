@@ -31,8 +31,7 @@ export interface Host {
 
 /** Reads a host as an object of that namespace writes it. */
 export function resolveHost(world: WorldReader, text: string, namespace: string): Host {
-  const key = hostKey(text, namespace, world.clusterDomain);
-  const dnsName = text.toLowerCase().replace(/\.$/, '');
+  const [dnsName, key] = namesOf(text, namespace, world.clusterDomain);
   const dns: Host = {
     key,
     id: dnsName,
@@ -64,6 +63,11 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
   // A name of one label is another host in every namespace; with its Service it has been written out.
   const meantBy = labels.length === 1 ? namespace : undefined;
   return { ...dns, missingService: `${named.namespace}/${named.name}`, namespace: named.namespace, meantBy };
+}
+
+/** The DNS name as it is written, and the normal form: a ServiceEntry may have either. */
+export function namesOf(text: string, namespace: string, clusterDomain: string): readonly [string, string] {
+  return [text.toLowerCase().replace(/\.$/, ''), hostKey(text, namespace, clusterDomain)];
 }
 
 /** Of those that a namespace sees, its own come first; the older wins, as in Istio. */

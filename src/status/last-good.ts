@@ -1,9 +1,9 @@
 /**
  * Which objects are to be remembered over a restart: those whose last good version is in force in place of the newest.
  */
-import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
+import { serviceOfHostKey } from '../api/host-name.ts';
 import type { ApiObject, RedisService } from '../api/objects.ts';
-import { routedHosts } from '../plan/hosts.ts';
+import { namesOf, routedHosts } from '../plan/hosts.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
 import { storable } from '../sources/kubernetes/raw-objects.ts';
@@ -60,8 +60,8 @@ export class LastGood {
 function contextOf(world: World, service: RedisService): readonly ApiObject[] {
   const { clusterDomain } = world.options;
   const hosts = [...service.hosts, ...routedHosts(service)];
-  const keys = new Set(hosts.map((host) => hostKey(host, service.namespace, clusterDomain)));
-  return [...keys].flatMap((key): readonly ApiObject[] => {
+  const names = new Set(hosts.flatMap((host) => namesOf(host, service.namespace, clusterDomain)));
+  return [...names].flatMap((key): readonly ApiObject[] => {
     const named = serviceOfHostKey(key, clusterDomain);
     const found = named && world.object(objectKey('Service', named.namespace, named.name));
     return [
