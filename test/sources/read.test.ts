@@ -124,7 +124,7 @@ for (const [what, bytes] of [
       objects.map(({ name }) => name),
       ['b'],
     );
-    assert.match(diagnostics[0]?.message ?? '', /^it is no text in UTF-8; save it as that/);
+    assert.match(diagnostics[0]?.message ?? '', /^it is no text in UTF-8; save it as that$/);
   });
 
 test('a file that is too large is not read, and costs no other', async (t) => {
@@ -138,7 +138,7 @@ test('a file that is too large is not read, and costs no other', async (t) => {
     objects.map(({ name }) => name),
     ['b'],
   );
-  assert.match(diagnostics[0]?.message ?? '', /^it is larger than 16 MiB; split it/);
+  assert.match(diagnostics[0]?.message ?? '', /^it is larger than 16 MiB; split it$/);
 });
 
 test('a pipe among the files of a folder is passed over: nobody may ever write to it', async (t) => {

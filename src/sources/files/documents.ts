@@ -5,7 +5,7 @@ import type { Document } from 'yaml';
 
 import type { Diagnostic, FieldPath } from '../../api/diagnostic.ts';
 import { parseObject, type ParseOutcome } from '../../api/parse.ts';
-import { aliasErrors, syntaxErrors } from './syntax-error.ts';
+import { aliasErrors, syntaxErrors, templateError } from './syntax-error.ts';
 import { locator, parseYaml, type FileText, type YamlText } from './yaml-text.ts';
 
 export interface ParsedDocument {
@@ -44,6 +44,10 @@ export function parseFile(file: string, text: string, before: ParsedFile | undef
     if (outcomes === undefined) errors.push(...aliasErrors(file, yaml, document));
     else documents.push(same ?? { key, outcomes });
   }
+  const whole = documents.filter(({ outcomes }) => outcomes.every(({ kind }) => kind !== 'refused'));
+  const isWrong = errors.length > 0 || whole.length < documents.length;
+  const template = isWrong ? templateError(file, yaml, text) : undefined;
+  if (template !== undefined) return { source, documents: whole, syntaxErrors: [template] };
   return { source, documents, syntaxErrors: errors };
 }
 

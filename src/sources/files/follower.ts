@@ -217,10 +217,10 @@ export class Follower {
     }
     // Redpilot would not start without a path that it was given, so its absence is a mistake, not an order to delete.
     for (const [path, problem] of hidden) {
-      for (const [file, known] of this.#files) {
-        if (isBelow(file, path)) read.set(file, known);
-      }
-      read.set(path, unreadable(path, problem, this.#files.get(path)));
+      const below = [...this.#files].filter(([file]) => isBelow(file, path));
+      for (const [file, known] of below) read.set(file, known);
+      const before = this.#files.get(path);
+      read.set(path, unreadable(path, problem, before, before !== undefined || below.length > 0));
     }
     if (hidden.size === 0) return { kind: 'everything', files: read };
     // What is hidden keeps its turn: of two objects of one name the first is in force.

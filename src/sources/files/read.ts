@@ -65,10 +65,16 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   [UNFOLLOWED, 'put a file in its place'],
 ]);
 
-/** What was read of it before stays. */
-export function unreadable(file: string, problem: string, before: FileState | undefined): FileState {
+/** What was read of it, or below it, before stays. */
+export function unreadable(
+  file: string,
+  problem: string,
+  before: FileState | undefined,
+  isAnyInForce = before !== undefined,
+): FileState {
   const remedy = REMEDIES.get(problem) ?? 'check its permissions';
-  const message = `${problem}; ${remedy}, what was last read of it stays in force until then`;
+  const meanwhile = isAnyInForce ? ', what was last read of it stays in force until then' : '';
+  const message = `${problem}; ${remedy}${meanwhile}`;
   const known = before ?? { source: { file, text: '' }, documents: [], syntaxErrors: [] };
   const position = { file, line: 1, column: 1 };
   return {

@@ -17,11 +17,14 @@ const MESSAGES: Readonly<Partial<Record<YamlError['code'], string>>> = {
     'a backslash in double quotes begins nothing that YAML knows; write \\\\, or use single quotes',
   BAD_SCALAR_START: 'a value can not begin with this character; put the value in quotes',
   TAG_RESOLVE_FAILED: 'a tag (!) is not known; remove it, or put the value in quotes if it begins with !',
+  BAD_ALIAS: '* begins an alias of YAML, and & what it stands for; put the value in quotes',
   ALIAS_PROPS: 'an alias (*) stands beside an anchor or a tag; write the value itself',
 };
 
 const ALIAS = 'an alias (*) has no anchor (&) before it; write the value itself, or put it in quotes';
 const TOO_MANY = 'the aliases (*) of this document unfold to too much; write the values themselves';
+const TEMPLATE =
+  'a template ({{ }}) is not rendered yet; do that first: helm template CHART | redpilot validate -';
 const NEXT = 'mend the text here, or write --- on a line before it if a new document begins';
 
 /** One for each mistake: what follows an unexpected token is unexpected as well, and a line rarely has two. */
@@ -35,6 +38,15 @@ export function syntaxErrors(file: string, yaml: YamlText, document: Document): 
     isLost ||= error.code === 'UNEXPECTED_TOKEN';
   }
   return found;
+}
+
+/** What Helm's templates have, and objects only in what they say of themselves (`{{` may begin a key of Redis). */
+const ACTION = /^[^#\n]*?(?=\{\{-? *(?:[.$]|(?:define|end|if|include|range|template|toYaml|with)\b))/m;
+
+/** Of a file in which something is wrong: it is a template, and what follows from that need not be told. */
+export function templateError(file: string, yaml: YamlText, text: string): Diagnostic | undefined {
+  const found = ACTION.exec(text);
+  return found === null ? undefined : syntaxError(file, yaml, found.index + found[0].length, TEMPLATE);
 }
 
 /** Why the document can't be made into values: its aliases. */
