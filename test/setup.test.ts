@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -29,11 +29,17 @@ interface Started {
   readonly runs: () => readonly string[];
 }
 
-async function clone(t: TestContext): Promise<string> {
+/** `hurried`: what takes half a minute takes half a second. */
+async function clone(t: TestContext, { hurried = false } = {}): Promise<string> {
   const folder = await temporaryFolder('setup');
   t.after(() => removeFolder(folder));
   for (const name of ['tooling', 'path']) mkdirSync(join(folder, name));
-  copyFileSync(SETUP, join(folder, 'tooling/setup.js'));
+  const setup = readFileSync(SETUP, 'utf8');
+  const hasty = setup
+    .replace('LOOK_MS = 10_000', 'LOOK_MS = 100')
+    .replace('SILENT_MS = 30_000', 'SILENT_MS = 500');
+  assert.ok(hasty.includes('= 100;') && hasty.includes('= 500;'));
+  writeFileSync(join(folder, 'tooling/setup.js'), hurried ? hasty : setup);
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(folder, 'package-lock.json'), '{}');
   return folder;
@@ -109,4 +115,43 @@ test('what else goes wrong is shown, once', async (t) => {
   assert.deepEqual(await ended, [1, null]);
   assert.equal(runs().length, 1);
   assert.match(said(), /npm error code E404\nnpm ci failed; run npm ci by hand/);
+});
+
+const REMEDY =
+  /\nthe npm registry does not answer; name a proxy with HTTPS_PROXY, or a mirror with npm config set registry URL; run npm ci by hand/;
+
+test('a registry that never answers is given up soon, with what to do', async (t) => {
+  const { ended, said, runs } = start(t, await clone(t, { hurried: true }), 'sleep 60\n');
+  assert.deepEqual(await ended, [1, null]);
+  assert.equal(runs().length, 1);
+  assert.match(said(), /^installing npm packages: no answer of the registry yet \(0 s\)$/m);
+  assert.match(said(), REMEDY);
+});
+
+test('a registry that can not be reached is told as that, behind what npm says of it', async (t) => {
+  const npm = `cat >&2 <<'END'
+npm warn EBADENGINE Unsupported engine
+npm http fetch GET http://127.0.0.1:1/zod attempt 1 failed with ECONNREFUSED
+npm error code ECONNREFUSED
+END
+exit 1
+`;
+  const { ended, said } = start(t, await clone(t), npm);
+  assert.deepEqual(await ended, [1, null]);
+  assert.match(said(), REMEDY);
+  assert.match(said(), /\nnpm error code ECONNREFUSED\n/);
+  assert.doesNotMatch(said(), /npm (http|warn)/);
+});
+
+test('while answers come it is said how many, and nothing is given up', async (t) => {
+  const folder = await clone(t, { hurried: true });
+  const answer = 'npm http fetch GET 200 http://127.0.0.1:1/zod 12ms (cache miss)';
+  const npm = `echo '${answer}' >&2\nuntil [ -e goon ]; do sleep 0.05; done\n${INSTALLS}`;
+  const { ended, said } = start(t, folder, npm);
+  const told = /^installing npm packages: 1 answers so far/gm;
+  await eventually('more of it than silence would have had', () =>
+    (said().match(told)?.length ?? 0) > 6 ? true : undefined,
+  );
+  writeFileSync(join(folder, 'goon'), '');
+  assert.deepEqual(await ended, [0, null]);
 });

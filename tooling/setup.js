@@ -13,7 +13,16 @@ const modules = `${root}node_modules`;
 // npm writes it last.
 const installed = `${modules}/.package-lock.json`;
 
-const ARGS = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+// At that level npm says which answers it had.
+const ARGS = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=http'];
+const ANSWER = /^npm http (?:cache|fetch \w+ [23]\d\d) /gm;
+const LOST = /^npm error code (?:ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|FETCH_ERROR)/m;
+const UNREACHABLE =
+  'the npm registry does not answer; name a proxy with HTTPS_PROXY, or a mirror with npm config set registry URL';
+/** So often it is said how far it is. */
+const LOOK_MS = 10_000;
+/** Without any answer by then npm is stopped: itself it tries for a quarter of an hour where nothing ever answers. */
+const SILENT_MS = 30_000;
 /** Ctrl-C and Ctrl-\, a terminal that closes, a kill. */
 const STOPPING = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM'];
 /** npm takes its changes back at a signal; what it can't by then is removed by the next start. */
@@ -33,12 +42,12 @@ if (!upToDate) {
 
 /** Resolves to what went wrong. */
 async function install(attempts) {
-  const { error, status, said } = await npmCi();
+  const { error, status, said, isUnreachable } = await npmCi();
   if (error !== undefined) return `npm can't be started (${error.code})`;
   if (status === 0) return undefined;
   if (attempts > 1 && said.includes('ENOTEMPTY')) return await install(attempts - 1);
-  process.stderr.write(said);
-  return 'npm ci failed';
+  process.stderr.write(said.replaceAll(/^npm (?:http|warn|notice) .*\n/gm, ''));
+  return isUnreachable ? UNREACHABLE : 'npm ci failed';
 }
 
 function npmCi() {
@@ -47,6 +56,16 @@ function npmCi() {
   const child = spawn('npm', ARGS, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let said = '';
   child.stderr.on('data', (chunk) => (said += chunk));
+  const startedMs = Date.now();
+  let isSilent = false;
+  const look = setInterval(() => {
+    const answers = said.match(ANSWER)?.length ?? 0;
+    const waitedMs = Date.now() - startedMs;
+    const state = answers > 0 ? `${answers} answers so far` : 'no answer of the registry yet';
+    process.stderr.write(`installing npm packages: ${state} (${Math.round(waitedMs / 1_000)} s)\n`);
+    isSilent = answers === 0 && waitedMs >= SILENT_MS;
+    if (isSilent) killGroup(child, 'SIGKILL');
+  }, LOOK_MS);
   let asked;
   const stop = (signal) => {
     asked ??= signal;
@@ -56,11 +75,16 @@ function npmCi() {
   };
   for (const signal of STOPPING) process.on(signal, stop);
   return new Promise((resolve) => {
-    child.on('error', (error) => resolve({ error }));
+    child.on('error', (error) => {
+      clearInterval(look);
+      resolve({ error });
+    });
     child.on('close', (status) => {
+      clearInterval(look);
       for (const signal of STOPPING) process.removeListener(signal, stop);
       // As the signal would have ended us, so that whoever started us goes no further.
-      if (asked === undefined) resolve({ status, said });
+      const isUnreachable = isSilent || (LOST.test(said) && said.match(ANSWER) === null);
+      if (asked === undefined) resolve({ status, said, isUnreachable });
       else process.kill(process.pid, asked);
     });
   });

