@@ -59,7 +59,7 @@ test("README's first real use: its objects and its commands, on free ports", asy
   const serving = await startProcess(process.execPath, serveArgs);
   t.after(() => serving.stop());
   writeFileSync(join(folder, 'envoy.json'), await redpilot('redpilot bootstrap'));
-  const envoyArgs = [...here(line('envoy ')), '--use-dynamic-base-id', '--concurrency', '1'];
+  const envoyArgs = [...here(line('envoy ')), '--concurrency', '1'];
   const envoy = await startProcess(binaries.envoy, envoyArgs);
   t.after(() => envoy.stop());
 
