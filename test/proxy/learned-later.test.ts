@@ -37,3 +37,24 @@ test('it waits no longer than any other', async (t) => {
   const client = await clientBefore(t, Infinity, { failoverWaitMs: 100 });
   assert.match(client.got(), /^-ERR 'X\.GET' is not carried out by this proxy: .*no Redis can be asked/);
 });
+
+test('where Redis then refuses it, it has waited already', async (t) => {
+  const failoverWaitMs = 2_000;
+  const since = performance.now();
+  let refusals = 0;
+  const redis = await serverThat(t, (words, socket) => {
+    if (words === 'PING') return '+PONG\r\n';
+    if (words.startsWith('X.GET')) refusals += 1;
+    if (!/^command/i.test(words)) return '-LOADING Redis is loading the dataset in memory\r\n';
+    if (performance.now() > since + 0.8 * failoverWaitMs) return IS_KNOWN;
+    socket.destroy();
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs });
+  const client = clientOf(t, port);
+  client.socket.write('X.GET a\r\n');
+  await eventually('the reply', () => client.got().endsWith('\r\n') || undefined);
+  const tookMs = performance.now() - since;
+  assert.ok(refusals > 0, client.got());
+  assert.ok(tookMs < 1.5 * failoverWaitMs, `${tookMs} ms`);
+});

@@ -36,6 +36,8 @@ export abstract class Session extends ClientStream {
   /** How late a fault makes the reply to the command at hand. */
   protected lateBy = 0;
   #messages: PlacesOfMessages | null = null;
+  /** Since when the command at hand has waited to be begun; 0: it has not. */
+  #waitedSince = 0;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
     super(socket);
@@ -70,7 +72,19 @@ export abstract class Session extends ClientStream {
     if (request.terms !== terms) request.terms = terms;
     request.label = command.label;
     request.connectionKind = this.connectionKind();
-    request.startedAt = clock.now;
+    request.startedAt = this.cameAt;
+  }
+
+  /** When the command at hand did. */
+  get cameAt(): number {
+    return this.#waitedSince === 0 ? clock.now : this.#waitedSince;
+  }
+
+  /** What begins only now has been waiting since then. */
+  beginLate(since: number, begin: () => void): void {
+    this.#waitedSince = since;
+    begin();
+    this.#waitedSince = 0;
   }
 
   connectionKind(): number {

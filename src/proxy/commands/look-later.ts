@@ -21,7 +21,7 @@ export function lookLater(
   const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
   const again = new RequestFrame();
   again.parse(kept, kept.length, REQUEST_LIMITS);
-  const since = performance.now();
+  const since = session.cameAt;
   const until = since + waitMs;
   countLater(command);
   const free = session.hold(REPLIES.noUpstreamHost);
@@ -38,7 +38,7 @@ export function lookLater(
     // It may go over other connections than what was asked before: meanwhile the plan may have changed.
     session.afterAnswers(() => {
       countBegun(command);
-      then(kept, again);
+      session.beginLate(since, () => then(kept, again));
     });
   };
   look();

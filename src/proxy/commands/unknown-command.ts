@@ -48,14 +48,15 @@ async function learn(
   again: (bytes: Buffer, frame: RequestFrame) => void,
 ): Promise<void> {
   const free = session.hold(REPLIES.noUpstreamHost);
-  const finding = await askUntilTold(session, upstream, name);
+  const since = session.cameAt;
+  const finding = await askUntilTold(session, upstream, name, since);
   free();
   if (session.isEnding || session.isClosed) return;
   const frame = new RequestFrame();
   frame.parse(bytes, bytes.length, REQUEST_LIMITS);
   if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);
   // It may go over other connections than what was asked before: meanwhile the plan may have changed.
-  else session.afterAnswers(() => again(bytes, frame));
+  else session.afterAnswers(() => session.beginLate(since, () => again(bytes, frame)));
 }
 
 /** Where nobody can be asked now, the question waits like any command. */
@@ -63,8 +64,8 @@ async function askUntilTold(
   session: Session,
   { foreign, settings }: Upstream,
   name: string,
+  since: number,
 ): Promise<Finding> {
-  const since = performance.now();
   const until = since + settings.failoverWaitMs;
   for (;;) {
     const finding = await foreign.learn(name);

@@ -13,13 +13,13 @@ interface Scene {
 }
 
 /** A Redis that loads, which the proxy knows, and a client. */
-async function setUp(t: TestContext, failoverWaitMs: number): Promise<Scene> {
+async function setUp(t: TestContext, failoverWaitMs: number, queued = '+QUEUED\r\n'): Promise<Scene> {
   let isLoading = true;
   const answers = new Map([
     ['PING', '+PONG\r\n'],
     ['MULTI', '+OK\r\n'],
     ['WATCH a', '+OK\r\n'],
-    ['SET a 1', '+QUEUED\r\n'],
+    ['SET a 1', queued],
     ['PUBLISH a 1', '+QUEUED\r\n'],
     ['EXEC', '*1\r\n+OK\r\n'],
   ]);
@@ -60,6 +60,21 @@ test('a transaction waits for a node no longer than any command, and is then ref
   });
   assert.match(client.got(), /^\+OK\r\n(?:-no upstream host\r\n){2}-EXECABORT [^\r]*\r\n$/);
   assert.ok(!redis.asked.includes('EXEC'));
+});
+
+test('what has waited to be asked where it goes, and is refused there, waits no longer for that', async (t) => {
+  const failoverWaitMs = 3_000;
+  const { redis, client, recover } = await setUp(t, failoverWaitMs, '-LOADING it loads again\r\n');
+  const asked = (what: string): number => redis.asked.filter((words) => words === what).length;
+  const since = performance.now();
+  client.socket.write('MULTI\r\nSET a 1\r\nEXEC\r\n');
+  await eventually('most of the time', () => performance.now() > since + 0.8 * failoverWaitMs || undefined);
+  assert.equal(asked('SET a 1'), 0);
+  recover();
+  await eventually('the end', () => client.got().includes('EXECABORT') || undefined);
+  const tookMs = performance.now() - since;
+  assert.ok(asked('SET a 1') > 0);
+  assert.ok(tookMs < 1.5 * failoverWaitMs, `${tookMs} ms`);
 });
 
 test('EXEC of commands without keys that nobody carried out says so', async (t) => {
