@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
@@ -74,4 +75,42 @@ test('nobody waits for a replica that is gone', async (t) => {
   const client = clientOf(t, port);
   client.socket.write('SCRIPT KILL\r\n');
   await eventually('the reply', () => client.got() === '+OK\r\n' || undefined);
+});
+
+test('where one has ended a script, nobody waits for a replica that is silent; else it may be the one', async (t) => {
+  let says = NOT_BUSY;
+  const waiting: Socket[] = [];
+  const cluster = await clusterThat(t, 2, (words, node, socket) => {
+    if (words !== 'SCRIPT KILL') return undefined;
+    if (node === 0) return says;
+    waiting.push(socket);
+    return undefined;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const plan = cluster.plan();
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, opTimeoutMs: 60_000 },
+  }));
+  const { port, proxy } = await proxyFor(t, { ...plan, listeners });
+  await eventually('all nodes', () => proxy.status()[0]?.nodes.length === 2 || undefined);
+  const client = clientOf(t, port);
+  const kill = async (): Promise<void> => {
+    client.socket.write('SCRIPT KILL\r\n');
+    const count = waiting.length + 1;
+    await eventually('its being asked', () => waiting.length === count || undefined);
+  };
+  await kill();
+  client.socket.write('PING\r\n');
+  await eventually('the other reply', () => cluster.askedOf(0).includes('SCRIPT KILL') || undefined);
+  assert.equal(client.got(), '');
+  waiting[0]?.write('+OK\r\n');
+  await eventually('the replies', () => client.got() === '+OK\r\n+PONG\r\n' || undefined);
+  says = '+OK\r\n';
+  await kill();
+  await eventually('the reply', () => client.got() === '+OK\r\n+PONG\r\n+OK\r\n' || undefined);
+  // What it says later is nobody's.
+  waiting[1]?.write(NOT_BUSY);
+  client.socket.write('PING\r\n');
+  await eventually('the next', () => client.got().endsWith('+OK\r\n+PONG\r\n') || undefined);
 });

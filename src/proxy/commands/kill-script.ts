@@ -1,6 +1,9 @@
 /**
  * SCRIPT KILL and FUNCTION KILL: asked of every node that may be at a script of the catch-all's route, since Redis ends only
  * what it runs itself. Those that run none say NOTBUSY.
+ *
+ * The first that has ended one answers. Before that nobody is passed by who says nothing: so does a node at a script until
+ * Redis' `busy-reply-threshold` (5 s) is over, which ends it then.
  */
 import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';

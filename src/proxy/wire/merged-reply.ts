@@ -14,7 +14,7 @@ export type Merge = (replies: readonly Buffer[]) => Buffer;
 
 export interface Gathered {
   readonly merge: Merge;
-  /** One that succeeds is enough. */
+  /** One that succeeds is enough, and the others are not waited for. */
   readonly oneIsEnough?: boolean;
   /** Of several errors one that begins so is told only where there is no other. */
   readonly saysLeast?: string;
@@ -57,6 +57,7 @@ export class MergedReply {
   readonly #how: Gathered;
   readonly #replies: Buffer[];
   #missing: number;
+  #isAnswered = false;
 
   constructor(request: Request, how: Gathered, parts: number) {
     this.#request = request;
@@ -67,19 +68,25 @@ export class MergedReply {
 
   sinkFor(index: number): ReplySink {
     return inFrontOf(this.#request.sink!, (part, bytes, start, end) => {
-      this.#replies[index] = Buffer.from(bytes.subarray(start, end));
+      const reply = Buffer.from(bytes.subarray(start, end));
+      this.#replies[index] = reply;
       giveRequest(part);
       this.#missing -= 1;
-      if (this.#missing === 0) this.#answer();
+      if (this.#isAnswered) return;
+      if (this.#how.oneIsEnough === true && reply[0] !== MINUS) this.#answer(reply);
+      else if (this.#missing === 0) this.#answer(this.#merged());
     });
   }
 
-  #answer(): void {
-    const { merge, oneIsEnough, saysLeast } = this.#how;
-    const good = this.#replies.filter((reply) => reply[0] !== MINUS);
+  #merged(): Buffer {
+    const { merge, saysLeast } = this.#how;
     const errors = this.#replies.filter((reply) => reply[0] === MINUS);
     const bad = errors.find((reply) => saysLeast === undefined || !startsWith(reply, saysLeast)) ?? errors[0];
-    const reply = bad !== undefined && (oneIsEnough !== true || good.length === 0) ? bad : merge(good);
+    return bad ?? merge(this.#replies);
+  }
+
+  #answer(reply: Buffer): void {
+    this.#isAnswered = true;
     handOn(this.#request.sink!, this.#request, reply);
   }
 }
