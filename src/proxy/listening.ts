@@ -35,7 +35,7 @@ export class Listening implements SessionHome {
   readonly maxRequestBytes: number;
   readonly #clientCount: ClientCount;
   readonly #canShareBuffer: boolean;
-  readonly #sessions = new Set<Session>();
+  readonly sessions = new Set<Session>();
   readonly #server: Server;
   readonly #tls: ReturnType<ListenerTls['open']> | undefined;
 
@@ -77,7 +77,7 @@ export class Listening implements SessionHome {
   reroute(routing: Routing): void {
     const isLikeBefore = routing.leadsLike(this.#routing);
     this.#routing = routing;
-    for (const session of this.#sessions) {
+    for (const session of this.sessions) {
       if (!isLikeBefore) session.awaitAnswers();
       session.rerouted();
     }
@@ -91,22 +91,22 @@ export class Listening implements SessionHome {
 
   ended(session: Session): void {
     // Under TLS who has not shaken hands yet counts, too, until the connection below is closed.
-    if (this.#sessions.delete(session) && this.#tls === undefined) this.#clientCount.leave();
+    if (this.sessions.delete(session) && this.#tls === undefined) this.#clientCount.leave();
   }
 
   /** Accepts nobody any more; resolves when every client has its answers, or when the time is up. */
   async close(drainMs: number): Promise<void> {
     this.#server.close();
     this.#tls?.close();
-    for (const session of this.#sessions) session.drain();
+    for (const session of this.sessions) session.drain();
     const end = performance.now() + drainMs;
-    while (this.#sessions.size > 0 && performance.now() < end) {
+    while (this.sessions.size > 0 && performance.now() < end) {
       await new Promise((resolve) => {
         setTimeout(resolve, 10);
       });
     }
     // A connection that is closed without a word makes clients send again what may have been carried out.
-    await Promise.all(Array.from(this.#sessions, (session) => session.giveUp(REPLIES.upstreamFailure)));
+    await Promise.all(Array.from(this.sessions, (session) => session.giveUp(REPLIES.upstreamFailure)));
   }
 
   #accept(socket: Socket): void {
@@ -129,7 +129,7 @@ export class Listening implements SessionHome {
 
   #serve(socket: Socket, canShareBuffer: boolean): void {
     const session = new CommandSession(socket, this, this.#clientCount.newId());
-    this.#sessions.add(session);
+    this.sessions.add(session);
     adopt(socket, canShareBuffer, session);
   }
 }

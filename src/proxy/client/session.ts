@@ -25,6 +25,8 @@ import type { Upstream } from '../upstream/upstream.ts';
 export interface SessionHome {
   readonly routing: Routing;
   readonly maxRequestBytes: number;
+  /** All that were accepted there and have not ended. */
+  readonly sessions: Iterable<Session>;
   ended(session: Session): void;
 }
 
@@ -44,6 +46,8 @@ export abstract class Session extends ClientStream {
     this.home = home;
     this.local = new LocalState(id, socket, home.routing.listener.clientAuth);
   }
+
+  abstract readonly isSubscribed: boolean;
 
   abstract leaveTransaction(): void;
 

@@ -1,7 +1,6 @@
 /**
  * CLIENT: of the connection to the proxy, not of those to Redis.
  */
-import { addressOf } from '../../api/host-port.ts';
 import {
   encodeBulk,
   encodeError,
@@ -12,6 +11,7 @@ import {
   REPLIES,
 } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
+import { describeClient, listClients, type Listed } from './client-list.ts';
 
 /** What is there, for people. */
 const HELP = encodeList(
@@ -19,8 +19,10 @@ const HELP = encodeList(
     'CLIENT <subcommand> [<arg> ...], of this connection to the proxy. Subcommands are:',
     'ID, GETNAME, SETNAME <name>, SETINFO <option> <value>',
     '    Its number, its name, and what its library says of itself.',
-    'INFO, LIST',
-    '    What is known of it; those of other clients are not shown.',
+    'INFO',
+    '    What is known of it.',
+    'LIST [TYPE normal|pubsub | ID <id> ...]',
+    '    The same of all clients of this listener (of several workers: of this one).',
     'TRACKINGINFO, GETREDIR, TRACKING OFF',
     '    There is no tracking here.',
     'REPLY ON, NO-EVICT ON|OFF, NO-TOUCH ON|OFF',
@@ -30,7 +32,8 @@ const HELP = encodeList(
   ].map(encodeStatus),
 );
 
-export function answerClient(state: LocalState, args: readonly string[]): Buffer {
+/** `clients`: of the same listener. */
+export function answerClient(state: LocalState, args: readonly string[], clients: Iterable<Listed>): Buffer {
   const [subcommand = '', ...rest] = args;
   const wrongCount = (): Buffer =>
     encodeError(`ERR wrong number of arguments for 'client|${subcommand.toLowerCase()}' command`);
@@ -48,9 +51,9 @@ export function answerClient(state: LocalState, args: readonly string[]): Buffer
       if (rest.length !== 2) return wrongCount();
       return setInfo(state, rest[0] ?? '', rest[1] ?? '');
     case 'INFO':
-      return encodeText(state.protocol, describe(state));
+      return rest.length === 0 ? encodeText(state.protocol, describeClient(state)) : wrongCount();
     case 'LIST':
-      return encodeText(state.protocol, describe(state));
+      return listClients(state.protocol, clients, rest);
     case 'NO-EVICT':
     case 'NO-TOUCH':
       return rest.length === 1 ? REPLIES.ok : wrongCount();
@@ -110,20 +113,4 @@ function setInfo(state: LocalState, option: string, value: string): Buffer {
     default:
       return encodeError(`ERR Unrecognized option '${option}'`);
   }
-}
-
-function describe(state: LocalState): string {
-  const fields = {
-    id: state.id,
-    addr: state.address,
-    laddr: addressOf(state.localHost, state.localPort),
-    name: state.name,
-    age: Math.floor((Date.now() - state.since) / 1_000),
-    db: 0,
-    resp: state.protocol,
-    'lib-name': state.libraryName,
-    'lib-ver': state.libraryVersion,
-  };
-  const words = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
-  return `${words.join(' ')}\n`;
 }

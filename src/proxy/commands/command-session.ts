@@ -56,6 +56,10 @@ export class CommandSession extends Session implements InputHandler {
     this.lateBy = 0;
   }
 
+  override get isSubscribed(): boolean {
+    return this.#subscriptions?.isSubscribed === true;
+  }
+
   override leaveTransaction(): void {
     this.mode = this.#subscriptions;
   }
@@ -295,7 +299,8 @@ export class CommandSession extends Session implements InputHandler {
     }
     const { listener, upstreams } = this.home.routing;
     const isCluster = upstreams.every(({ checksSlots }) => checksSlots);
-    const { reply, ends = false } = answerLocally(this.local, command, words, listener.clientAuth, isCluster);
+    const around = { auth: listener.clientAuth, isCluster, clients: this.home.sessions };
+    const { reply, ends = false } = answerLocally(this.local, command, words, around);
     if (command.name === 'reset') this.#leaveModes();
     this.answer(command, reply);
     if (ends) this.end();

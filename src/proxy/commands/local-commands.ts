@@ -5,6 +5,7 @@ import type { ClientAuth } from '../../plan/routing-plan.ts';
 import { isCountRight, type Command } from '../../redis/command-table.ts';
 import { areRightCredentials } from '../client/client-auth.ts';
 import { answerClient, setName } from './client-command.ts';
+import type { Listed } from './client-list.ts';
 import { answerCluster } from './cluster-emulation.ts';
 import { encodeBulk, encodeError, encodeStatus, REPLIES } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
@@ -35,13 +36,20 @@ const LONGEST_WORD = 65_536;
 
 const BEFORE_AUTH = new Set(['auth', 'hello', 'quit', 'reset']);
 
-/** `words`: Latin-1, each character a byte, as they need not be text. `isCluster`: all that is behind the listener. */
+/** Of the listener. */
+interface Around {
+  readonly auth: ClientAuth;
+  /** All that is behind it. */
+  readonly isCluster: boolean;
+  readonly clients: Iterable<Listed>;
+}
+
+/** `words`: Latin-1, each character a byte, as they need not be text. */
 export function answerLocally(
   state: LocalState,
   command: Command,
   words: readonly string[],
-  auth: ClientAuth,
-  isCluster: boolean,
+  { auth, isCluster, clients }: Around,
 ): LocalReply {
   const { name } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
@@ -67,7 +75,7 @@ export function answerLocally(
     case 'select':
       return { reply: select(words[1] ?? '', isCluster) };
     case 'client':
-      return { reply: answerClient(state, words.slice(1)) };
+      return { reply: answerClient(state, words.slice(1), clients) };
     case 'cluster':
       return { reply: answerCluster(state, words.slice(1)) };
     default:

@@ -51,7 +51,7 @@ export class Subscriptions implements Mode {
 
   /** True: it is answered here, since in RESP2 a subscriber may ask little. */
   restricts(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
-    if (this.#session.local.protocol === 3 || command.kind === KIND.pubsub || !this.#isSubscribed())
+    if (this.#session.local.protocol === 3 || command.kind === KIND.pubsub || !this.isSubscribed)
       return false;
     if (command.name === 'ping' && frame.count <= 2) {
       const message = frame.count > 1 ? wordAt(bytes, frame)(1) : '';
@@ -84,7 +84,7 @@ export class Subscriptions implements Mode {
     const upstream = this.#upstream();
     if (upstream === undefined) {
       // It would wait for messages that nobody sends.
-      if (this.#isSubscribed()) this.#session.end();
+      if (this.isSubscribed) this.#session.end();
       return;
     }
     this.#classic?.follow();
@@ -214,7 +214,7 @@ export class Subscriptions implements Mode {
     subscriber.send(commandByName(name)!, channels, request);
   }
 
-  #isSubscribed(): boolean {
+  get isSubscribed(): boolean {
     const all = [this.#classic, ...this.#sharded.keys()];
     return this.#moving.size > 0 || all.some((subscriber) => subscriber !== undefined && subscriber.size > 0);
   }
