@@ -39,6 +39,7 @@ export const sums: Merge = (replies) => {
   const elements = (rows[0] ?? []).map((element, index) =>
     element[0] === COLON ? sum(rows.flatMap((row) => row.slice(index, index + 1))) : element,
   );
+  if (elements.length === 0) return first;
   return Buffer.concat([first.subarray(0, first.indexOf('\r\n') + 2), ...elements]);
 };
 /** Arrays, what several have once. */
@@ -106,6 +107,8 @@ function elementsOf(reply: Buffer): readonly Buffer[] {
   const elements: Buffer[] = [];
   for (let at = 0; at < rest.length;) {
     const end = scanner.scan(rest, at, rest.length);
+    // It was no list: what speaks Redis' protocol need not be a Redis.
+    if (end <= at) break;
     elements.push(rest.subarray(at, end));
     at = end;
   }
