@@ -9,7 +9,11 @@ import { connect as connectTls } from 'node:tls';
 
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
+import { endOnOddReplies } from './odd-replies.ts';
+
 const DISCONNECT_MS = 2_000;
+
+endOnOddReplies();
 
 export class Connector extends AbstractConnector {
   readonly #options: RedisOptions;
