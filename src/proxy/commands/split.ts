@@ -19,6 +19,8 @@ import { addKey, beginPart, stepOf } from './split-part.ts';
 
 const MINUS = 0x2d;
 const COLON = 0x3a;
+const STAR = 0x2a;
+const ONE = 0x31;
 const CR = 13;
 
 /** The command or reply that is being put together. */
@@ -266,7 +268,7 @@ class Aggregate implements ReplySink {
   }
 
   #answerMget(): void {
-    if (this.#error === undefined) this.#merge();
+    if (this.#error === undefined && !this.#merge()) this.#error = REPLIES.upstreamFailure;
     for (let part = this.#first; part !== null;) {
       const { next } = part;
       this.session.replies.release(part.block!);
@@ -285,16 +287,18 @@ class Aggregate implements ReplySink {
     handOn(this.#request.sink!, this.#request, reply);
   }
 
-  /** The elements in the order of the keys. */
-  #merge(): void {
+  /** The elements in the order of the keys. False: who answered is no Redis, and there are fewer. */
+  #merge(): boolean {
     scratch.clear();
     scratch.text(`*${this.#keys}\r\n`);
     // Behind each part's `*n`.
     for (let part = this.#first; part !== null; part = part.next) {
-      part.start = behindLine(part.block!.bytes, part.start);
-      if (this.#partOfKey === undefined) scratch.append(part.block!.bytes, part.start, part.end);
+      const { bytes } = part.block!;
+      if (this.#partOfKey === undefined && !isListOfOne(bytes, part.start)) return false;
+      part.start = behindLine(bytes, part.start);
+      if (this.#partOfKey === undefined) scratch.append(bytes, part.start, part.end);
     }
-    if (this.#partOfKey === undefined) return;
+    if (this.#partOfKey === undefined) return true;
     const parts: Request[] = [];
     for (let part = this.#first; part !== null; part = part.next) parts.push(part);
     const scanner = new ReplyScanner();
@@ -302,10 +306,16 @@ class Aggregate implements ReplySink {
       const part = parts[index]!;
       const { bytes } = part.block!;
       const next = scanner.scan(bytes, part.start, part.end);
+      if (next <= part.start) return false;
       scratch.append(bytes, part.start, next);
       part.start = next;
     }
+    return true;
   }
+}
+
+function isListOfOne(bytes: Uint8Array, from: number): boolean {
+  return bytes[from] === STAR && bytes[from + 1] === ONE && bytes[from + 2] === CR;
 }
 
 function behindLine(bytes: Uint8Array, from: number): number {

@@ -1,0 +1,50 @@
+/**
+ * Replies that no Redis gives: what speaks its protocol need not be one.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+for (const [asked, reply] of [
+  ['PUBSUB CHANNELS', '$5\r\nhello\r\n'],
+  ['PUBSUB NUMSUB news', '$5\r\nhello\r\n'],
+  ['PUBSUB CHANNELS', '=9\r\ntxt:hello\r\n'],
+] as const) {
+  test(`what is no list in answer to ${asked} (${reply.slice(0, 2)}) holds up nobody`, async (t) => {
+    const server = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : reply));
+    const { port } = await proxyFor(t, planTo(server.port));
+    const client = clientOf(t, port);
+    client.socket.write(`${asked}\r\nPING\r\n`);
+    await eventually('the replies', () => client.got().endsWith('\r\n+PONG\r\n') || undefined);
+    assert.match(client.got(), /^[*$=]/);
+  });
+}
+
+for (const keys of ['a b', 'a b {a}2']) {
+  for (const reply of ['+OK\r\n', '*0\r\n', '*-1\r\n', '$5\r\nhello\r\n']) {
+    test(`MGET ${keys} fails where a part of it is answered with ${JSON.stringify(reply)}`, async (t) => {
+      const cluster = await clusterThat(t, 2, (words, node) => {
+        if (!words.toUpperCase().startsWith('MGET')) return undefined;
+        const [, ...asked] = words.split(' ');
+        return node === 1 ? reply : `*${asked.length}\r\n${'$1\r\nv\r\n'.repeat(asked.length)}`;
+      });
+      // Of a, and of b.
+      cluster.slots = [
+        [0, 8_191, 0],
+        [8_192, 16_383, 1],
+      ];
+      const { port, proxy } = await proxyFor(t, cluster.plan());
+      await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+      const client = clientOf(t, port);
+      client.socket.write(`MGET ${keys}\r\nMGET b\r\n`);
+      const wanted = '-upstream failure\r\n*1\r\n$1\r\nv\r\n';
+      await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
+        seen: () => client.got(),
+      });
+      assert.equal(client.got(), wanted);
+    });
+  }
+}
