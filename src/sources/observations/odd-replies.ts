@@ -1,20 +1,27 @@
 /**
  * Replies that no Redis gives (a push that begins with nothing, a null that nobody asked for): ioredis 6 throws at them, catches
- * that, and throws it again where nobody can catch it, which ends the process. Whoever is asked is a host that some object
- * names, so it ends the connection here.
+ * that, and throws it again where nobody can catch it, which ends the process. A push that says to be subscribed it believes,
+ * asks nothing else from then on, and subscribes again after the next login, where nobody hears of a failure: the same end.
+ * Whoever is asked is a host that some object names, so each of these ends the connection alone.
  */
 import dataHandler from 'ioredis/built/DataHandler.js';
 
 interface Handler {
   readonly redis: {
+    readonly condition: { readonly protocol: 2 | 3 } | null;
     recoverFromFatalError(ofCommands: Error, error: Error, flushed: { readonly offlineQueue: boolean }): void;
   };
 }
 
-/** For all clients of ioredis from now on. */
+/** For all clients of ioredis from now on. What comes is handed on by two methods that are not in the class' interface. */
 export function endOnOddReplies(): void {
-  // What comes is handed on by it; it is not in the class' interface.
-  Reflect.set(dataHandler.default.prototype, 'dispatch', dispatch);
+  const handler: object = dataHandler.default.prototype;
+  Reflect.set(handler, 'dispatch', dispatch);
+  const { returnPush } = handler as { returnPush: (this: Handler, push: unknown) => void };
+  Reflect.set(handler, 'returnPush', function (this: Handler, push: unknown): void {
+    if (this.redis.condition?.protocol === 2) throw new Error('RESP2 has none');
+    returnPush.call(this, push);
+  });
 }
 
 function dispatch(this: Handler, take: () => void): void {

@@ -29,6 +29,7 @@ test('one that is disconnected at once opens nothing', async () => {
 
 for (const [what, answer] of [
   ['a push that begins with nothing', '>1\r\n_\r\n'],
+  ['a push in RESP2', '>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n'],
   ['a null that nobody asked for', '+PONG\r\n$-1\r\n'],
 ] as const) {
   test(`${what} ends the connection, and not the process`, async (t) => {
