@@ -102,6 +102,10 @@ export class Subscriber {
     return SUBSCRIBING.reduce((sum, kind) => sum + this.#channels[kind].size, 0);
   }
 
+  has(kind: Subscribing): boolean {
+    return this.#channels[kind].size > 0;
+  }
+
   hasShardChannel(channel: string): boolean {
     return this.#channels.ssubscribe.has(channel);
   }

@@ -1,13 +1,15 @@
 /**
  * Subscriptions of one client, on connections of its own: one to any node for channels and patterns, one for each node
- * that has shard channels of it. A connection that is lost is made again, with all that was subscribed on it; where the
- * plan has another upstream, there; where a slot has moved, at its new node.
+ * that has shard channels of it, one to each primary for keyspace notifications. A connection that is lost is made again,
+ * with all that was subscribed on it; where the plan has another upstream, there; where a slot has moved, at its new node.
  */
 import { KIND, commandByName, type Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from '../wire/encode.ts';
 import type { Mode } from '../client/mode.ts';
 import { RESP3, type Node } from '../topology/node.ts';
+import { KeyspaceNotifications } from './keyspace-notifications.ts';
+import { inRuns, type Run } from './notification-names.ts';
 import { OwnConnection } from '../upstream/own-connection.ts';
 import { UNCOUNTED } from '../wire/outcomes.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
@@ -28,6 +30,7 @@ export class Subscriptions implements Mode {
   readonly #session: Session;
   /** For channels and patterns. */
   #classic: Subscriber | undefined;
+  #notifications: KeyspaceNotifications | undefined;
   /** For shard channels, and which slot each was made for. */
   readonly #sharded = new Map<Subscriber, number>();
   /** Shard channels that are on their way from one node to another. */
@@ -74,6 +77,7 @@ export class Subscriptions implements Mode {
   close(): void {
     this.#isClosed = true;
     this.#classic?.close();
+    this.#notifications?.close();
     for (const subscriber of this.#sharded.keys()) subscriber.close();
     this.#sharded.clear();
     this.#moving.clear();
@@ -88,6 +92,7 @@ export class Subscriptions implements Mode {
       return;
     }
     this.#classic?.follow();
+    this.#notifications?.look();
     for (const subscriber of this.#sharded.keys()) {
       if (!subscriber.isElsewhere(upstream)) continue;
       // There its channels may be of several nodes.
@@ -158,13 +163,18 @@ export class Subscriptions implements Mode {
       },
       moved: (moved) => this.#moved(moved),
       count: (subscribing) => {
-        if (subscribing !== 'ssubscribe') return this.#classic?.size ?? 0;
+        if (subscribing !== 'ssubscribe') return this.#classicSize;
         // Its client may have asked for one of those anew.
         const moving = [...this.#moving].filter((channel) => this.#holderOf(channel) === undefined);
         return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, moving.length);
       },
     });
     return made;
+  }
+
+  /** How many channels and patterns. */
+  get #classicSize(): number {
+    return (this.#classic?.size ?? 0) + (this.#notifications?.size ?? 0);
   }
 
   /** Whether some channels are another plain server's than `node`; found out anew as servers come, go, or can be asked. */
@@ -215,8 +225,8 @@ export class Subscriptions implements Mode {
   }
 
   get isSubscribed(): boolean {
-    const all = [this.#classic, ...this.#sharded.keys()];
-    return this.#moving.size > 0 || all.some((subscriber) => subscriber !== undefined && subscriber.size > 0);
+    const isSharded = [...this.#sharded.keys()].some(({ size }) => size > 0);
+    return isSharded || this.#moving.size > 0 || this.#classicSize > 0;
   }
 
   #subscribe(bytes: Buffer, frame: RequestFrame, command: Command): void {
@@ -235,10 +245,43 @@ export class Subscriptions implements Mode {
     const upstream = this.#upstream();
     if (upstream === undefined) return session.answer(command, REPLIES.noUpstreamHost);
     if (command.name !== 'ssubscribe' && command.name !== 'sunsubscribe') {
-      this.#classic ??= this.#makeSubscriber(upstream, undefined);
-      return this.#send(this.#classic, command, channels);
+      const runs = this.#runs(command, channels);
+      const isForOne = !runs.some(({ isOfNotifications }) => isOfNotifications);
+      if (isForOne) return this.#send(this.#classicOne(upstream), command, channels);
+      return session.afterAnswers(() => this.#sendInTurn(command, runs, session.hold()));
     }
     this.#sendEach(upstream, command, this.#grouped(upstream, channels));
+  }
+
+  #classicOne(upstream: Upstream): Subscriber {
+    return (this.#classic ??= this.#makeSubscriber(upstream, undefined));
+  }
+
+  #runs({ name }: Command, names: readonly string[]): readonly Run[] {
+    if (names.length > 0) return inRuns(name, names);
+    const kind = name.startsWith('p') ? 'psubscribe' : 'subscribe';
+    const notified = inRuns(name, this.#notifications?.names(kind) ?? []);
+    return this.#classic?.has(kind) === true
+      ? [{ isOfNotifications: false, names: [] }, ...notified]
+      : notified;
+  }
+
+  /** Each once the one before it is answered: none of its messages may come before its confirmation. */
+  #sendInTurn(command: Command, runs: readonly Run[], free: () => void, index = 0): void {
+    const run = runs[index];
+    if (run === undefined || this.#isClosed) return free();
+    const upstream = this.#upstream();
+    if (upstream === undefined) {
+      this.#session.answer(command, REPLIES.noUpstreamHost);
+      return free();
+    }
+    const notifications = { upstream: () => this.#upstream(), count: () => this.#classicSize };
+    const to = run.isOfNotifications
+      ? (this.#notifications ??= new KeyspaceNotifications(this.#session, notifications))
+      : this.#classicOne(upstream);
+    const next = (): void => this.#sendInTurn(command, runs, free, index + 1);
+    // Not at once, as it may be answered here: there may be very many.
+    this.#send(to, command, run.names, () => setImmediate(next), index === 0);
   }
 
   /** What one node is asked at once. */
@@ -284,6 +327,10 @@ export class Subscriptions implements Mode {
       this.#classic.close();
       this.#classic = undefined;
     }
+    if (this.#notifications?.isUnused === true) {
+      this.#notifications.close();
+      this.#notifications = undefined;
+    }
     for (const subscriber of this.#sharded.keys()) {
       if (!subscriber.isUnused) continue;
       this.#sharded.delete(subscriber);
@@ -307,7 +354,7 @@ export class Subscriptions implements Mode {
 
   /** What is published next, over another connection, must find the subscription made: the client is held until then. */
   #send(
-    subscriber: Subscriber,
+    subscriber: Pick<Subscriber, 'send'>,
     command: Command,
     channels: readonly string[],
     free = this.#session.hold(),

@@ -1,0 +1,91 @@
+/**
+ * One primary that a client has keyspace notifications from: what it was asked for, and what it says.
+ */
+import type { OwnConnection } from '../upstream/own-connection.ts';
+import { parseRefusal } from '../upstream/refusal.ts';
+import { channelOf, encodeSubscription, firstWord } from './subscription-messages.ts';
+
+const MINUS = 0x2d;
+
+/** Until one that refused what is asked again with every connection gets the next one. */
+const REFUSED_MS = 1_000;
+
+export type Subscribing = 'subscribe' | 'psubscribe';
+
+/** `Cause`: why it was asked, if not for one that was there before. */
+export interface Hearer<Cause> {
+  /** A message, of what its client has asked for by `name`. */
+  heard(kind: Subscribing, name: string, bytes: Uint8Array, start: number, end: number): void;
+  /** Nothing is unanswered. */
+  answered(): void;
+  refused(cause: Cause, reply: Buffer): void;
+  lost(): void;
+}
+
+interface Asked<Cause> {
+  readonly cause: Cause | undefined;
+  readonly count: number;
+  missing: number;
+}
+
+export class NotificationSource<Cause> {
+  readonly #own: OwnConnection;
+  readonly #hearer: Hearer<Cause>;
+  readonly #asked: Asked<Cause>[] = [];
+
+  constructor(own: OwnConnection, hearer: Hearer<Cause>) {
+    this.#own = own;
+    this.#hearer = hearer;
+    own.connection.intercept = (bytes, start, end) => this.#take(bytes, start, end);
+    own.onLost = () => hearer.lost();
+  }
+
+  get isAnswered(): boolean {
+    return this.#asked.length === 0;
+  }
+
+  /** `name`: of the command. */
+  ask(name: string, names: readonly string[], cause?: Cause): void {
+    if (names.length === 0) return;
+    this.#asked.push({ cause, count: names.length, missing: names.length });
+    this.#own.send(null, encodeSubscription(name, names));
+  }
+
+  close(): void {
+    this.#own.close();
+  }
+
+  /** True: it is a reply that was waited for, the first one to its command. */
+  #take(bytes: Uint8Array, start: number, end: number): boolean {
+    const said = firstWord(bytes, start, end);
+    if (said === 'message' || said === 'pmessage') {
+      const kind = said === 'message' ? 'subscribe' : 'psubscribe';
+      this.#hearer.heard(kind, channelOf(bytes, start, end), bytes, start, end);
+      return false;
+    }
+    const [asked] = this.#asked;
+    if (asked === undefined || (said === undefined && bytes[start] !== MINUS)) return said === undefined;
+    const isFirst = asked.missing === asked.count;
+    // An error is the only reply to its command.
+    asked.missing = said === undefined ? 0 : asked.missing - 1;
+    if (asked.missing > 0) return isFirst;
+    this.#asked.shift();
+    if (said === undefined) this.#refused(asked, bytes, start, end);
+    if (this.isAnswered) this.#hearer.answered();
+    return isFirst;
+  }
+
+  #refused({ cause }: Asked<Cause>, bytes: Uint8Array, start: number, end: number): void {
+    const { node, connection } = this.#own;
+    const refusal = parseRefusal(bytes, start, end);
+    if (refusal?.kind === 'unfit') {
+      // Asked anew once it can be asked anything.
+      node.update({ unfit: refusal.word });
+      connection.destroy('it subscribes nobody now');
+    } else if (cause === undefined) {
+      setTimeout(() => connection.destroy('it refused a subscription'), REFUSED_MS);
+    } else {
+      this.#hearer.refused(cause, Buffer.from(bytes.subarray(start, end)));
+    }
+  }
+}

@@ -1,0 +1,332 @@
+/** Keyspace notifications, which each node tells of its own keys only, before scripted nodes. */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
+import { clusterThat, type ScriptedCluster } from './scripted-cluster.ts';
+import { BUSY, array, clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
+import { planToServers } from './several-servers.ts';
+
+const EXPIRED = '__keyevent@0__:expired';
+const DELETED = '__keyevent@0__:del';
+/** Two shards, each with a replica. */
+const BEFORE = [
+  [0, 8_191, 0, 2],
+  [8_192, 16_383, 1, 3],
+] as const;
+
+const message = (channel: string, key: string): string => array('message', channel, bulk(key));
+const bulk = (text: string): string => `$${text.length}\r\n${text}`;
+
+const NOTHING_LEFT = '*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n';
+
+/** As Redis does, but for the counts. */
+function confirmation(words: string): string | undefined {
+  const [kind = '', ...names] = words.split(' ');
+  if (!/^p?(?:un)?subscribe$/.test(kind)) return undefined;
+  return names.length === 0 ? NOTHING_LEFT : names.map((name) => array(kind, name, ':9')).join('');
+}
+
+interface Scene {
+  readonly cluster: ScriptedCluster;
+  readonly proxy: Proxy;
+  readonly port: number;
+  readonly client: Client;
+  /** Each node, by clients. */
+  readonly asked: () => readonly (readonly string[])[];
+  /** How many connections have subscribed to anything. */
+  readonly subscribers: () => number;
+  /** To those of a node. */
+  readonly tell: (node: number, text: string) => void;
+}
+
+async function setUp(
+  t: TestContext,
+  answer: (words: string, node: number) => string | undefined = confirmation,
+): Promise<Scene> {
+  const subscribed = new Map<Socket, number>();
+  const cluster = await clusterThat(t, 4, (words, node, socket) => {
+    if (words.includes('subscribe')) subscribed.set(socket, node);
+    return answer(words, node);
+  });
+  cluster.slots = BEFORE;
+  const { proxy, port } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  return {
+    cluster,
+    proxy,
+    port,
+    client: clientOf(t, port),
+    asked: () => cluster.nodes.map((_, node) => cluster.askedOf(node)),
+    subscribers: () => [...subscribed.keys()].filter(({ closed }) => !closed).length,
+    tell: (node, text) => {
+      for (const [socket, of] of subscribed) if (of === node) socket.write(text);
+    },
+  };
+}
+
+async function got(client: Client, what: string): Promise<void> {
+  await eventually('what the client gets', () => client.got() === what || undefined, {
+    seen: () => JSON.stringify(client.got()),
+  });
+}
+
+test('each primary is asked, and the client told once', async (t) => {
+  const { client, asked, tell } = await setUp(t);
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\nPSUBSCRIBE __key*\r\n`);
+  const confirmed = array('subscribe', EXPIRED, ':1') + array('psubscribe', '__key*', ':2');
+  await got(client, confirmed);
+  const both = [`subscribe ${EXPIRED}`, 'psubscribe __key*'];
+  assert.deepEqual(asked(), [both, both, [], []]);
+  tell(0, message(EXPIRED, 'k0'));
+  await got(client, confirmed + message(EXPIRED, 'k0'));
+  tell(1, message(EXPIRED, 'k1'));
+  await got(client, confirmed + message(EXPIRED, 'k0') + message(EXPIRED, 'k1'));
+});
+
+test('who subscribes is told once all primaries have confirmed it, and hears nothing before', async (t) => {
+  let late = '';
+  const { client, asked, tell } = await setUp(t, (words, node) => {
+    if (node !== 1 || !words.includes('subscribe')) return confirmation(words);
+    late = confirmation(words) ?? '';
+    return undefined;
+  });
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\nPING\r\n`);
+  await eventually('both being asked', () => (asked()[0]?.length === 1 && late !== '') || undefined);
+  tell(0, message(EXPIRED, 'k0'));
+  // What stands behind it on the same connection has been read, too.
+  tell(0, message(DELETED, 'k0'));
+  tell(1, late);
+  await eventually('PONG', () => client.got().includes('pong') || undefined);
+  const pong = '*2\r\n$4\r\npong\r\n$0\r\n\r\n';
+  assert.ok(client.got().startsWith(array('subscribe', EXPIRED, ':1')), client.got());
+  const rest = client.got().slice(array('subscribe', EXPIRED, ':1').length);
+  assert.ok([message(EXPIRED, 'k0') + pong, pong + message(EXPIRED, 'k0')].includes(rest), rest);
+});
+
+test('among other channels each has its place and its count', async (t) => {
+  const { client, asked } = await setUp(t);
+  client.socket.write(`SUBSCRIBE a b ${EXPIRED} c\r\nUNSUBSCRIBE b ${EXPIRED} b\r\n`);
+  const subscribed = ['a', 'b', EXPIRED, 'c'].map((name, index) => array('subscribe', name, `:${index + 1}`));
+  const left = [
+    array('unsubscribe', 'b', ':3'),
+    array('unsubscribe', EXPIRED, ':2'),
+    array('unsubscribe', 'b', ':2'),
+  ];
+  await got(client, [...subscribed, ...left].join(''));
+  const all = asked().flat();
+  assert.equal(all.filter((words) => words === 'subscribe a b').length, 1);
+  assert.equal(all.filter((words) => words === `subscribe ${EXPIRED}`).length, 2);
+});
+
+test('who leaves all channels leaves those, too, but no patterns, and hears no more', async (t) => {
+  const { client, asked, tell, port } = await setUp(t, (words) =>
+    // It goes on telling what it has.
+    words === `unsubscribe ${EXPIRED}` ? message(EXPIRED, 'late') + confirmation(words) : confirmation(words),
+  );
+  client.socket.write(`SUBSCRIBE a ${EXPIRED}\r\nPSUBSCRIBE __keyspace@*\r\nUNSUBSCRIBE\r\n`);
+  const expected = [
+    array('subscribe', 'a', ':1'),
+    array('subscribe', EXPIRED, ':2'),
+    array('psubscribe', '__keyspace@*', ':3'),
+  ].join('');
+  await eventually('the last', () => client.got().includes(array('unsubscribe', EXPIRED, ':1')) || undefined);
+  assert.ok(client.got().startsWith(expected));
+  client.socket.write('PUNSUBSCRIBE\r\nUNSUBSCRIBE\r\n');
+  await eventually('the end', () => client.got().endsWith(NOTHING_LEFT) || undefined);
+  assert.doesNotMatch(client.got().slice(client.got().indexOf(EXPIRED, expected.length)), /late/);
+  assert.deepEqual(
+    asked().map((words) => words.filter((each) => each === `unsubscribe ${EXPIRED}`).length),
+    [1, 1, 0, 0],
+  );
+  tell(0, message(EXPIRED, 'later'));
+  const other = clientOf(t, port);
+  other.socket.write('PING\r\n');
+  await eventually('a reply', () => other.got() !== '' || undefined);
+  assert.doesNotMatch(client.got(), /later/);
+});
+
+test('leaving what nobody has subscribed to asks nobody', async (t) => {
+  const { client, asked } = await setUp(t);
+  client.socket.write(`UNSUBSCRIBE ${EXPIRED}\r\nPUNSUBSCRIBE __key* __key*\r\nPING\r\n`);
+  const nothing = array('punsubscribe', '__key*', ':0');
+  await got(client, `${array('unsubscribe', EXPIRED, ':0')}${nothing}${nothing}+PONG\r\n`);
+  assert.deepEqual(asked(), [[], [], [], []]);
+});
+
+test('very many channels of both kinds are left without each waiting within the other', async (t) => {
+  // Nobody is there: what is left is confirmed at once.
+  const { port } = await proxyFor(t, planTo(1));
+  const client = clientOf(t, port);
+  const names = Array.from({ length: 8_000 }, (_, index) => (index % 2 === 0 ? 'a' : EXPIRED));
+  const words = ['UNSUBSCRIBE', ...names].map((word) => `${bulk(word)}\r\n`);
+  client.socket.write(`*${words.length}\r\n${words.join('')}`);
+  const expected = names.map((name) => array('unsubscribe', name, ':0')).join('');
+  await eventually('all', () => client.got().length >= expected.length || undefined);
+  assert.equal(client.got(), expected);
+});
+
+test('what one primary refuses is the reply, and the others are left', async (t) => {
+  const refusal = '-NOPERM no channel\r\n';
+  const { client, asked } = await setUp(t, (words, node) =>
+    node === 1 && words === `subscribe ${EXPIRED}` ? refusal : confirmation(words),
+  );
+  client.socket.write(`SUBSCRIBE ${DELETED}\r\nSUBSCRIBE ${EXPIRED}\r\nUNSUBSCRIBE\r\n`);
+  await got(client, array('subscribe', DELETED, ':1') + refusal + array('unsubscribe', DELETED, ':0'));
+  assert.ok(asked()[0]?.includes(`unsubscribe ${EXPIRED}`));
+});
+
+test('a successor is asked once its predecessor is left, and whoever comes', async (t) => {
+  const { client, cluster, asked, tell } = await setUp(t, (words, node) => {
+    // What the former tells from now on comes twice, if anybody listens.
+    if (node === 2 && words.includes('subscribe')) tell(0, message(EXPIRED, 'of 0'));
+    return confirmation(words);
+  });
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\nPSUBSCRIBE __keyspace@*\r\n`);
+  await eventually('both', () => client.got().includes('psubscribe') || undefined);
+  const before = client.got();
+  cluster.slots = [
+    [0, 8_191, 2, 0],
+    [8_192, 12_000, 1],
+    [12_001, 16_383, 3],
+  ];
+  const wanted = [`subscribe ${EXPIRED}`, 'psubscribe __keyspace@*'];
+  await eventually('the new ones', () => [2, 3].every((node) => asked()[node]?.length === 2) || undefined, {
+    seen: () => JSON.stringify(asked()),
+  });
+  assert.deepEqual(asked(), [wanted, wanted, wanted, wanted]);
+  for (const node of [1, 2, 3]) tell(node, message(EXPIRED, `of ${node}`));
+  const keys = (): readonly string[] => [...client.got().slice(before.length).matchAll(/of \d/g)].flat();
+  await eventually('three', () => keys().length >= 3 || undefined, { seen: () => keys().join() });
+  assert.deepEqual(keys().toSorted(), ['of 1', 'of 2', 'of 3']);
+});
+
+test('a connection that is lost is made again', async (t) => {
+  const { client, asked, tell, cluster } = await setUp(t);
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
+  const confirmed = array('subscribe', EXPIRED, ':1');
+  await got(client, confirmed);
+  for (const socket of cluster.nodes[1]?.sockets ?? []) socket.destroy();
+  await eventually('it being asked again', () => asked()[1]?.length === 2 || undefined);
+  tell(1, message(EXPIRED, 'k'));
+  await got(client, confirmed + message(EXPIRED, 'k'));
+  assert.equal(asked()[0]?.length, 1);
+});
+
+test('a primary that can not be asked is not waited for, and asked as soon as it can be', async (t) => {
+  let isBusy = true;
+  const { client, asked, tell } = await setUp(t, (words, node) => {
+    if (node !== 1 || !isBusy) return confirmation(words);
+    return /^(?:PING|INFO|subscribe)/i.test(words) ? BUSY : undefined;
+  });
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
+  const confirmed = array('subscribe', EXPIRED, ':1');
+  await got(client, confirmed);
+  isBusy = false;
+  const last = (): string | undefined => asked()[1]?.at(-1);
+  const before = asked()[1]?.length ?? 0;
+  await eventually('it being asked', () => (asked()[1]?.length ?? 0) > before || undefined, {
+    seen: () => String(last()),
+    deadlineMs: 20_000,
+  });
+  tell(1, message(EXPIRED, 'k'));
+  await got(client, confirmed + message(EXPIRED, 'k'));
+});
+
+test('while no primary can be asked who subscribes waits, and fails in the end', async (t) => {
+  const { client } = await setUp(t, (words) => (/^(?:PING|INFO|subscribe)/i.test(words) ? BUSY : undefined));
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\nPING\r\n`);
+  await eventually('replies', () => client.got().endsWith('+PONG\r\n') || undefined);
+  assert.equal(client.got(), `${BUSY}+PONG\r\n`);
+});
+
+test('who may have fewer connections than there are primaries is told so, and has none', async (t) => {
+  const { cluster } = await setUp(t);
+  const plan = cluster.plan();
+  const upstreams = new Map(
+    [...plan.upstreams].map(([id, upstream]) => [id, { ...upstream, maxConnections: 1 }] as const),
+  );
+  const { proxy, port } = await proxyFor(t, { ...plan, upstreams });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\nPING\r\n`);
+  await got(client, '-ERR max number of connections to Redis reached\r\n+PONG\r\n');
+});
+
+test('they go with the plan to another upstream', async (t) => {
+  const { client, cluster, proxy, tell } = await setUp(t);
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
+  await eventually('the confirmation', () => client.got() !== '' || undefined);
+  const confirmed = client.got();
+  const other = await serverThat(t, (words) => confirmation(words) ?? '+OK\r\n');
+  await proxy.update(planTo(other.port));
+  await eventually('it being asked', () => other.asked.includes(`subscribe ${EXPIRED}`) || undefined);
+  await eventually(
+    'the end of the others',
+    () => cluster.nodes.every(({ sockets }) => sockets.size === 0) || undefined,
+  );
+  tell(0, message(EXPIRED, 'nobody'));
+  for (const socket of other.sockets) socket.write(message(EXPIRED, 'k'));
+  await got(client, confirmed + message(EXPIRED, 'k'));
+});
+
+test('each of several plain servers is asked', async (t) => {
+  const [FIRST, SECOND] = ['127.0.0.11', '127.0.0.12'];
+  const answer = (words: string): string => confirmation(words) ?? '+OK\r\n';
+  const first = await serverThat(t, answer, { host: FIRST, port: 0 });
+  const second = await serverThat(t, answer, { host: SECOND, port: first.port });
+  const endpoints = [FIRST, SECOND].map((address) => ({ address, port: first.port, hashKey: address }));
+  const { port, proxy } = await proxyFor(t, planToServers({ kind: 'endpoints', endpoints }));
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('PSUBSCRIBE __keyevent@* news*\r\n');
+  const confirmed = array('psubscribe', '__keyevent@*', ':1') + array('psubscribe', 'news*', ':2');
+  await got(client, confirmed);
+  const asked = [first, second].map((server) => server.asked.filter((words) => words.startsWith('psub')));
+  assert.deepEqual(asked, [['psubscribe __keyevent@*', 'psubscribe news*'], ['psubscribe __keyevent@*']]);
+});
+
+test('who goes leaves no connection', async (t) => {
+  const { client, subscribers } = await setUp(t);
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
+  await eventually('both', () => subscribers() === 2 || undefined);
+  client.socket.destroy();
+  await eventually('none', () => subscribers() === 0 || undefined);
+});
+
+test('a primary that refuses what its client has already is asked again', async (t) => {
+  let isRefusing = false;
+  const { client, asked, tell, subscribers } = await setUp(t, (words, node) =>
+    isRefusing && node === 1 && words.startsWith('subscribe') ? '-NOPERM not yet\r\n' : confirmation(words),
+  );
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
+  const confirmed = array('subscribe', EXPIRED, ':1');
+  await got(client, confirmed);
+  isRefusing = true;
+  tell(1, 'this is not RESP\r\n');
+  await eventually('it refusing', () => asked()[1]?.length === 2 || undefined);
+  isRefusing = false;
+  await eventually('it being asked again', () => asked()[1]?.length === 3 || undefined);
+  await eventually('the connections being two', () => subscribers() === 2 || undefined);
+  tell(1, message(EXPIRED, 'k'));
+  await got(client, confirmed + message(EXPIRED, 'k'));
+});
+
+test('a primary that is found busy when it is asked is asked again over another connection', async (t) => {
+  let refusals = 0;
+  const { client, tell, subscribers } = await setUp(t, (words, node) => {
+    if (node !== 1 || !words.startsWith('subscribe') || refusals > 1) return confirmation(words);
+    refusals += 1;
+    return BUSY;
+  });
+  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
+  const confirmed = array('subscribe', EXPIRED, ':1');
+  await got(client, confirmed);
+  await eventually('the refusals', () => (refusals === 2 && subscribers() === 2) || undefined);
+  await eventually('a message', () => {
+    tell(1, message(EXPIRED, 'k'));
+    return client.got().startsWith(confirmed + message(EXPIRED, 'k')) || undefined;
+  });
+});
