@@ -44,12 +44,12 @@ interface Scene {
 
 async function setUp(
   t: TestContext,
-  answer: (words: string, node: number) => string | undefined = confirmation,
+  answer: (words: string, node: number, socket: Socket) => string | undefined = confirmation,
 ): Promise<Scene> {
   const subscribed = new Map<Socket, number>();
   const cluster = await clusterThat(t, 4, (words, node, socket) => {
     if (words.includes('subscribe')) subscribed.set(socket, node);
-    return answer(words, node);
+    return answer(words, node, socket);
   });
   cluster.slots = BEFORE;
   const { proxy, port } = await proxyFor(t, cluster.plan());
@@ -329,4 +329,27 @@ test('a primary that is found busy when it is asked is asked again over another 
     tell(1, message(EXPIRED, 'k'));
     return client.got().startsWith(confirmed + message(EXPIRED, 'k')) || undefined;
   });
+});
+
+test('in RESP3 what was asked before is answered before, and messages of others do not wait for it', async (t) => {
+  let answer: ((reply: string) => void) | undefined;
+  const { client, asked, tell } = await setUp(t, (words, _, socket) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words !== 'GET k') return confirmation(words)?.replaceAll('*3', '>3');
+    answer = (reply) => void socket.write(reply);
+    return undefined;
+  });
+  client.socket.write(`HELLO 3\r\nSUBSCRIBE ${DELETED}\r\n`);
+  const pushed = (text: string): string => text.replace('*3', '>3');
+  const first = pushed(array('subscribe', DELETED, ':1'));
+  await eventually('the first', () => client.got().endsWith(first) || undefined);
+  const before = client.got();
+  client.socket.write(`GET k\r\nSUBSCRIBE ${EXPIRED}\r\n`);
+  await eventually('GET', () => answer !== undefined || undefined);
+  for (const node of [0, 1]) tell(node, pushed(message(DELETED, 'a')));
+  const messages = pushed(message(DELETED, 'a')).repeat(2);
+  await got(client, before + messages);
+  assert.ok(!asked().flat().includes(`subscribe ${EXPIRED}`));
+  answer?.('$1\r\nv\r\n');
+  await got(client, `${before}${messages}$1\r\nv\r\n${pushed(array('subscribe', EXPIRED, ':2'))}`);
 });
