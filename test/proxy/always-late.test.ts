@@ -2,16 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
 
 test('a proxy that is late at each look still sees who has waited too long', async (t) => {
   const redis = await serverThat(t, () => undefined);
-  const plan = planTo(redis.port);
-  const listeners = plan.listeners.map(({ bind, listener }) => ({
-    bind,
-    listener: { ...listener, opTimeoutMs: 300 },
-  }));
-  const { port } = await proxyFor(t, { ...plan, listeners });
+  const { port } = await proxyFor(t, withOpTimeout(planTo(redis.port), 300));
   const client = clientOf(t, port);
   client.socket.write('SET k v\r\n');
   await eventually('the command', () => redis.asked.includes('SET k v') || undefined);

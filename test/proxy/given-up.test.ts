@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
-import { clientOf, proxyFor, type Client } from './servers.ts';
+import { clientOf, proxyFor, type Client, withOpTimeout } from './servers.ts';
 
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
 const FAILURE = '-upstream failure\r\n';
@@ -30,21 +29,13 @@ const silent = (words: string): string | undefined => {
   return words.startsWith('SET') ? '+QUEUED\r\n' : undefined;
 };
 
-function withTimeout(plan: RoutingPlan, opTimeoutMs: number): RoutingPlan {
-  const listeners = plan.listeners.map(({ bind, listener }) => ({
-    bind,
-    listener: { ...listener, opTimeoutMs },
-  }));
-  return { ...plan, listeners };
-}
-
 test('EXEC without an answer fails after opTimeout, and what follows is carried out', async (t) => {
   const cluster = await clusterThat(
     t,
     1,
     (words) => silent(words) ?? (words === 'GET k' ? '$1\r\nx\r\n' : undefined),
   );
-  const { port, proxy } = await proxyFor(t, withTimeout(cluster.plan(), 300));
+  const { port, proxy } = await proxyFor(t, withOpTimeout(cluster.plan(), 300));
   await knows(proxy);
   const client = clientOf(t, port);
   client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\nGET k\r\n');
@@ -61,7 +52,7 @@ for (const [what, asked, before] of [
       [0, SLOT, 0],
       [SLOT + 1, 16_383, 1],
     ];
-    const { port, proxy } = await proxyFor(t, withTimeout(cluster.plan(), 60_000));
+    const { port, proxy } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
     await knows(proxy);
     const client = clientOf(t, port);
     client.socket.write(asked);
@@ -81,7 +72,7 @@ test('what a primary says late, once another one is in its place, counts for nob
     return undefined;
   });
   cluster.slots = [[0, 16_383, 0, 1]];
-  const { port, proxy } = await proxyFor(t, withTimeout(cluster.plan(), 60_000));
+  const { port, proxy } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
   await knows(proxy);
   const client = clientOf(t, port);
   client.socket.write('SET k 1\r\n');

@@ -3,7 +3,16 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { array, clientOf, planTo, proxyFor, serverThat, type Client, type Server } from './servers.ts';
+import {
+  array,
+  clientOf,
+  planTo,
+  proxyFor,
+  serverThat,
+  type Client,
+  type Server,
+  withOpTimeout,
+} from './servers.ts';
 
 const BOTH = array('subscribe', 'news', ':1') + array('subscribe', 'sports', ':2');
 const FAILURE = '-upstream failure\r\n';
@@ -38,7 +47,8 @@ async function setUp(
     return channels.map((channel) => array(kind, channel, ':1')).join('');
   });
   const { failoverWaitMs = 20_000, opTimeoutMs } = options;
-  const plan = (): RoutingPlan => withTimeout(planTo(redis.port), opTimeoutMs);
+  const plan = (): RoutingPlan =>
+    opTimeoutMs === undefined ? planTo(redis.port) : withOpTimeout(planTo(redis.port), opTimeoutMs);
   const { port, proxy } = await proxyFor(t, plan(), { failoverWaitMs });
   return {
     client: clientOf(t, port),
@@ -48,15 +58,6 @@ async function setUp(
     comeBack: () => void (isBack = true),
     reroute: () => proxy.update(plan()),
   };
-}
-
-function withTimeout(plan: RoutingPlan, opTimeoutMs: number | undefined): RoutingPlan {
-  if (opTimeoutMs === undefined) return plan;
-  const listeners = plan.listeners.map(({ bind, listener }) => ({
-    bind,
-    listener: { ...listener, opTimeoutMs },
-  }));
-  return { ...plan, listeners };
 }
 
 async function replies(client: Client, wanted: string): Promise<void> {

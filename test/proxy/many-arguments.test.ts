@@ -7,7 +7,7 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
 
 const COUNT = 200_000;
 /** Of the processor's time: a busy machine is no failure. */
@@ -60,7 +60,7 @@ test('many shard channels are left at once', async (t) => {
     const [kind = '', ...channels] = words.split(' ');
     return kind.endsWith('subscribe') ? channels.map((each) => array(kind, each, ':1')).join('') : '+OK\r\n';
   });
-  const { port } = await proxyFor(t, planTo(redis.port));
+  const { port } = await proxyFor(t, withOpTimeout(planTo(redis.port), 120_000));
   const client = clientOf(t, port);
   const channels = names(COUNT, '{c}');
   client.socket.write(encode(['SSUBSCRIBE', ...channels]));

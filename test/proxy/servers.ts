@@ -84,6 +84,14 @@ export function planTo(port: number, options: Partial<SingleUpstream> = {}): Rou
   });
 }
 
+export function withOpTimeout(plan: RoutingPlan, opTimeoutMs: number): RoutingPlan {
+  const listeners = plan.listeners.map(({ bind, listener }) => ({
+    bind,
+    listener: { ...listener, opTimeoutMs },
+  }));
+  return { ...plan, listeners };
+}
+
 export function withFault(plan: RoutingPlan, fault: Fault): RoutingPlan {
   const listeners = plan.listeners.map(({ bind, listener }) => ({
     bind,
