@@ -24,7 +24,7 @@ const MESSAGES: Readonly<Partial<Record<YamlError['code'], string>>> = {
 const ALIAS = 'an alias (*) has no anchor (&) before it; write the value itself, or put it in quotes';
 const TOO_MANY = 'the aliases (*) of this document unfold to too much; write the values themselves';
 const TEMPLATE =
-  'a template ({{ }}) is not rendered yet; do that first: helm template CHART | redpilot validate -';
+  'a template ({{ }}) is not rendered yet; do that first, for example: helm template CHART | redpilot validate -';
 const NEXT = 'mend the text here, or write --- on a line before it if a new document begins';
 
 /** One for each mistake: what follows an unexpected token is unexpected as well, and a line rarely has two. */
@@ -40,8 +40,8 @@ export function syntaxErrors(file: string, yaml: YamlText, document: Document): 
   return found;
 }
 
-/** What Helm's templates have, and objects only in what they say of themselves (`{{` may begin a key of Redis). */
-const ACTION = /^[^#\n]*?(?=\{\{-? *(?:[.$]|(?:define|end|if|include|range|template|toYaml|with)\b))/m;
+/** Of Helm's templates, or Ansible's: `{{ .Values.x }}`, `{{if …`, `{{ x }}`. A key of Redis may begin with `{{x`. */
+const ACTION = /^[^#\n]*?(?=\{\{-?(?: +[\w.$"(]| *(?:[.$]|\/\*|(?:else|end)\b|[a-z]\w* +[.$"(])))/m;
 
 /** Of a file in which something is wrong: it is a template, and what follows from that need not be told. */
 export function templateError(file: string, yaml: YamlText, text: string): Diagnostic | undefined {
