@@ -42,12 +42,14 @@ test('EXEC without an answer fails after opTimeout, and what follows is carried 
   await replies(client, `${QUEUED}${FAILURE}$1\r\nx\r\n`);
 });
 
-for (const [what, asked, before] of [
-  ['a transaction', 'MULTI\r\nSET k 1\r\nEXEC\r\n', QUEUED],
-  ['a blocking command', 'BLPOP k 0\r\n', ''],
+for (const [what, asked, wanted] of [
+  ['a transaction is lost', 'MULTI\r\nSET k 1\r\nEXEC\r\n', `${QUEUED}${FAILURE}`],
+  ['a blocking command goes on at the next', 'BLPOP k 0\r\n', '*-1\r\n'],
 ] as const) {
-  test(`${what} does not wait for a silent node that was replaced`, async (t) => {
-    const cluster = await clusterThat(t, 2, silent);
+  test(`${what} where a silent node was replaced`, async (t) => {
+    const cluster = await clusterThat(t, 2, (words, node) =>
+      node === 1 && words === 'BLPOP k 0' ? '*-1\r\n' : silent(words),
+    );
     cluster.slots = [
       [0, SLOT, 0],
       [SLOT + 1, 16_383, 1],
@@ -60,7 +62,7 @@ for (const [what, asked, before] of [
     await eventually('the command', () => cluster.askedOf(0).includes(last ?? '') || undefined);
     cluster.silent.add(0);
     cluster.slots = [[0, 16_383, 1]];
-    await replies(client, before + FAILURE);
+    await replies(client, wanted);
   });
 }
 

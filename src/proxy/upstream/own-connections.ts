@@ -38,13 +38,13 @@ export class OwnConnections {
     for (const connection of this.#connections) connection.expire(now);
   }
 
-  /** For who can't be served now, and tries again then. */
-  inAMoment({ startedAt }: Request, then: () => void): void {
+  /** For who can't be served now, and tries again then; `until`: when for the last time. */
+  inAMoment({ startedAt }: Request, then: () => void, until = startedAt + this.#waitMs): void {
     this.#trying += 1;
     const again = (): void => {
       this.#trying -= 1;
       then();
     };
-    setTimeout(again, pauseMs(startedAt, startedAt + this.#waitMs));
+    setTimeout(again, pauseMs(startedAt, until));
   }
 }

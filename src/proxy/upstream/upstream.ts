@@ -71,6 +71,11 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     return count >= this.maxConnections;
   }
 
+  /** Of a command that is under way on a connection of its client's own. */
+  noteRetry(): void {
+    this.#events.retried += 1;
+  }
+
   /** Commands come that wait for a reply at most so long. */
   expectTimeouts(timeoutMs: number): void {
     this.#silence.expectTimeouts(timeoutMs);

@@ -110,6 +110,11 @@ export class Connection implements Flushable {
     return this.isOpen && this.#head === this.#tail && this.paused.size === 0 && !this.#isSpoilt;
   }
 
+  /** Of a reply the begin has come, and not the end. */
+  get isAnswering(): boolean {
+    return this.#partial !== null;
+  }
+
   get pending(): number {
     return (this.#tail - this.#head) | 0;
   }

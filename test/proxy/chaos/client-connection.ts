@@ -34,6 +34,10 @@ export interface Scene {
   readonly longestMs: number;
   /** No read is refused or lost. */
   readonly isOrderly: boolean;
+  /** No node goes in the middle of a reply. */
+  readonly isWhole: boolean;
+  /** So long a command is tried. */
+  readonly failoverWaitMs: number;
 }
 
 interface Asked {

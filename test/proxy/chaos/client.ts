@@ -241,9 +241,22 @@ export class ChaosClient {
   #pop(key: string): void {
     const { ledger } = this.#scene;
     const { session } = this.#connection;
-    this.#connection.ask(['BLPOP', key, this.#random.pick(['0.05', '0.3', '1'])!], (reply) => {
-      if (reply instanceof ReplyError) return this.#refused(reply, key);
-      if (reply === null) return;
+    const seconds = this.#random.pick(['0.05', '0.3', '1'])!;
+    const askedAt = performance.now();
+    this.#connection.ask(['BLPOP', key, seconds], (reply) => {
+      const tookMs = performance.now() - askedAt;
+      if (reply instanceof ReplyError) {
+        // While it waits nothing is carried out: whoever has its list by then goes on.
+        const { isWhole, failoverWaitMs } = this.#scene;
+        if (reply.text === 'upstream failure' && isWhole && tookMs < failoverWaitMs)
+          ledger.violation(`BLPOP of ${session.name} was lost`, [key]);
+        return this.#refused(reply, key);
+      }
+      if (reply === null) {
+        if (tookMs < 1_000 * Number(seconds))
+          ledger.violation(`BLPOP of ${session.name} did not wait for ${seconds} s`, [session.name, key]);
+        return;
+      }
       const [from, element] = Array.isArray(reply) ? reply : [];
       if (from !== key)
         ledger.violation(`BLPOP of ${session.name} was answered ${brief(reply)}`, [session.name]);

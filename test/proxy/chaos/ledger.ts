@@ -35,7 +35,8 @@ export interface Write {
 
 interface Element {
   readonly key: string;
-  readonly at: number;
+  /** Over which connection of a node's. */
+  readonly talk: string;
   /** The client that was told. */
   toldTo: string | undefined;
 }
@@ -196,7 +197,7 @@ export class Ledger {
 
   popped(key: string, element: string, talk: string): void {
     if (this.#elements.has(element)) this.violation(`popped twice: ${element} of ${key} at ${talk}`, [key]);
-    this.#elements.set(element, { key, at: performance.now(), toldTo: undefined });
+    this.#elements.set(element, { key, talk, toldTo: undefined });
     this.count('pops');
   }
 
@@ -210,9 +211,9 @@ export class Ledger {
   }
 
   /** Popped, and nobody was told. */
-  lostElements(): readonly string[] {
-    return [...this.#elements].flatMap(([element, { key, toldTo }]) =>
-      toldTo === undefined ? [`${element} of ${key}`] : [],
+  lostElements(): readonly { readonly text: string; readonly talk: string }[] {
+    return [...this.#elements].flatMap(([element, { key, talk, toldTo }]) =>
+      toldTo === undefined ? [{ text: `${element} of ${key} at ${talk}`, talk }] : [],
     );
   }
 

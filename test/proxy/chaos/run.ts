@@ -24,8 +24,16 @@ const LONGEST_MS = 10_000;
 const SHARED_KEYS = ['{x0}s', '{x1}s', '{x2}s', '{x0}n'];
 /** Under these no read is refused or lost. */
 const HARMLESS = ['late', 'in pieces', 'lag', 'plan'];
-/** Under these no node loses what it has answered. */
-const LOSSLESS = [...HARMLESS, 'manual failover', 'migration', 'clusterdown', 'replica leaves', 'masterdown'];
+/** Under these no node loses what it has popped. */
+const LOSSLESS = [
+  ...HARMLESS,
+  'manual failover',
+  'migration',
+  'clusterdown',
+  'replica leaves',
+  'masterdown',
+  'resets before',
+];
 /** What may happen to a mirror: its copies come in order all the same. */
 const OF_MIRRORS = ['late', 'in pieces', 'resets before', 'resets after', 'resets all', 'silent', 'busy'];
 
@@ -102,6 +110,8 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       published: [],
       longestMs: LONGEST_MS,
       isOrderly: harms.every((harm) => HARMLESS.includes(harm)),
+      isWhole: !harms.includes('in pieces'),
+      failoverWaitMs: FAILOVER_WAIT_MS,
     };
     const names = Array.from({ length: options.clients }, (_, index) => `c${index}`);
     const clients = names.map((name) => new ChaosClient(scene, random.fork(), name));
@@ -124,9 +134,13 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     await Promise.all(runs);
     await healed({ cluster, proxy, ledger, clients: all, plans, port });
     if (harms.every((harm) => HARMLESS.includes(harm) && harm !== 'plan')) heard(scene, listeners);
-    if (!scene.mayDisconnect && harms.every((harm) => LOSSLESS.includes(harm))) {
-      const lost = ledger.lostElements();
-      if (lost.length > 0) ledger.violation(`popped, and nobody got it: ${lost.join(', ')}`, []);
+    if (!scene.mayDisconnect) {
+      const isLossless = harms.every((harm) => LOSSLESS.includes(harm));
+      const open = new Set(cluster.nodes.flatMap(({ talks }) => Array.from(talks, ({ name }) => name)));
+      // What was popped as its connection closed, nobody can have.
+      const lost = ledger.lostElements().filter(({ talk }) => isLossless || open.has(talk));
+      const texts = lost.map(({ text }) => text).join(', ');
+      if (lost.length > 0) ledger.violation(`popped, and nobody got it: ${texts}`, []);
     }
     const slowestMs = Math.max(...clients.map((client) => client.slowestMs));
     const ofMirror = copies?.violations.map((violation) => `mirror: ${violation}`) ?? [];

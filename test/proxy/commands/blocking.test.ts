@@ -101,23 +101,3 @@ test('what a script says in the words of Redis is its own', async (t) => {
     ['EVAL script 1 k'],
   );
 });
-
-for (const [command, wanted, times] of [
-  ['XREAD BLOCK 0 STREAMS s 0', '+OK\r\n', 2],
-  ['XREADGROUP GROUP g c BLOCK 0 STREAMS s >', '-upstream failure\r\n', 1],
-  ['BLPOP q 0', '-upstream failure\r\n', 1],
-] as const) {
-  test(`${command} whose node dies is asked ${times === 1 ? 'once' : 'again'}`, async (t) => {
-    const redis = await serverThat(t, (words, socket) => {
-      const isFirst = redis.asked.filter((each) => each === words).length === 1;
-      if (words === command && isFirst) return void socket.destroy();
-      return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
-    });
-    const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 20_000 });
-    const client = clientOf(t, port);
-    client.socket.write(`${command}\r\n`);
-    await eventually('the reply', () => client.got() !== '' || undefined);
-    assert.equal(client.got(), wanted);
-    assert.equal(redis.asked.filter((words) => words === command).length, times);
-  });
-}
