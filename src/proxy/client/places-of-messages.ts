@@ -7,6 +7,12 @@ import type { Upstream } from '../upstream/upstream.ts';
 export class PlacesOfMessages {
   readonly #places = new WeakMap<Upstream, number>();
 
+  /** The next message goes by another node than the one before it. */
+  isLeaving(upstream: Upstream): boolean {
+    const before = this.#places.get(upstream);
+    return before !== undefined && upstream.primaryFor(before) === null;
+  }
+
   at(upstream: Upstream): number {
     const before = this.#places.get(upstream);
     if (before !== undefined && upstream.primaryFor(before) !== null) return before;

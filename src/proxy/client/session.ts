@@ -179,6 +179,11 @@ export abstract class Session extends ClientStream {
     sendCopy(upstream.nodeFor(request), request, bytes, from, to);
   }
 
+  /** It would come by another node than the client's last message, which that one may not have passed on yet. */
+  mayOvertake(upstream: Upstream, command: Command): boolean {
+    return !this.replies.isEmpty && isOfMessages(command) && this.#messages?.isLeaving(upstream) === true;
+  }
+
   /** Any, where it is all the same. */
   placeWithoutKey(upstream: Upstream, command: Command): number {
     if (!isOfMessages(command)) return upstream.anyPlace();

@@ -279,6 +279,8 @@ export class CommandSession extends Session implements InputHandler {
   #keyless(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const upstream = this.home.routing.catchAll?.upstream;
     if (upstream === undefined) return this.answer(command, REPLIES.noUpstreamHost);
+    if (this.mayOvertake(upstream, command))
+      return this.#inItsTurn(bytes, frame, command, (kept, again) => this.#keyless(kept, again, command));
     const request = this.newRequest(command);
     request.terms = this.home.routing.primaryTerms;
     request.place = this.placeWithoutKey(upstream, command);

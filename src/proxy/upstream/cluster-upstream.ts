@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 
 import { addressOf } from '../../api/host-port.ts';
 import type { ClusterUpstream as ClusterPlan } from '../../plan/routing-plan.ts';
+import { KIND } from '../../redis/command-table.ts';
 import { SLOTS, slotOf } from '../../redis/slots.ts';
 import { LOGIN_AGAIN_MS, type Conversation } from '../topology/conversation.ts';
 import { Seeds, topologyFromSome } from '../topology/discovery.ts';
@@ -93,8 +94,12 @@ export class ClusterUpstream extends Upstream {
   }
 
   anyPlace(): number {
-    const usable = this.primaryPlaces().filter((place) => this.primaryFor(place) !== null);
+    const usable = this.#usablePlaces();
     return usable[Math.floor(Math.random() * usable.length)] ?? 0;
+  }
+
+  #usablePlaces(): readonly number[] {
+    return this.primaryPlaces().filter((place) => this.primaryFor(place) !== null);
   }
 
   override holderOf(place: number): Node | undefined {
@@ -146,6 +151,13 @@ export class ClusterUpstream extends Upstream {
       if (!moving || !shard.primary.isUsable) return shard.reader(policy);
     }
     return shard.primary.isUsable ? shard.primary : null;
+  }
+
+  /** Any primary may carry out what has no key: what waits in one line goes to the same one, as it is sent in one go. */
+  protected override placeAnew(request: Request): void {
+    if (request.label >> 1 !== KIND.keyless || this.primaryFor(request.place) !== null) return;
+    const usable = this.#usablePlaces();
+    request.place = usable[request.place % usable.length] ?? request.place;
   }
 
   protected *nodes(): Iterable<Node> {
