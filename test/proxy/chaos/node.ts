@@ -192,7 +192,8 @@ export class ScriptedNode implements NodeState {
       const { resetBefore, resetAfter, inPieces } = this.manners;
       talk.queue.shift();
       if (resetBefore > 0 && this.random.chance(resetBefore)) return this.#reset(talk, command, 'before');
-      const reply = await this.#carryOut(talk, command);
+      // Answered in the moment in which it is carried out: no message comes before the confirmation of its channel.
+      const reply = carryOut(this, talk, command, false) ?? (await this.#blocked(talk, command));
       if (reply === undefined) return;
       if (resetAfter > 0 && this.random.chance(resetAfter)) return this.#reset(talk, command, 'after');
       this.#answer(talk, reply, inPieces > 0 && this.random.chance(inPieces));
@@ -202,14 +203,13 @@ export class ScriptedNode implements NodeState {
   }
 
   /** undefined: nobody waits for it any more. */
-  async #carryOut(talk: Talk, command: Command): Promise<string | undefined> {
-    let reply = carryOut(this, talk, command, false);
-    while (reply === undefined) {
+  async #blocked(talk: Talk, command: Command): Promise<string | undefined> {
+    for (;;) {
       await sleep(BLOCKED_MS);
       if (talk.isReset || talk.socket.destroyed || talk.socket.readableEnded) return undefined;
-      if (this.state !== 'hung') reply = carryOut(this, talk, command, true);
+      const reply = this.state === 'hung' ? undefined : carryOut(this, talk, command, true);
+      if (reply !== undefined) return reply;
     }
-    return reply;
   }
 
   async #moment(): Promise<void> {

@@ -115,8 +115,8 @@ export class ChaosSubscriber {
     }
   }
 
-  #wrong(what: string): void {
-    this.#scene.ledger.violation(`${this.name}: ${what}`, [this.name]);
+  #wrong(what: string, about: readonly string[] = []): void {
+    this.#scene.ledger.violation(`${this.name}: ${what}`, [this.name, ...about]);
   }
 
   #take(reply: Reply): void {
@@ -156,12 +156,14 @@ export class ChaosSubscriber {
     ledger.count('messages');
     ledger.note(`${this.name} ${text}`, `${this.name} gets ${text} of ${channel}`);
     const [token = '', publisher = ''] = text.split(' ');
-    if (!this.#of(kind).has(channel)) this.#wrong(`${text} of ${channel}, to which it is not subscribed`);
+    if (!this.#of(kind).has(channel))
+      this.#wrong(`${text} of ${channel}, to which it is not subscribed`, [token]);
     // Nobody knows when a node that hung passes it on.
     if (this.#scene.unsure.has(token)) return;
     const key = `${channel} ${publisher}`;
     const before = this.#last.get(key) ?? 0;
-    if (before >= Number(token)) this.#wrong(`${text} of ${channel} comes behind ${before}`);
+    if (before >= Number(token))
+      this.#wrong(`${text} of ${channel} comes behind ${before}`, [token, String(before)]);
     this.#last.set(key, Number(token));
     this.got.add(token);
   }
