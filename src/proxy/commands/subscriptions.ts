@@ -24,6 +24,8 @@ const MAX_COMMAND_BYTES = 16_777_216;
 /** Until the new node of a slot is looked for again. */
 const AGAIN_MS = 50;
 
+const MINUS = 0x2d;
+
 const ALLOWED = new Set(['ping', 'quit', 'reset']);
 
 export class Subscriptions implements Mode {
@@ -33,8 +35,8 @@ export class Subscriptions implements Mode {
   #notifications: KeyspaceNotifications | undefined;
   /** For shard channels, and which slot each was made for. */
   readonly #sharded = new Map<Subscriber, number>();
-  /** Shard channels that are on their way from one node to another. */
-  readonly #moving = new Set<string>();
+  /** Shard channels that are on their way from one node to another, and what has set them out last. */
+  readonly #moving = new Map<string, Moved>();
   #isClosed = false;
 
   constructor(session: Session) {
@@ -98,9 +100,7 @@ export class Subscriptions implements Mode {
       // There its channels may be of several nodes.
       this.#sharded.delete(subscriber);
       const asked = subscriber.leave();
-      for (const channel of subscriber.shardChannels) {
-        this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
-      }
+      for (const channel of subscriber.shardChannels) this.#subscriberFor(upstream, channel).restore(channel);
       for (const { name, channels, request } of asked) {
         this.#settle({ name: name as Moved['name'], channels, request, reply: undefined });
       }
@@ -115,20 +115,33 @@ export class Subscriptions implements Mode {
     return [...this.#sharded.keys()].find((subscriber) => subscriber.hasShardChannel(channel));
   }
 
+  /** Its client may have asked for one of those that move anew. */
+  #onTheirWay(): readonly string[] {
+    return [...this.#moving.keys()].filter((channel) => this.#holderOf(channel) === undefined);
+  }
+
   /** As SPUBLISH finds it. */
   #placeOf(upstream: Upstream, channel: string): number {
     const bytes = Buffer.from(channel, 'latin1');
     return upstream.placeOf(bytes, 0, bytes.length, this.#session.home.routing.terms.hashTags);
   }
 
-  /** Of the node that has the shard channel now, or will be the first to. */
-  #subscriberFor(upstream: Upstream, place: number, channel: string): Subscriber {
+  /** Of the node that has the place now, or will be the first to. */
+  #subscriberAt(upstream: Upstream, place: number): Subscriber | undefined {
     const node = upstream.primaryFor(place);
     for (const [subscriber, slot] of this.#sharded) {
       if (node === null ? slot === place && subscriber.node === undefined : subscriber.node === node) {
         return subscriber;
       }
     }
+    return undefined;
+  }
+
+  /** Whoever has the shard channel keeps it: subscribed to at two nodes, its messages would come twice. */
+  #subscriberFor(upstream: Upstream, channel: string): Subscriber {
+    const place = this.#placeOf(upstream, channel);
+    const known = this.#holderOf(channel) ?? this.#subscriberAt(upstream, place);
+    if (known !== undefined) return known;
     const subscriber = this.#makeSubscriber(upstream, channel);
     this.#sharded.set(subscriber, place);
     return subscriber;
@@ -164,9 +177,7 @@ export class Subscriptions implements Mode {
       moved: (moved) => this.#moved(moved),
       count: (subscribing) => {
         if (subscribing !== 'ssubscribe') return this.#classicSize;
-        // Its client may have asked for one of those anew.
-        const moving = [...this.#moving].filter((channel) => this.#holderOf(channel) === undefined);
-        return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, moving.length);
+        return [...this.#sharded.keys()].reduce((sum, { size }) => sum + size, this.#onTheirWay().length);
       },
     });
     return made;
@@ -197,22 +208,22 @@ export class Subscriptions implements Mode {
   #moved(moved: Moved): void {
     const { name, channels, request, reply } = moved;
     if (this.#isClosed) return answer(request, reply);
-    if (name === 'ssubscribe') for (const channel of channels) this.#moving.add(channel);
+    if (name === 'ssubscribe') for (const channel of channels) this.#moving.set(channel, moved);
     this.#upstream()?.noteDoubt();
     setTimeout(() => this.#settle(moved), AGAIN_MS);
   }
 
-  #settle({ name, channels, request, reply }: Moved): void {
+  #settle(moved: Moved): void {
+    const { name, channels, request, reply } = moved;
     const upstream = this.#upstream();
     // Not what the client has left meanwhile, or asked for anew.
-    const still = channels.filter(
-      (channel) => this.#moving.delete(channel) && this.#holderOf(channel) === undefined,
-    );
+    const still = channels.filter((channel) => {
+      const isItsOwn = this.#moving.get(channel) === moved && this.#moving.delete(channel);
+      return isItsOwn && this.#holderOf(channel) === undefined;
+    });
     if (request === null) {
       if (upstream === undefined) return this.#moved({ name, channels: still, request, reply });
-      for (const channel of still) {
-        this.#subscriberFor(upstream, this.#placeOf(upstream, channel), channel).restore(channel);
-      }
+      for (const channel of still) this.#subscriberFor(upstream, channel).restore(channel);
       return this.#leaveUnused();
     }
     const [first] = channels;
@@ -220,8 +231,7 @@ export class Subscriptions implements Mode {
     if (this.#isClosed || upstream === undefined || first === undefined || isLate) {
       return answer(request, reply);
     }
-    const subscriber = this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
-    subscriber.send(commandByName(name)!, channels, request);
+    this.#subscriberFor(upstream, first).send(commandByName(name)!, channels, request);
   }
 
   get isSubscribed(): boolean {
@@ -289,21 +299,23 @@ export class Subscriptions implements Mode {
     if (channels.length === 0) {
       // From all, whichever nodes have them.
       const held = [...this.#sharded.keys()].flatMap((each) => this.#byPlace(upstream, each.shardChannels));
-      return [...held, ...[...this.#moving].map((channel) => [channel])];
+      return [...held, ...this.#onTheirWay().map((channel) => [channel])];
     }
+    const groups = this.#byPlace(upstream, channels);
     // Of several slots a Redis Cluster has its own say.
-    return upstream.checksSlots ? [channels] : this.#byPlace(upstream, channels);
+    if (upstream.checksSlots && groups.length > 1) return [channels];
+    // While a slot moves, the channels of one may be at two nodes.
+    return groups.flatMap((group) =>
+      grouped(
+        group,
+        (channel) =>
+          this.#holderOf(channel) ?? this.#subscriberAt(upstream, this.#placeOf(upstream, channel)),
+      ),
+    );
   }
 
   #byPlace(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
-    const groups = new Map<number, string[]>();
-    for (const channel of channels) {
-      const place = this.#placeOf(upstream, channel);
-      const group = groups.get(place);
-      if (group === undefined) groups.set(place, [channel]);
-      else group.push(channel);
-    }
-    return [...groups.values()];
+    return grouped(channels, (channel) => this.#placeOf(upstream, channel));
   }
 
   #sendEach(upstream: Upstream, command: Command, groups: readonly (readonly string[])[]): void {
@@ -316,7 +328,6 @@ export class Subscriptions implements Mode {
       if (missing === 0) free();
     };
     for (const [index, channels] of groups.entries()) {
-      if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
       this.#sendTo(upstream, channels[0] ?? '', command, channels, confirmed, index === 0);
     }
   }
@@ -347,9 +358,25 @@ export class Subscriptions implements Mode {
     free = this.#session.hold(),
     isCounted = true,
   ): void {
-    const subscriber =
-      this.#holderOf(first) ?? this.#subscriberFor(upstream, this.#placeOf(upstream, first), first);
-    this.#send(subscriber, command, channels, free, isCounted);
+    const had = channels.filter(
+      (channel) => this.#moving.has(channel) || this.#holderOf(channel) !== undefined,
+    );
+    if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
+    const answered = (isRefused: boolean): void => {
+      if (isRefused) this.#keep(had);
+      free();
+    };
+    this.#send(this.#subscriberFor(upstream, first), command, channels, answered, isCounted);
+  }
+
+  /** Whose client was refused has the subscriptions that it had, also where their node had let them go by then. */
+  #keep(channels: readonly string[]): void {
+    const upstream = this.#upstream();
+    if (this.#isClosed || upstream === undefined) return;
+    for (const channel of channels) {
+      if (this.#moving.has(channel) || this.#holderOf(channel) !== undefined) continue;
+      this.#subscriberFor(upstream, channel).restore(channel);
+    }
   }
 
   /** What is published next, over another connection, must find the subscription made: the client is held until then. */
@@ -357,7 +384,7 @@ export class Subscriptions implements Mode {
     subscriber: Pick<Subscriber, 'send'>,
     command: Command,
     channels: readonly string[],
-    free = this.#session.hold(),
+    free: (isRefused: boolean) => void = this.#session.hold(),
     isCounted = true,
   ): void {
     const request = this.#session.newRequest(command);
@@ -365,12 +392,24 @@ export class Subscriptions implements Mode {
     if (!isCounted) request.label = UNCOUNTED;
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (answered, reply, start, end) => {
+      const isRefused = reply[start] === MINUS;
       handOn(sink, answered, reply, start, end);
       this.#leaveUnused();
-      free();
+      free(isRefused);
     });
     subscriber.send(command, channels, request);
   }
+}
+
+function grouped(channels: readonly string[], keyOf: (channel: string) => unknown): readonly string[][] {
+  const groups = new Map<unknown, string[]>();
+  for (const channel of channels) {
+    const key = keyOf(channel);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [channel]);
+    else group.push(channel);
+  }
+  return [...groups.values()];
 }
 
 function answer(request: Request | null, reply: Buffer = REPLIES.upstreamFailure): void {
