@@ -12,6 +12,7 @@ import { clusterThat, type Range } from './scripted-cluster.ts';
 import { array, clientOf, proxyFor } from './servers.ts';
 
 const SLOT = slotOf(Buffer.from('y'), 0, 1);
+const CLUSTERDOWN = '-CLUSTERDOWN The cluster is down\r\n';
 
 /** The slot of `y` is this node's. */
 function mapWithSlotAt(node: number): readonly Range[] {
@@ -144,3 +145,48 @@ for (const words of ['SSUBSCRIBE y', 'SUNSUBSCRIBE y']) {
     await asks('SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
   });
 }
+
+test('a channel that is not let go is subscribed to, also where that was refused after a lost connection', async (t) => {
+  let isDown = false;
+  let refused = 0;
+  let confirmed = 0;
+  const { asks, client, hears, isAsked, cluster } = await setUp(
+    t,
+    (words) => {
+      if (!isDown && words === 'ssubscribe y') confirmed += 1;
+      if (!isDown) return undefined;
+      refused += 1;
+      // Nothing is said of the subscription made again before its client leaves the channel.
+      return CLUSTERDOWN.repeat(refused > 2 ? 1 : 2 * (refused - 1));
+    },
+    200,
+  );
+  await asks('SSUBSCRIBE y', array('ssubscribe', 'y', ':1'));
+  isDown = true;
+  for (const socket of cluster.nodes[0]?.sockets ?? []) socket.destroy();
+  await isAsked(0, 'ssubscribe y', 2);
+  client.socket.write('SUNSUBSCRIBE y\r\n');
+  await hears(CLUSTERDOWN);
+  isDown = false;
+  await eventually('the subscription', () => confirmed === 2 || undefined);
+  await asks('SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
+});
+
+test('a node that lets a channel go while its client leaves it is not taken to refuse what is asked next', async (t) => {
+  const sockets = new Set<Socket>();
+  const { asks, client, askedOf, movedTo } = await setUp(t, (words, _, socket) => {
+    sockets.add(socket);
+    if (words === 'sunsubscribe y') return array('sunsubscribe', 'y', ':1');
+    // The answer to that comes with this one's.
+    return words === 'ssubscribe x' ? movedTo(1) + array('ssubscribe', 'x', ':2') + movedTo(1) : undefined;
+  });
+  await asks('SSUBSCRIBE y', array('ssubscribe', 'y', ':1'));
+  await asks('SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
+  await asks('SUNSUBSCRIBE y', array('sunsubscribe', 'y', ':1'));
+  const before = client.got();
+  await asks('SSUBSCRIBE x', array('ssubscribe', 'x', ':2'));
+  assert.equal(client.got().slice(before.length), array('ssubscribe', 'x', ':2'));
+  await asks('SUNSUBSCRIBE {y}z', array('sunsubscribe', '{y}z', ':1'));
+  assert.equal(sockets.size, 1);
+  assert.equal(askedOf(0).filter((words) => words === 'ssubscribe x').length, 1);
+});

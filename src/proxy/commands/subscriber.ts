@@ -15,6 +15,7 @@ import {
   encodeSubscription,
   firstWord,
   inProtocol,
+  isOfAnother,
   withCount,
 } from './subscription-messages.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -34,6 +35,8 @@ interface Asked {
   readonly left: readonly string[];
   /** To how many its client is subscribed after each: on one connection Redis would count all. */
   readonly counts: readonly number[];
+  /** All that its client has named. */
+  readonly named?: ReadonlySet<string>;
   /** null: a subscription made again, which the client knows of. */
   readonly request: Request | null;
   /** What was said to it last. */
@@ -84,6 +87,9 @@ export class Subscriber {
     psubscribe: new Set(),
     ssubscribe: new Set(),
   };
+
+  /** Shard channels that its node has let go, or refused to take again, while its client waited for something about them. */
+  readonly #gone = new Set<string>();
 
   /** While nobody can be asked who subscribes waits for so many milliseconds. */
   constructor(session: Session, waitMs: number, place: SubscriberPlace) {
@@ -165,7 +171,8 @@ export class Subscriber {
       return this.#place.count(kind);
     });
     if (asked.length === 0) counts.push(this.#place.count(kind));
-    this.#ask({ name: command.name, channels: asked, fresh, left, counts, request });
+    this.#gone.clear();
+    this.#ask({ name: command.name, channels: asked, named: new Set(asked), fresh, left, counts, request });
   }
 
   close(): void {
@@ -308,12 +315,13 @@ export class Subscriber {
         return false;
       }
     }
+    const refusal = kind === undefined ? parseRefusal(bytes, start, end) : undefined;
+    if (refusal !== undefined && isOfAnother(refusal, waiting?.channels[0])) return false;
     if (waiting === undefined) {
       if (kind !== undefined) this.#session.say(inProtocol(protocol, bytes, start, end));
       return kind === undefined;
     }
     const { name, channels, request } = waiting;
-    const refusal = kind === undefined ? parseRefusal(bytes, start, end) : undefined;
     if (refusal !== undefined && (name === 'ssubscribe' || name === 'sunsubscribe')) {
       this.#waiting.shift();
       const reply = Buffer.from(bytes.subarray(start, end));
@@ -336,10 +344,7 @@ export class Subscriber {
     waiting.missing = kind === undefined ? 0 : waiting.missing - 1;
     if (waiting.missing > 0) return isFirst;
     this.#waiting.shift();
-    if (request !== null) {
-      const reply = Buffer.concat(waiting.confirmations);
-      handOn(request.sink!, request, reply);
-    }
+    if (request !== null) handOn(request.sink!, request, Buffer.concat(waiting.confirmations));
     return isFirst;
   }
 
@@ -350,8 +355,15 @@ export class Subscriber {
   }
 
   #leave(moved: Moved): void {
-    const left = moved.channels.filter((channel) => this.#channels.ssubscribe.delete(channel));
-    if (moved.request !== null) this.#place.moved(moved);
+    const { channels, request } = moved;
+    const pending = [...this.#waiting, ...this.#early];
+    const left = channels.filter((channel) => {
+      const isAwaited = request === null && pending.some(({ named }) => named?.has(channel) === true);
+      // What becomes of it shows in what the node says to its client.
+      if (isAwaited) this.#gone.add(channel);
+      return !isAwaited && this.#channels.ssubscribe.delete(channel);
+    });
+    if (request !== null) this.#place.moved(moved);
     else if (left.length > 0) this.#place.moved({ ...moved, channels: left });
   }
 
@@ -367,8 +379,12 @@ export class Subscriber {
   /** As if it had not been asked. */
   #undo(asked: Asked): void {
     this.#forget(asked);
-    for (const channel of asked.left)
-      this.#channels[asked.name.replace('un', '') as Subscribing].add(channel);
+    const kind = asked.name.replace('un', '') as Subscribing;
+    for (const channel of asked.left) this.#channels[kind].add(channel);
+    for (const channel of asked.channels) {
+      if (this.#gone.has(channel) && this.#channels.ssubscribe.has(channel))
+        this.#askAgain('ssubscribe', [channel]);
+    }
   }
 
   /** It is not asked for again. */

@@ -1,6 +1,9 @@
 /**
  * What is said of subscriptions: to servers, by them, and to clients.
  */
+import { slotOf } from '../../redis/slots.ts';
+import type { Refusal } from '../upstream/refusal.ts';
+
 const PUSH = 0x3e;
 const STAR = 0x2a;
 const COLON = 0x3a;
@@ -34,6 +37,15 @@ export function inProtocol(protocol: 2 | 3, bytes: Uint8Array, start: number, en
   const told = Buffer.from(bytes.subarray(start, end));
   told[0] = type;
   return told;
+}
+
+/**
+ * A redirection that is no answer to what is asked of the channel: it is to a SUNSUBSCRIBE, of which the node had let the channel
+ * go of itself by then, and that was taken for the confirmation. undefined: nothing is asked.
+ */
+export function isOfAnother(refusal: Refusal, channel: string | undefined): boolean {
+  if (refusal.kind !== 'moved' && refusal.kind !== 'ask') return false;
+  return channel === undefined || slotOf(Buffer.from(channel, 'latin1'), 0, channel.length) !== refusal.slot;
 }
 
 /** Channels are Latin-1: each character a byte. */

@@ -6,7 +6,8 @@ import type { OwnConnection } from '../../../src/proxy/upstream/own-connection.t
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
 import type { Session } from '../../../src/proxy/client/session.ts';
 import { Subscriber } from '../../../src/proxy/commands/subscriber.ts';
-import { findCommand } from '../../../src/redis/command-table.ts';
+import { commandByName, findCommand } from '../../../src/redis/command-table.ts';
+import { array } from '../servers.ts';
 
 test('what was subscribed is kept while nobody can be asked after a lost connection', async () => {
   const sent: string[] = [];
@@ -36,4 +37,32 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
   });
   subscriber.close();
   assert.deepEqual(sent, ['first: news', 'second: news']);
+});
+
+test('what is refused as made again, and then confirmed to its client, is this connection its own', () => {
+  const moved: unknown[] = [];
+  const told: string[] = [];
+  const own = { connection: { isClosed: false, intercept: null }, send: () => {}, close: () => {} };
+  const connection = own.connection as unknown as OwnConnection['connection'];
+  const subscriber = new Subscriber({ local: { protocol: 2 } } as Session, 20_000, {
+    upstream: () => undefined,
+    open: () => own as unknown as OwnConnection,
+    isElsewhere: () => false,
+    moved: (what) => moved.push(what),
+    count: () => 1,
+  });
+  const hears = (text: string): void => {
+    const bytes = Buffer.from(text);
+    connection.intercept?.(bytes, 0, bytes.length);
+  };
+  const sink = { deliver: (_: unknown, bytes: Uint8Array) => void told.push(Buffer.from(bytes).toString()) };
+  subscriber.restore('y');
+  const request = Object.assign(takeRequest(), { sink, startedAt: performance.now() });
+  subscriber.send(commandByName('ssubscribe')!, ['y'], request);
+  hears('-CLUSTERDOWN The cluster is down\r\n');
+  hears(array('ssubscribe', 'y', ':1'));
+  subscriber.close();
+  assert.deepEqual(told, [array('ssubscribe', 'y', ':1')]);
+  assert.deepEqual(moved, []);
+  assert.ok(subscriber.hasShardChannel('y'));
 });
