@@ -144,7 +144,8 @@ export class ClientConnection {
   }
 
   #read(text: string): void {
-    if (this.isOver) return;
+    // Who has ended its own direction only is told what became of its messages.
+    if (this.isOver && !this.session.isHalfOpen) return;
     try {
       this.#replies.read(text, (reply) => this.#answered(reply));
     } catch (problem) {
@@ -161,7 +162,7 @@ export class ClientConnection {
     this.#scene.ledger.count('replies');
     const after = `after ${tookMs.toFixed(1)}: ${brief(reply)}`;
     this.#note(asked.words, `${this.session.name} is told of ${shown(asked.words)} ${after}`);
-    asked.answered(reply);
+    if (!this.isOver || asked.words[0]?.endsWith('PUBLISH') === true) asked.answered(reply);
   }
 
   #note(words: readonly string[], text: string): void {

@@ -15,6 +15,8 @@ export const SHARD_CHANNELS = ['{y0}', '{y1}', '{y2}', '{y3}'] as const;
 
 interface Asked {
   readonly kind: string;
+  /** None is named. */
+  readonly isAll: boolean;
   readonly channels: string[];
   readonly sentAt: number;
 }
@@ -96,7 +98,8 @@ export class ChaosSubscriber {
     this.#scene.ledger.note(this.name, `${this.name} asks ${shown(words)}`);
     const of = this.#of(kind);
     const awaited = channels.length > 0 || kind === 'hello' ? [...channels] : [...of];
-    this.#asked = { kind, channels: awaited.length > 0 ? awaited : [''], sentAt: performance.now() };
+    const isAll = channels.length === 0;
+    this.#asked = { kind, isAll, channels: awaited.length > 0 ? awaited : [''], sentAt: performance.now() };
     if (kind.includes('un')) for (const channel of awaited) this.#since.delete(channel);
     this.#socket.write(request(words), 'latin1');
   }
@@ -138,7 +141,9 @@ export class ChaosSubscriber {
         this.#wrong(`unexpected error ${reply.text}`);
       return;
     }
-    const [channel = ''] = asked.channels.splice(0, 1);
+    // Of all that it has Redis leaves them in whatever order its table has them.
+    const at = asked.isAll ? asked.channels.indexOf(textOf(name)) : 0;
+    const [channel = ''] = asked.channels.splice(Math.max(0, at), 1);
     const of = this.#of(asked.kind);
     const isLeaving = asked.kind.includes('un');
     if (isLeaving) of.delete(channel);
