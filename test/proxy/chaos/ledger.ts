@@ -5,6 +5,7 @@
  * failover loses nothing, so that whatever is lost here the proxy has lost.
  */
 import { ReplyError, type Reply } from './replies.ts';
+import { stalledSince } from './stalls.ts';
 
 /** Nodes may have been sent something in the moment in which its client went. */
 const GONE_MS = 1_000;
@@ -155,7 +156,8 @@ export class Ledger {
     if (write.timesCarriedOut > 1) this.violation(`carried out twice: ${said}`, about);
     if (write.told === 'not done')
       this.violation(`carried out, though its client was told it was not: ${said}`, about);
-    if (session.endedAt !== undefined && !session.isHalfOpen && arrivedAt > session.endedAt + GONE_MS)
+    const { endedAt = Infinity, isHalfOpen } = session;
+    if (!isHalfOpen && arrivedAt > endedAt + GONE_MS && arrivedAt > endedAt + GONE_MS + stalledSince(endedAt))
       this.violation(`sent long after its client had gone: ${said}`, about);
     const last = key.lastOrder.get(session);
     // Lost on its way to a node: nobody knows when that one carries it out.
