@@ -95,6 +95,23 @@ for (const [words, ofFirst, ofSecond] of [
   });
 }
 
+for (const [words, counts] of [
+  ['SUNSUBSCRIBE y {y}z', [1, 0]],
+  ['SSUBSCRIBE {y}zz y', [3, 3]],
+] as const) {
+  test(`${words} that is redirected is confirmed with the counts of one connection`, async (t) => {
+    let isMoved = false;
+    const { asks, cluster, movedTo } = await setUp(t, (_, node) =>
+      isMoved && node === 0 ? movedTo(1) : undefined,
+    );
+    await asks('SSUBSCRIBE y {y}z', array('ssubscribe', 'y', ':1'), array('ssubscribe', '{y}z', ':2'));
+    isMoved = true;
+    cluster.slots = mapWithSlotAt(1);
+    const [kind = '', ...channels] = words.toLowerCase().split(' ');
+    await asks(words, ...channels.map((channel, index) => array(kind, channel, `:${counts[index]}`)));
+  });
+}
+
 test('a shard channel that moves while its client asks for it again is subscribed to once', async (t) => {
   let isMoved = false;
   const subscribed: Socket[] = [];

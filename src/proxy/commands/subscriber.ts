@@ -5,6 +5,7 @@ import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import type { OwnConnection } from '../upstream/own-connection.ts';
 import { REPLIES } from '../wire/encode.ts';
+import type { Moved } from './moved-channels.ts';
 import type { Node } from '../topology/node.ts';
 import { parseRefusal } from '../upstream/refusal.ts';
 import type { Request } from '../wire/request.ts';
@@ -48,15 +49,6 @@ type AskedByClient = Asked & { readonly request: Request };
 interface Waiting extends Asked {
   readonly confirmations: Buffer[];
   missing: number;
-}
-
-/** Shard channels that another node has by now; `request`: whose client waits for them to be confirmed. */
-export interface Moved {
-  readonly name: 'ssubscribe' | 'sunsubscribe';
-  readonly channels: readonly string[];
-  readonly request: Request | null;
-  /** What the node said, if anything. */
-  readonly reply: Buffer | undefined;
 }
 
 /** Where a subscriber subscribes, as the plan has it now. */
@@ -157,7 +149,8 @@ export class Subscriber {
     this.#restoreAll();
   }
 
-  send(command: Command, channels: readonly string[], request: Request): void {
+  /** `told`: the counts, where it was asked of another one before, whose channels are this one's only from now on. */
+  send(command: Command, channels: readonly string[], request: Request, told?: readonly number[]): void {
     const kind = command.name.replace('un', '') as Subscribing;
     const all = this.#channels[kind];
     const isUnsubscribing = command.name !== kind;
@@ -172,7 +165,15 @@ export class Subscriber {
     });
     if (asked.length === 0) counts.push(this.#place.count(kind));
     this.#gone.clear();
-    this.#ask({ name: command.name, channels: asked, named: new Set(asked), fresh, left, counts, request });
+    this.#ask({
+      name: command.name,
+      channels: asked,
+      named: new Set(asked),
+      fresh,
+      left,
+      counts: told ?? counts,
+      request,
+    });
   }
 
   close(): void {
@@ -269,7 +270,7 @@ export class Subscriber {
         if (first === undefined) continue;
         const isElsewhere =
           kind === 'ssubscribe' && this.#own !== undefined && this.#place.isElsewhere(first, this.#own.node);
-        if (isElsewhere) this.#leave({ name: kind, channels, request: null, reply: undefined });
+        if (isElsewhere) this.#leave({ name: kind, channels, request: null });
         else this.#askAgain(kind, channels);
       }
     }
@@ -311,7 +312,7 @@ export class Subscriber {
       const isAsked =
         waiting?.channels.length === 0 || waiting?.channels[waiting.confirmations.length] === channel;
       if (waiting?.name !== kind || !isAsked) {
-        this.#leave({ name: 'ssubscribe', channels: [channel], request: null, reply: undefined });
+        this.#leave({ name: 'ssubscribe', channels: [channel], request: null });
         return false;
       }
     }
@@ -328,7 +329,7 @@ export class Subscriber {
       const isMoved = refusal.kind === 'moved' || refusal.kind === 'ask';
       // Another node has them, or this one will in a moment.
       if (isMoved || !isOfClient(waiting) || !this.#hasSome(waiting))
-        this.#leave({ name, channels, request, reply });
+        this.#leave({ name, channels, request, reply, counts: waiting.counts });
       else this.#askHereSoon({ ...waiting, refusal: reply });
       return true;
     }

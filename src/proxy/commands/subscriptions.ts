@@ -7,6 +7,7 @@ import { KIND, commandByName, type Command } from '../../redis/command-table.ts'
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError } from '../wire/encode.ts';
 import type { Mode } from '../client/mode.ts';
+import type { Moved } from './moved-channels.ts';
 import { RESP3, type Node } from '../topology/node.ts';
 import { KeyspaceNotifications } from './keyspace-notifications.ts';
 import { inRuns, type Run } from './notification-names.ts';
@@ -15,7 +16,7 @@ import { UNCOUNTED } from '../wire/outcomes.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
-import { Subscriber, type Moved } from './subscriber.ts';
+import { Subscriber } from './subscriber.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 /** It is kept as strings, and put together again. */
@@ -101,9 +102,7 @@ export class Subscriptions implements Mode {
       this.#sharded.delete(subscriber);
       const asked = subscriber.leave();
       for (const channel of subscriber.shardChannels) this.#subscriberFor(upstream, channel).restore(channel);
-      for (const { name, channels, request } of asked) {
-        this.#settle({ name: name as Moved['name'], channels, request, reply: undefined });
-      }
+      for (const { name, ...what } of asked) this.#settle({ ...what, name: name as Moved['name'] });
     }
   }
 
@@ -214,7 +213,7 @@ export class Subscriptions implements Mode {
   }
 
   #settle(moved: Moved): void {
-    const { name, channels, request, reply } = moved;
+    const { name, channels, request, reply, counts } = moved;
     const upstream = this.#upstream();
     // Not what the client has left meanwhile, or asked for anew.
     const still = channels.filter((channel) => {
@@ -231,7 +230,7 @@ export class Subscriptions implements Mode {
     if (this.#isClosed || upstream === undefined || first === undefined || isLate) {
       return answer(request, reply);
     }
-    this.#subscriberFor(upstream, first).send(commandByName(name)!, channels, request);
+    this.#subscriberFor(upstream, first).send(commandByName(name)!, channels, request, counts);
   }
 
   get isSubscribed(): boolean {

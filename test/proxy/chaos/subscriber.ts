@@ -11,7 +11,9 @@ import { ReplyError, ReplyReader, request, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
 export const CHANNELS = ['ch0', 'ch1', 'ch2'] as const;
-export const SHARD_CHANNELS = ['{y0}', '{y1}', '{y2}', '{y3}'] as const;
+export const SHARD_CHANNELS = ['{y0}', '{y0}b', '{y1}', '{y2}', '{y3}'] as const;
+/** Of one slot: Redis takes them in one command. */
+const TOGETHER = ['{y0}', '{y0}b'] as const;
 
 interface Asked {
   readonly kind: string;
@@ -84,12 +86,13 @@ export class ChaosSubscriber {
     const isSharded = this.#random.chance(0.5);
     const prefix = isSharded ? 's' : '';
     const all: readonly string[] = isSharded ? SHARD_CHANNELS : CHANNELS;
-    const some = isSharded ? [this.#random.pick(all)!] : all.filter(() => this.#random.chance(0.5));
+    const sharded = this.#random.chance(0.3) ? TOGETHER : [this.#random.pick(all)!];
+    const some = isSharded ? sharded : all.filter(() => this.#random.chance(0.5));
     if (this.#random.chance(0.6)) this.#ask(`${prefix}subscribe`, some.length > 0 ? some : [all[0]!]);
     else
       this.#ask(
         `${prefix}unsubscribe`,
-        this.#random.chance(0.2) && !isSharded ? [] : [all[0]!, ...some].slice(-1),
+        this.#random.chance(0.2) && !isSharded ? [] : isSharded ? some : [all[0]!, ...some].slice(-1),
       );
   }
 
