@@ -32,13 +32,11 @@ export type Location =
 /** A channel stands where others have a key; prefixes are of keys. */
 const OF_CHANNELS: ReadonlySet<string> = new Set(['spublish', 'ssubscribe', 'sunsubscribe']);
 
-const CROSS_SLOT = encodeError("CROSSSLOT Keys in request don't hash to the same slot");
-
 const CROSS_SERVER = encodeError('CROSSSLOT The keys of this transaction are at different servers');
 
 /** Of a transaction whose keys do not belong together; plain servers have no slots. */
 export function crossing({ checksSlots }: Upstream): Buffer {
-  return checksSlots ? CROSS_SLOT : CROSS_SERVER;
+  return checksSlots ? REPLIES.crossSlot : CROSS_SERVER;
 }
 
 /** `isRead`: whether it may go to the servers for reads. */
@@ -60,7 +58,7 @@ export function locate(
     const upstream = isRead ? found.reads : found.upstream;
     const own = upstream.placeOf(bytes, start + found.cut, end, routing.terms.hashTags);
     if (destination !== undefined && (!isSameWay(found, destination) || own !== place)) {
-      return { kind: 'refused', reply: CROSS_SLOT };
+      return { kind: 'refused', reply: REPLIES.crossSlot };
     }
     destination ??= found;
     place = own;

@@ -22,6 +22,11 @@ export abstract class ServerDirectory {
   abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
   /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */
   abstract anyPlace(forMessages?: boolean): number;
+  /** Looks where it belongs now, as far as its bytes tell. False: its keys are at different servers. */
+  protected place(_request: Request): boolean {
+    return true;
+  }
+
   /** null: nobody can be asked now. */
   abstract nodeFor(request: Request): Node | null;
   protected abstract nodes(): Iterable<Node>;

@@ -85,14 +85,14 @@ export class ShardedUpstream extends Upstream {
   }
 
   nodeFor(request: Request): Node | null {
-    if (request.place >> INDEX_BITS !== this.#edition) this.#placeAnew(request);
+    this.place(request);
     return this.primaryFor(request.place);
   }
 
-  /** Its bytes have waited while servers came or went. What has several keys that are apart now is for none of them. */
-  #placeAnew(request: Request): void {
+  /** Its bytes have waited while servers came or went. */
+  protected override place(request: Request): boolean {
     const { block, start, end, terms } = request;
-    if (block === null) return;
+    if (block === null || request.place >> INDEX_BITS === this.#edition) return true;
     const forAny = commandForAny(block.bytes, start, end);
     if (forAny !== undefined) request.place = this.anyPlace(isOfMessages(forAny));
     const places = argumentsThatAreKeys(block.bytes, start, end)?.map((key) => {
@@ -100,7 +100,10 @@ export class ShardedUpstream extends Upstream {
       return this.placeOf(bytes, 0, bytes.length, terms.hashTags);
     });
     const place = places?.[0];
-    if (place !== undefined && places?.every((each) => each === place)) request.place = place;
+    if (place === undefined) return true;
+    const isApart = places?.some((each) => each !== place) === true;
+    if (!isApart) request.place = place;
+    return !isApart;
   }
 
   protected *nodes(): Iterable<Node> {
@@ -144,6 +147,7 @@ export class ShardedUpstream extends Upstream {
     // The same for every proxy, in whatever order they are told.
     this.#ofMessages = texts.indexOf(texts.toSorted()[0] ?? '');
     this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
+    this.placeAnew();
     this.retryHeld();
   }
 }

@@ -305,12 +305,37 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     this.#events.held += 1;
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
+    if (this.place(request)) this.#wait(request, setback);
+    else this.#tear(request, setback && {});
+  }
+
+  #wait(request: Request, setback: Setback | undefined): void {
     const until = request.startedAt + this.settings.failoverWaitMs;
     if (this.#waiting.add(request, until, setback)) this.#soonAgain.ask();
   }
 
   get slow(): SlowLog | null {
     return this.settings.slow ?? null;
+  }
+
+  /** Keys are at other servers than before: what waits is looked for at those, in the order in which it waits. */
+  protected placeAnew(): void {
+    if (this.#waiting.isEmpty) return;
+    this.#waiting.placeAnew((request) => {
+      if (this.place(request)) return true;
+      this.#tear(request, undefined);
+      return false;
+    });
+  }
+
+  /** Its keys are at different servers by now, and nobody has carried it out: as if it were asked now. */
+  #tear(request: Request, setback: Setback | undefined): void {
+    const isSplit = sendByKey(request, (part, own) => {
+      giveOwnBytes(part, own, 0, own.length);
+      this.place(part);
+      this.#wait(part, setback);
+    });
+    if (!isSplit) this.answer(request, REPLIES.crossSlot);
   }
 
   /** With an error of our own. */

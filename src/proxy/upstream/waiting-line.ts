@@ -131,6 +131,16 @@ export class WaitingLine {
     return this.#underWay.size > 0 || held.behind.length > 0;
   }
 
+  /** Nothing waits any more. */
+  takeAll(): readonly Held[] {
+    return this.#held.splice(0).filter(isLive);
+  }
+
+  /** It has waited in another line. */
+  addAgain(held: Held): void {
+    this.#held.push({ ...held, order: this.#nextOrder() });
+  }
+
   /** `isOpen`: it was redirected before, and is not known yet what became of those behind it. */
   noteRedirected(request: Request, behind: readonly Behind[]): UnderWay & { readonly isOpen: boolean } {
     const isOpen = this.#noted(request)?.behind.some((other) => !isOver(other)) ?? false;
@@ -239,7 +249,7 @@ export class WaitingLine {
   }
 }
 
-function isLive({ request, generation }: UnderWay): boolean {
+function isLive({ request, generation }: Ordered): boolean {
   return request.generation === generation;
 }
 

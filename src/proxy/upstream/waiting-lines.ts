@@ -121,6 +121,13 @@ export class WaitingLines {
     return isSoon;
   }
 
+  /** Whatever waits goes to the end of the line where it belongs now; `place`: false: it waits no longer. */
+  placeAnew(place: (request: Request) => boolean): void {
+    const all = [...this.#lines].flatMap((line) => line.takeAll());
+    for (const held of all) if (place(held.request)) this.#lineFor(held.request).addAgain(held);
+    this.#dropEmpty();
+  }
+
   #dropEmpty(): void {
     for (const line of this.#lines) if (line.isEmpty) this.#lines.delete(line);
     for (const [place, lines] of this.#byPlace) {

@@ -41,6 +41,7 @@ export const REPLIES = {
   upstreamFailure: encodeError('upstream failure'),
   tooManyRedirections: encodeError('upstream failure: redirected more than 5 times'),
   faultInjected: encodeError('Fault Injected: Error'),
+  crossSlot: encodeError("CROSSSLOT Keys in request don't hash to the same slot"),
   tooManyConnections: encodeError('ERR max number of connections to Redis reached'),
   ok: encodeStatus('OK'),
 } as const;
