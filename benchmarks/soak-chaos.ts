@@ -16,12 +16,16 @@ export async function soakChaos(args: readonly string[]): Promise<void> {
       seconds: { type: 'string', default: '3' },
       clients: { type: 'string', default: '12' },
       faults: { type: 'string' },
+      subscribers: { type: 'string' },
+      servers: { type: 'string' },
     },
   });
   const options = {
     forMs: Number(values.seconds) * 1_000,
     clients: Number(values.clients),
     faults: values.faults?.split(','),
+    isPlain: values.servers === undefined ? undefined : values.servers === 'plain',
+    ...(values.subscribers === undefined ? {} : { subscribers: Number(values.subscribers) }),
   };
   const end = performance.now() + Number(values.minutes) * 60_000;
   const faults: Record<string, number> = {};

@@ -7,14 +7,14 @@ import { suite, test } from 'node:test';
 
 import { runSeed } from './chaos/run.ts';
 
-const OPTIONS = { forMs: 1_500, clients: 8, subscribers: 4 };
+const OPTIONS = { forMs: 1_500, clients: 8, subscribers: 4, isPlain: false };
 
 void suite('a random cluster', { concurrency: true }, () => {
   for (const [what, seed, faults] of [
     [
       'connections and nodes come and go',
       1,
-      ['resets before', 'resets after', 'replica dies', 'silent', 'late'],
+      ['resets before', 'resets after', 'replica dies', 'address changes', 'silent', 'late'],
     ],
     ['primaries change', 2, ['failover', 'manual failover', 'primary restarts', 'in pieces']],
     ['slots move', 3, ['migration', 'manual failover', 'late', 'in pieces']],

@@ -153,7 +153,7 @@ export class ClusterUpstream extends Upstream {
   }
 
   /** Any primary may carry out what has no key: what waits in one line goes to the same one, as it is sent in one go. */
-  protected override placeAnew(request: Request): void {
+  protected override placeElsewhere(request: Request): void {
     if (request.label >> 1 !== KIND.keyless || this.primaryFor(request.place) !== null) return;
     const usable = this.#usablePlaces();
     request.place = usable[request.place % usable.length] ?? request.place;

@@ -248,7 +248,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     beginTurn();
     const isSoon = this.#waiting.retry(performance.now(), {
       send: (request, isFirst) => {
-        this.placeAnew(request);
+        this.placeElsewhere(request);
         const again = (): Connection | null =>
           this.nodeFor(request)?.connection(request.connectionKind) ?? null;
         const connection = isFirst ? this.#connectionNow(request) : again();
@@ -262,7 +262,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   }
 
   /** Its bytes have waited: what may be carried out elsewhere need not wait any longer. */
-  protected placeAnew(_request: Request): void {}
+  protected placeElsewhere(_request: Request): void {}
 
   /** Asks a second node; the first answer counts. `from`: where it waits. */
   #hedge(request: Request, from: Connection): void {

@@ -149,7 +149,7 @@ export class ChaosClient {
   #refused({ text }: ReplyError, key: string): void {
     this.#scene.ledger.count(`read: ${text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
     if (
-      !/^(?:no upstream host|upstream failure|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED|READONLY)/.test(
+      !/^(?:no upstream host|upstream failure|ERR max number of connections to Redis|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED|READONLY)/.test(
         text,
       )
     )

@@ -7,6 +7,7 @@
 import { freePorts } from '../../../src/demo/child-process.ts';
 import { SLOTS } from '../../../src/redis/slots.ts';
 import type { Ledger } from './ledger.ts';
+import { forgetName, nameStandsFor } from './names.ts';
 import { ScriptedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { array, bulk, integer } from './replies.ts';
@@ -22,10 +23,14 @@ import {
 export interface Shape {
   readonly shards: number;
   readonly replicas: number;
+  /** Plain servers: each shard is one, and replicas are servers for reads. */
+  readonly isPlain?: boolean;
   /** How long it takes at most until all have heard of a change. */
   readonly gossipMs: number;
 }
 
+/** Until the proxy has heard who is where, at the latest. */
+export const KNOWN_MS = 2_500;
 /** Runs of slots are taken and given in pieces of this size. */
 const PIECE = SLOTS / 16;
 
@@ -35,16 +40,28 @@ export class ChaosCluster implements ClusterState {
   readonly random: Random;
   readonly shape: Shape;
   readonly keys: readonly Set<string>[];
+  /** Of all nodes: it is their hosts that differ. */
+  readonly port: number;
+  readonly isPlain: boolean;
   readonly lists = new Map<string, string[]>();
   readonly migrations = new Map<number, Migration>();
   truth: View;
+  #hosts = 0;
+  /** When nodes last changed their addresses with each other. */
+  swappedAt = -Infinity;
+  /** By slot: when it was last no longer on its way. */
+  readonly #movedAt = new Map<number, number>();
 
-  private constructor(shape: Shape, ledger: Ledger, random: Random, ports: readonly number[]) {
+  private constructor(shape: Shape, ledger: Ledger, random: Random, port: number) {
     this.shape = shape;
     this.ledger = ledger;
     this.random = random;
+    this.port = port;
     const { shards, replicas } = shape;
-    this.keys = Array.from({ length: shards }, () => new Set<string>());
+    this.isPlain = shape.isPlain === true;
+    // As if all servers had one memory: what is asked of one after the other comes in order all the same.
+    const common = new Set<string>();
+    this.keys = Array.from({ length: shards }, () => (this.isPlain ? common : new Set<string>()));
     const owners = Uint8Array.from({ length: SLOTS }, (_, slot) => Math.floor(slot / PIECE) % shards);
     const size = 1 + replicas;
     this.truth = {
@@ -55,21 +72,28 @@ export class ChaosCluster implements ClusterState {
         primary: shard * size,
         replicas: Array.from({ length: replicas }, (_, index) => shard * size + 1 + index),
       })),
+      hosts: Array.from({ length: shards * size }, () => this.newHost()),
     };
-    for (const [index, port] of ports.entries())
-      this.nodes.push(new ScriptedNode(this, random.fork(), index, port, Math.floor(index / size)));
+    for (const index of this.truth.hosts.keys())
+      this.nodes.push(new ScriptedNode(this, random.fork(), index, Math.floor(index / size)));
   }
 
   static async start(shape: Shape, ledger: Ledger, random: Random): Promise<ChaosCluster> {
-    const ports = await freePorts(shape.shards * (1 + shape.replicas));
-    const cluster = new ChaosCluster(shape, ledger, random, ports);
+    const [port = 0] = await freePorts(1);
+    const cluster = new ChaosCluster(shape, ledger, random, port);
     for (const node of cluster.nodes) await node.listen();
+    const hosts = (): readonly string[] =>
+      cluster.nodes.filter(({ state }) => state === 'up').map(({ host }) => host);
+    nameStandsFor(cluster.name, hosts);
+    const { hostsOf, names } = cluster;
+    nameStandsFor(names.primaries, () => hostsOf(({ primary }) => [primary]));
+    nameStandsFor(names.replicas, () => hostsOf(({ replicas }) => replicas));
     return cluster;
   }
 
   /** `first`: who knows at once; the others hear of it. */
   publish(
-    change: Partial<Pick<View, 'owners' | 'shards'>>,
+    change: Partial<Pick<View, 'owners' | 'shards' | 'hosts'>>,
     first: readonly number[],
     raisesEpoch = true,
   ): void {
@@ -87,6 +111,35 @@ export class ChaosCluster implements ClusterState {
     this.publish({ shards }, first, raisesEpoch);
   }
 
+  /** Stands for all nodes that are there. */
+  get name(): string {
+    return `nodes-of-${this.port}.chaos`;
+  }
+
+  /** Of plain servers, whether they can be asked or not. */
+  get names(): { readonly primaries: string; readonly replicas: string } {
+    return { primaries: `primaries-of-${this.port}.chaos`, replicas: `replicas-of-${this.port}.chaos` };
+  }
+
+  readonly hostsOf = (which: (shard: ShardView) => readonly number[]): readonly string[] =>
+    this.truth.shards.flatMap(which).map((index) => this.nodes[index]!.host);
+
+  /** Nobody had it before. */
+  newHost(): string {
+    this.#hosts += 1;
+    return `127.1.${Math.floor(this.#hosts / 250)}.${1 + (this.#hosts % 250)}`;
+  }
+
+  addressIn({ hosts }: View, node: number): string {
+    return `${hosts[node]}:${this.port}`;
+  }
+
+  /** A node is elsewhere now, which it knows itself. */
+  moveTo(index: number, host: string): void {
+    this.nodes[index]!.host = host;
+    this.publish({ hosts: this.truth.hosts.with(index, host) }, [index], false);
+  }
+
   /** Nodes that are part of it; some may be dead. */
   membersNow(): readonly ScriptedNode[] {
     return this.truth.shards.flatMap(({ primary, replicas }) =>
@@ -102,8 +155,27 @@ export class ChaosCluster implements ClusterState {
   forgetMigrations(): void {
     for (const [slot, { to }] of this.migrations) {
       const isKnown = this.nodes.every((node) => node.state === 'dead' || node.view.owners[slot] === to);
-      if (isKnown) this.migrations.delete(slot);
+      if (isKnown) this.endMigration(slot);
     }
+  }
+
+  /** Of any slot. */
+  get hasMigrated(): boolean {
+    return this.migrations.size > 0 || this.#movedAt.size > 0;
+  }
+
+  endMigration(slot: number): void {
+    this.migrations.delete(slot);
+    this.#movedAt.set(slot, performance.now());
+  }
+
+  /**
+   * Its keys were on their way at some time since, or are; or a node had the address of another one, which what has no key
+   * does not tell.
+   */
+  hasMoved(slot: number, since: number): boolean {
+    if (this.swappedAt + KNOWN_MS >= since) return true;
+    return this.migrations.has(slot) || (this.#movedAt.get(slot) ?? -Infinity) >= since;
   }
 
   /** Some keys, or all, of a slot that moves. */
@@ -120,13 +192,13 @@ export class ChaosCluster implements ClusterState {
   }
 
   touch(key: string, shard: number): void {
-    for (const node of this.nodes) if (node.shard === shard) node.touch(key);
+    for (const node of this.nodes) if (this.isPlain || node.shard === shard) node.touch(key);
   }
 
   slots({ view }: NodeState): string {
     const place = (index: number): string => {
-      const { port, id } = this.nodes[index]!;
-      return array([bulk('127.0.0.1'), integer(port), bulk(id)]);
+      const { id } = this.nodes[index]!;
+      return array([bulk(view.hosts[index]!), integer(this.port), bulk(id)]);
     };
     const ranges: string[] = [];
     for (let first = 0; first < SLOTS;) {
@@ -153,12 +225,12 @@ export class ChaosCluster implements ClusterState {
     const { view } = asked;
     const lines = view.shards.flatMap(({ primary, replicas }, shard) =>
       [primary, ...replicas].map((index) => {
-        const { id, port } = this.nodes[index]!;
+        const { id } = this.nodes[index]!;
         const role = index === primary ? 'master' : 'slave';
         const of = index === primary ? '-' : this.nodes[primary]!.id;
         const flags = index === asked.index ? `myself,${role}` : role;
         const moving = index === asked.index && index === primary ? this.#moving(asked, shard) : '';
-        return `${id} 127.0.0.1:${port}@${port + 10_000} ${flags} ${of} 0 0 ${view.epoch} connected${moving}`;
+        return `${id} ${this.addressIn(view, index)}@${this.port + 10_000} ${flags} ${of} 0 0 ${view.epoch} connected${moving}`;
       }),
     );
     return `${lines.join('\n')}\n`;
@@ -175,6 +247,7 @@ export class ChaosCluster implements ClusterState {
   }
 
   async close(): Promise<void> {
+    for (const name of [this.name, ...Object.values(this.names)]) forgetName(name);
     for (const node of this.nodes) await node.close();
   }
 }

@@ -3,6 +3,7 @@
  */
 import { publish, subscribe } from './messages.ts';
 import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
+import { scan } from './scan.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
 interface Spec {
@@ -39,6 +40,8 @@ export function isHeldByPause(node: NodeState, { words }: Command): boolean {
   return node.isPaused && node.isPrimary && (SPECS[name]?.isWrite === true || name === 'EXEC');
 }
 
+const READONLY = "READONLY You can't write against a read only replica.";
+
 /** Where the keys are not served here, Redis' word on it. */
 function refusalOf(
   node: NodeState,
@@ -48,6 +51,7 @@ function refusalOf(
   { isBlocked, isSharded } = { isBlocked: false, isSharded: false },
 ): string | undefined {
   const { view, cluster, shard } = node;
+  if (cluster.isPlain) return isWrite && !node.isPrimary ? READONLY : undefined;
   const slots = new Set(keys.map(slotOfKey));
   const [slot] = slots;
   if (slot === undefined) return undefined;
@@ -59,12 +63,12 @@ function refusalOf(
   const migration = cluster.migrations.get(slot);
   const isOpen = migration !== undefined && owner === migration.from;
   const missing = isSharded ? 0 : keys.filter((key) => !cluster.keys[shard]!.has(key)).length;
-  const moved = `MOVED ${slot} 127.0.0.1:${cluster.nodes[place.primary]!.port}`;
+  const moved = `MOVED ${slot} ${cluster.addressIn(view, place.primary)}`;
   if (isOpen && shard === migration.from && (node.isPrimary || talk.isReadonly) && missing > 0) {
     // Who waits goes on doing so until the slot is another's.
     if (isBlocked) return undefined;
     if (missing < keys.length) return 'TRYAGAIN Multiple keys request during rehashing of slot';
-    return `ASK ${slot} 127.0.0.1:${cluster.nodes[view.shards[migration.to]!.primary]!.port}`;
+    return `ASK ${slot} ${cluster.addressIn(view, view.shards[migration.to]!.primary)}`;
   }
   if (isOpen && shard === migration.to && node.isPrimary && talk.isAsking) {
     return keys.length > 1 && missing > 0
@@ -84,6 +88,7 @@ function answerOfItself(node: NodeState, talk: Talk, words: readonly string[]): 
       talk.protocol = Number(words[1] ?? talk.protocol);
       return greeting(node, talk);
     case 'READONLY':
+      if (cluster.isPlain) return error(NO_CLUSTER);
       talk.isReadonly = true;
       return OK;
     case 'READWRITE':
@@ -92,6 +97,7 @@ function answerOfItself(node: NodeState, talk: Talk, words: readonly string[]): 
     case 'INFO':
       return bulk(replicationOf(node));
     case 'CLUSTER':
+      if (cluster.isPlain) return error(NO_CLUSTER);
       switch (words[1]?.toUpperCase()) {
         case 'SLOTS':
           return cluster.slots(node);
@@ -110,13 +116,15 @@ function answerOfItself(node: NodeState, talk: Talk, words: readonly string[]): 
   }
 }
 
+const NO_CLUSTER = 'ERR This instance has cluster support disabled';
+
 function greeting(node: NodeState, { protocol }: Talk): string {
   const fields: readonly (readonly [string, string])[] = [
     ['server', bulk('redis')],
     ['version', bulk('7.0.15')],
     ['proto', integer(protocol)],
     ['id', integer(1)],
-    ['mode', bulk('cluster')],
+    ['mode', bulk(node.cluster.isPlain ? 'standalone' : 'cluster')],
     ['role', bulk(node.isPrimary ? 'master' : 'replica')],
     ['modules', array([])],
   ];
@@ -164,7 +172,7 @@ export function carryOut(
     name === 'EXEC' ||
     name === 'MULTI' ||
     name === 'ASKING' ||
-    /PUBLISH|SUBSCRIBE/.test(name)
+    /PUBLISH|SUBSCRIBE|SCAN/.test(name)
   )
     node.cluster.ledger.note(
       words.join(' ').slice(0, 200),
@@ -197,6 +205,8 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
   switch (name) {
     case 'PING':
       return '+PONG\r\n';
+    case 'SCAN':
+      return scan(node, words);
     case 'ASKING':
       talk.isAsking = true;
       return OK;
@@ -321,11 +331,16 @@ function read(node: NodeState, talk: Talk, key: string): string {
   const { cluster, isPrimary } = node;
   const { ledger } = cluster;
   node.reads += 1;
+  if (node.isEmpty && cluster.isPlain) {
+    // There may have been no other.
+    ledger.count('reads of servers without data');
+    return nothing(talk.protocol);
+  }
   if (node.isEmpty) {
     ledger.violation(`${node.name} was read from, which has no data: ${key} (${talk.name})`, [key]);
     return nothing(talk.protocol);
   }
-  if (talk.isReadonly && !isPrimary) ledger.count('replica reads');
+  if ((talk.isReadonly || cluster.isPlain) && !isPrimary) ledger.count('replica reads');
   if (!cluster.keys[node.shard]!.has(key)) return nothing(talk.protocol);
   if (node.isZombie) ledger.count('reads of zombies');
   const value =

@@ -3,83 +3,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { ChaosCluster } from './cluster.ts';
+import { KNOWN_MS } from './cluster.ts';
+import { Locked, fitReplica, ofShard, view, type Fault, type FaultSetting } from './locked.ts';
+import { migrate } from './migration.ts';
 import type { ScriptedNode } from './node.ts';
 import type { Random } from './random.ts';
-import { slotOfKey, type ShardView } from './state.ts';
-
-export interface FaultSetting {
-  readonly cluster: ChaosCluster;
-  readonly random: Random;
-  /** All that clients use. */
-  readonly slots: readonly number[];
-  /** The proxy gets another plan. */
-  readonly swapPlan: () => Promise<void>;
-}
-
-type Fault = (setting: Locked) => Promise<boolean | void>;
-
-/** Of a shard one thing at a time that changes who does what. */
-class Locked implements FaultSetting {
-  readonly cluster: ChaosCluster;
-  readonly random: Random;
-  readonly slots: readonly number[];
-  readonly swapPlan: () => Promise<void>;
-  readonly #busy = new Set<number>();
-
-  constructor({ cluster, random, slots, swapPlan }: FaultSetting) {
-    [this.cluster, this.random, this.slots, this.swapPlan] = [cluster, random, slots, swapPlan];
-  }
-
-  anyNode(): ScriptedNode | undefined {
-    return this.random.pick(this.cluster.nodes.filter(({ state }) => state === 'up'));
-  }
-
-  /** `count` shards that nothing happens to; undefined: there are not as many. */
-  take(count: number): readonly number[] | undefined {
-    const free = this.cluster.truth.shards.map((_, shard) => shard).filter((shard) => !this.#busy.has(shard));
-    const taken: number[] = [];
-    while (taken.length < count) {
-      const next = this.random.pick(free.filter((shard) => !taken.includes(shard)));
-      if (next === undefined) return undefined;
-      taken.push(next);
-    }
-    for (const shard of taken) this.#busy.add(shard);
-    return taken;
-  }
-
-  give(shards: readonly number[]): void {
-    for (const shard of shards) this.#busy.delete(shard);
-  }
-
-  note(text: string): void {
-    this.cluster.ledger.note(undefined, `* ${text}`);
-  }
-
-  async pause(least: number, most: number): Promise<void> {
-    await sleep(this.random.between(least, most));
-  }
-}
-
-/** Until the proxy has heard of a new primary, at the latest. */
-const KNOWN_MS = 2_500;
-
-const view = ({ cluster }: Locked, shard: number): ShardView => cluster.truth.shards[shard]!;
-const fitReplica = ({ cluster, random }: Locked, shard: number): ScriptedNode | undefined => {
-  const { replicas } = cluster.truth.shards[shard]!;
-  return random.pick(replicas.map((index) => cluster.nodes[index]!).filter(({ isFit }) => isFit));
-};
-
-/** With a shard to itself; false: there is none. */
-function ofShard(fault: (setting: Locked, shard: number) => Promise<void>): Fault {
-  return async (setting) => {
-    const taken = setting.take(1);
-    if (taken === undefined) return false;
-    await fault(setting, taken[0]!);
-    setting.give(taken);
-    return true;
-  };
-}
+import { addressChanges, addressesSwap, startAgain } from './starting-again.ts';
 
 function misbehaving(
   name: string,
@@ -94,34 +23,6 @@ function misbehaving(
     node.behaves({});
     setting.note(`${node.name} no longer ${name}`);
   };
-}
-
-/** A replica that has just started, or lost its data: it is listed before it has got it, or only then. */
-async function startAgain(setting: Locked, node: ScriptedNode, isReplica: boolean): Promise<void> {
-  const { cluster, random } = setting;
-  const { shard } = node;
-  node.isEmpty = isReplica;
-  node.isLinkUp = !isReplica;
-  node.linkDownAt = performance.now();
-  node.isLoading = random.chance(0.6);
-  node.refusal = random.chance(0.4) ? 'CLUSTERDOWN The cluster is down' : undefined;
-  await node.restart();
-  setting.note(`${node.name} is back, ${isReplica ? 'empty' : 'as primary'}`);
-  await setting.pause(0, 300);
-  node.refusal = undefined;
-  node.isLoading = false;
-  if (!isReplica) return;
-  const listed = (): void => {
-    const { replicas } = cluster.truth.shards[shard]!;
-    if (!replicas.includes(node.index))
-      cluster.changeShard(shard, { replicas: [...replicas, node.index] }, [], false);
-  };
-  if (random.chance(0.5)) listed();
-  await setting.pause(0, 600);
-  node.isEmpty = false;
-  node.isLinkUp = true;
-  setting.note(`${node.name} has its primary's data`);
-  listed();
 }
 
 const FAULTS: Readonly<Record<string, Fault>> = {
@@ -176,6 +77,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await setting.pause(0, 200);
     for (const index of view(setting, shard).replicas) setting.cluster.nodes[index]!.isLinkUp = true;
   }),
+
+  'address changes': addressChanges,
+  'addresses swap': addressesSwap,
 
   failover: ofShard(async (setting, shard) => {
     const { cluster, random } = setting;
@@ -321,46 +225,6 @@ function takeOver(setting: Locked, shard: number, next: ScriptedNode, also: read
     setTimeout(() => {
       replica.isLinkUp = true;
     }, setting.random.below(300)).unref();
-  }
-}
-
-async function migrate(setting: Locked, from: number, to: number): Promise<void> {
-  const { cluster, random, slots } = setting;
-  const own = slots.filter((slot) => cluster.truth.owners[slot] === from && !cluster.migrations.has(slot));
-  const count = random.between(1, 3);
-  for (let index = 0; index < count; index++) {
-    const slot = random.pick(own);
-    // One that has just moved is the other's by now.
-    if (slot === undefined || cluster.migrations.has(slot) || cluster.truth.owners[slot] !== from) continue;
-    cluster.migrations.set(slot, { from, to });
-    setting.note(`slot ${slot} moves from shard ${from} to shard ${to}`);
-    const keys = (): number => [...cluster.keys[from]!].filter((key) => slotOfKey(key) === slot).length;
-    const isCalledOff = random.chance(0.2);
-    await setting.pause(0, 100);
-    for (let step = 0; step < 8 && (keys() > 0 || step === 0); step++) {
-      cluster.moveKeys(slot, 1);
-      await setting.pause(0, 80);
-      if (isCalledOff && step === 1) break;
-    }
-    if (isCalledOff) {
-      for (const key of [...cluster.keys[to]!].filter((each) => slotOfKey(each) === slot)) {
-        cluster.keys[to]!.delete(key);
-        cluster.keys[from]!.add(key);
-        cluster.touch(key, to);
-      }
-      cluster.migrations.delete(slot);
-      setting.note(`slot ${slot} stays at shard ${from}`);
-      continue;
-    }
-    cluster.moveKeys(slot, Infinity);
-    const owners = cluster.truth.owners.slice();
-    owners[slot] = to;
-    cluster.publish({ owners }, [cluster.truth.shards[to]!.primary]);
-    setting.note(`slot ${slot} is shard ${to}'s`);
-    while (cluster.migrations.has(slot)) {
-      await setting.pause(10, 10);
-      cluster.forgetMigrations();
-    }
   }
 }
 

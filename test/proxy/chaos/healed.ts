@@ -3,27 +3,30 @@
  */
 import { connect } from 'node:net';
 
+import type { ReadPolicy } from '../../../src/api/objects.ts';
 import { eventually } from '../../../src/demo/eventually.ts';
 import type { Proxy } from '../../../src/proxy/proxy.ts';
 import type { ChaosClient } from './client.ts';
 import type { ChaosCluster } from './cluster.ts';
 import type { Ledger } from './ledger.ts';
 import type { Plans } from './plans.ts';
-import { request } from './replies.ts';
-import { slotOfKey } from './state.ts';
+import { ReplyError, ReplyReader, request, type Reply } from './replies.ts';
+import { slotOfKey, type NodeState } from './state.ts';
+import type { ChaosScanner } from './scanner.ts';
 import type { ChaosSubscriber } from './subscriber.ts';
 
 const SETTLED_MS = 20_000;
 /** One for questions, and one of each kind that clients share: RESP2 or RESP3, READONLY or not, of long replies or not. */
 const MOST_CONNECTIONS = 9;
 const READS_OF_A_SHARD = 12;
+const READS_OF_SERVERS = 40;
 
 interface Parts {
   readonly cluster: ChaosCluster;
   readonly proxy: Proxy;
   readonly ledger: Ledger;
   readonly plans: Plans;
-  readonly clients: readonly (ChaosClient | ChaosSubscriber)[];
+  readonly clients: readonly (ChaosClient | ChaosScanner | ChaosSubscriber)[];
   readonly port: number;
 }
 
@@ -38,6 +41,7 @@ export async function healed({ cluster, proxy, ledger, clients, plans, port }: P
     () => clients.every(({ unanswered }) => unanswered.length === 0),
     () => clients.flatMap(({ unanswered }) => unanswered.slice(0, 2)).join('; '),
   );
+  await plans.readAll(proxy);
   const members = cluster.membersNow();
   const states = (): readonly string[] =>
     proxy
@@ -46,7 +50,7 @@ export async function healed({ cluster, proxy, ledger, clients, plans, port }: P
       .flatMap(({ nodes }) => nodes.map(({ address, state }) => `${address} ${state}`));
   await settled(
     'every node being fit',
-    () => members.every((node) => states().includes(`127.0.0.1:${node.port} fit`)),
+    () => members.every((node) => states().includes(`${node.address} fit`)),
     () => states().join('; '),
   );
   for (const client of clients) client.leave();
@@ -62,31 +66,64 @@ export async function healed({ cluster, proxy, ledger, clients, plans, port }: P
     () => tooMany().length === 0,
     () => tooMany().join('; '),
   );
-  plans.policy = 'ANY';
-  await plans.give(proxy);
   const before = members.map(({ reads }) => reads);
-  await readAll(port, cluster);
+  await readAll(port, cluster, anyKeys(cluster));
   await settled(
     'every node being read from',
     () => members.every(({ reads }, index) => reads > before[index]!),
     () => members.map(({ name, reads }, index) => `${name} ${reads - before[index]!}`).join('; '),
   );
+  for (const policy of plans.strictPolicies) {
+    await plans.give(proxy, policy);
+    await settled(
+      'every node that may be read from being fit',
+      () => members.every((node) => !mayRead(policy, node) || states().includes(`${node.address} fit`)),
+      () => states().join('; '),
+    );
+    const counts = members.map(({ reads }) => reads);
+    await readAll(port, cluster, keysThere(cluster));
+    for (const [index, node] of members.entries())
+      if (node.reads > counts[index]! && !mayRead(policy, node))
+        ledger.violation(`${node.name} was read from under ${policy}`, [node.name]);
+  }
 }
 
-async function readAll(port: number, cluster: ChaosCluster): Promise<void> {
-  const words: string[] = [];
-  for (const shard of cluster.truth.shards.keys()) {
+function mayRead(policy: ReadPolicy, { isPrimary }: NodeState): boolean {
+  return (policy === 'MASTER') === isPrimary;
+}
+
+/** None of them is there. */
+function anyKeys({ isPlain, truth }: ChaosCluster): readonly string[] {
+  if (isPlain) return Array.from({ length: READS_OF_SERVERS }, (_, key) => `any${key}`);
+  return Array.from(truth.shards.keys(), (shard) => {
     let tried = 0;
-    while (cluster.truth.owners[slotOfKey(`any${tried}`)] !== shard) tried += 1;
-    for (let count = 0; count < READS_OF_A_SHARD; count++) words.push(request(['GET', `any${tried}`]));
-  }
+    while (truth.owners[slotOfKey(`any${tried}`)] !== shard) tried += 1;
+    return `any${tried}`;
+  });
+}
+
+/** What a replica does not have may be looked for at its primary. */
+function keysThere({ keys }: ChaosCluster): readonly string[] {
+  return keys.flatMap((ofShard) => [...ofShard].slice(0, 1));
+}
+
+async function readAll(port: number, { ledger }: ChaosCluster, keys: readonly string[]): Promise<void> {
+  const words = keys.flatMap((key) => Array.from({ length: READS_OF_A_SHARD }, () => request(['GET', key])));
   const socket = connect({ host: '127.0.0.1', port });
-  let got = '';
-  socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')));
+  const replies = new ReplyReader();
+  const refused: Reply[] = [];
+  let count = 0;
+  socket.on('data', (chunk: Buffer) =>
+    replies.read(chunk.toString('latin1'), (reply) => {
+      count += 1;
+      if (reply instanceof ReplyError) refused.push(reply);
+    }),
+  );
   socket.on('error', () => {});
   socket.write(words.join(''));
-  await eventually('reads', () => got.length === words.length * '$-1\r\n'.length || undefined, {
-    seen: () => got,
-  }).catch((problem: Error) => cluster.ledger.violation(problem.message, []));
+  await eventually('reads', () => count === words.length || undefined).catch((problem: Error) =>
+    ledger.violation(problem.message, []),
+  );
+  if (refused.length > 0) ledger.violation(`reads were refused: ${JSON.stringify(refused[0])}`, []);
   socket.destroy();
 }

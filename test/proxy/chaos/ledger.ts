@@ -7,8 +7,8 @@
 import { ReplyError, type Reply } from './replies.ts';
 import { stalledSince } from './stalls.ts';
 
-/** Nodes may have been sent something in the moment in which its client went. */
-const GONE_MS = 1_000;
+/** What a client has sent before it went is still begun behind a command of its that waits, as long as that may. */
+const GONE_MS = 3_000;
 
 /** One client connection. */
 export interface Session {
@@ -32,6 +32,8 @@ export interface Write {
   /** Index of the version of its key that it made. */
   version: number | undefined;
   timesCarriedOut: number;
+  /** Who did so last. */
+  node: string;
 }
 
 interface Element {
@@ -65,15 +67,17 @@ interface Event {
 
 /** So much of what came before a violation is shown. */
 const SHOWN = 150;
-const SHOWN_MS = 3_000;
+const SHOWN_MS = 5_000;
 const MOST_VIOLATIONS = 5;
 
 /** What Redis and the proxy say of what was not carried out. */
 const NOT_DONE =
-  /^(?:no upstream host$|upstream failure: redirected|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT )/;
+  /^(?:no upstream host$|upstream failure: redirected|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT )/;
 const PERHAPS_DONE = /^upstream failure$/;
 
 export class Ledger {
+  /** One node carries out in order what it gets; what another one gets may come first. */
+  isOrderOfNodes = false;
   readonly violations: string[] = [];
   readonly counts: Record<string, number> = {};
   readonly #writes = new Map<string, Write>();
@@ -111,7 +115,14 @@ export class Ledger {
   }
 
   asked(write: Pick<Write, 'token' | 'key' | 'session' | 'order' | 'words'>): Write {
-    const noted: Write = { ...write, told: 'nothing yet', toldAt: 0, version: undefined, timesCarriedOut: 0 };
+    const noted: Write = {
+      ...write,
+      told: 'nothing yet',
+      toldAt: 0,
+      version: undefined,
+      timesCarriedOut: 0,
+      node: '',
+    };
     this.#writes.set(`${write.token} ${write.key}`, noted);
     return noted;
   }
@@ -133,6 +144,20 @@ export class Ledger {
     return this.key(name).versions.at(-1)?.value ?? null;
   }
 
+  /** Keys that are there now, with what is known of each. */
+  there(): readonly { readonly key: string; readonly version: number }[] {
+    return [...this.#keys].flatMap(([key, { versions }]) =>
+      versions.at(-1)!.value === null ? [] : [{ key, version: versions.length - 1 }],
+    );
+  }
+
+  /** Since `version` it was there all the time. */
+  hasStayed(key: string, version: number): boolean {
+    return this.key(key)
+      .versions.slice(version)
+      .every(({ value }) => value !== null);
+  }
+
   valueBefore(name: string, at: number): string | null {
     return this.key(name).versions.findLast((version) => version.at <= at)?.value ?? null;
   }
@@ -150,6 +175,7 @@ export class Ledger {
     if (write === undefined) return;
     write.version = index;
     write.timesCarriedOut += 1;
+    write.node = node;
     const { session, words } = write;
     const about = [name, session.name];
     const said = `${words} of ${session.name} at ${node}`;
@@ -161,7 +187,7 @@ export class Ledger {
       this.violation(`sent long after its client had gone: ${said}`, about);
     const last = key.lastOrder.get(session);
     // Lost on its way to a node: nobody knows when that one carries it out.
-    const isLate = write.told === 'perhaps';
+    const isLate = write.told === 'perhaps' || (this.isOrderOfNodes && last?.node !== node);
     if (last !== undefined && last.order > write.order && !isLate)
       this.violation(`carried out behind ${last.words}, which was asked later: ${said}`, about);
     if (last === undefined || last.order < write.order) key.lastOrder.set(session, write);

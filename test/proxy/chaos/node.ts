@@ -27,7 +27,8 @@ const BLOCKED_MS = 4;
 export class ScriptedNode implements NodeState {
   readonly cluster: ClusterState;
   readonly index: number;
-  readonly port: number;
+  /** Another one once it has moved. */
+  host: string;
   readonly shard: number;
   readonly random: Random;
   /** Open ones, and others of which something is left to do. */
@@ -50,18 +51,22 @@ export class ScriptedNode implements NodeState {
   #opened = 0;
   #woken: (() => void)[] = [];
 
-  constructor(cluster: ClusterState, random: Random, index: number, port: number, shard: number) {
+  constructor(cluster: ClusterState, random: Random, index: number, shard: number) {
     this.cluster = cluster;
     this.index = index;
-    this.port = port;
     this.shard = shard;
     this.random = random;
     this.view = cluster.truth;
+    this.host = cluster.truth.hosts[index]!;
     this.id = `${String(index).padStart(2, '0')}${'0'.repeat(38)}`;
   }
 
   get name(): string {
     return `node ${this.index}`;
+  }
+
+  get address(): string {
+    return `${this.host}:${this.cluster.port}`;
   }
 
   get isPrimary(): boolean {
@@ -88,7 +93,7 @@ export class ScriptedNode implements NodeState {
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.port, '127.0.0.1', () => resolve());
+      server.listen(this.cluster.port, this.host, () => resolve());
     });
   }
 

@@ -9,13 +9,14 @@ import { eventually } from '../../../src/demo/eventually.ts';
 import { Proxy } from '../../../src/proxy/proxy.ts';
 import type { Scene } from './client-connection.ts';
 import { ChaosClient, SHARED_LIST } from './client.ts';
-import { ChaosCluster } from './cluster.ts';
+import { ChaosCluster, type Shape } from './cluster.ts';
 import { FAULT_NAMES, doHarm } from './faults.ts';
 import { healed } from './healed.ts';
 import { Ledger } from './ledger.ts';
 import { Plans } from './plans.ts';
 import { Random } from './random.ts';
 import { slotOfKey } from './state.ts';
+import { ChaosScanner } from './scanner.ts';
 import { ChaosSubscriber, SHARD_CHANNELS } from './subscriber.ts';
 
 const FAILOVER_WAIT_MS = 1_500;
@@ -24,7 +25,7 @@ const LONGEST_MS = 10_000;
 const SHARED_KEYS = ['{x0}s', '{x1}s', '{x2}s', '{x0}n'];
 /** Under these no read is refused or lost. */
 const HARMLESS = ['late', 'in pieces', 'lag', 'plan'];
-/** Under these no node loses what it has popped. */
+/** Under these no node loses what it has answered. */
 const LOSSLESS = [
   ...HARMLESS,
   'manual failover',
@@ -34,12 +35,20 @@ const LOSSLESS = [
   'masterdown',
   'resets before',
 ];
+/** Once all nodes are elsewhere only their name says where. */
+const OF_ADDRESSES = ['address changes', 'addresses swap'];
+/** What may happen to plain servers. */
+const OF_SERVERS = FAULT_NAMES.filter(
+  (name) => !/failover|migration|clusterdown|replica leaves|addresses swap/.test(name),
+);
 /** What may happen to a mirror: its copies come in order all the same. */
 const OF_MIRRORS = ['late', 'in pieces', 'resets before', 'resets after', 'resets all', 'silent', 'busy'];
 
 export interface ChaosOptions {
   readonly forMs: number;
   readonly clients: number;
+  /** Plain servers instead of a Redis Cluster; undefined: as the seed decides. */
+  readonly isPlain?: boolean | undefined;
   /** undefined: as the seed decides. */
   readonly subscribers?: number;
   /** undefined: some, as the seed decides. */
@@ -53,24 +62,39 @@ export interface Outcome {
   readonly slowestMs: number;
 }
 
+function clusterShape(random: Random): Shape {
+  return {
+    shards: random.between(2, 4),
+    replicas: random.pick([0, 1, 1, 2, 2, 2])!,
+    gossipMs: random.pick([0, 50, 400])!,
+  };
+}
+
+/** Sharded ones, or one with replicas, or one alone. */
+function plainShape(random: Random): Shape {
+  const replicas = random.pick([0, 0, 1, 2])!;
+  const shards = replicas > 0 ? 1 : random.between(1, 4);
+  return { shards, replicas, gossipMs: 0, isPlain: true };
+}
+
 export async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
   const random = new Random(seed);
   const ledger = new Ledger();
+  const isPlain = options.isPlain ?? random.chance(0.3);
   const cluster = await ChaosCluster.start(
-    {
-      shards: random.between(2, 4),
-      replicas: random.pick([0, 1, 1, 2, 2, 2])!,
-      gossipMs: random.pick([0, 50, 400])!,
-    },
+    isPlain ? plainShape(random) : clusterShape(random),
     ledger,
     random.fork(),
   );
   const copies = random.chance(0.3) ? new Ledger() : undefined;
   const small = { shards: 2, replicas: 0, gossipMs: 0 };
   const mirror = copies && (await ChaosCluster.start(small, copies, random.fork()));
-  const plans = new Plans(cluster, mirror, random.fork());
-  const chosen = FAULT_NAMES.filter(() => random.chance(0.4));
+  const chosen = (isPlain ? OF_SERVERS : FAULT_NAMES).filter(() => random.chance(0.4));
   const harms = options.faults ?? (chosen.length === 0 ? ['resets all'] : chosen);
+  const isNamed = harms.some((harm) => OF_ADDRESSES.includes(harm)) || random.chance(0.5);
+  const plans = new Plans(cluster, mirror, random.fork(), isNamed);
+  // Where servers are elsewhere, another one has their keys from then on.
+  ledger.isOrderOfNodes = isPlain && isNamed;
   ledger.note(undefined, `* ${JSON.stringify({ ...cluster.shape, policy: plans.policy, faults: harms })}`);
   const proxy = await Proxy.create({
     hedgeAfterMs: random.pick([30, 200])!,
@@ -118,7 +142,11 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     const listeners = Array.from({ length: subscribers }, (_, index) => `listener${index}`).map(
       (name) => new ChaosSubscriber(scene, random.fork(), name),
     );
-    const all = [...clients, ...listeners];
+    // The cursor of one server alone says nothing where there are several by then, and the other way round.
+    const hasMoved = (slot: number, since: number): boolean =>
+      cluster.hasMoved(slot, since) || (isPlain && plans.renewedAt >= since);
+    const scanner = new ChaosScanner(scene, random.fork(), 'scanner', hasMoved);
+    const all = [...clients, ...listeners, scanner];
     const runs = all.map(async (client) => await client.run());
     const keys = [...SHARED_KEYS, SHARED_LIST, ...SHARD_CHANNELS, ...clients.flatMap(({ tags }) => tags)];
     const slots = [...new Set(keys.map(slotOfKey))];

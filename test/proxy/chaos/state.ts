@@ -19,6 +19,8 @@ export interface View {
   /** By slot; 255: nobody. */
   readonly owners: Uint8Array;
   readonly shards: readonly ShardView[];
+  /** Where each node is; all have the same port. */
+  readonly hosts: readonly string[];
 }
 
 export interface Migration {
@@ -29,11 +31,16 @@ export interface Migration {
 export interface ClusterState {
   readonly ledger: Ledger;
   readonly nodes: readonly NodeState[];
+  readonly port: number;
+  /** Its nodes know nothing of each other: plain servers, over which keys are spread, or one and its replicas. */
+  readonly isPlain: boolean;
   /** Which keys each shard has. */
   readonly keys: readonly Set<string>[];
   readonly lists: Map<string, string[]>;
   /** By slot. */
   readonly migrations: ReadonlyMap<number, Migration>;
+  /** Of a node, as `view` has it; a redirection names it so. */
+  addressIn(view: View, node: number): string;
   readonly truth: View;
   /** CLUSTER SLOTS and CLUSTER NODES, of a node. */
   slots(node: NodeState): string;
@@ -46,7 +53,8 @@ export interface NodeState {
   readonly name: string;
   readonly cluster: ClusterState;
   readonly index: number;
-  readonly port: number;
+  /** `HOST:PORT`. */
+  readonly address: string;
   readonly shard: number;
   readonly id: string;
   readonly view: View;
