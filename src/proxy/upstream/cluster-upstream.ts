@@ -16,7 +16,7 @@ import { askingEveryMs } from '../topology/lag.ts';
 import { Migrations, haveSlotsMoved } from '../topology/migrations.ts';
 import { nodeOptionsOf, type Node } from '../topology/node.ts';
 import { NodeLog } from '../topology/node-log.ts';
-import { PlacesOfShards } from './places-of-shards.ts';
+import { placesOfShards } from './places-of-shards.ts';
 import { hostOf, type Refusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { PeriodicTask } from '../topology/periodic-task.ts';
@@ -49,7 +49,8 @@ export class ClusterUpstream extends Upstream {
   readonly #log: Logger;
   readonly #known: KnownNodes;
   readonly #slots = new Uint16Array(SLOTS).fill(NOBODY);
-  readonly #places = new PlacesOfShards<Node | undefined>(NOBODY);
+  /** As #slots has them; undefined: not looked for since that has changed. */
+  #places: readonly number[] | undefined;
   readonly #seeds: Seeds;
   #shards: Shard[] = [];
   #topology: Topology | undefined;
@@ -110,7 +111,7 @@ export class ClusterUpstream extends Upstream {
   }
 
   override primaryPlaces(): readonly number[] {
-    return this.#places.of(this.#slots, (shard) => this.#shards[shard]?.primary, performance.now());
+    return (this.#places ??= placesOfShards(this.#slots, NOBODY));
   }
 
   override usableReplicas(): readonly Node[] {
@@ -241,7 +242,7 @@ export class ClusterUpstream extends Upstream {
       this.#noteRoles();
     }
     this.#slots[slot] = index;
-    this.#places.changed();
+    this.#places = undefined;
     if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
   }
 
@@ -302,7 +303,7 @@ export class ClusterUpstream extends Upstream {
       topology.shards.flatMap(({ replicas }) => replicas.map((place) => this.#known.at(place))),
     );
     this.#slots.fill(NOBODY);
-    this.#places.changed();
+    this.#places = undefined;
     this.#shards = topology.shards.map((place, index) => {
       for (const [first, last] of place.ranges) this.#slots.fill(index, first, last + 1);
       const before = former[formerSlots[place.ranges[0]?.[0] ?? 0]!];
