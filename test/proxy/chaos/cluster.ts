@@ -47,8 +47,8 @@ export class ChaosCluster implements ClusterState {
   readonly migrations = new Map<number, Migration>();
   truth: View;
   #hosts = 0;
-  /** When nodes last changed their addresses with each other. */
-  swappedAt = -Infinity;
+  /** When something last happened over which a scan may miss keys. */
+  scansFailedAt = -Infinity;
   /** By slot: when it was last no longer on its way. */
   readonly #movedAt = new Map<number, number>();
 
@@ -169,12 +169,13 @@ export class ChaosCluster implements ClusterState {
     this.#movedAt.set(slot, performance.now());
   }
 
-  /**
-   * Its keys were on their way at some time since, or are; or a node had the address of another one, which what has no key
-   * does not tell.
-   */
+  /** A scan since then need not find its keys; as where a node has the address of another one, which SCAN does not tell. */
+  mayBeMissed(slot: number, since: number): boolean {
+    return this.scansFailedAt + KNOWN_MS >= since || this.hasMoved(slot, since);
+  }
+
+  /** Its keys were on their way at some time since, or are. */
   hasMoved(slot: number, since: number): boolean {
-    if (this.swappedAt + KNOWN_MS >= since) return true;
     return this.migrations.has(slot) || (this.#movedAt.get(slot) ?? -Infinity) >= since;
   }
 
@@ -188,6 +189,14 @@ export class ChaosCluster implements ClusterState {
       from.delete(key);
       to.add(key);
       this.touch(key, migration.from);
+    }
+  }
+
+  moveAllKeys(slots: ReadonlySet<number>, from: number, to: number): void {
+    for (const key of [...this.keys[from]!].filter((each) => slots.has(slotOfKey(each)))) {
+      this.keys[from]!.delete(key);
+      this.keys[to]!.add(key);
+      this.touch(key, from);
     }
   }
 

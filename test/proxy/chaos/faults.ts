@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { KNOWN_MS } from './cluster.ts';
 import { Locked, fitReplica, ofShard, view, type Fault, type FaultSetting } from './locked.ts';
-import { migrate } from './migration.ts';
+import { migrate, slotsMoveAtOnce } from './migration.ts';
 import type { ScriptedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { addressChanges, addressesSwap, startAgain } from './starting-again.ts';
@@ -143,6 +143,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     setting.give(taken);
     return true;
   },
+
+  'slots move at once': slotsMoveAtOnce,
 
   busy: ofShard(async (setting, shard) => {
     const { primary, replicas } = view(setting, shard);

@@ -1,7 +1,8 @@
 /**
- * Slots that go from one shard to another, key by key.
+ * Slots that go from one shard to another: one by one, key by key, or many at once.
  */
-import type { Locked } from './locked.ts';
+import { placesOfShards } from '../../../src/proxy/upstream/places-of-shards.ts';
+import { view, type Fault, type Locked } from './locked.ts';
 import { slotOfKey } from './state.ts';
 
 const UNDER_WAY_MS = 1_000;
@@ -46,3 +47,46 @@ export async function migrate(setting: Locked, from: number, to: number): Promis
     }
   }
 }
+
+const NOBODY = 0xffff;
+
+/** Where it comes in a scan of all shards. */
+function placeOf(owners: Uint8Array, shard: number): number {
+  const only = Uint16Array.from(owners, (owner) => (owner === shard ? shard : NOBODY));
+  return placesOfShards(only, NOBODY)[0] ?? 0;
+}
+
+const MOST_AT_ONCE = 3_000;
+
+/** As Valkey 9 has it: the nodes of both shards know at once. */
+export const slotsMoveAtOnce: Fault = async (setting) => {
+  const [from, to] = setting.take(2) ?? [];
+  if (from === undefined || to === undefined) return false;
+  const { cluster, random } = setting;
+  const owners = cluster.truth.owners.slice();
+  const its = [...owners.keys()].filter((slot) => owners[slot] === from);
+  // It stays a shard.
+  const count = Math.min(random.between(1, MOST_AT_ONCE), its.length - 1);
+  const first = random.below(its.length - count + 1);
+  const moving = its.slice(first, first + count).filter((slot) => !cluster.migrations.has(slot));
+  if (moving.length > 0) {
+    const both = [view(setting, from), view(setting, to)];
+    setting.note(`${moving.length} slots from ${moving[0]} on are shard ${to}'s instead of shard ${from}'s`);
+    for (const slot of moving) {
+      owners[slot] = to;
+      cluster.endMigration(slot);
+    }
+    // One that gives away all of its last range may be passed over by who is behind the one before.
+    if (placeOf(owners, from) < placeOf(cluster.truth.owners, from))
+      cluster.scansFailedAt = performance.now();
+    cluster.moveAllKeys(new Set(moving), from, to);
+    cluster.publish(
+      { owners },
+      both.flatMap(({ primary, replicas }) => [primary, ...replicas]),
+    );
+    // Until all have heard of it nothing else becomes of these shards.
+    await setting.pause(cluster.shape.gossipMs, cluster.shape.gossipMs + 300);
+  }
+  setting.give([from, to]);
+  return true;
+};

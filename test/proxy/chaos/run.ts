@@ -39,7 +39,7 @@ const LOSSLESS = [
 const OF_ADDRESSES = ['address changes', 'addresses swap'];
 /** What may happen to plain servers. */
 const OF_SERVERS = FAULT_NAMES.filter(
-  (name) => !/failover|migration|clusterdown|replica leaves|addresses swap/.test(name),
+  (name) => !/failover|migration|slots move|clusterdown|replica leaves|addresses swap/.test(name),
 );
 /** What may happen to a mirror: its copies come in order all the same. */
 const OF_MIRRORS = ['late', 'in pieces', 'resets before', 'resets after', 'resets all', 'silent', 'busy'];
@@ -143,9 +143,9 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       (name) => new ChaosSubscriber(scene, random.fork(), name),
     );
     // The cursor of one server alone says nothing where there are several by then, and the other way round.
-    const hasMoved = (slot: number, since: number): boolean =>
-      cluster.hasMoved(slot, since) || (isPlain && plans.renewedAt >= since);
-    const scanner = new ChaosScanner(scene, random.fork(), 'scanner', hasMoved);
+    const mayBeMissed = (slot: number, since: number): boolean =>
+      cluster.mayBeMissed(slot, since) || (isPlain && plans.renewedAt >= since);
+    const scanner = new ChaosScanner(scene, random.fork(), 'scanner', mayBeMissed);
     const all = [...clients, ...listeners, scanner];
     const runs = all.map(async (client) => await client.run());
     const keys = [...SHARED_KEYS, SHARED_LIST, ...SHARD_CHANNELS, ...clients.flatMap(({ tags }) => tags)];

@@ -17,17 +17,17 @@ export class ChaosScanner {
   readonly #scene: Scene;
   readonly #random: Random;
   readonly #connection: ClientConnection;
-  readonly #hasMoved: (slot: number, since: number) => boolean;
+  readonly #mayBeMissed: (slot: number, since: number) => boolean;
   #isStopping = false;
 
-  /** `hasMoved`: keys of the slot were on their way since then. */
+  /** `mayBeMissed`: keys of the slot, by a scan that has begun then. */
   constructor(
     scene: Scene,
     random: Random,
     name: string,
-    hasMoved: (slot: number, since: number) => boolean,
+    mayBeMissed: (slot: number, since: number) => boolean,
   ) {
-    [this.#scene, this.#random, this.#hasMoved] = [scene, random, hasMoved];
+    [this.#scene, this.#random, this.#mayBeMissed] = [scene, random, mayBeMissed];
     this.#connection = new ClientConnection(scene, random.fork(), name);
   }
 
@@ -88,7 +88,7 @@ export class ChaosScanner {
         isListed(key) &&
         !found.has(key) &&
         ledger.hasStayed(key, version) &&
-        !this.#hasMoved(slotOfKey(key), since),
+        !this.#mayBeMissed(slotOfKey(key), since),
     );
     for (const { key } of missing)
       ledger.violation(`SCAN of ${name} has not found ${key} (${slotOfKey(key)}), by ${cursors.join(' ')}`, [

@@ -85,7 +85,7 @@ async function dieFor(
   );
   for (const node of nodes) node.die();
   const noteSwap = (): void => {
-    if (nodes.length > 1) cluster.swappedAt = performance.now();
+    if (nodes.length > 1) cluster.scansFailedAt = performance.now();
   };
   noteSwap();
   for (const replica of replicas) [replica.isLinkUp, replica.linkDownAt] = [false, performance.now()];
