@@ -7,13 +7,14 @@
  */
 import type { Command } from '../../redis/command-table.ts';
 import type { Session } from '../client/session.ts';
-import { RESP3, type Node } from '../topology/node.ts';
-import { OwnConnection } from '../upstream/own-connection.ts';
+import type { Node } from '../topology/node.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
+import { HeldChannels } from './held-channels.ts';
 import { NotificationSource, type Subscribing } from './notification-source.ts';
+import { messageConnection } from './message-connection.ts';
 import { confirm, inProtocol } from './subscription-messages.ts';
 
 /** Until it is looked again who is primary. */
@@ -42,10 +43,7 @@ export interface NotificationsPlace {
 export class KeyspaceNotifications {
   readonly #session: Session;
   readonly #place: NotificationsPlace;
-  readonly #names: Readonly<Record<Subscribing, Set<string>>> = {
-    subscribe: new Set(),
-    psubscribe: new Set(),
-  };
+  readonly #names = new HeldChannels();
   readonly #sources = new Map<Node, NotificationSource<Asked>>();
   /** As they were last looked at. */
   #places: readonly number[] = [];
@@ -63,7 +61,7 @@ export class KeyspaceNotifications {
 
   /** How many channels and patterns. */
   get size(): number {
-    return this.#names.subscribe.size + this.#names.psubscribe.size;
+    return this.#names.size;
   }
 
   get isUnused(): boolean {
@@ -71,20 +69,14 @@ export class KeyspaceNotifications {
   }
 
   names(kind: Subscribing): readonly string[] {
-    return [...this.#names[kind]];
+    return [...this.#names.of(kind)];
   }
 
   send({ name }: Command, names: readonly string[], request: Request): void {
     const isLeaving = name.includes('un');
     const kind: Subscribing = name.startsWith('p') ? 'psubscribe' : 'subscribe';
-    const held = this.#names[kind];
-    const changed = new Set<string>();
-    const counts = names.map((each) => {
-      if (held.has(each) === isLeaving) changed.add(each);
-      if (isLeaving) held.delete(each);
-      else held.add(each);
-      return this.#place.count();
-    });
+    const { fresh, left, counts } = this.#names.change(name, names, () => this.#place.count());
+    const changed = new Set([...fresh, ...left]);
     const asked = { kind, names, fresh: changed, counts, request };
     for (const source of this.#sources.values()) {
       source.ask(name, [...changed], isLeaving ? undefined : asked);
@@ -134,13 +126,13 @@ export class KeyspaceNotifications {
       source.close();
     }
     for (const node of primaries) {
-      if (node.isUsable && !this.#sources.has(node) && !upstream.isFull) this.#open(upstream, node);
+      if (node.isUsable && !this.#sources.has(node)) this.#open(upstream, node);
     }
   }
 
   #open(upstream: Upstream, node: Node): void {
-    const own = new OwnConnection(upstream, node, this.#session.connectionKind() & RESP3);
-    own.patienceMs = this.#session.home.routing.terms.opTimeoutMs;
+    const own = messageConnection(upstream, node, this.#session);
+    if (own === undefined) return;
     const source = new NotificationSource<Asked>(own, {
       heard: (kind, name, bytes, start, end) => this.#hear(kind, name, bytes, start, end),
       answered: () => this.#settle(),
@@ -163,7 +155,7 @@ export class KeyspaceNotifications {
   }
 
   #hear(kind: Subscribing, name: string, bytes: Uint8Array, start: number, end: number): void {
-    if (!this.#names[kind].has(name)) return;
+    if (!this.#names.of(kind).has(name)) return;
     // Not before its own confirmation, which may wait for another primary's.
     const isAwaited = this.#asked?.kind === kind && this.#asked.fresh.has(name);
     this.#session.push(inProtocol(this.#session.local.protocol, bytes, start, end), !isAwaited);
@@ -195,7 +187,7 @@ export class KeyspaceNotifications {
     const asked = this.#asked;
     if (asked === undefined) return;
     this.#asked = undefined;
-    for (const name of asked.fresh) this.#names[asked.kind].delete(name);
+    this.#names.forget(asked.kind, asked.fresh);
     const leaving = asked.kind.replace('sub', 'unsub');
     for (const source of this.#sources.values()) source.ask(leaving, [...asked.fresh]);
     handOn(asked.request.sink!, asked.request, reply);

@@ -3,6 +3,7 @@
  */
 import type { OwnConnection } from '../upstream/own-connection.ts';
 import { parseRefusal } from '../upstream/refusal.ts';
+import { AwaitedConfirmations } from './awaited-confirmations.ts';
 import { channelOf, encodeSubscription, firstWord } from './subscription-messages.ts';
 
 const MINUS = 0x2d;
@@ -22,16 +23,10 @@ export interface Hearer<Cause> {
   lost(): void;
 }
 
-interface Asked<Cause> {
-  readonly cause: Cause | undefined;
-  readonly count: number;
-  missing: number;
-}
-
 export class NotificationSource<Cause> {
   readonly #own: OwnConnection;
   readonly #hearer: Hearer<Cause>;
-  readonly #asked: Asked<Cause>[] = [];
+  readonly #asked = new AwaitedConfirmations<{ readonly cause: Cause | undefined }>();
 
   constructor(own: OwnConnection, hearer: Hearer<Cause>) {
     this.#own = own;
@@ -41,13 +36,13 @@ export class NotificationSource<Cause> {
   }
 
   get isAnswered(): boolean {
-    return this.#asked.length === 0;
+    return this.#asked.isEmpty;
   }
 
   /** `name`: of the command. */
   ask(name: string, names: readonly string[], cause?: Cause): void {
     if (names.length === 0) return;
-    this.#asked.push({ cause, count: names.length, missing: names.length });
+    this.#asked.add({ cause }, names.length);
     this.#own.send(null, encodeSubscription(name, names));
   }
 
@@ -63,19 +58,16 @@ export class NotificationSource<Cause> {
       this.#hearer.heard(kind, channelOf(bytes, start, end), bytes, start, end);
       return false;
     }
-    const [asked] = this.#asked;
+    const asked = this.#asked.first;
     if (asked === undefined || (said === undefined && bytes[start] !== MINUS)) return said === undefined;
-    const isFirst = asked.missing === asked.count;
-    // An error is the only reply to its command.
-    asked.missing = said === undefined ? 0 : asked.missing - 1;
-    if (asked.missing > 0) return isFirst;
-    this.#asked.shift();
-    if (said === undefined) this.#refused(asked, bytes, start, end);
+    const { isFirst, isLast } = this.#asked.take(said === undefined);
+    if (!isLast) return isFirst;
+    if (said === undefined) this.#refused(asked.cause, bytes, start, end);
     if (this.isAnswered) this.#hearer.answered();
     return isFirst;
   }
 
-  #refused({ cause }: Asked<Cause>, bytes: Uint8Array, start: number, end: number): void {
+  #refused(cause: Cause | undefined, bytes: Uint8Array, start: number, end: number): void {
     const { node, connection } = this.#own;
     const refusal = parseRefusal(bytes, start, end);
     if (refusal?.kind === 'unfit') {

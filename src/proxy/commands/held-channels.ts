@@ -1,0 +1,72 @@
+/**
+ * Which channels and patterns a client is subscribed to in one place, as it will be once all that it has asked is confirmed.
+ */
+export const SUBSCRIBING = ['subscribe', 'psubscribe', 'ssubscribe'] as const;
+export type Subscribing = (typeof SUBSCRIBING)[number];
+
+/** What one command changes. */
+export interface Change {
+  readonly channels: readonly string[];
+  /** Of these, those to forget where it is refused: they were not subscribed to before. */
+  readonly fresh: readonly string[];
+  /** Those to take back where it is refused. */
+  readonly left: readonly string[];
+  /** To how many its client is subscribed after each: on one connection Redis would count all. */
+  readonly counts: readonly number[];
+}
+
+export class HeldChannels {
+  readonly #held: Readonly<Record<Subscribing, Set<string>>> = {
+    subscribe: new Set(),
+    psubscribe: new Set(),
+    ssubscribe: new Set(),
+  };
+
+  get size(): number {
+    return SUBSCRIBING.reduce((sum, kind) => sum + this.#held[kind].size, 0);
+  }
+
+  of(kind: Subscribing): ReadonlySet<string> {
+    return this.#held[kind];
+  }
+
+  add(kind: Subscribing, channel: string): void {
+    this.#held[kind].add(channel);
+  }
+
+  /** False: it was not among them. */
+  delete(kind: Subscribing, channel: string): boolean {
+    return this.#held[kind].delete(channel);
+  }
+
+  /** `count`: to how many the client is subscribed in all. */
+  change(name: string, channels: readonly string[], count: (kind: Subscribing) => number): Change {
+    const kind = kindOf(name);
+    const held = this.#held[kind];
+    const isUnsubscribing = name !== kind;
+    // By name, so that another connection, which has none of them, confirms as many.
+    const asked = channels.length > 0 ? channels : [...held];
+    const fresh = isUnsubscribing ? [] : asked.filter((channel) => !held.has(channel));
+    const left = isUnsubscribing ? asked.filter((channel) => held.has(channel)) : [];
+    const counts = asked.map((channel) => {
+      if (isUnsubscribing) held.delete(channel);
+      else held.add(channel);
+      return count(kind);
+    });
+    if (asked.length === 0) counts.push(count(kind));
+    return { channels: asked, fresh, left, counts };
+  }
+
+  forget(name: string, fresh: Iterable<string>): void {
+    for (const channel of fresh) this.#held[kindOf(name)].delete(channel);
+  }
+
+  takeBack(name: string, left: readonly string[]): void {
+    for (const channel of left) this.#held[kindOf(name)].add(channel);
+  }
+}
+
+/** SUBSCRIBE's for UNSUBSCRIBE as well. */
+function kindOf(name: string): Subscribing {
+  return name.replace('un', '') as Subscribing;
+}
