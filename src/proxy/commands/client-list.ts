@@ -33,19 +33,10 @@ export function listClients(protocol: 2 | 3, clients: Iterable<Listed>, args: re
   return encodeText(protocol, lines.join(''));
 }
 
-/** A line. */
+/** A line; there may be thousands of them. */
 export function describeClient(state: LocalState): string {
-  const fields = {
-    id: state.id,
-    addr: state.address,
-    laddr: addressOf(state.localHost, state.localPort),
-    name: state.name,
-    age: Math.floor((Date.now() - state.since) / 1_000),
-    db: 0,
-    resp: state.protocol,
-    'lib-name': state.libraryName,
-    'lib-ver': state.libraryVersion,
-  };
-  const words = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
-  return `${words.join(' ')}\n`;
+  const age = Math.floor((Date.now() - state.since) / 1_000);
+  const to = addressOf(state.localHost, state.localPort);
+  const library = `lib-name=${state.libraryName} lib-ver=${state.libraryVersion}`;
+  return `id=${state.id} addr=${state.address} laddr=${to} name=${state.name} age=${age} db=0 resp=${state.protocol} ${library}\n`;
 }
