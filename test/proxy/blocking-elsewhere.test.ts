@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
-import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
 
 const [FORMER, LATER] = ['127.0.0.41', '127.0.0.42'];
@@ -39,6 +39,38 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
   await eventually('both replies', () => (popper.got() !== '' && reader.got() !== '') || undefined);
   assert.deepEqual([popper.got(), reader.got(), undisturbed.got()], ['*-1\r\n', '*-1\r\n', '']);
   assert.deepEqual(waiting(later.asked).toSorted(), [`BLPOP ${moves} 0`, `XREAD BLOCK 0 STREAMS ${moves} $`]);
+});
+
+test('a read that waits at a server for reads stays there, though the next one would go to another', async (t) => {
+  const said = 'role:slave\r\nmaster_link_status:up\r\n';
+  const silent = async (host: string, port: number): Promise<Awaited<ReturnType<typeof serverThat>>> =>
+    await serverThat(
+      t,
+      (words) => {
+        if (/^(XREAD|GET)/.test(words)) return undefined;
+        return words.startsWith('INFO') ? `$${said.length}\r\n${said}\r\n` : '+PONG\r\n';
+      },
+      { host, port },
+    );
+  const one = await silent(FORMER, 0);
+  const other = await silent(LATER, one.port);
+  resolveTo(t, FORMER, LATER);
+  const reads = { address: 'replicas', port: one.port };
+  const { port, proxy } = await proxyFor(
+    t,
+    withOpTimeout(planTo(one.port, { reads, readPolicy: 'REPLICA' }), 1_000),
+  );
+  const nodes = () => proxy.status().flatMap((upstream) => upstream.nodes);
+  await eventually('both', () => nodes().filter(({ isUp }) => isUp).length >= 2 || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('XREAD BLOCK 0 STREAMS s $\r\n');
+  const reading = () => [...one.asked, ...other.asked].filter((words) => words.startsWith('XREAD'));
+  await eventually('it', () => reading().length > 0 || undefined);
+  // Who has been too long under way is looked for as often as who is at the wrong server.
+  const late = clientOf(t, port);
+  late.socket.write('GET s\r\n');
+  await eventually('that it is too late', () => late.got() !== '' || undefined);
+  assert.equal(reading().length, 1);
 });
 
 test('a pop that cannot be sent, since its server takes no connections, is tried again', async (t) => {

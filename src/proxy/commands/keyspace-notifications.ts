@@ -107,7 +107,7 @@ export class KeyspaceNotifications {
 
   #primariesOf(upstream: Upstream | undefined): ReadonlySet<Node> {
     const places = upstream?.primaryPlaces() ?? [];
-    // Of a cluster nearly always: the list is another one where anybody else is primary.
+    // Nearly always: the list is another one where anybody else is primary.
     if (places === this.#places) return this.#primaries;
     this.#places = places;
     const nodes = places.map((place) => upstream?.holderOf(place));

@@ -122,9 +122,8 @@ export class WaitingCommand implements Owned {
   #hasMoved(node: Node): () => boolean {
     const { upstream } = this.#goal;
     if (upstream.checksSlots) return () => false;
-    const servers = (): string => upstream.primaryPlaces().join(' ');
-    const before = servers();
-    return () => servers() !== before && (upstream.nodeFor(this.#request) ?? node) !== node;
+    const before = upstream.primaryPlaces();
+    return () => upstream.primaryPlaces() !== before && (upstream.nodeFor(this.#request) ?? node) !== node;
   }
 
   /** True: another node gets it, or the same one anew. */

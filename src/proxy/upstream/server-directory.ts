@@ -17,6 +17,7 @@ export abstract class ServerDirectory {
   /** Its servers themselves refuse keys of several places. */
   readonly checksSlots: boolean = false;
   protected nodeLog: NodeLog | undefined;
+  readonly #onePlace: readonly number[] = [0];
 
   /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
   abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
@@ -67,9 +68,9 @@ export abstract class ServerDirectory {
     return node?.isUsable === true ? node : null;
   }
 
-  /** A place of each primary, in an order that stays. */
+  /** A place of each primary, in an order that stays. Another list, once one has come, gone, or become one. */
   primaryPlaces(): readonly number[] {
-    return [0];
+    return this.#onePlace;
   }
 
   usableReplicas(): readonly Node[] {

@@ -29,6 +29,7 @@ export class ShardedUpstream extends Upstream {
   #table = maglevTable([]);
   /** Of the list of servers. */
   #edition = 0;
+  #places: readonly number[] = [];
   /** Which server has the messages: they know nothing of each other's. */
   #ofMessages = 0;
 
@@ -81,7 +82,7 @@ export class ShardedUpstream extends Upstream {
   }
 
   override primaryPlaces(): readonly number[] {
-    return this.#list.servers.map((_, index) => this.#placeAt(index));
+    return this.#places;
   }
 
   nodeFor(request: Request): Node | null {
@@ -143,6 +144,7 @@ export class ShardedUpstream extends Upstream {
 
   #place(): void {
     this.#edition = (this.#edition + 1) & EDITIONS;
+    this.#places = this.#list.servers.map((_, index) => this.#placeAt(index));
     const texts = this.#list.servers.map(({ text }) => text);
     // The same for every proxy, in whatever order they are told.
     this.#ofMessages = texts.indexOf(texts.toSorted()[0] ?? '');
