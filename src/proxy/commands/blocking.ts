@@ -15,6 +15,10 @@ import { WaitingCommand, type Goal } from './waiting-command.ts';
 
 const PING = encodeCommand('PING');
 
+interface Sought extends Goal {
+  readonly located: Located | undefined;
+}
+
 /** False: it does not wait, and is a command like any other. */
 export function mayWait(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
   if (command.name !== 'xread' && command.name !== 'xreadgroup') return true;
@@ -23,28 +27,20 @@ export function mayWait(bytes: Buffer, frame: RequestFrame, command: Command): b
 
 export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFrame, command: Command): void {
   if (command.name === 'wait' || command.name === 'waitaof') return sendWait(session, bytes, frame, command);
-  const goal = goalOf(session, bytes, frame, command);
-  if (Buffer.isBuffer(goal)) return session.answer(command, goal);
   // The buffer is used again before it is sent.
   const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
-  const search = (): Goal | Buffer => {
-    const again = new RequestFrame();
-    again.parse(kept, kept.length, REQUEST_LIMITS);
-    return goalOf(session, kept, again, command);
-  };
+  const search = (): Sought | Buffer => sought(session, kept, command);
+  const goal = search();
+  if (Buffer.isBuffer(goal)) return session.answer(command, goal);
   const request = session.newRequest(command);
   if (goal.located !== undefined) copyOnceAnswered(session, request, command, goal.located);
-  const first = { ...goal, message: Buffer.from(goal.message) };
-  new WaitingCommand(session, request, { goal: first, search }, session.hold()).open();
+  new WaitingCommand(session, request, { goal, search }, session.hold()).open();
 }
 
 /** By the routing of now; a Buffer: why there is none. */
-function goalOf(
-  session: Session,
-  bytes: Buffer,
-  frame: RequestFrame,
-  command: Command,
-): (Goal & { readonly located: Located | undefined }) | Buffer {
+function sought(session: Session, bytes: Buffer, command: Command): Sought | Buffer {
+  const frame = new RequestFrame();
+  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
   const { routing } = session.home;
   const location = locate(routing, bytes, frame, command, command.isRead);
   if (location.kind === 'refused') return location.reply;
@@ -55,8 +51,7 @@ function goalOf(
   }
   const upstream = routing.catchAll?.upstream;
   if (upstream === undefined) return REPLIES.noUpstreamHost;
-  const message = bytes.subarray(frame.start, frame.at);
-  return { upstream, place: upstream.anyPlace(), message, located: undefined };
+  return { upstream, place: upstream.anyPlace(), message: bytes, located: undefined };
 }
 
 /** For what this client has written so far, wherever that was: every primary is asked, the least counts. */
