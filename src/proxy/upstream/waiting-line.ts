@@ -125,9 +125,12 @@ export class WaitingLine {
     const noted = this.#noteAgain(request, behind);
     const held: Held = { ...noted, until, notBefore, reply, wasUnderWay, goesAlone };
     this.#underWay.delete(request);
-    const older = this.#held.findLastIndex((other) => other.wasUnderWay && other.order <= held.order);
-    if (wasUnderWay) this.#held.splice(older + 1, 0, held);
-    else this.#held.push(held);
+    if (wasUnderWay) {
+      const older = this.#held.findLastIndex((other) => other.wasUnderWay && other.order <= held.order);
+      this.#held.splice(older + 1, 0, held);
+    } else {
+      this.#held.push(held);
+    }
     return this.#underWay.size > 0 || held.behind.length > 0;
   }
 
