@@ -35,7 +35,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   const carriedOut: string[] = [];
   const cluster = await clusterThat(t, count, (words, node, socket) => {
     if (words === 'ASKING') return '+OK\r\n';
-    if (/^[SG]ET k/.test(words)) waiting[node]?.push({ words, socket });
+    if (/^[SG]ET \{?k/.test(words)) waiting[node]?.push({ words, socket });
     return undefined;
   });
   const own = (owner: number): void => {
@@ -163,4 +163,63 @@ test('redirections to one node hold up nobody', async (t) => {
   for (const reply of ['+OK\r\n', '+OK\r\n', '$1\r\n2\r\n']) say(1, reply);
   await received('+OK\r\n+OK\r\n$1\r\n2\r\n');
   assert.deepEqual(carriedOut, ['SET k 1', 'SET k 2', 'GET k']);
+});
+
+const NOTHING = '$-1\r\n';
+const ONE = '$1\r\n1\r\n';
+
+for (const isFirst of [true, false]) {
+  const when = isFirst ? 'before' : 'after';
+  test(`a read that its node answers ${when} a redirected write of its client is asked again behind it`, async (t) => {
+    const { client, asks, say, ask, carriedOut, received } = await setUp(t, 2);
+    client.socket.write('SET k 1\r\nGET k\r\n');
+    await asks(0, 2);
+    say(0, ask(1));
+    await asks(1, 1);
+    // The slot stays after all: its former node has no key of that name yet.
+    if (isFirst) {
+      say(0, NOTHING);
+      client.socket.write('GET {k}\r\n');
+      say(1, '+OK\r\n');
+    } else {
+      say(1, '+OK\r\n');
+      await received('+OK\r\n');
+      say(0, NOTHING);
+      await asks(0, 1);
+      client.socket.write('GET {k}\r\n');
+    }
+    await asks(0, 2);
+    say(0, ONE);
+    say(0, NOTHING);
+    await received(`+OK\r\n${ONE}${NOTHING}`);
+    assert.deepEqual(carriedOut.slice(2), ['GET k', 'GET {k}']);
+  });
+}
+
+test('a read behind a write whose redirection was taken back is asked again behind it', async (t) => {
+  const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nGET k\r\n');
+  await asks(0, 2);
+  say(0, ask(1));
+  await asks(1, 1);
+  say(0, NOTHING);
+  say(1, move(0));
+  await asks(0, 1);
+  say(0, '+OK\r\n');
+  await asks(0, 1);
+  say(0, ONE);
+  await received(`+OK\r\n${ONE}`);
+  assert.deepEqual(carriedOut, ['GET k', 'SET k 1', 'GET k']);
+});
+
+test('a read of another key than that of a redirected write before it is asked once', async (t) => {
+  const { client, asks, say, ask, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nGET {k}\r\n');
+  await asks(0, 2);
+  say(0, ask(1));
+  await asks(1, 1);
+  say(0, NOTHING);
+  say(1, '+OK\r\n');
+  await received(`+OK\r\n${NOTHING}`);
+  assert.deepEqual(carriedOut, ['GET {k}', 'SET k 1']);
 });

@@ -52,8 +52,8 @@ export interface NodeOwner {
   /** A replica's reply that may be wrong while slots move; true: somebody else is asked. */
   doubted(request: Request, node: Node): boolean;
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
-  /** Any other reply came; asked for with `watchOrder`. */
-  carriedOut(request: Request, node: Node): void;
+  /** Any other reply came; asked for with `watchOrder`. True: it came too early, and is asked for again. */
+  carriedOut(request: Request, node: Node): boolean;
   lost(request: Request, wasSent: boolean, node: Node): void;
   /** Whether it may be asked has changed. */
   changed(node: Node): void;
@@ -215,7 +215,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (this.#isDoubted && request.isRead && mayBeAbsence(bytes, start, end)) {
       if (this.#owner.doubted(request, this)) return true;
     }
-    if (this.#isOrderWatched) this.#owner.carriedOut(request, this);
+    if (this.#isOrderWatched && this.#owner.carriedOut(request, this)) return true;
     return this.#isSlow(request);
   }
 

@@ -48,7 +48,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     this.#silence = new SilenceWatch(settings.hedgeAfterMs, {
       hedge: (request, from) => this.#hedge(request, from),
       timedOut: (request, node) => {
-        if (!this.#waiting.isEmpty) this.carriedOut(request, node);
+        this.#noteCarriedOut(request, node);
         this.answer(request, REPLIES.upstreamFailure);
       },
     });
@@ -177,8 +177,18 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     });
   }
 
-  carriedOut(request: Request, node: Node): void {
-    if (isOrdered(request)) this.#waiting.carriedOut(request, node.connection(request.connectionKind));
+  carriedOut(request: Request, node: Node): boolean {
+    if (request.block === null || !this.#waiting.isEarly(request, node.connection(request.connectionKind))) {
+      this.#noteCarriedOut(request, node);
+      return false;
+    }
+    if (request.sent > 0) return this.#hedgeAnew(request, node);
+    return this.#again(request, {});
+  }
+
+  #noteCarriedOut(request: Request, node: Node): void {
+    if (this.#waiting.isEmpty || !isOrdered(request)) return;
+    this.#waiting.carriedOut(request, node.connection(request.connectionKind));
   }
 
   /** What `node` has not answered of these places counts from now on as older than what is sent elsewhere. */
@@ -214,7 +224,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     if (wasSent) request.hops += 1;
     const mayBeTwice = request.isRead && request.hops <= MAX_HOPS && !isCopy(request);
     if (request.block === null || (wasSent && !mayBeTwice)) {
-      if (!this.#waiting.isEmpty) this.carriedOut(request, node);
+      this.#noteCarriedOut(request, node);
       this.answer(request, REPLIES.upstreamFailure);
       return;
     }

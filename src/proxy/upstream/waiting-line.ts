@@ -76,6 +76,8 @@ export class WaitingLine {
   readonly #held: Held[] = [];
   /** All in #held wait for these; those at its begin are not over. */
   readonly #underWay = new Map<Request, UnderWay>();
+  /** What was sent behind writes where those were redirected. */
+  #behindRedirected: Behind[] = [];
   #order = 0;
 
   /** How many wait. */
@@ -84,13 +86,17 @@ export class WaitingLine {
   }
 
   get isEmpty(): boolean {
+    return this.#isIdle && this.#behindRedirected.every(isOver);
+  }
+
+  get #isIdle(): boolean {
     return this.#held.length === 0 && this.#underWay.size === 0;
   }
 
   /** What comes now has to wait. */
   isBusy(): boolean {
     this.#settle();
-    return !this.isEmpty;
+    return !this.#isIdle;
   }
 
   /** Some of what waits is older than all that its client has under way. */
@@ -149,6 +155,7 @@ export class WaitingLine {
     const isOpen = this.#noted(request)?.behind.some((other) => !isOver(other)) ?? false;
     const note = { ...this.#noteAgain(request, behind), isOpen };
     this.#underWay.set(request, note);
+    this.#behindRedirected = [...this.#behindRedirected.filter((other) => !isOver(other)), ...behind];
     return note;
   }
 
@@ -184,13 +191,20 @@ export class WaitingLine {
     return this.#held.length > 0;
   }
 
+  /** A read came before a write that its client sent first, and that was redirected: it may not have seen that. */
+  isEarly(request: Request, connection: Connection): boolean {
+    const among = this.#behindRedirected.filter((behind) => isAmong(behind, connection));
+    if (among.length === 0) return false;
+    const keys = keysOf(request);
+    return among.some((behind) => haveCommon(behind.keys, keys));
+  }
+
   /** It was, or may have been: what was refused before it can't come before it any more. */
   carriedOut(request: Request, connection: Connection): void {
     let keys: Keys | undefined;
     for (const before of [...this.#held, ...this.#underWay.values()]) {
       for (const behind of before.behind) {
-        if (behind.connection !== connection || before.isOvertaken) continue;
-        if (((connection.answered - behind.upTo) | 0) > 0) continue;
+        if (before.isOvertaken || !isAmong(behind, connection)) continue;
         keys ??= keysOf(request);
         before.isOvertaken = haveCommon(behind.keys, keys);
       }
@@ -258,6 +272,11 @@ function isLive({ request, generation }: Ordered): boolean {
 
 function isOver({ connection, upTo }: Behind): boolean {
   return connection.isClosed || ((connection.answered - upTo) | 0) >= 0;
+}
+
+/** What the connection has answered last was sent behind what was refused. */
+function isAmong(behind: Behind, connection: Connection): boolean {
+  return behind.connection === connection && ((connection.answered - behind.upTo) | 0) <= 0;
 }
 
 export function keysOf({ block, start, end }: Request): Keys {

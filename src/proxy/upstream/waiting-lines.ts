@@ -107,6 +107,11 @@ export class WaitingLines {
     return this.#lineOf(request)?.leave(request) ?? false;
   }
 
+  /** A read came before a write that its client sent first, and that was redirected: it may not have seen that. */
+  isEarly(request: Request, connection: Connection): boolean {
+    return request.isRead && (this.#lineOf(request)?.isEarly(request, connection) ?? false);
+  }
+
   /** It was, or may have been: what was refused before it can't come before it any more. */
   carriedOut(request: Request, connection: Connection): void {
     this.#lineOf(request)?.carriedOut(request, connection);

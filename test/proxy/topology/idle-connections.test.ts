@@ -23,7 +23,10 @@ async function setUp(t: TestContext, count: number) {
   const options = { host: '127.0.0.1', port: server.port, connectTimeoutMs: 5_000, credentials: undefined };
   const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
   const owner = { slow: null, doubted: () => false, refused: () => false };
-  const node = new Node({ ...options, ...rest }, { ...owner, lost() {}, changed() {}, carriedOut() {} });
+  const node = new Node(
+    { ...options, ...rest },
+    { ...owner, lost() {}, changed() {}, carriedOut: () => false },
+  );
   t.after(() => node.close('the test is over'));
   const connections = Array.from({ length: count }, () => node.ownConnection(0, OWNER));
   await eventually('the connections', () => connections.every(({ isOpen }) => isOpen) || undefined);

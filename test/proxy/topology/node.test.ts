@@ -20,7 +20,7 @@ test('what a client waited for alone is looked for nowhere else, where slow comm
     refused: () => false,
     lost() {},
     changed() {},
-    carriedOut() {},
+    carriedOut: () => false,
   };
   const options = { host: '127.0.0.1', port: server.port, connectTimeoutMs: 5_000, credentials: undefined };
   const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };

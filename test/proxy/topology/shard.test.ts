@@ -26,7 +26,14 @@ function nodeOf(port: number, state: State): Node {
       keepalive: keepaliveOf(undefined),
       isClusterNode: true,
     },
-    { slow: null, doubted: () => false, refused: () => false, carriedOut() {}, lost() {}, changed() {} },
+    {
+      slow: null,
+      doubted: () => false,
+      refused: () => false,
+      carriedOut: () => false,
+      lost() {},
+      changed() {},
+    },
   );
   node.update({ isProbed: true, ...state });
   return node;
