@@ -330,7 +330,7 @@ const tokenIn = (text: string): number => Number(/^(?:v|\{.*\}tok)?(\d+)/.exec(t
 function read(node: NodeState, talk: Talk, key: string): string {
   const { cluster, isPrimary } = node;
   const { ledger } = cluster;
-  node.reads += 1;
+  node.readsOf.set(key, (node.readsOf.get(key) ?? 0) + 1);
   if (node.isEmpty && cluster.isPlain) {
     // There may have been no other.
     ledger.count('reads of servers without data');

@@ -46,7 +46,7 @@ export class ScriptedNode implements NodeState {
   isPaused = false;
   isZombie = false;
   lagMs = 0;
-  reads = 0;
+  readonly readsOf = new Map<string, number>();
   #server: Server | undefined;
   #opened = 0;
   #woken: (() => void)[] = [];

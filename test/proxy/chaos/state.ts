@@ -74,7 +74,8 @@ export interface NodeState {
   readonly isZombie: boolean;
   /** A replica's data is so old. */
   readonly lagMs: number;
-  reads: number;
+  /** How often each key was. */
+  readonly readsOf: Map<string, number>;
   readonly talks: ReadonlySet<Talk>;
   /** Sends what nobody has asked for. */
   push(talk: Talk, text: string): void;
