@@ -174,14 +174,20 @@ export function proxyCommand(): Command {
     )
     .addOption(
       inEnvironment(
-        new Option('--hedge-after <duration>', 'a read unanswered for so long is asked elsewhere too')
+        new Option(
+          '--hedge-after <duration>',
+          'a read unanswered for so long is asked elsewhere too; a number alone is milliseconds',
+        )
           .argParser(durationBetween(WAIT))
           .default(PROXY_DEFAULTS.hedgeAfterMs, `${PROXY_DEFAULTS.hedgeAfterMs}ms`),
       ),
     )
     .addOption(
       inEnvironment(
-        new Option('--failover-wait <duration>', 'how long a command waits while nobody can be asked')
+        new Option(
+          '--failover-wait <duration>',
+          'how long a command waits while nobody can be asked; a number alone is milliseconds',
+        )
           .argParser(durationBetween(WAIT))
           .default(PROXY_DEFAULTS.failoverWaitMs, `${PROXY_DEFAULTS.failoverWaitMs / 1_000}s`),
       ),

@@ -21,6 +21,7 @@ import type { ListenerTls } from './listener-tls.ts';
 import { Listeners } from './listeners.ts';
 import { Listening } from './listening.ts';
 import { onlyCopies } from './only-copies.ts';
+import { LOGIN_REMEDY } from './topology/login-log.ts';
 import { ReadsUpstream } from './upstream/reads-upstream.ts';
 import { Routing } from './client/routing.ts';
 import { ShardedUpstream } from './upstream/sharded-upstream.ts';
@@ -135,7 +136,7 @@ export class Proxy {
       const why = problem === undefined ? '' : `: ${problem}`;
       if (!isReady && !this.#hasTopologies) return `the topology of ${id} is not known yet${why}`;
       if (refusal !== undefined)
-        return `no server of ${id} lets the proxy in (${refusal}); give the password that it wants`;
+        return `no server of ${id} lets the proxy in (${refusal.replace(/\.$/, '')}); ${LOGIN_REMEDY}`;
     }
     return undefined;
   }

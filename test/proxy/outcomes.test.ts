@@ -89,7 +89,10 @@ test('mistakes that are answered here count as errors, each of its own kind', as
   const { ask, since } = await plainFor(t);
   await ask('GET\r\n', "-ERR wrong number of arguments for 'get' command\r\n");
   await ask('MSET a\r\n', "-ERR wrong number of arguments for 'mset' command\r\n");
-  await ask('SHUTDOWN\r\n', "-ERR 'shutdown' is not carried out by this proxy\r\n");
+  await ask(
+    'SHUTDOWN\r\n',
+    "-ERR 'shutdown' is not carried out by this proxy: it is for administrators, who ask a node itself\r\n",
+  );
   await ask('SELECT x\r\n', '-ERR value is not an integer or out of range\r\n');
   await ask('SUBSCRIBE\r\n', "-ERR wrong number of arguments for 'subscribe' command\r\n");
   await ask('NOSUCH\r\n', "-ERR unknown command 'NOSUCH', with args beginning with: \r\n");

@@ -8,7 +8,11 @@ const ABORTED = '-EXECABORT Transaction discarded because of previous errors.\r\
 const LONG = 'x'.repeat(400_000);
 
 for (const [what, asked, wanted] of [
-  ['SCRIPT DEBUG', 'SCRIPT DEBUG YES\r\n', "-ERR 'script|debug' is not carried out by this proxy\r\n"],
+  [
+    'SCRIPT DEBUG',
+    'SCRIPT DEBUG YES\r\n',
+    "-ERR 'script|debug' is not carried out by this proxy: it is for administrators, who ask a node itself\r\n",
+  ],
   [
     'SCRIPT DEBUG in a transaction',
     'MULTI\r\nSET a 1\r\nSCRIPT DEBUG YES\r\nEXEC\r\n',

@@ -4,6 +4,7 @@
 import {
   encodeBulk,
   encodeError,
+  encodeRefusal,
   encodeInteger,
   encodeList,
   encodeStatus,
@@ -88,7 +89,7 @@ function trackingInfo(protocol: 2 | 3): Buffer {
 }
 
 function notHere(subcommand: string): Buffer {
-  return encodeError(`ERR 'client|${subcommand.toLowerCase()}' is not carried out by this proxy`);
+  return encodeRefusal(`client|${subcommand.toLowerCase()}`, 'CLIENT HELP says what is');
 }
 
 export function setName(state: LocalState, name: string): Buffer {

@@ -3,10 +3,12 @@
  */
 import { SLOTS, slotOf } from '../../redis/slots.ts';
 import {
+  ADMINISTRATION,
   encodeBulk,
   encodeError,
   encodeInteger,
   encodeList,
+  encodeRefusal,
   encodeStatus,
   encodeText,
 } from '../wire/encode.ts';
@@ -129,8 +131,7 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
     case 'HELP':
       return HELP;
     default:
-      if (FOR_ADMINISTRATORS.has(name))
-        return notHere(name, 'it is for administrators, who ask a node itself');
+      if (FOR_ADMINISTRATORS.has(name)) return notHere(name, ADMINISTRATION);
       if (OF_NODES.has(name)) return notHere(name, 'each node tells of itself, if it is asked directly');
       return encodeError(`ERR unknown subcommand '${subcommand}'. Try CLUSTER HELP.`);
   }
@@ -141,7 +142,7 @@ function unknownNode(id: string): Buffer {
 }
 
 function notHere(subcommand: string, why: string): Buffer {
-  return encodeError(`ERR 'cluster|${subcommand.toLowerCase()}' is not carried out by this proxy: ${why}`);
+  return encodeRefusal(`cluster|${subcommand.toLowerCase()}`, why);
 }
 
 function bulk(text: string): string {

@@ -21,7 +21,7 @@ import {
 import { mayWait, sendBlocking } from './blocking.ts';
 import { slotAskedAbout } from './cluster-emulation.ts';
 import { tellCommands } from './command-command.ts';
-import { REPLIES, encodeError } from '../wire/encode.ts';
+import { ADMINISTRATION, REPLIES, encodeError, encodeRefusal } from '../wire/encode.ts';
 import { commandCounts, countBegun, countError, countLater, countUnknown } from '../wire/outcomes.ts';
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from '../client/faults.ts';
@@ -191,7 +191,7 @@ export class CommandSession extends Session implements InputHandler {
         if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         return sendScan(this, bytes, frame, command);
       case KIND.refused:
-        return this.answer(command, encodeError(`ERR '${command.name}' is not carried out by this proxy`));
+        return this.answer(command, encodeRefusal(command.name, ADMINISTRATION));
     }
   }
 

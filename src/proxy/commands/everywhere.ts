@@ -5,7 +5,7 @@
 import type { Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
-import { encodeError } from '../wire/encode.ts';
+import { ADMINISTRATION, encodeRefusal } from '../wire/encode.ts';
 import {
   MergedReply,
   behindLine,
@@ -86,10 +86,7 @@ export function sendEverywhere(
 ): void {
   if (plan.isRefused === true) {
     const name = wordAt(bytes, frame)(1).toLowerCase();
-    return session.answer(
-      command,
-      encodeError(`ERR '${command.name}|${name}' is not carried out by this proxy`),
-    );
+    return session.answer(command, encodeRefusal(`${command.name}|${name}`, ADMINISTRATION));
   }
   toAllPrimaries(session, bytes, frame, command, (primaries, kept, again) => {
     if (plan.kills === true) return killScripts(session, command, primaries, kept, again);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Command } from '../../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
-import { encodeError, REPLIES } from '../wire/encode.ts';
+import { encodeError, encodeRefusal, REPLIES } from '../wire/encode.ts';
 import type { Finding } from '../upstream/foreign-commands.ts';
 import { pauseMs } from '../upstream/pause.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -84,7 +84,7 @@ function answerUnknown(session: Session, bytes: Buffer, frame: RequestFrame, fin
       typeof finding === 'object' && 'refusal' in finding
         ? finding.refusal
         : 'the proxy does not know it, and no Redis can be asked for it now';
-    const reply = encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`);
+    const reply = encodeRefusal(name, why);
     if (finding === 'unreachable') countFailed(label);
     else countError(label, reply, 0, reply.length);
     session.say(reply);

@@ -7,6 +7,7 @@ import { addressOf } from '../../api/host-port.ts';
 import type { ClusterUpstream } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
 import { ANSWER_MS, Conversation } from './conversation.ts';
+import { LOGIN_REMEDY } from './login-log.ts';
 import { nodeOptionsOf, type NodeOptions } from './node.ts';
 import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
@@ -16,10 +17,7 @@ const NO_SLOTS = 'no slot has an owner; form the cluster first, as redis-cli --c
 /** Of what Redis refuses to say. */
 const REMEDIES: readonly (readonly [refusal: RegExp, remedy: string])[] = [
   [/cluster support disabled/, 'give --mode proxy, or mode: PROXY in its RedisDestination'],
-  [
-    /^(?:WRONGPASS|NOAUTH|ERR invalid password)/,
-    'give the password that it wants, and whose it is (--upstream-password-file and --upstream-username, or auth in its RedisDestination)',
-  ],
+  [/^(?:WRONGPASS|NOAUTH|ERR invalid password)/, LOGIN_REMEDY],
   [/^NOPERM/, 'let its user run CLUSTER SLOTS and CLUSTER INFO'],
 ];
 

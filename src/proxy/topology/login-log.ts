@@ -6,6 +6,9 @@ import type { Logger } from 'pino';
 
 const EVERY_MS = 60_000;
 
+export const LOGIN_REMEDY =
+  'give the password that it wants, and whose it is (--upstream-password-file and --upstream-username, or auth in its RedisDestination)';
+
 export class LoginLog {
   readonly #address: string;
   readonly #log: Pick<Logger, 'info' | 'warn'>;
@@ -25,7 +28,7 @@ export class LoginLog {
     if (refusal === undefined) this.#log.info(`${this.#address} lets the proxy in again`);
     else
       this.#log.warn(
-        `${this.#address} does not let the proxy in (${refusal}); give the password that it wants`,
+        `${this.#address} does not let the proxy in (${refusal.replace(/\.$/, '')}); ${LOGIN_REMEDY}`,
       );
   }
 }

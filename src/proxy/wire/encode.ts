@@ -23,6 +23,14 @@ export function encodeError(text: string): Buffer {
   return Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1');
 }
 
+/** Why a command is refused that concerns the server itself. */
+export const ADMINISTRATION = 'it is for administrators, who ask a node itself';
+
+/** `name`: of a subcommand `client|kill`. */
+export function encodeRefusal(name: string, why: string): Buffer {
+  return encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`);
+}
+
 export function encodeStatus(text: string): Buffer {
   return Buffer.from(`+${text}\r\n`);
 }

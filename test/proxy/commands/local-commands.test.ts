@@ -36,7 +36,8 @@ test('an error quotes the bytes that came', async (t) => {
 });
 
 test('what Redis has and the proxy has not is no unknown subcommand', async (t) => {
-  const notHere = (name: string): string => `-ERR 'client|${name}' is not carried out by this proxy`;
+  const notHere = (name: string): string =>
+    `-ERR 'client|${name}' is not carried out by this proxy: CLIENT HELP says what is`;
   assert.deepEqual(await talk(t, ['CLIENT UNBLOCK 1', 'CLIENT REPLY OFF', 'CLIENT GETNAME x']), [
     notHere('unblock'),
     notHere('reply'),
