@@ -1,11 +1,12 @@
-import type { Route, RoutingPlan, UpstreamId } from '../plan/routing-plan.ts';
+import type { Listener, Route, RoutingPlan, UpstreamId } from '../plan/routing-plan.ts';
+
+export function routesOf({ routes: { prefixes, catchAll } }: Listener): readonly Route[] {
+  return catchAll === undefined ? prefixes : [...prefixes, catchAll];
+}
 
 /** Upstreams that get nothing but copies: whatever becomes of them, no client sees it. */
 export function onlyCopies({ listeners }: RoutingPlan): ReadonlySet<UpstreamId> {
-  const routes = listeners.flatMap(({ listener }): readonly Route[] => {
-    const { prefixes, catchAll } = listener.routes;
-    return catchAll === undefined ? prefixes : [...prefixes, catchAll];
-  });
+  const routes = listeners.flatMap(({ listener }) => routesOf(listener));
   const asked = new Set(routes.flatMap(({ upstream, reads }) => [upstream, reads]));
   const copied = routes.flatMap(({ mirrors }) => mirrors.map(({ upstream }) => upstream));
   return new Set(copied.filter((id) => !asked.has(id)));

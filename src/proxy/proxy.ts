@@ -21,6 +21,7 @@ import type { ListenerTls } from './listener-tls.ts';
 import { Listeners } from './listeners.ts';
 import { Listening } from './listening.ts';
 import { onlyCopies } from './only-copies.ts';
+import { onlyReplicas } from './only-replicas.ts';
 import { LOGIN_REMEDY } from './topology/login-log.ts';
 import { ReadsUpstream } from './upstream/reads-upstream.ts';
 import { Routing } from './client/routing.ts';
@@ -207,6 +208,8 @@ export class Proxy {
         return [id, { plan: upstreamPlan, upstream: this.#createUpstream(upstreamPlan) }];
       }),
     );
+    const needReplicas = onlyReplicas(plan);
+    for (const [id, { upstream }] of this.#upstreams) upstream.needsReplicas = needReplicas.has(id);
     const problems = await this.#listeners.update(plan.listeners);
     for (const [id, { upstream }] of before) {
       if (this.#upstreams.get(id)?.upstream !== upstream) this.#retired.add(upstream);

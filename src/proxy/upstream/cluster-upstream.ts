@@ -13,6 +13,7 @@ import { KEPT_MS } from '../topology/kept-replicas.ts';
 import { KnownNodes } from '../topology/known-nodes.ts';
 import { LagJudge } from '../topology/lag-judge.ts';
 import { askingEveryMs } from '../topology/lag.ts';
+import { LonePrimaries } from '../topology/lone-primaries.ts';
 import { Migrations, haveSlotsMoved } from '../topology/migrations.ts';
 import { nodeOptionsOf, type Node } from '../topology/node.ts';
 import { NodeLog } from '../topology/node-log.ts';
@@ -56,6 +57,7 @@ export class ClusterUpstream extends Upstream {
   #topology: Topology | undefined;
   #topologyAt = 0;
   readonly #migrations = new Migrations();
+  readonly #lonePrimaries: LonePrimaries;
   /** CLUSTER NODES, as a primary said it last. */
   #members = '';
   readonly #probe: Probe;
@@ -68,6 +70,7 @@ export class ClusterUpstream extends Upstream {
   constructor(plan: ClusterPlan, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
     this.nodeLog = new NodeLog(plan.id, log);
+    this.#lonePrimaries = new LonePrimaries(plan.id, log);
     this.#plan = plan;
     this.#seeds = new Seeds(plan);
     this.#known = new KnownNodes(nodeOptionsOf(plan, true), this);
@@ -110,6 +113,13 @@ export class ClusterUpstream extends Upstream {
     return this.#shards[this.#slots[place]!]?.refusing(isRead ? terms.policy : MASTER);
   }
 
+  /** A read that only replicas may answer, of a shard that has none. */
+  protected override inVainSince(request: Request): number {
+    const primary = this.primaryFor(request.place);
+    if (primary === null || this.nodeFor(request) !== null) return Infinity;
+    return this.#lonePrimaries.since(primary);
+  }
+
   override primaryPlaces(): readonly number[] {
     return (this.#places ??= placesOfShards(this.#slots, NOBODY));
   }
@@ -123,7 +133,9 @@ export class ClusterUpstream extends Upstream {
     return {
       ...status,
       topologyAgeMs: this.#topology && Math.round(performance.now() - this.#topologyAt),
-      shards: this.#shards.map((shard, index) => shardStatus(shard, this.#topology?.shards[index])),
+      shards: this.#shards.map((shard, index) =>
+        shardStatus(shard, this.#topology?.shards[index], this.#lonePrimaries.problemOf(shard)),
+      ),
       unlisted: unlisted(this.#members, this.#topology),
     };
   }
@@ -310,6 +322,7 @@ export class ClusterUpstream extends Upstream {
       return this.#known.shardAt(place, before, (node) => !primaries.has(node) && !listed.has(node));
     });
     this.#noteRoles();
+    this.#lonePrimaries.look(this.#shards, this.needsReplicas, this.#topologyAt);
     for (const [index, { primary }] of former.entries()) {
       const isElsewhere = (slot: number): boolean => this.#shards[this.#slots[slot]!]?.primary !== primary;
       this.hasMoved(primary, (place) => formerSlots[place] === index && isElsewhere(place));

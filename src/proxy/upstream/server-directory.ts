@@ -16,6 +16,8 @@ export abstract class ServerDirectory {
   );
   /** Its servers themselves refuse keys of several places. */
   readonly checksSlots: boolean = false;
+  /** Some reads may go to replicas only: told where there are none. */
+  needsReplicas = false;
   protected nodeLog: NodeLog | undefined;
   readonly #onePlace: readonly number[] = [0];
 
@@ -60,6 +62,11 @@ export abstract class ServerDirectory {
   /** What those who alone can carry it out say to whoever asks them now, where they say anything. */
   protected refusing({ place }: Request): Buffer | undefined {
     return this.holderOf(place)?.refusing;
+  }
+
+  /** Since when nobody is known who could ever carry it out, by `performance.now()`; Infinity: somebody is. */
+  protected inVainSince(_request: Request): number {
+    return Infinity;
   }
 
   /** null: it can't be asked now. */

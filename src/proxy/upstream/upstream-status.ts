@@ -41,14 +41,21 @@ export interface ShardStatus {
   readonly slots: string;
   readonly primary: string;
   readonly replicas: readonly string[];
+  /** Why reads of it fail; undefined: nothing is wrong. */
+  readonly problem: string | undefined;
 }
 
 /** `place`: where the topology has it. */
-export function shardStatus({ primary, replicas }: Shard, place: ShardPlace | undefined): ShardStatus {
+export function shardStatus(
+  { primary, replicas }: Shard,
+  place: ShardPlace | undefined,
+  problem: string | undefined,
+): ShardStatus {
   return {
     slots: (place?.ranges ?? []).map((range) => range.join('-')).join(' '),
     primary: primary.address,
     replicas: replicas.map(({ address }) => address),
+    problem,
   };
 }
 

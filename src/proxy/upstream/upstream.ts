@@ -320,8 +320,10 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   }
 
   #wait(request: Request, setback: Setback | undefined): void {
-    const until = request.startedAt + this.settings.failoverWaitMs;
-    if (this.#waiting.add(request, until, setback)) this.#soonAgain.ask();
+    const since = Math.min(request.startedAt, this.inVainSince(request));
+    const until = since + this.settings.failoverWaitMs;
+    const isSoon = this.#waiting.add(request, until, setback);
+    if (isSoon || until <= clock.now) this.#soonAgain.ask();
   }
 
   get slow(): SlowLog | null {
