@@ -38,7 +38,6 @@ export class Conversation {
   readonly #credentials: NodeOptions['credentials'];
   #problem: Error | undefined;
   #isClosed = false;
-  #connecting: Promise<void> | undefined;
   /** Connected, and let in. */
   #isIn = false;
   /** When it last answered, or was connected to. */
@@ -78,7 +77,7 @@ export class Conversation {
     // It would connect again, and nobody would end that.
     if (this.#isClosed) return { failure: 'gone', why: 'closed' };
     try {
-      await this.#connected();
+      if (this.#client.status !== 'ready') await this.#connect();
       const asked = commands.map(([name, ...args]) =>
         this.#client.call(name, ...args).catch((error: unknown) => error),
       );
@@ -113,15 +112,6 @@ export class Conversation {
       Object.keys(questions).map((name, index) => [name, answer.values[index]]),
     );
     return { said };
-  }
-
-  /** Once for all who ask meanwhile: each of several connecting anew would end the others' connection, and their questions. */
-  async #connected(): Promise<void> {
-    if (this.#connecting === undefined && this.#client.status === 'ready') return;
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
-    await this.#connecting;
   }
 
   async #connect(): Promise<void> {
