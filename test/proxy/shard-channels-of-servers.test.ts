@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
 import { array, clientOf, proxyFor, serverThat, type Server } from './servers.ts';
 import { planToServers } from './several-servers.ts';
 
@@ -64,4 +65,42 @@ test('shard channels follow where hash tags count from some moment on, and where
   const before = left.asked.length;
   await reroute(false);
   await eventually('some of them at the other again', () => of(left, before).size > 0 || undefined);
+});
+
+test('who leaves several shard channels while they are on their way is told a count for each', async (t) => {
+  let whileRestoring: (() => void) | undefined;
+  const answer = (words: string): string => {
+    const [name = '', ...channels] = words.split(' ');
+    if (!name.endsWith('subscribe')) return '+PONG\r\n';
+    whileRestoring?.();
+    return channels.map((channel) => array(name, channel, ':1')).join('');
+  };
+  const ports = await Promise.all([0, 1].map(async () => (await serverThat(t, answer)).port));
+  const hashKeys = ['one', 'other'];
+  const endpoints = ports.map((port, index) => ({ address: '127.0.0.1', port, hashKey: hashKeys[index]! }));
+  const plan = planToServers({ kind: 'endpoints', endpoints });
+  const rerouted = (hashTags: boolean): typeof plan => ({
+    ...plan,
+    listeners: plan.listeners.map(({ bind, listener }) => ({ bind, listener: { ...listener, hashTags } })),
+  });
+  const table = maglevTable(hashKeys.map((text) => ({ text, weight: 1 })));
+  const channels = Array.from({ length: 20 }, (_, index) => `{tag}${index}`);
+  const channelsOf = (server: number): readonly string[] =>
+    channels.filter((channel) => maglevHost(table, Buffer.from(channel), false) === server);
+  // Its server is asked first; there the others turn out to be elsewhere.
+  const [stays = ''] = channelsOf(0);
+  const [one = '', other = ''] = channelsOf(1);
+  const { port, proxy } = await proxyFor(t, rerouted(true));
+  const client = clientOf(t, port);
+  client.socket.write(`SSUBSCRIBE ${[stays, one, other].join(' ')}\r\n`);
+  await eventually('the confirmations', () => client.got().endsWith(':3\r\n') || undefined);
+  whileRestoring = () => {
+    whileRestoring = undefined;
+    client.socket.write(`SUNSUBSCRIBE ${one} ${other}\r\n`);
+  };
+  await proxy.update(rerouted(false));
+  const left = array('sunsubscribe', one, ':2') + array('sunsubscribe', other, ':1');
+  await eventually('their counts', () => client.got().endsWith(left) || undefined, {
+    seen: () => client.got(),
+  });
 });

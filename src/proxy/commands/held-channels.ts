@@ -39,8 +39,16 @@ export class HeldChannels {
     return this.#held[kind].delete(channel);
   }
 
-  /** `count`: to how many the client is subscribed in all. */
-  change(name: string, channels: readonly string[], count: (kind: Subscribing) => number): Change {
+  /**
+   * `before`: to how many the client is subscribed in all; `takes`: true where it is subscribed to a channel that is of no
+   * place, and of none any more from then on.
+   */
+  change(
+    name: string,
+    channels: readonly string[],
+    before: number,
+    takes: (channel: string) => boolean = () => false,
+  ): Change {
     const kind = kindOf(name);
     const held = this.#held[kind];
     const isUnsubscribing = name !== kind;
@@ -48,12 +56,15 @@ export class HeldChannels {
     const asked = channels.length > 0 ? channels : [...held];
     const fresh = isUnsubscribing ? [] : asked.filter((channel) => !held.has(channel));
     const left = isUnsubscribing ? asked.filter((channel) => held.has(channel)) : [];
+    let count = before;
     const counts = asked.map((channel) => {
+      const had = held.has(channel) || takes(channel);
       if (isUnsubscribing) held.delete(channel);
       else held.add(channel);
-      return count(kind);
+      if (had === isUnsubscribing) count += isUnsubscribing ? -1 : 1;
+      return count;
     });
-    if (asked.length === 0) counts.push(count(kind));
+    if (asked.length === 0) counts.push(count);
     return { channels: asked, fresh, left, counts };
   }
 

@@ -75,7 +75,7 @@ export class KeyspaceNotifications {
   send({ name }: Command, names: readonly string[], request: Request): void {
     const isLeaving = name.includes('un');
     const kind: Subscribing = name.startsWith('p') ? 'psubscribe' : 'subscribe';
-    const { fresh, left, counts } = this.#names.change(name, names, () => this.#place.count());
+    const { fresh, left, counts } = this.#names.change(name, names, this.#place.count());
     const changed = new Set([...fresh, ...left]);
     const asked = { kind, names, fresh: changed, counts, request };
     for (const source of this.#sources.values()) {

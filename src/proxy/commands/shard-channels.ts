@@ -31,7 +31,7 @@ export class ShardChannels {
   readonly #homes: ChannelHomes;
   /** Which slot each was made for. */
   readonly #subscribers = new Map<Subscriber, number>();
-  /** On their way from one node to another, and what has set them out last. */
+  /** On their way from one node to another, none of which has them, and what has set them out last. */
   readonly #moving = new Map<string, Moved>();
   #isClosed = false;
 
@@ -94,11 +94,6 @@ export class ShardChannels {
     return [...this.#subscribers.keys()].find((subscriber) => subscriber.hasShardChannel(channel));
   }
 
-  /** Its client may have asked for one of those that move anew. */
-  #onTheirWay(): readonly string[] {
-    return [...this.#moving.keys()].filter((channel) => this.#holderOf(channel) === undefined);
-  }
-
   /** Of the node that has the place now, or will be the first to. */
   #subscriberAt(upstream: Upstream, place: number): Subscriber | undefined {
     const node = upstream.primaryFor(place);
@@ -139,8 +134,8 @@ export class ShardChannels {
         return now !== undefined && this.#homes.isElsewhere(now, channel, node);
       },
       moved: (moved) => this.#moved(moved),
-      count: () =>
-        [...this.#subscribers.keys()].reduce((sum, { size }) => sum + size, this.#onTheirWay().length),
+      count: () => [...this.#subscribers.keys()].reduce((sum, { size }) => sum + size, this.#moving.size),
+      takes: (channel) => this.#moving.delete(channel),
     });
     return made;
   }
@@ -158,10 +153,9 @@ export class ShardChannels {
     const { name, channels, request, reply, counts } = moved;
     const upstream = this.#place.upstream();
     // Not what the client has left meanwhile, or asked for anew.
-    const still = channels.filter((channel) => {
-      const isItsOwn = this.#moving.get(channel) === moved && this.#moving.delete(channel);
-      return isItsOwn && this.#holderOf(channel) === undefined;
-    });
+    const still = channels.filter(
+      (channel) => this.#moving.get(channel) === moved && this.#moving.delete(channel),
+    );
     if (request === null) {
       if (upstream === undefined) return this.#moved({ name, channels: still, request, reply });
       for (const channel of still) this.#subscriberFor(upstream, channel).restore(channel);
@@ -182,7 +176,7 @@ export class ShardChannels {
       const held = [...this.#subscribers.keys()].flatMap((each) =>
         this.#byPlace(upstream, each.shardChannels),
       );
-      return [...held, ...this.#onTheirWay().map((channel) => [channel])];
+      return [...held, ...[...this.#moving.keys()].map((channel) => [channel])];
     }
     const groups = this.#byPlace(upstream, channels);
     // Of several slots a Redis Cluster has its own say.
@@ -213,7 +207,6 @@ export class ShardChannels {
     const had = channels.filter(
       (channel) => this.#moving.has(channel) || this.#holderOf(channel) !== undefined,
     );
-    if (command.name === 'sunsubscribe') for (const channel of channels) this.#moving.delete(channel);
     const answered = (isRefused: boolean): void => {
       if (isRefused) this.#keep(had);
       free();

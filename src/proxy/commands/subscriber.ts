@@ -29,7 +29,9 @@ export interface SubscriberPlace {
   /** They are no longer this subscriber's. */
   moved(moved: Moved): void;
   /** To how many the client is subscribed in all: shard channels, or channels and patterns. */
-  count(kind: Subscribing): number;
+  count(): number;
+  /** True: the shard channel was on its way, and is no longer. */
+  takes(shardChannel: string): boolean;
 }
 
 export class Subscriber {
@@ -118,11 +120,14 @@ export class Subscriber {
 
   /** `told`: the counts, where it was asked of another one before, whose channels are this one's only from now on. */
   send(command: Command, channels: readonly string[], request: Request, told?: readonly number[]): void {
-    const change = this.#channels.change(command.name, channels, (kind) => this.#place.count(kind));
+    const { name } = command;
+    const change = this.#channels.change(name, channels, this.#place.count(), (channel) =>
+      this.#place.takes(channel),
+    );
     this.#gone.clear();
     this.#ask({
       ...change,
-      name: command.name,
+      name,
       named: new Set(change.channels),
       counts: told ?? change.counts,
       request,

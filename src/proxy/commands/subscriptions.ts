@@ -146,6 +146,7 @@ export class Subscriptions implements Mode {
       isElsewhere: () => false,
       moved: () => {},
       count: () => this.#classicSize,
+      takes: () => false,
     }));
   }
 

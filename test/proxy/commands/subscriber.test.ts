@@ -25,6 +25,7 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
     isElsewhere: () => false,
     moved: () => {},
     count: () => 1,
+    takes: () => false,
   });
   const name = Buffer.from('subscribe');
   const command = findCommand(name, 0, name.length);
@@ -50,6 +51,7 @@ test('what is refused as made again, and then confirmed to its client, is this c
     isElsewhere: () => false,
     moved: (what) => moved.push(what),
     count: () => 1,
+    takes: () => false,
   });
   const hears = (text: string): void => {
     const bytes = Buffer.from(text);
