@@ -44,10 +44,12 @@ for (const protocol of [2, 3]) {
   });
 }
 
-test('a channel that its server does not let go is still subscribed to', async (t) => {
-  const { port: serverPort } = await serverThat(t, (asked) => {
+test('a channel that its server does not let go is still subscribed to, over the same connection', async (t) => {
+  const askedOver = new Set<Socket>();
+  const { port: serverPort } = await serverThat(t, (asked, socket) => {
     const words = asked.replace(/^\w+/, (name) => name.toUpperCase());
-    const [name, channel = ''] = words.split(' ');
+    const [name = '', channel = ''] = words.split(' ');
+    if (name.endsWith('SUBSCRIBE')) askedOver.add(socket);
     if (name === 'SUBSCRIBE') return array('subscribe', channel, ':1');
     return name === 'UNSUBSCRIBE' ? BUSY : '+PONG\r\n';
   });
@@ -56,6 +58,7 @@ test('a channel that its server does not let go is still subscribed to', async (
   await asked(client, 'SUBSCRIBE c', array('subscribe', 'c', ':1'));
   await asked(client, 'UNSUBSCRIBE c', BUSY);
   await asked(client, 'SUBSCRIBE d', array('subscribe', 'd', ':2'));
+  assert.equal(askedOver.size, 1);
 });
 
 test('a shard channel that moves counts once, also if its client asks for it again', async (t) => {

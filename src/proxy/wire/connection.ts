@@ -294,10 +294,10 @@ export class Connection implements Flushable {
     const request = this.#ring[place]!;
     this.#ring[place] = null;
     if (request === null) {
-      if (this.#greetings > 0) this.#greetings -= 1;
-      if (type === MINUS) {
-        this.#isSpoilt = true;
-        handshakeRefused(this, this.#owner, bytes, start, end);
+      if (type === MINUS) this.#isSpoilt = true;
+      if (this.#greetings > 0) {
+        this.#greetings -= 1;
+        if (type === MINUS) handshakeRefused(this, this.#owner, bytes, start, end);
       }
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;
