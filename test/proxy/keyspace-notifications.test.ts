@@ -178,6 +178,16 @@ test('what one primary refuses is the reply, and the others are left', async (t)
   assert.ok(asked()[0]?.includes(`unsubscribe ${EXPIRED}`));
 });
 
+test('what is refused ends its command: nothing that is named behind it is asked for', async (t) => {
+  const refusal = '-NOPERM no channel\r\n';
+  const { client, asked } = await setUp(t, (words) =>
+    words === `subscribe ${EXPIRED}` ? refusal : confirmation(words),
+  );
+  client.socket.write(`SUBSCRIBE a ${EXPIRED} b\r\nSUBSCRIBE c\r\n`);
+  await got(client, array('subscribe', 'a', ':1') + refusal + array('subscribe', 'c', ':2'));
+  assert.ok(!asked().flat().includes('subscribe b'));
+});
+
 test('a successor is asked once its predecessor is left, and whoever comes', async (t) => {
   const { client, cluster, asked, tell } = await setUp(t, (words, node) => {
     // What the former tells from now on comes twice, if anybody listens.

@@ -25,6 +25,8 @@ interface Waiting extends Asked {
 export interface SourceHearer {
   /** Whether its client waits for what is asked later. */
   isKeeping(): boolean;
+  /** Channels of which its client does not know yet that it is subscribed to them. */
+  unconfirmed(): ReadonlySet<string> | undefined;
   /** A shard channel that its client may be subscribed to still, at whoever has it now. */
   takenAway(channel: string): void;
   /** Of shard channels; whoever asked has not been told. */
@@ -110,7 +112,8 @@ export class MessageSource {
     // Not before the confirmation of its own channel, and not behind that of having left it.
     const isAhead =
       waiting === undefined ? protocol === 3 || this.#hearer.isKeeping() : waiting.confirmations.length === 0;
-    this.#session.push(inProtocol(protocol, bytes, start, end), isAhead);
+    const isEarly = this.#hearer.unconfirmed()?.has(channelOf(bytes, start, end)) === true;
+    this.#session.push(inProtocol(protocol, bytes, start, end), isAhead && !isEarly);
   }
 
   #answer(waiting: Waiting, isError: boolean, bytes: Uint8Array, start: number, end: number): boolean {

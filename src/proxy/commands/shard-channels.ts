@@ -8,6 +8,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
+import { ChannelsApart } from './channels-apart.ts';
 import { ChannelHomes } from './channel-homes.ts';
 import type { HeldClient } from './held-client.ts';
 import type { Moved } from './moved-channels.ts';
@@ -33,6 +34,8 @@ export class ShardChannels {
   readonly #subscribers = new Map<Subscriber, number>();
   /** On their way from one node to another, none of which has them, and what has set them out last. */
   readonly #moving = new Map<string, Moved>();
+  /** What the client waits for, if several nodes are asked. */
+  #apart: ChannelsApart | undefined;
   #isClosed = false;
 
   constructor(session: Session, client: HeldClient, place: ShardChannelsPlace) {
@@ -49,17 +52,38 @@ export class ShardChannels {
   /** Of all nodes. */
   ask(upstream: Upstream, command: Command, channels: readonly string[]): void {
     const groups = this.#grouped(upstream, channels);
-    if (groups.length === 0) return this.#askOne(upstream, '', command, []);
-    // Held once, for all of them: freed by the first, the client would have later commands carried out before the others.
+    if (groups.length > 1) return this.#askApart(upstream, command, groups, channels);
+    const [group = []] = groups;
+    const had = this.#heldOf(group);
     const free = this.#session.hold();
-    let missing = groups.length;
-    const confirmed = (): void => {
-      missing -= 1;
-      if (missing === 0) free();
-    };
-    for (const [index, group] of groups.entries()) {
-      this.#askOne(upstream, group[0] ?? '', command, group, confirmed, index === 0);
-    }
+    this.#client.ask(this.#subscriberFor(upstream, group[0] ?? ''), command, group, (isRefused) => {
+      if (isRefused) this.#keep(had);
+      free();
+    });
+  }
+
+  #askApart(
+    upstream: Upstream,
+    command: Command,
+    groups: readonly (readonly string[])[],
+    channels: readonly string[],
+  ): void {
+    const all = groups.flat();
+    const parts = groups.map((group) => {
+      const had = this.#heldOf(group);
+      return {
+        channels: group,
+        ask: (request: Request) =>
+          this.#subscriberFor(upstream, group[0] ?? '').send(command, group, request),
+        refused: () => this.#keep(had),
+      };
+    });
+    this.#apart = new ChannelsApart(this.#session, parts, new Set(this.#heldOf(all)), this.#count());
+    const free = this.#session.hold();
+    this.#client.ask(this.#apart, command, channels.length > 0 ? channels : all, () => {
+      this.#apart = undefined;
+      free();
+    });
   }
 
   /** Goes where the plan has them now. */
@@ -88,6 +112,16 @@ export class ShardChannels {
     for (const subscriber of this.#subscribers.keys()) subscriber.close();
     this.#subscribers.clear();
     this.#moving.clear();
+  }
+
+  /** To how many its client is subscribed. */
+  #count(): number {
+    return [...this.#subscribers.keys()].reduce((sum, { size }) => sum + size, this.#moving.size);
+  }
+
+  /** Those to which it is. */
+  #heldOf(channels: readonly string[]): readonly string[] {
+    return channels.filter((channel) => this.#moving.has(channel) || this.#holderOf(channel) !== undefined);
   }
 
   #holderOf(channel: string): Subscriber | undefined {
@@ -134,8 +168,9 @@ export class ShardChannels {
         return now !== undefined && this.#homes.isElsewhere(now, channel, node);
       },
       moved: (moved) => this.#moved(moved),
-      count: () => [...this.#subscribers.keys()].reduce((sum, { size }) => sum + size, this.#moving.size),
+      count: () => this.#count(),
       takes: (channel) => this.#moving.delete(channel),
+      unconfirmed: () => this.#apart?.unconfirmed,
     });
     return made;
   }
@@ -193,25 +228,6 @@ export class ShardChannels {
 
   #byPlace(upstream: Upstream, channels: readonly string[]): readonly (readonly string[])[] {
     return grouped(channels, (channel) => this.#homes.placeOf(upstream, channel));
-  }
-
-  /** `first`: the channel whose node it is for. */
-  #askOne(
-    upstream: Upstream,
-    first: string,
-    command: Command,
-    channels: readonly string[],
-    free = this.#session.hold(),
-    isCounted = true,
-  ): void {
-    const had = channels.filter(
-      (channel) => this.#moving.has(channel) || this.#holderOf(channel) !== undefined,
-    );
-    const answered = (isRefused: boolean): void => {
-      if (isRefused) this.#keep(had);
-      free();
-    };
-    this.#client.ask(this.#subscriberFor(upstream, first), command, channels, answered, isCounted);
   }
 
   /** Whose client was refused has the subscriptions that it had, also where their node had let them go by then. */

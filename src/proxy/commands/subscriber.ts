@@ -32,6 +32,8 @@ export interface SubscriberPlace {
   count(): number;
   /** True: the shard channel was on its way, and is no longer. */
   takes(shardChannel: string): boolean;
+  /** Shard channels that a node may have confirmed, and of which its client is not told yet. */
+  unconfirmed(): ReadonlySet<string> | undefined;
 }
 
 export class Subscriber {
@@ -202,6 +204,7 @@ export class Subscriber {
   #use(own: OwnConnection): void {
     const source = new MessageSource(own, this.#session, {
       isKeeping: () => this.#early.length > 0,
+      unconfirmed: () => this.#place.unconfirmed(),
       takenAway: (channel) => this.#leave({ name: 'ssubscribe', channels: [channel], request: null }),
       refused: (asked, refusal, reply) => this.#refused(asked, refusal, reply),
       failed: (asked) => this.#undo(asked),

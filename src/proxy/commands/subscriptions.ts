@@ -147,6 +147,7 @@ export class Subscriptions implements Mode {
       moved: () => {},
       count: () => this.#classicSize,
       takes: () => false,
+      unconfirmed: () => undefined,
     }));
   }
 
@@ -159,7 +160,10 @@ export class Subscriptions implements Mode {
       : notified;
   }
 
-  /** Each once the one before it is answered: none of its messages may come before its confirmation. */
+  /**
+   * Each once the one before it is confirmed: none of its messages may come before its confirmation. What is refused ends the
+   * command, as an error does for client libraries.
+   */
   #sendInTurn(command: Command, runs: readonly Run[], free: () => void, index = 0): void {
     const run = runs[index];
     if (run === undefined || this.#isClosed) return free();
@@ -172,9 +176,12 @@ export class Subscriptions implements Mode {
     const to = run.isOfNotifications
       ? (this.#notifications ??= new KeyspaceNotifications(this.#session, notifications))
       : this.#classicOne(upstream);
-    const next = (): void => this.#sendInTurn(command, runs, free, index + 1);
-    // Not at once, as it may be answered here: there may be very many.
-    this.#client.ask(to, command, run.names, () => setImmediate(next), index === 0);
+    const answered = (isRefused: boolean): void => {
+      if (isRefused) return free();
+      // Not at once, as it may be answered here: there may be very many.
+      setImmediate(() => this.#sendInTurn(command, runs, free, index + 1));
+    };
+    this.#client.ask(to, command, run.names, answered, index === 0);
   }
 
   /** A connection on which nothing is subscribed to any more. */

@@ -26,6 +26,7 @@ test('what was subscribed is kept while nobody can be asked after a lost connect
     moved: () => {},
     count: () => 1,
     takes: () => false,
+    unconfirmed: () => undefined,
   });
   const name = Buffer.from('subscribe');
   const command = findCommand(name, 0, name.length);
@@ -52,6 +53,7 @@ test('what is refused as made again, and then confirmed to its client, is this c
     moved: (what) => moved.push(what),
     count: () => 1,
     takes: () => false,
+    unconfirmed: () => undefined,
   });
   const hears = (text: string): void => {
     const bytes = Buffer.from(text);
