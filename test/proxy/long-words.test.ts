@@ -3,7 +3,11 @@ import { constants } from 'node:buffer';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { INCOMPLETE, REQUEST_LIMITS, BROKEN, RequestFrame } from '../../src/redis/request-frame.ts';
+import { channelOf } from '../../src/proxy/commands/subscription-messages.ts';
+import { planEverywhere } from '../../src/proxy/commands/everywhere.ts';
+import { refusalText } from '../../src/proxy/upstream/refusal.ts';
+import { commandByName } from '../../src/redis/command-table.ts';
+import { BROKEN, COMPLETE, INCOMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 test('an argument is never longer than a string can be', () => {
@@ -13,6 +17,28 @@ test('an argument is never longer than a string can be', () => {
   };
   assert.equal(statusOf(constants.MAX_STRING_LENGTH + 1), BROKEN);
   assert.equal(statusOf(500 * 1_024 * 1_024), INCOMPLETE);
+});
+
+/** As long as a string can be, between `head` and a line end. */
+function longest(head: string): Buffer {
+  const bytes = Buffer.alloc(head.length + constants.MAX_STRING_LENGTH + 2);
+  bytes.write(head, 'latin1');
+  bytes.write('\r\n', bytes.length - 2, 'latin1');
+  return bytes;
+}
+
+test('what is as long as a string can be is never part of a longer one', () => {
+  for (const name of ['config', 'get']) {
+    const length = constants.MAX_STRING_LENGTH;
+    const bytes = longest(`*2\r\n$${name.length}\r\n${name}\r\n$${length}\r\n`);
+    const frame = new RequestFrame();
+    assert.equal(frame.parse(bytes, bytes.length, REQUEST_LIMITS), COMPLETE);
+    assert.equal(planEverywhere(bytes, frame, commandByName(name)!), undefined);
+  }
+  const message = longest(`*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$${constants.MAX_STRING_LENGTH}\r\n`);
+  assert.equal(channelOf(message, 0, message.length), 'c');
+  const error = longest('-MOVED ');
+  assert.equal(refusalText(error, 0, error.length), undefined);
 });
 
 const long = (bytes: number): string => `$${bytes}\r\n${'x'.repeat(bytes)}\r\n`;

@@ -2,7 +2,7 @@
  * Commands that concern every node of the catch-all's upstream: sent to all primaries, their replies put together as
  * Redis' own command tips have it.
  */
-import type { Command } from '../../redis/command-table.ts';
+import { KIND, type Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
 import { ADMINISTRATION, encodeRefusal } from '../wire/encode.ts';
@@ -71,9 +71,15 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['slowlog|reset', { merge: same, replicasToo: true }],
 ]);
 
+/** No subcommand is longer; a string of an argument may be as long as strings can be, and no byte longer. */
+const LONGEST_SUBCOMMAND = 64;
+
 /** undefined: it concerns one node only. */
 export function planEverywhere(bytes: Buffer, frame: RequestFrame, command: Command): Plan | undefined {
-  const subcommand = frame.count > 1 ? wordAt(bytes, frame)(1).toLowerCase() : '';
+  if (command.kind !== KIND.everywhere) return undefined;
+  const [, , start = 0, end = 0] = frame.count > 1 ? frame.offsets : [];
+  if (end - start > LONGEST_SUBCOMMAND) return PLANS.get(command.name);
+  const subcommand = bytes.toString('latin1', start, end).toLowerCase();
   return PLANS.get(command.name) ?? PLANS.get(`${command.name}|${subcommand}`);
 }
 

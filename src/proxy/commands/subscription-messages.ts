@@ -21,11 +21,15 @@ export function firstWord(bytes: Uint8Array, start: number, end: number): string
   return /^[*>]\d+\r\n\$\d+\r\n([ps]?(?:un)?subscribe|[ps]?message)\r\n/.exec(text)?.[1];
 }
 
+/** As far as to where the channel begins. */
+const LONGEST_HEAD = 64;
+
 /** The second element of an array or push whose first is a word. */
 export function channelOf(bytes: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(bytes.subarray(start, end)).toString('latin1');
-  const head = /^[*>]\d+\r\n\$\d+\r\n\w+\r\n\$(\d+)\r\n/.exec(text);
-  return head === null ? '' : text.slice(head[0].length, head[0].length + Number(head[1]));
+  const told = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+  const head = /^[*>]\d+\r\n\$\d+\r\n\w+\r\n\$(\d+)\r\n/.exec(told.toString('latin1', 0, LONGEST_HEAD));
+  if (head === null) return '';
+  return told.toString('latin1', head[0].length, head[0].length + Number(head[1]));
 }
 
 /** As a client's protocol has it, which HELLO may have changed since the connection to Redis was made. */

@@ -7,6 +7,7 @@ import { REPLIES } from '../wire/encode.ts';
 import type { Node } from '../topology/node.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
+import { refusalText } from './refusal.ts';
 import type { Upstream } from './upstream.ts';
 
 const MINUS = 0x2d;
@@ -16,7 +17,7 @@ export class OwnConnection implements ConnectionOwner {
   readonly connection: Connection;
   /** Told once, when it is lost and not closed by us. */
   onLost: () => void = () => {};
-  /** Told of every error reply; true: it is taken care of. */
+  /** Told of every error reply that may be a refusal; true: it is taken care of. */
   onError: (request: Request, text: string) => boolean = () => false;
   /** Told of every command that is lost; true: it is taken care of. `wasSent`: it may have been carried out. */
   onUnanswered: (request: Request, wasSent: boolean) => boolean = () => false;
@@ -88,7 +89,8 @@ export class OwnConnection implements ConnectionOwner {
   }
 
   refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean {
-    return this.onError(request, Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
+    const text = refusalText(bytes, start, end);
+    return text !== undefined && this.onError(request, text);
   }
 
   lost(request: Request, wasSent: boolean): void {

@@ -35,13 +35,16 @@ const OWN_WORDS =
 
 /** Reads the error reply `bytes[start, end)`, its `-` included. */
 export function parseRefusal(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
-  if (!FIRST_LETTERS.has(bytes[start + 1]!) || end - start > LONGEST) return undefined;
-  return readRefusal(
-    Buffer.from(bytes.buffer, bytes.byteOffset + start + 1, end - start - 3).toString('latin1'),
-  );
+  const text = refusalText(bytes, start, end);
+  return text === undefined ? undefined : readRefusal(text);
 }
 
-/** The same without `-` and line end. */
+/** The same without `-` and line end; undefined: it can be none, however long it is. */
+export function refusalText(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (!FIRST_LETTERS.has(bytes[start + 1]!) || end - start > LONGEST) return undefined;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start + 1, end - start - 3).toString('latin1');
+}
+
 export function readRefusal(text: string): Refusal | undefined {
   if (!OWN_WORDS.test(text)) return undefined;
   const [word, slot, address] = text.split(' ', 3);
