@@ -15,7 +15,8 @@ async function setUp(t: TestContext) {
     if (!kind.endsWith('subscribe')) return '+OK\r\n';
     subscribed.add(socket);
     const confirmation = array(kind, channel, kind.includes('un') ? ':0' : ':1');
-    return isResp3.has(socket) ? confirmation.replace('*', '>') : confirmation;
+    const told = isResp3.has(socket) ? confirmation.replace('*', '>') : confirmation;
+    return channel === '' ? told.replace('$0\r\n\r\n', isResp3.has(socket) ? '_\r\n' : '$-1\r\n') : told;
   });
   const { port } = await proxyFor(t, planTo(redis.port));
   return { redis, subscribed, client: clientOf(t, port) };
@@ -34,6 +35,36 @@ test('a subscriber that goes back to RESP2 gets its messages in RESP2', async (t
   client.socket.write('UNSUBSCRIBE n\r\n');
   await eventually('both', () => client.got().includes('unsubscribe') || undefined);
   assert.equal(client.got().slice(greeted), `${message}${array('unsubscribe', 'n', ':0')}`);
+});
+
+test('a subscriber that goes back to RESP2 and leaves what it does not have is told so in RESP2', async (t) => {
+  const { client } = await setUp(t);
+  client.socket.write('HELLO 3\r\nSUBSCRIBE n\r\nHELLO 2\r\nPUNSUBSCRIBE\r\n');
+  await eventually('the reply', () => client.got().includes('punsubscribe') || undefined);
+  assert.match(client.got(), /\*3\r\n\$12\r\npunsubscribe\r\n\$-1\r\n:1\r\n$/);
+});
+
+test('what a subscriber published before does not come by what it subscribes to behind it', async (t) => {
+  let isPublished = false;
+  const asked: string[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    const [kind = '', channel = ''] = words.split(' ');
+    asked.push(kind);
+    if (kind.endsWith('subscribe')) return array(kind, channel, ':1');
+    if (kind !== 'PUBLISH') return '+OK\r\n';
+    // Longer than all that could overtake it takes.
+    setTimeout(() => {
+      isPublished = !asked.includes('psubscribe');
+      socket.write(':0\r\n');
+    }, 50);
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('UNSUBSCRIBE n\r\nPUBLISH n hi\r\nPSUBSCRIBE n*\r\n');
+  const confirmation = array('psubscribe', 'n*', ':1');
+  await eventually('the subscription', () => client.got().endsWith(confirmation) || undefined);
+  assert.ok(isPublished, 'it was subscribed to before');
 });
 
 test('who changes to RESP3 when it has left its channels gets messages as pushes', async (t) => {

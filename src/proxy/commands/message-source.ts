@@ -10,6 +10,7 @@ import type { Asked } from './asked-subscription.ts';
 import { AwaitedConfirmations } from './awaited-confirmations.ts';
 import {
   channelOf,
+  confirm,
   encodeSubscription,
   firstWord,
   inProtocol,
@@ -117,10 +118,13 @@ export class MessageSource {
   }
 
   #answer(waiting: Waiting, isError: boolean, bytes: Uint8Array, start: number, end: number): boolean {
-    const { counts, confirmations, request } = waiting;
+    const { channels, counts, confirmations, request } = waiting;
+    const { protocol } = this.#session.local;
     if (isError) this.#hearer.failed(waiting);
     const count = isError ? undefined : counts[confirmations.length];
-    confirmations.push(withCount(inProtocol(this.#session.local.protocol, bytes, start, end), count));
+    const told = withCount(inProtocol(protocol, bytes, start, end), count);
+    // That there is none is a null, which is another one in either protocol.
+    confirmations.push(isError || channels.length > 0 ? told : confirm(waiting, protocol));
     const { isFirst, isLast } = this.#waiting.take(isError);
     if (isLast && request !== null) handOn(request.sink!, request, Buffer.concat(confirmations));
     return isFirst;

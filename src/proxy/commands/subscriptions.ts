@@ -39,9 +39,9 @@ export class Subscriptions implements Mode {
     });
   }
 
-  /** Whoever subscribes is held until Redis has confirmed it. */
-  changesWay(): boolean {
-    return false;
+  /** What follows is held until Redis has confirmed it. */
+  changesWay(_bytes: Buffer, _frame: RequestFrame, command: Command): boolean {
+    return command.kind === KIND.pubsub;
   }
 
   take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
