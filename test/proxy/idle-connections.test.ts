@@ -10,7 +10,7 @@ import { clientOf, planTo, proxyFor, serverThat, type Client } from './servers.t
 
 const REPLIES: Readonly<Record<string, string>> = {
   'SET k 1': '+QUEUED\r\n',
-  'SELECT 1': '+QUEUED\r\n',
+  READONLY: '+QUEUED\r\n',
   EXEC: '*1\r\n+OK\r\n',
   'BLPOP q 1': '*-1\r\n',
   'BLPOP string 1': '-WRONGTYPE Operation against a key holding the wrong kind of value\r\n',
@@ -69,7 +69,7 @@ test('transactions at the same time have a connection each', async (t) => {
 
 for (const [what, commands, last, replies] of [
   ['that ends with an error', TRANSACTION, 'EXEC', { ...REPLIES, EXEC: '-NOPERM no EXEC for you\r\n' }],
-  ['that selected a database', 'MULTI\r\nSET k 1\r\nSELECT 1\r\nEXEC\r\n', 'EXEC', REPLIES],
+  ['that asked for something of it', 'MULTI\r\nSET k 1\r\nREADONLY\r\nEXEC\r\n', 'EXEC', REPLIES],
   ['whose blocking command is refused', 'BLPOP string 1\r\n', 'BLPOP string 1', REPLIES],
 ] as const) {
   test(`nobody gets a connection ${what}`, async (t) => {

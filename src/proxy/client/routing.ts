@@ -99,6 +99,11 @@ export class Routing {
     this.#ways = ways;
   }
 
+  /** All that is behind it. */
+  get isCluster(): boolean {
+    return this.upstreams.every(({ checksSlots }) => checksSlots);
+  }
+
   /** Every command goes over the same connections as there. */
   leadsLike(other: Routing): boolean {
     return this.listener === other.listener && this.#ways.every((way, index) => way === other.#ways[index]);

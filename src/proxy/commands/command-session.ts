@@ -299,8 +299,7 @@ export class CommandSession extends Session implements InputHandler {
     if (command.name === 'cluster' && this.local.isAuthenticated) {
       if (this.#askedOfSlot(bytes, frame, command, words.slice(1))) return;
     }
-    const { listener, upstreams } = this.home.routing;
-    const isCluster = upstreams.every(({ checksSlots }) => checksSlots);
+    const { listener, isCluster } = this.home.routing;
     const around = { auth: listener.clientAuth, isCluster, clients: this.home.sessions };
     const { reply, ends = false } = answerLocally(this.local, command, words, around);
     if (command.name === 'reset') this.#leaveModes();

@@ -73,7 +73,7 @@ export function answerLocally(
     case 'hello':
       return { reply: hello(state, words.slice(1), auth) };
     case 'select':
-      return { reply: select(words[1] ?? '', isCluster) };
+      return { reply: selected(words[1] ?? '', isCluster) };
     case 'client':
       return { reply: answerClient(state, words.slice(1), clients) };
     case 'cluster':
@@ -101,7 +101,8 @@ function isInteger(text: string): boolean {
   return /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }
 
-function select(index: string, isCluster: boolean): Buffer {
+/** What SELECT is answered. */
+export function selected(index: string, isCluster: boolean): Buffer {
   if (index === '0') return REPLIES.ok;
   if (!isInteger(index)) return encodeError('ERR value is not an integer or out of range');
   if ((Number(index) | 0) !== Number(index))

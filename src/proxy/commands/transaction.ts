@@ -6,11 +6,12 @@
  */
 import { handOn } from '../wire/reply-sink.ts';
 import { KIND, isCountRight, type Command } from '../../redis/command-table.ts';
-import type { RequestFrame } from '../../redis/request-frame.ts';
+import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { REPLIES, encodeCommand, encodeError } from '../wire/encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { copyLocated } from './keyed-copies.ts';
 import { crossing, locate, type Located, type Location } from '../client/locate.ts';
+import { selected } from './local-commands.ts';
 import { lookLater } from './look-later.ts';
 import type { Mode } from '../client/mode.ts';
 import type { OwnConnection } from '../upstream/own-connection.ts';
@@ -34,7 +35,7 @@ export class Transaction implements Mode {
   #isWatching = false;
   /** What it watches may have changed unseen: nothing is carried out, and EXEC says what it says where keys have changed. */
   #isLost = false;
-  /** Something like SELECT was queued, which outlives it. */
+  /** Something like READONLY was queued, which outlives it. */
   #leavesTraces = false;
   readonly #connection: TransactionConnection;
   /** Over it the last command went, and not over those that all share. */
@@ -206,6 +207,11 @@ export class Transaction implements Mode {
         command,
         encodeError(`ERR wrong number of arguments for '${command.name}' command`),
       );
+    }
+    if (command.name === 'select') {
+      // Only here it would be another one, and no longer behind EXEC.
+      const reply = selected(wordAt(bytes, frame)(1), this.#session.home.routing.isCluster);
+      if (reply !== REPLIES.ok) return this.#refuse(command, reply);
     }
     if (location.kind === 'refused') return this.#refuse(command, location.reply);
     if (this.#isLost) return this.#session.answer(command, QUEUED);

@@ -52,6 +52,16 @@ for (const [asked, replies] of [
   });
 }
 
+test('another database than 0 can not be selected in a transaction, which is refused as a whole', async (t) => {
+  const { redis, client, recover } = await setUp(t, 5_000);
+  recover();
+  client.socket.write('MULTI\r\nSELECT 0\r\nSELECT 1\r\nSET a 1\r\nEXEC\r\nPING\r\n');
+  await eventually('the replies', () => client.got().endsWith('+PONG\r\n') || undefined);
+  assert.match(client.got(), /^\+OK\r\n\+QUEUED\r\n-ERR 'select' of another database .*\r\n/);
+  assert.match(client.got(), /\r\n-EXECABORT .*\r\n\+PONG\r\n$/);
+  assert.deepEqual([redis.asked.includes('SELECT 1'), redis.asked.includes('EXEC')], [false, false]);
+});
+
 test('a transaction waits for a node no longer than any command, and is then refused as a whole', async (t) => {
   const { redis, client } = await setUp(t, 300);
   client.socket.write('MULTI\r\nSET a 1\r\nSET a 2\r\nEXEC\r\n');
