@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server as Listener, type Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
-import { clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat, withOpTimeout, type Server } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
 
 const [FORMER, LATER] = ['127.0.0.41', '127.0.0.42'];
@@ -41,6 +42,35 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
   assert.deepEqual(waiting(later.asked).toSorted(), [`BLPOP ${moves} 0`, `XREAD BLOCK 0 STREAMS ${moves} $`]);
 });
 
+test('nobody goes on waiting where the plan has its key no longer; who waits at the same server is not disturbed', async (t) => {
+  const WAITS = /^BLPOP/;
+  const answer = (words: string): string | undefined => (WAITS.test(words) ? undefined : '+PONG\r\n');
+  const [former, later] = [await serverThat(t, answer), await serverThat(t, answer)];
+  const endpoint = ({ port }: Server) => ({ address: '127.0.0.1', port, hashKey: `server-${port}` });
+  const planWith = (...servers: Server[]): RoutingPlan =>
+    planToServers({ kind: 'endpoints', endpoints: servers.map(endpoint) });
+  const { port, proxy } = await proxyFor(t, planWith(former), { drainMs: 100 });
+  const table = maglevTable([former, later].map((each) => ({ text: endpoint(each).hashKey, weight: 1 })));
+  const keys = Array.from({ length: 50 }, (_, number) => `key:${number}`);
+  const [stays = '', moves = ''] = [0, 1].map((host) =>
+    keys.find((key) => maglevHost(table, Buffer.from(key), false) === host),
+  );
+  const clients = [stays, moves].map((key) => {
+    const client = clientOf(t, port);
+    client.socket.write(`BLPOP ${key} 0\r\n`);
+    return client;
+  });
+  const waiting = ({ asked }: Server): readonly string[] => asked.filter((words) => WAITS.test(words));
+  await eventually('both waiting', () => waiting(former).length === 2 || undefined);
+  await proxy.update(planWith(former, later));
+  await eventually('one at its new server', () => waiting(later).length > 0 || undefined);
+  assert.deepEqual([waiting(former).length, waiting(later)], [2, [`BLPOP ${moves} 0`]]);
+  assert.deepEqual(
+    clients.map((client) => client.got()),
+    ['', ''],
+  );
+});
+
 test('a read that waits at a server for reads stays there, though the next one would go to another', async (t) => {
   const said = 'role:slave\r\nmaster_link_status:up\r\n';
   const silent = async (host: string, port: number): Promise<Awaited<ReturnType<typeof serverThat>>> =>
@@ -75,7 +105,7 @@ test('a read that waits at a server for reads stays there, though the next one w
 
 test('a pop that cannot be sent, since its server takes no connections, is tried again', async (t) => {
   const sockets = new Set<Socket>();
-  const listen = async (port: number): Promise<Server> => {
+  const listen = async (port: number): Promise<Listener> => {
     const server = createServer((socket) => {
       sockets.add(socket);
       socket.on('error', () => {});

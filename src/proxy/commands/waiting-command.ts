@@ -118,12 +118,32 @@ export class WaitingCommand implements Owned {
     return true;
   }
 
-  /** Plain servers do not tell who waits that the keys are another's, since servers came or went. */
+  /** Nobody tells who waits that the keys are another's, by another plan, or as plain servers came or went. */
   #hasMoved(node: Node): () => boolean {
-    const { upstream } = this.#goal;
-    if (upstream.checksSlots) return () => false;
-    const before = upstream.primaryPlaces();
-    return () => upstream.primaryPlaces() !== before && (upstream.nodeFor(this.#request) ?? node) !== node;
+    const { home } = this.#session;
+    let { routing } = home;
+    let { upstream } = this.#goal;
+    let places = upstream.primaryPlaces();
+    return () => {
+      if (home.routing === routing && (upstream.checksSlots || upstream.primaryPlaces() === places))
+        return false;
+      const goal = this.#search();
+      if (Buffer.isBuffer(goal)) return true;
+      const others = this.#takersOf(goal);
+      if (others.length === 0) return false;
+      ({ routing } = home);
+      ({ upstream } = goal);
+      places = upstream.primaryPlaces();
+      return others.every(({ address }) => address !== node.address);
+    };
+  }
+
+  /** Where it may wait; none, while that is not known or they can't be asked. */
+  #takersOf({ upstream, place }: Goal): readonly Node[] {
+    const holder = upstream.holderOf(place);
+    if (holder === undefined || (this.#request.isRead && upstream.checksSlots))
+      return upstream.nodesThatLive();
+    return holder.isUsable ? [holder] : [];
   }
 
   /** True: another node gets it, or the same one anew. */
