@@ -3,7 +3,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ClientConnection, brief, type Scene } from './client-connection.ts';
+import { Asker } from './asker.ts';
+import { brief, type Scene } from './client-connection.ts';
 import type { Write } from './ledger.ts';
 import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
@@ -14,76 +15,48 @@ const MOST_WAITING = 60;
 export const SHARED_LIST = '{x3}l';
 const KINDS = ['s', 's', 'a', 'n'] as const;
 
-export class ChaosClient {
-  readonly #scene: Scene;
-  readonly #random: Random;
-  readonly #name: string;
+export class ChaosClient extends Asker {
   readonly tags: readonly string[];
-  #connection: ClientConnection;
-  #connections = 0;
   #isInTransaction = false;
-  #isStopping = false;
-  #slowestMs = 0;
 
   constructor(scene: Scene, random: Random, name: string) {
-    this.#scene = scene;
-    this.#random = random;
-    this.#name = name;
+    super(scene, random, name);
     this.tags = Array.from({ length: scene.tags }, (_, index) => `{${name}.${index}}`);
-    this.#connection = this.#connect();
+    this.#begin();
   }
 
-  get slowestMs(): number {
-    return Math.max(this.#slowestMs, this.#connection.slowestMs);
-  }
-
-  get unanswered(): readonly string[] {
-    return this.#connection.unanswered;
-  }
-
-  stop(): void {
-    this.#isStopping = true;
-  }
-
-  leave(): void {
-    this.#connection.leave();
-  }
-
-  /** Until it is told to stop. */
   async run(): Promise<void> {
-    const random = this.#random;
-    const { mostAtOnce, mayPause } = this.#scene;
-    while (!this.#isStopping) {
-      if (this.#scene.mayDisconnect && random.chance(0.01)) {
-        this.#connection.leave();
-        this.#scene.ledger.count('disconnects');
+    const random = this.random;
+    const { mostAtOnce, mayPause } = this.scene;
+    while (!this.isStopping) {
+      if (this.scene.mayDisconnect && random.chance(0.01)) {
+        this.connection.leave();
+        this.scene.ledger.count('disconnects');
       }
-      if (this.#connection.isOver) this.#connection = this.#connect();
-      if (!this.#isInTransaction && this.#connection.waiting < MOST_WAITING) {
+      if (this.connection.isOver) {
+        this.connectAgain();
+        this.#begin();
+      }
+      if (!this.#isInTransaction && this.connection.waiting < MOST_WAITING) {
         const count = random.chance(0.1) ? random.between(10, 30) : random.between(1, mostAtOnce);
         for (let index = 0; index < count && !this.#isInTransaction; index++) this.#askAnything();
-        await this.#connection.flush();
+        await this.connection.flush();
       }
-      if (mayPause && random.chance(0.02)) await this.#connection.pause(random.below(400));
+      if (mayPause && random.chance(0.02)) await this.connection.pause(random.below(400));
       await sleep(random.below(50));
-      this.#connection.look();
+      this.connection.look();
     }
   }
 
-  #connect(): ClientConnection {
-    this.#slowestMs = this.#connections === 0 ? 0 : this.slowestMs;
-    this.#connections += 1;
+  #begin(): void {
     this.#isInTransaction = false;
-    const name = `${this.#name}#${this.#connections}`;
-    this.#connection = new ClientConnection(this.#scene, this.#random.fork(), name);
-    if (this.#random.chance(0.5)) this.#hello(3);
-    return this.#connection;
+    if (this.random.chance(0.5)) this.#hello(3);
   }
 
   #askAnything(): void {
-    const random = this.#random;
+    const random = this.random;
     const draw = random.below(100);
-    const { sharedKeys, mayTransact, mayBlock, mayPublish } = this.#scene;
+    const { sharedKeys, mayTransact, mayBlock, mayPublish } = this.scene;
     const shared = (): string => random.pick(sharedKeys)!;
     if (draw < 4) {
       if (mayPublish) this.#publish();
@@ -107,67 +80,67 @@ export class ChaosClient {
   }
 
   #key(kind: string): string {
-    return `${this.#random.pick(this.tags)!}${kind}`;
+    return `${this.random.pick(this.tags)!}${kind}`;
   }
 
   #expect(words: readonly string[], expected: string): void {
-    const { name } = this.#connection.session;
-    this.#connection.ask(words, (reply) => {
+    const { name } = this.connection.session;
+    this.connection.ask(words, (reply) => {
       if (reply !== expected)
-        this.#scene.ledger.violation(`${shown(words)} of ${name} was answered ${brief(reply)}`, [name]);
+        this.scene.ledger.violation(`${shown(words)} of ${name} was answered ${brief(reply)}`, [name]);
     });
   }
 
   #hello(protocol: number): void {
-    const { name } = this.#connection.session;
-    this.#connection.ask(['HELLO', String(protocol)], (reply) => {
+    const { name } = this.connection.session;
+    this.connection.ask(['HELLO', String(protocol)], (reply) => {
       if (!Array.isArray(reply) || reply[4] !== 'proto' || reply[5] !== protocol)
-        this.#scene.ledger.violation(`HELLO of ${name} was answered ${brief(reply)}`, [name]);
+        this.scene.ledger.violation(`HELLO of ${name} was answered ${brief(reply)}`, [name]);
     });
   }
 
   /** What a read may see at least, once everything that its session asked before it is answered. */
   #looking(keys: readonly string[]): (index: number, reply: Reply) => void {
-    const { session } = this.#connection;
-    const order = this.#connection.order + 1;
+    const { session } = this.connection;
+    const order = this.connection.order + 1;
     const sentAt = performance.now();
-    const { ledger } = this.#scene;
+    const { ledger } = this.scene;
     const acknowledged = keys.map((key) => ledger.key(key).acknowledged);
-    const { told } = this.#connection;
+    const { told } = this.connection;
     return (index, reply) => {
       const key = keys[index]!;
       if (reply instanceof ReplyError) return this.#refused(reply, key);
       const from = Math.max(acknowledged[index]!, told.get(key) ?? 0);
       const value = textOf(reply);
-      const isStrict = this.#scene.masterSince() < sentAt;
+      const isStrict = this.scene.masterSince() < sentAt;
       // One that was refused or lost is tried again, and may see what was asked behind it.
-      const before = this.#scene.isOrderly ? order : Infinity;
+      const before = this.scene.isOrderly ? order : Infinity;
       ledger.seen(key, value, isStrict ? { session, order: before, from } : { session, from: 0 });
     };
   }
 
   #refused({ text }: ReplyError, key: string): void {
-    this.#scene.ledger.count(`read: ${text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
+    this.scene.ledger.count(`read: ${text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
     if (
       !/^(?:no upstream host|upstream failure|ERR max number of connections to Redis|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED|READONLY)/.test(
         text,
       )
     )
-      this.#scene.ledger.violation(`unexpected error to a read of ${key}: ${text}`, [key]);
+      this.scene.ledger.violation(`unexpected error to a read of ${key}: ${text}`, [key]);
   }
 
   #get(key: string): void {
     const look = this.#looking([key]);
-    this.#connection.ask(['GET', key], (reply) => look(0, reply));
+    this.connection.ask(['GET', key], (reply) => look(0, reply));
   }
 
   #getAll(): void {
     const keys = this.tags.map((tag) => `${tag}s`);
     const look = this.#looking(keys);
-    this.#connection.ask(['MGET', ...keys], (reply) => {
+    this.connection.ask(['MGET', ...keys], (reply) => {
       if (reply instanceof ReplyError) return look(0, reply);
       if (!Array.isArray(reply) || reply.length !== keys.length)
-        return this.#scene.ledger.violation(`MGET was answered ${brief(reply)}`, keys);
+        return this.scene.ledger.violation(`MGET was answered ${brief(reply)}`, keys);
       for (const [index, item] of reply.entries()) look(index, item);
     });
   }
@@ -176,18 +149,18 @@ export class ChaosClient {
     const write = {
       token,
       key,
-      session: this.#connection.session,
-      order: this.#connection.order + 1,
+      session: this.connection.session,
+      order: this.connection.order + 1,
       words: shown(words),
     };
-    this.#scene.mirrored?.asked(write);
-    return this.#scene.ledger.asked(write);
+    this.scene.mirrored?.asked(write);
+    return this.scene.ledger.asked(write);
   }
 
   #write(words: readonly string[], writes: readonly Write[], isOne: boolean): void {
-    const { told } = this.#connection;
-    this.#connection.ask(words, (reply) => {
-      this.#scene.ledger.told(writes, reply, isOne);
+    const { told } = this.connection;
+    this.connection.ask(words, (reply) => {
+      this.scene.ledger.told(writes, reply, isOne);
       this.#remember(told, writes);
     });
   }
@@ -198,33 +171,33 @@ export class ChaosClient {
   }
 
   #set(key: string): void {
-    const token = this.#scene.ledger.newToken();
-    const long = this.#random.chance(0.02) ? 'x'.repeat(this.#random.below(100_000)) : '';
+    const token = this.scene.ledger.newToken();
+    const long = this.random.chance(0.02) ? 'x'.repeat(this.random.below(100_000)) : '';
     const words = ['SET', key, `v${token}${long}`];
     this.#write(words, [this.#note(token, key, words)], true);
   }
 
   #append(key: string): void {
-    const token = this.#scene.ledger.newToken();
+    const token = this.scene.ledger.newToken();
     const words = ['APPEND', key, `${token},`];
     this.#write(words, [this.#note(token, key, words)], true);
   }
 
   #increase(key: string): void {
-    const token = this.#scene.ledger.newToken();
+    const token = this.scene.ledger.newToken();
     const words = ['INCRBY', key, String(token)];
     this.#write(words, [this.#note(token, key, words)], true);
   }
 
   #publish(): void {
-    const { ledger, published, unsure } = this.#scene;
-    const { session } = this.#connection;
-    const isSharded = this.#random.chance(0.5);
-    const channel = this.#random.pick<string>(isSharded ? SHARD_CHANNELS : CHANNELS)!;
+    const { ledger, published, unsure } = this.scene;
+    const { session } = this.connection;
+    const isSharded = this.random.chance(0.5);
+    const channel = this.random.pick<string>(isSharded ? SHARD_CHANNELS : CHANNELS)!;
     const token = String(ledger.newToken());
     const sentAt = performance.now();
     const words = [isSharded ? 'SPUBLISH' : 'PUBLISH', channel, `${token} ${session.name}`];
-    this.#connection.ask(words, (reply) => {
+    this.connection.ask(words, (reply) => {
       if (reply instanceof ReplyError) {
         unsure.add(token);
         this.#refused(reply, channel);
@@ -233,21 +206,21 @@ export class ChaosClient {
   }
 
   #push(key: string): void {
-    const token = this.#scene.ledger.newToken();
+    const token = this.scene.ledger.newToken();
     const words = ['RPUSH', key, String(token)];
     this.#write(words, [this.#note(token, key, words)], true);
   }
 
   #pop(key: string): void {
-    const { ledger } = this.#scene;
-    const { session } = this.#connection;
-    const seconds = this.#random.pick(['0.05', '0.3', '1'])!;
+    const { ledger } = this.scene;
+    const { session } = this.connection;
+    const seconds = this.random.pick(['0.05', '0.3', '1'])!;
     const askedAt = performance.now();
-    this.#connection.ask(['BLPOP', key, seconds], (reply) => {
+    this.connection.ask(['BLPOP', key, seconds], (reply) => {
       const tookMs = performance.now() - askedAt;
       if (reply instanceof ReplyError) {
         // While it waits nothing is carried out: whoever has its list by then goes on.
-        const { isWhole, failoverWaitMs } = this.#scene;
+        const { isWhole, failoverWaitMs } = this.scene;
         if (reply.text === 'upstream failure' && isWhole && tookMs < failoverWaitMs)
           ledger.violation(`BLPOP of ${session.name} was lost`, [key]);
         return this.#refused(reply, key);
@@ -265,13 +238,13 @@ export class ChaosClient {
   }
 
   #delete(key: string): void {
-    const token = this.#scene.ledger.newToken();
+    const token = this.scene.ledger.newToken();
     const words = ['DEL', key, `${key.slice(0, key.indexOf('}') + 1)}tok${token}`];
     this.#write(words, [this.#note(token, key, words)], false);
   }
 
   #setAll(): void {
-    const token = this.#scene.ledger.newToken();
+    const token = this.scene.ledger.newToken();
     const keys = this.tags.map((tag) => `${tag}s`);
     const words = ['MSET', ...keys.flatMap((key) => [key, `v${token}`])];
     this.#write(
@@ -283,36 +256,36 @@ export class ChaosClient {
 
   /** `key`: watched, half of the time, and written. */
   #transact(key: string): void {
-    if (this.#random.chance(0.5)) return this.#finishTransaction(key, undefined);
+    if (this.random.chance(0.5)) return this.#finishTransaction(key, undefined);
     this.#isInTransaction = true;
-    const { session } = this.#connection;
+    const { session } = this.connection;
     const look = this.#looking([key]);
     let isWatched = true;
-    this.#connection.ask(['WATCH', key], (reply) => {
+    this.connection.ask(['WATCH', key], (reply) => {
       if (!(reply instanceof ReplyError)) return;
       isWatched = false;
       this.#refused(reply, key);
     });
-    this.#connection.ask(['GET', key], (reply) => {
+    this.connection.ask(['GET', key], (reply) => {
       look(0, reply);
-      if (this.#connection.session !== session) return;
+      if (this.connection.session !== session) return;
       this.#isInTransaction = false;
-      if (!isWatched || reply instanceof ReplyError) this.#connection.ask(['UNWATCH'], () => {});
+      if (!isWatched || reply instanceof ReplyError) this.connection.ask(['UNWATCH'], () => {});
       else this.#finishTransaction(key, { value: textOf(reply) });
-      void this.#connection.flush();
+      void this.connection.flush();
     });
   }
 
   #finishTransaction(key: string, watched: { readonly value: string | null } | undefined): void {
-    const { ledger } = this.#scene;
-    const { name } = this.#connection.session;
-    const { told } = this.#connection;
+    const { ledger } = this.scene;
+    const { name } = this.connection.session;
+    const { told } = this.connection;
     const tag = key.slice(0, key.indexOf('}') + 1);
-    this.#connection.ask(['MULTI'], () => {});
+    this.connection.ask(['MULTI'], () => {});
     const writes: Write[] = [];
     const queue = (words: readonly string[], token: number, to: string): void => {
       writes.push(this.#note(token, to, words));
-      this.#connection.ask(words, (reply) => {
+      this.connection.ask(words, (reply) => {
         if (!(reply instanceof ReplyError) && reply !== 'QUEUED')
           ledger.violation(`${shown(words)} of ${name} in MULTI was answered ${brief(reply)}`, [name, to]);
       });
@@ -321,7 +294,7 @@ export class ChaosClient {
     queue(['SET', key, `v${token}`], token, key);
     const other = ledger.newToken();
     queue(['APPEND', `${tag}a`, `${other},`], other, `${tag}a`);
-    this.#connection.ask(['EXEC'], (reply) => {
+    this.connection.ask(['EXEC'], (reply) => {
       const why = reply === null ? new ReplyError('EXECABORT by the watch') : reply;
       if (reply === null && watched === undefined)
         ledger.violation(`EXEC of ${name} was answered null, without a watch`, [name, key]);

@@ -3,7 +3,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ClientConnection, brief, type Scene } from './client-connection.ts';
+import { Asker } from './asker.ts';
+import { brief, type Scene } from './client-connection.ts';
 import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
 import { slotOfKey } from './state.ts';
@@ -13,12 +14,8 @@ const MOST_STEPS = 3_000;
 /** Of lists, elements go without a word. */
 const isListed = (key: string): boolean => !key.endsWith('l');
 
-export class ChaosScanner {
-  readonly #scene: Scene;
-  readonly #random: Random;
-  readonly #connection: ClientConnection;
+export class ChaosScanner extends Asker {
   readonly #mayBeMissed: (slot: number, since: number) => boolean;
-  #isStopping = false;
 
   /** `mayBeMissed`: keys of the slot, by a scan that has begun then. */
   constructor(
@@ -27,40 +24,24 @@ export class ChaosScanner {
     name: string,
     mayBeMissed: (slot: number, since: number) => boolean,
   ) {
-    [this.#scene, this.#random, this.#mayBeMissed] = [scene, random, mayBeMissed];
-    this.#connection = new ClientConnection(scene, random.fork(), name);
-  }
-
-  get slowestMs(): number {
-    return this.#connection.slowestMs;
-  }
-
-  get unanswered(): readonly string[] {
-    return this.#connection.unanswered;
-  }
-
-  stop(): void {
-    this.#isStopping = true;
-  }
-
-  leave(): void {
-    this.#connection.leave();
+    super(scene, random, name);
+    this.#mayBeMissed = mayBeMissed;
   }
 
   async run(): Promise<void> {
-    while (!this.#isStopping) {
+    while (!this.isStopping) {
       await this.#goThrough();
-      await sleep(this.#random.below(100));
+      await sleep(this.random.below(100));
     }
   }
 
   async #goThrough(): Promise<void> {
-    const { ledger } = this.#scene;
-    const { name } = this.#connection.session;
+    const { ledger } = this.scene;
+    const { name } = this.connection.session;
     const since = performance.now();
     const there = ledger.there();
     const found = new Set<string>();
-    const count = this.#random.pick(['1', '3', '10'])!;
+    const count = this.random.pick(['1', '3', '10'])!;
     const cursors: string[] = [];
     let cursor = '0';
     let steps = 0;
@@ -80,7 +61,7 @@ export class ChaosScanner {
       for (const key of keys as readonly Reply[]) if (typeof key === 'string') found.add(key);
       cursor = next;
       cursors.push(next);
-      await sleep(this.#random.below(4));
+      await sleep(this.random.below(4));
     } while (cursor !== '0' || cursors.length === 0);
     ledger.count('scans of all');
     const missing = there.filter(
@@ -98,20 +79,20 @@ export class ChaosScanner {
 
   /** Asked again with the same cursor, as clients do. */
   #refused({ text }: ReplyError): void {
-    const { ledger } = this.#scene;
+    const { ledger } = this.scene;
     ledger.count(`scan: ${text.split(' ', 2).join(' ')}`);
     if (!/^(?:no upstream host$|upstream failure$|LOADING|MASTERDOWN|BUSY)/.test(text))
-      ledger.violation(`unexpected error to a SCAN: ${text}`, [this.#connection.session.name]);
+      ledger.violation(`unexpected error to a SCAN: ${text}`, [this.connection.session.name]);
   }
 
   /** undefined: it is told to stop. */
   async #ask(words: readonly string[]): Promise<Reply | undefined> {
     const replies: Reply[] = [];
-    this.#connection.ask(words, (reply) => replies.push(reply));
-    await this.#connection.flush();
-    while (replies.length === 0 && !this.#isStopping) {
+    this.connection.ask(words, (reply) => replies.push(reply));
+    await this.connection.flush();
+    while (replies.length === 0 && !this.isStopping) {
       await sleep(2);
-      this.#connection.look();
+      this.connection.look();
     }
     return replies[0];
   }
