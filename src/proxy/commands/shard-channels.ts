@@ -89,13 +89,17 @@ export class ShardChannels {
   /** Goes where the plan has them now. */
   follow(upstream: Upstream): void {
     for (const subscriber of this.#subscribers.keys()) {
-      if (!subscriber.isElsewhere(upstream)) continue;
       // There its channels may be of several nodes.
-      this.#subscribers.delete(subscriber);
-      const asked = subscriber.leave();
-      for (const channel of subscriber.shardChannels) this.#subscriberFor(upstream, channel).restore(channel);
-      for (const { name, ...what } of asked) this.#settle({ ...what, name: name as Moved['name'] });
+      if (subscriber.isElsewhere(upstream)) this.#replace(subscriber, upstream);
     }
+  }
+
+  /** Whoever is at their nodes has its channels from now on. */
+  #replace(subscriber: Subscriber, upstream: Upstream): void {
+    this.#subscribers.delete(subscriber);
+    const asked = subscriber.leave();
+    for (const channel of subscriber.shardChannels) this.#subscriberFor(upstream, channel).restore(channel);
+    for (const { name, ...what } of asked) this.#settle({ ...what, name: name as Moved['name'] });
   }
 
   /** A connection on which nothing is subscribed to any more. */
@@ -166,6 +170,11 @@ export class ShardChannels {
       isElsewhere: (channel, node) => {
         const now = this.#place.upstream();
         return now !== undefined && this.#homes.isElsewhere(now, channel, node);
+      },
+      stuck: (channel = first) => {
+        const now = this.#place.upstream();
+        const other = now && this.#subscriberAt(now, this.#homes.placeOf(now, channel));
+        if (now !== undefined && other?.node !== undefined) this.#replace(made, now);
       },
       moved: (moved) => this.#moved(moved),
       count: () => this.#count(),
