@@ -63,6 +63,10 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
       log.info('stopping');
     } else {
       follow(first, proxy, metrics, notReady);
+      opened.push(async () => {
+        await proxy.drain();
+        await first.tellLast();
+      });
       running = await options.startSource(proxy, log, metrics, memory);
       opened.push(async () => await running?.close());
       first.started();

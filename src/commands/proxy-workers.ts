@@ -18,11 +18,8 @@ const STOP_MS = PROXY_DEFAULTS.drainMs + 5_000;
 export async function superviseWorkers(count: number, adminAddress: HostAndPort, log: Logger): Promise<void> {
   let workers: Workers | undefined;
   const metrics = new WorkerMetrics();
-  const reports = async (): ReturnType<Workers['reports']> => {
-    const seen = (await workers?.reports()) ?? new Map<number, WorkerReport>();
-    metrics.note(seen);
-    return seen;
-  };
+  const reports = async (): ReturnType<Workers['reports']> =>
+    (await workers?.reports()) ?? new Map<number, WorkerReport>();
   const admin = await createAdminServer({
     address: adminAddress,
     notReady: async () => workersNotReady(count, await reports()),
@@ -38,7 +35,8 @@ export async function superviseWorkers(count: number, adminAddress: HostAndPort,
     },
   });
   try {
-    workers = await Workers.start(count, { log, stopMs: STOP_MS });
+    const onReport = metrics.note.bind(metrics);
+    workers = await Workers.start(count, { log, stopMs: STOP_MS, onReport });
     if (workers === undefined) {
       process.exitCode = 1;
       return;

@@ -15,20 +15,17 @@ export class WorkerMetrics {
   /** Of workers that others have taken the place of. */
   #ended: Promise<Metrics> = Promise.resolve([]);
 
-  /** Of those that answer, by number. */
-  note(reports: ReadonlyMap<number, Report>): void {
-    for (const [number, { pid, metrics }] of reports) {
-      const before = this.#last.get(number);
-      if (before !== undefined && before.pid !== pid) this.#keep(counted(before.metrics));
-      this.#last.set(number, { pid, metrics });
-    }
+  note(number: number, { pid, metrics }: Report): void {
+    const before = this.#last.get(number);
+    if (before !== undefined && before.pid !== pid) this.#keep(counted(before.metrics));
+    this.#last.set(number, { pid, metrics });
   }
 
   #keep(metrics: Metrics): void {
     this.#ended = this.#ended.then((others) => add([others, metrics]).getMetricsAsJSON());
   }
 
-  /** Of these, which were noted, and of the others what they had counted. */
+  /** Of these, by number, which were noted, and of the others what they had counted. */
   async text(reports: ReadonlyMap<number, Report>): Promise<string> {
     const all = [...this.#last].map(([number, { metrics }]) =>
       reports.has(number) ? metrics : counted(metrics),

@@ -33,6 +33,16 @@ type ToPrimary =
   | { readonly kind: 'read'; readonly what: string; readonly text: string }
   | { readonly kind: 'report'; readonly id: number; readonly report: WorkerReport };
 
+/** Of the report that nobody asks for: the last one. */
+const UNASKED = 0;
+
+export interface WorkersOptions {
+  readonly log: Logger;
+  readonly stopMs: number;
+  /** Told of each as it comes: what a worker says last is noted last. */
+  readonly onReport: (number: number, report: WorkerReport) => void;
+}
+
 /** A worker that does not answer by then is left out. */
 const ANSWER_MS = 1_000;
 /** One that ends so soon is not started again at once, and ever later while that does not help: a start costs a second of processor time. */
@@ -43,6 +53,7 @@ const NUMBER = 'REDPILOT_WORKER';
 export class Workers {
   readonly #log: Logger;
   readonly #stopMs: number;
+  readonly #onReport: WorkersOptions['onReport'];
   /** By number. */
   readonly #running = new Map<number, Worker>();
   readonly #clients = new Map<number, number>();
@@ -51,20 +62,18 @@ export class Workers {
   readonly #read = new Map<string, string>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   readonly #backoffs = new Map<number, Backoff>();
-  #asked = 0;
+  #asked = UNASKED;
   #isClosing = false;
 
-  private constructor(log: Logger, stopMs: number) {
+  private constructor({ log, stopMs, onReport }: WorkersOptions) {
     this.#log = log;
     this.#stopMs = stopMs;
+    this.#onReport = onReport;
   }
 
   /** Resolves when all have started; undefined: one can't, and its own line says why. */
-  static async start(
-    count: number,
-    { log, stopMs }: { readonly log: Logger; readonly stopMs: number },
-  ): Promise<Workers | undefined> {
-    const workers = new Workers(log, stopMs);
+  static async start(count: number, options: WorkersOptions): Promise<Workers | undefined> {
+    const workers = new Workers(options);
     try {
       // What keeps one from starting keeps all, and needs to be said once.
       await workers.#start(1);
@@ -119,6 +128,7 @@ export class Workers {
         } else if (message.kind === 'read') {
           this.#read.set(message.what, message.text);
         } else {
+          this.#onReport(number, message.report);
           this.#waiting.get(message.id)?.(message.report);
         }
       });
@@ -220,7 +230,7 @@ export class FirstProcess {
           case 'memory':
             return remember(new Map(message.read));
           case 'ask':
-            return this.#answer(message.id);
+            return void this.#answer(message.id);
           case 'others':
             return this.onOthers(message.clients);
           case 'stop':
@@ -238,8 +248,15 @@ export class FirstProcess {
     };
   }
 
-  #answer(id: number): void {
-    void this.report?.().then((report) => tell({ kind: 'report', id, report }));
+  /** Nothing is counted any more; what it has counted would end with it. From now on it says nothing. */
+  async tellLast(): Promise<void> {
+    await this.#answer(UNASKED);
+    this.report = undefined;
+  }
+
+  async #answer(id: number): Promise<void> {
+    const report = await this.report?.();
+    if (report !== undefined) tell({ kind: 'report', id, report });
   }
 
   started(): void {

@@ -37,6 +37,7 @@ export class Listening implements SessionHome {
   readonly #canShareBuffer: boolean;
   readonly sessions = new Set<Session>();
   readonly #server: Server;
+  #address = '';
   readonly #tls: ReturnType<ListenerTls['open']> | undefined;
 
   private constructor(options: ListeningOptions) {
@@ -66,6 +67,8 @@ export class Listening implements SessionHome {
       });
       listening.#server.listen({ host: address, port, backlog: BACKLOG }, () => resolve());
     });
+    const taken = listening.#server.address() as AddressInfo;
+    listening.#address = addressOf(taken.address, taken.port);
     return listening;
   }
 
@@ -83,10 +86,9 @@ export class Listening implements SessionHome {
     }
   }
 
-  /** With the port that was taken where 0 was asked for. */
+  /** With the port that was taken where 0 was asked for; where it listened, while it is closed. */
   get address(): string {
-    const { address, port } = this.#server.address() as AddressInfo;
-    return addressOf(address, port);
+    return this.#address;
   }
 
   ended(session: Session): void {

@@ -98,6 +98,7 @@ export class Proxy {
   /** Of plans, one after the other: two at a time would listen on the same address. */
   #lastTurn: Promise<void> = Promise.resolve();
   #isClosed = false;
+  #drained: Promise<void> | undefined;
   /** What was said of objects, once each. */
   #said: ReadonlySet<string> = new Set();
 
@@ -219,10 +220,15 @@ export class Proxy {
     if (problems.size > 0) throw new ListenProblems(problems);
   }
 
-  /** Stops accepting, answers what was asked, ends. */
-  async close(): Promise<void> {
+  /** Stops accepting, answers what was asked: nothing is counted any more. */
+  drain(): Promise<void> {
     this.#isClosed = true;
-    await this.#inTurn(() => this.#listeners.close());
+    return (this.#drained ??= this.#inTurn(() => this.#listeners.close()));
+  }
+
+  /** Drains it, and ends. */
+  async close(): Promise<void> {
+    await this.drain();
     clearInterval(this.#ticker);
     clearImmediate(this.#afterReading);
     for (const { upstream } of this.#upstreams.values()) upstream.close();

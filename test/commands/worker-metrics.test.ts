@@ -30,7 +30,7 @@ async function told(
   const metrics = new WorkerMetrics();
   const all: (readonly number[])[] = [];
   for (const reports of scrapes) {
-    metrics.note(reports);
+    for (const [number, report] of reports) metrics.note(number, report);
     const families = parseMetrics(await metrics.text(reports));
     const valueOf = (family: string, name = family): number =>
       families.get(family)?.samples.find((sample) => sample.name === name)?.value ?? 0;

@@ -30,7 +30,7 @@ test('a worker whose process can not be made is one line, and no end of the firs
     exec: fileURLToPath(import.meta.url),
     cwd: fileURLToPath(new URL('nowhere', import.meta.url)),
   });
-  assert.equal(await Workers.start(1, { log, stopMs: 1_000 }), undefined);
+  assert.equal(await Workers.start(1, { log, stopMs: 1_000, onReport: () => {} }), undefined);
   assert.equal(lines.filter((line) => line.includes('ENOENT')).length, 1, lines.join(''));
 });
 
@@ -40,7 +40,11 @@ test('a worker that is asked to stop while it starts stops by itself', async (t)
   const exec = join(folder, 'worker.mjs');
   await writeFile(exec, WORKER);
   cluster.setupPrimary({ exec, cwd: folder });
-  const workers = await Workers.start(1, { log: pino({ enabled: false }), stopMs: 40_000 });
+  const workers = await Workers.start(1, {
+    log: pino({ enabled: false }),
+    stopMs: 40_000,
+    onReport: () => {},
+  });
   assert.ok(workers !== undefined);
   const [report] = (await workers.reports()).values();
   const next = new Promise<number | null>((resolve) => {

@@ -144,6 +144,31 @@ test('a worker comes back with the password and the certificate that it had, wha
   );
 });
 
+test('what workers have counted is told by them as they end, though nobody has asked for it', async (t) => {
+  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
+  const [port = 0] = await freePorts(1);
+  const running = await startProxyCommand(t, [
+    '--workers=2',
+    '--mode=proxy',
+    `--upstream=127.0.0.1:${redis.port}`,
+    `--listen=127.0.0.1:${port}`,
+  ]);
+  const before = (await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[];
+  const clients = Array.from({ length: CLIENTS }, () => connect(t, port));
+  await Promise.all(clients.map((each) => each.get('k')));
+  for (const { pid } of before) process.kill(pid, 'SIGTERM');
+  // Asked while they end, too.
+  const metrics = await eventually('their end', async () => {
+    const now = (await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[];
+    if (now.some(({ pid }) => before.some((former) => former.pid === pid))) return undefined;
+    return await (await fetch(`${running.admin}/metrics`)).text();
+  });
+  assert.match(running.said(), /"worker":1,"how":"status 0"/);
+  assert.match(metrics, new RegExp(`redpilot_proxy_commands_total{kind="keyed",outcome="ok"} ${CLIENTS}\n`));
+  const sent = new RegExp(`redpilot_proxy_node_commands_total{.*type="read"} ${CLIENTS}\n`);
+  assert.match(metrics, sent, 'of a node too');
+});
+
 const KEEPS_FROM_STARTING: readonly (readonly [flags: readonly string[], why: RegExp])[] = [
   [['--client-password-file=/nowhere'], /--client-password-file \/nowhere: it can't be read/],
   // Looked at before there is a proxy to close.
