@@ -20,11 +20,16 @@ const UNVERIFIED: UpstreamTls = {
   certificate: undefined,
 };
 
-function planWith(port: number, mode: 'cluster' | 'proxy', tls?: UpstreamTls): RoutingPlan {
+function planWith(
+  port: number,
+  mode: 'cluster' | 'proxy',
+  tls?: UpstreamTls,
+  connectTimeoutMs = 500,
+): RoutingPlan {
   const plan = planTo(port, { mode });
   const upstreams = Array.from(
     plan.upstreams,
-    ([id, each]) => [id, { ...each, tls } as typeof each] as const,
+    ([id, each]) => [id, { ...each, tls, connectTimeoutMs } as typeof each] as const,
   );
   return { ...plan, upstreams: new Map(upstreams) };
 }
@@ -42,11 +47,11 @@ async function tlsServer(t: TestContext): Promise<number> {
 }
 
 /** It takes what comes of a handshake for a command that is not complete yet. */
-async function plainServer(t: TestContext): Promise<number> {
+async function plainServer(t: TestContext, pong = '+PONG\r\n'): Promise<number> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', (bytes: Buffer) => {
-      if (bytes.toString('latin1').startsWith('PING')) socket.write('+PONG\r\n');
+      if (bytes.toString('latin1').startsWith('PING')) socket.write(pong);
     });
     t.after(() => socket.destroy());
   });
@@ -56,10 +61,20 @@ async function plainServer(t: TestContext): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+async function silentServer(t: TestContext): Promise<number> {
+  return await plainServer(t, '');
+}
+
 for (const mode of ['proxy', 'cluster'] as const) {
   for (const [what, start, tls, wanted] of [
     ['speaks TLS, and is not asked for it', tlsServer, undefined, /it speaks TLS; write trafficPolicy\.tls/],
     ['is asked for TLS, and speaks none', plainServer, UNVERIFIED, /it speaks no TLS; give the port/],
+    [
+      'is asked for TLS, and says nothing',
+      silentServer,
+      UNVERIFIED,
+      /says nothing, with TLS or without; look/,
+    ],
   ] as const) {
     test(`that a server ${what} is told in one line, mode ${mode}`, async (t) => {
       const { lines, proxy } = await proxyFor(t, planWith(await start(t), mode, tls));
@@ -73,6 +88,16 @@ for (const mode of ['proxy', 'cluster'] as const) {
     });
   }
 }
+
+test('that a server speaks no TLS is told long before a connection is given up', async (t) => {
+  const plan = planWith(await plainServer(t), 'proxy', UNVERIFIED, 300_000);
+  const { proxy, port } = await proxyFor(t, plan);
+  clientOf(t, port).socket.write('GET key\r\n');
+  const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
+  await eventually('the reason', () => state().startsWith('it speaks no TLS; give the port') || undefined, {
+    seen: state,
+  });
+});
 
 test('a server that has answered once is not asked whether it speaks something else', async (t) => {
   let hangsUp = false;

@@ -23,6 +23,9 @@ export const BULKY = 4;
 const KINDS = 8;
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
+/** As a clue looks for more. */
+const NO_ANSWER = 'it does not answer';
+
 /** Of commands that may wait by their nature, and what comes with them: it says nothing of the node. */
 const UNTOLD_LATENCY = newLatency();
 
@@ -155,7 +158,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
         ? 'no connection'
         : `no connection: ${this.#clue.about(this.#problem)}`;
     }
-    if (this.isSilent) return 'it does not answer';
+    if (this.isSilent) return this.#clue.about(NO_ANSWER);
     if (this.unfit !== undefined) return this.unfit;
     if (this.refusal !== undefined) return `does not let the proxy in: ${this.refusal}`;
     return this.isProbed ? (this.doubtful ?? 'fit') : 'not asked yet';
@@ -246,6 +249,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     // Whoever takes one then would have to find out by itself.
     if (state.isDead === true || state.isSilent === true) this.#idle.closeAll();
     if (state.isProbed === true) this.#clue.answered();
+    if (state.isSilent === true && this.options.tls !== undefined) void this.#clue.look(NO_ANSWER);
     if (this.isUsable && !wasUsable) this.usableSince = performance.now();
     if (this.#summary() !== before) {
       this.#owner.changed(this);

@@ -6,7 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-import { SPEAKS_NO_TLS, SPEAKS_TLS, isExplained, isVague } from './connection-problem.ts';
+import { SAYS_NOTHING, SPEAKS_NO_TLS, SPEAKS_TLS, isExplained, isVague } from './connection-problem.ts';
 import type { QuestionTls } from '../../world/observation.ts';
 
 /** Longer than that it does not seem so. */
@@ -43,10 +43,10 @@ export class Clue {
     }
     if (this.#hasAnswered || performance.now() - this.#lookedAt < AGAIN_MS) return;
     this.#lookedAt = performance.now();
-    const [speaksTheOther, what] =
-      this.#place.tls === undefined ? [speaksTls, SPEAKS_TLS] : [speaksInTheClear, SPEAKS_NO_TLS];
+    const asked = this.#place.tls === undefined ? speaksTls(this.#place) : askedInTheClear(this.#place);
     // Fails where the address can't be any.
-    if (await speaksTheOther(this.#place).catch(() => false)) this.#found = what;
+    const found = await asked.catch(() => undefined);
+    if (!this.#hasAnswered) this.#found = found ?? this.#found;
   }
 
   /** It has. */
@@ -61,32 +61,43 @@ export class Clue {
 }
 
 /** Whoever it is: that it shakes hands, or says in an alert that it will not. */
-async function speaksTls({ host, port }: Place): Promise<boolean> {
+async function speaksTls({ host, port }: Place): Promise<string | undefined> {
   const socket = connectTls({ host, port, rejectUnauthorized: false });
   return await told(socket, (tell) => {
-    socket.once('secureConnect', () => tell(true));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => tell(code?.includes('_ALERT_') === true));
+    socket.once('secureConnect', () => tell(SPEAKS_TLS));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) =>
+      tell(code?.includes('_ALERT_') === true ? SPEAKS_TLS : undefined),
+    );
   });
 }
 
-/** That it answers, also with an error, as one that wants a password does. */
-async function speaksInTheClear({ host, port }: Place): Promise<boolean> {
+/** That it answers, also with an error, as one that wants a password does; or nothing, as it did not to a handshake. */
+async function askedInTheClear({ host, port }: Place): Promise<string | undefined> {
   const socket = connect({ host, port }, () => socket.write('PING\r\n'));
-  return await told(socket, (tell) => {
-    socket.once('data', (bytes: Buffer) => tell(/^[+-]/.test(bytes.toString('latin1', 0, 1))));
-  });
+  const listen = (tell: Tell): void => {
+    socket.once('data', (bytes: Buffer) =>
+      tell(/^[+-]/.test(bytes.toString('latin1', 0, 1)) ? SPEAKS_NO_TLS : undefined),
+    );
+  };
+  return await told(socket, listen, () => (socket.connecting ? undefined : SAYS_NOTHING));
 }
 
-async function told(socket: Socket, listen: (tell: (is: boolean) => void) => void): Promise<boolean> {
+type Tell = (what: string | undefined) => void;
+
+/** `atLimit`: where nothing was told by then. */
+async function told(
+  socket: Socket,
+  listen: (tell: Tell) => void,
+  atLimit: () => string | undefined = () => undefined,
+): Promise<string | undefined> {
   // Who ends meanwhile need not wait for it.
   socket.unref();
-  const limit = setTimeout(() => socket.destroy(), LIMIT_MS).unref();
-  const is = await new Promise<boolean>((resolve) => {
+  const what = await new Promise<string | undefined>((resolve) => {
     listen(resolve);
     socket.on('error', () => {});
-    socket.once('close', () => resolve(false));
+    socket.once('close', () => resolve(undefined));
+    setTimeout(() => resolve(atLimit()), LIMIT_MS).unref();
   });
-  clearTimeout(limit);
   socket.destroy();
-  return is;
+  return what;
 }

@@ -10,6 +10,9 @@ export const SPEAKS_NO_TLS =
 export const SPEAKS_TLS =
   'it speaks TLS; write trafficPolicy.tls into its RedisDestination, or give its port without TLS';
 
+export const SAYS_NOTHING =
+  'it takes connections and says nothing, with TLS or without; look whether it runs, and whether that is its port';
+
 export const NO_REDIS = 'what it answers is not RESP, so it is no Redis; give the address of one';
 
 const WORDS: readonly (readonly [code: RegExp, words: string])[] = [
@@ -54,5 +57,5 @@ export function isExplained(problem: string): boolean {
 /** Whether what happened may be the answer of a server that speaks TLS to one who does not, or the other way around. */
 export function isVague(problem: string, hasTls: boolean): boolean {
   if (/ECONNRESET|EPIPE|closed|not RESP|Protocol error/i.test(problem)) return true;
-  return hasTls && /ETIMEDOUT|no (?:connection|answer) within/.test(problem);
+  return hasTls && /ETIMEDOUT|does not answer|no (?:connection|answer) within/.test(problem);
 }
