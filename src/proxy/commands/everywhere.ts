@@ -8,7 +8,7 @@ import { toAllPrimaries } from './all-primaries.ts';
 import { ADMINISTRATION, encodeRefusal } from '../wire/encode.ts';
 import {
   MergedReply,
-  behindLine,
+  allTrue,
   concatenate,
   same,
   sum,
@@ -29,14 +29,6 @@ interface Plan extends Gathered, ForAll {
   readonly isRefused?: boolean;
 }
 
-/** Arrays of 0 and 1, element by element. */
-const allTrue: Merge = (replies) => {
-  const rows = replies.map((reply) => behindLine(reply).toString('latin1').trim().split('\r\n'));
-  const elements = (rows[0] ?? []).map((_, index) =>
-    rows.every((row) => row[index] === ':1') ? ':1\r\n' : ':0\r\n',
-  );
-  return Buffer.from(`*${elements.length}\r\n${elements.join('')}`);
-};
 /** The first that is not null. */
 const any: Merge = (replies) =>
   replies.find((reply) => !/^(\$-1|_)\r\n/.test(reply.toString('latin1', 0, 5))) ?? same(replies);

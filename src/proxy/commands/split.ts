@@ -200,6 +200,7 @@ class Aggregate implements ReplySink {
   readonly head: Buffer;
   readonly #request: Request;
   readonly #isMget: boolean;
+  readonly #isSum: boolean;
   /** MGET: the parts, a chain in their order, and which of them has each key. */
   #first: Request | null = null;
   #last: Request | null = null;
@@ -218,6 +219,7 @@ class Aggregate implements ReplySink {
     this.#keys = keys;
     this.#missing = parts;
     this.#isMget = command.name === 'mget';
+    this.#isSum = !this.#isMget && command.name !== 'mset';
     // A part a key, in their order, needs no list.
     if (this.#isMget && parts !== keys) this.#partOfKey = new Uint32Array(keys);
   }
@@ -257,6 +259,7 @@ class Aggregate implements ReplySink {
   deliver(part: Request, bytes: Uint8Array, start: number, end: number): void {
     if (bytes[start] === MINUS) this.#error ??= Buffer.from(bytes.subarray(start, end));
     else if (bytes[start] === COLON) this.#sum += integerOf(bytes, start + 1);
+    else if (this.#isSum) this.#error ??= REPLIES.misfits;
     if (this.#isMget) this.session.replies.put(part, bytes, start, end);
     else giveRequest(part);
     this.#missing -= 1;
@@ -268,7 +271,7 @@ class Aggregate implements ReplySink {
   }
 
   #answerMget(): void {
-    if (this.#error === undefined && !this.#merge()) this.#error = REPLIES.upstreamFailure;
+    if (this.#error === undefined && !this.#merge()) this.#error = REPLIES.misfits;
     for (let part = this.#first; part !== null;) {
       const { next } = part;
       this.session.replies.release(part.block!);

@@ -8,9 +8,10 @@ import { giveRequest, type ReplySink, type Request } from './request.ts';
 
 const MINUS = 0x2d;
 const COLON = 0x3a;
+const STAR = 0x2a;
 
-/** From all replies, none of them an error unless said, to one. */
-export type Merge = (replies: readonly Buffer[]) => Buffer;
+/** From several replies, none of them an error unless said, to one; undefined: one of them is of another kind. */
+export type Merge = (replies: readonly Buffer[]) => Buffer | undefined;
 
 export interface Gathered {
   readonly merge: Merge;
@@ -20,39 +21,38 @@ export interface Gathered {
   readonly saysLeast?: string;
 }
 
-export const same: Merge = (replies) => replies[0] ?? REPLIES.ok;
-export const sum: Merge = (replies) =>
-  encodeInteger(replies.reduce((total, reply) => total + Number(lineOf(reply)), 0));
+export const same: Merge = (replies) => replies[0];
+export const sum: Merge = (replies) => {
+  const total = replies.reduce((before, reply) => before + numberOf(reply), 0);
+  return Number.isInteger(total) ? encodeInteger(total) : undefined;
+};
+const leastNumber: Merge = (replies) => {
+  const number = Math.min(...replies.map(numberOf));
+  return Number.isInteger(number) ? encodeInteger(number) : undefined;
+};
 /** Numbers, or arrays of as many numbers: the least of each. */
-export const least: Merge = (replies) => {
-  const rows = replies.map((reply) => reply.toString('latin1').split('\r\n'));
-  const [first = []] = rows;
-  const lines = first.map((line, index) =>
-    line.startsWith(':') ? `:${Math.min(...rows.map((row) => Number(row[index]?.slice(1))))}` : line,
-  );
-  return Buffer.from(lines.join('\r\n'));
-};
+export const least: Merge = (replies) =>
+  replies[0]?.[0] === STAR ? byElement(replies, leastNumber) : leastNumber(replies);
 /** Arrays that differ in their numbers only: the sum of each. */
-export const sums: Merge = (replies) => {
-  const rows = replies.map(elementsOf);
-  const [first = REPLIES.ok] = replies;
-  const elements = (rows[0] ?? []).map((element, index) =>
-    element[0] === COLON ? sum(rows.flatMap((row) => row.slice(index, index + 1))) : element,
-  );
-  if (elements.length === 0) return first;
-  return Buffer.concat([first.subarray(0, first.indexOf('\r\n') + 2), ...elements]);
-};
+export const sums: Merge = (replies) =>
+  byElement(replies, (column) => (column[0]?.[0] === COLON ? sum(column) : column[0]));
+/** Arrays of 0 and 1, element by element. */
+export const allTrue: Merge = (replies) =>
+  byElement(replies, (column) => encodeInteger(Number(column.every((element) => numberOf(element) === 1))));
 /** Arrays, what several have once. */
 export const union: Merge = (replies) => {
-  const all = replies.flatMap(elementsOf).map((element) => [element.toString('latin1'), element] as const);
-  const elements = [...new Map(all).values()];
-  return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
+  const rows = replies.map(elementsOf);
+  if (!rows.every((row) => row !== undefined)) return undefined;
+  const all = rows.flat().map((element) => [element.toString('latin1'), element] as const);
+  return encodeList([...new Map(all).values()]);
 };
 /** Arrays, one behind the other. */
 export const concatenate: Merge = (replies) => {
+  if (!replies.every(isList)) return undefined;
   const count = replies.reduce((total, reply) => total + Number(lineOf(reply)), 0);
   return Buffer.concat([Buffer.from(`*${count}\r\n`), ...replies.map(behindLine)]);
 };
+
 export class MergedReply {
   readonly #request: Request;
   readonly #how: Gathered;
@@ -81,9 +81,11 @@ export class MergedReply {
 
   #merged(): Buffer {
     const { merge, saysLeast } = this.#how;
+    // As its server says it.
+    if (this.#replies.length === 1) return this.#replies[0]!;
     const errors = this.#replies.filter((reply) => reply[0] === MINUS);
     const bad = errors.find((reply) => saysLeast === undefined || !startsWith(reply, saysLeast)) ?? errors[0];
-    return bad ?? merge(this.#replies);
+    return bad ?? merge(this.#replies) ?? REPLIES.misfits;
   }
 
   #answer(reply: Buffer): void {
@@ -101,20 +103,43 @@ function lineOf(reply: Buffer): string {
   return reply.toString('latin1', 1, reply.indexOf('\r\n'));
 }
 
-function elementsOf(reply: Buffer): readonly Buffer[] {
+function numberOf(reply: Buffer): number {
+  return reply[0] === COLON ? Number(lineOf(reply)) : NaN;
+}
+
+/** Not a null, which is `*-1` before RESP3. */
+function isList(reply: Buffer): boolean {
+  return reply[0] === STAR && /^\d+$/.test(lineOf(reply));
+}
+
+/** undefined: it is no list. */
+function elementsOf(reply: Buffer): readonly Buffer[] | undefined {
+  if (!isList(reply)) return undefined;
   const rest = behindLine(reply);
   const scanner = new ReplyScanner();
   const elements: Buffer[] = [];
   for (let at = 0; at < rest.length;) {
     const end = scanner.scan(rest, at, rest.length);
-    // It was no list: what speaks Redis' protocol need not be a Redis.
-    if (end <= at) break;
     elements.push(rest.subarray(at, end));
     at = end;
   }
   return elements;
 }
 
-export function behindLine(reply: Buffer): Buffer {
+/** Arrays of as many elements, of which the first, the second, … are each made one by `merge`. */
+function byElement(replies: readonly Buffer[], merge: Merge): Buffer | undefined {
+  const rows = replies.map(elementsOf);
+  const [first] = rows;
+  const merged = first?.map((_, index) => merge(rows.map((row) => row?.[index] ?? Buffer.alloc(0))));
+  const fits =
+    merged?.every((element) => element !== undefined) && rows.every((row) => row?.length === first?.length);
+  return fits === true ? encodeList(merged ?? []) : undefined;
+}
+
+function encodeList(elements: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
+}
+
+function behindLine(reply: Buffer): Buffer {
   return reply.subarray(reply.indexOf('\r\n') + 2);
 }
