@@ -6,7 +6,7 @@
  */
 import { handOn } from '../wire/reply-sink.ts';
 import { OwnConnections } from './own-connections.ts';
-import { sendByKey } from './by-key.ts';
+import { sendByKey, sendInParts } from './by-key.ts';
 import type { Connection } from '../wire/connection.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { HedgeBudget } from './hedge-budget.ts';
@@ -342,7 +342,10 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
 
   /** Its keys are at different servers by now, and nobody has carried it out: as if it were asked now. */
   #tear(request: Request, setback: Setback | undefined): void {
-    const isSplit = sendByKey(request, (part, own) => {
+    const { hashTags } = request.terms;
+    const placeOf = (bytes: Buffer, start: number, end: number): number =>
+      this.placeOf(bytes, start, end, hashTags);
+    const isSplit = sendInParts(request, placeOf, (part, own) => {
       giveOwnBytes(part, own, 0, own.length);
       this.place(part);
       this.#wait(part, setback);

@@ -53,6 +53,19 @@ export const concatenate: Merge = (replies) => {
   return Buffer.concat([Buffer.from(`*${count}\r\n`), ...replies.map(behindLine)]);
 };
 
+/** Arrays: the elements of each belong at its `places`. */
+export function interleaved(places: readonly (readonly number[])[]): Merge {
+  return (replies) => {
+    const elements: Buffer[] = [];
+    for (const [index, reply] of replies.entries()) {
+      const [own = [], at] = [elementsOf(reply), places[index]!];
+      if (own.length !== at.length) return undefined;
+      for (const [number, element] of own.entries()) elements[at[number]!] = element;
+    }
+    return encodeList(elements);
+  };
+}
+
 export class MergedReply {
   readonly #request: Request;
   readonly #how: Gathered;
