@@ -8,6 +8,8 @@ import { test } from 'node:test';
 import { watchFiles } from '../../src/sources/files/watch.ts';
 import { Followed, service } from './follow.ts';
 
+type Replace = (folder: string, text: string, time: number) => void;
+
 const replaced: [what: string, prepare: (folder: string) => void, replace: (folder: string) => void][] = [
   [
     'a link to another folder',
@@ -51,6 +53,81 @@ for (const [what, prepare, replace] of replaced) {
       [],
     );
     assert.deepEqual(followed.reasons(), []);
+  });
+}
+
+/** Each leads to a.yaml by way of what is replaced, again and again, where no folder that holds the path is told of it. */
+const farAway: [what: string, given: string, prepare: (folder: string) => void, replace: Replace][] = [
+  [
+    'of a mounted ConfigMap',
+    'a.yaml',
+    (folder) => {
+      mkdirSync(`${folder}/..0`);
+      writeFileSync(`${folder}/..0/a.yaml`, service('a', 'MASTER'));
+      symlinkSync('..0', `${folder}/..data`);
+      symlinkSync('..data/a.yaml', `${folder}/a.yaml`);
+    },
+    (folder, text, time) => {
+      mkdirSync(`${folder}/..${time}`);
+      writeFileSync(`${folder}/..${time}/a.yaml`, text);
+      symlinkSync(`..${time}`, `${folder}/..data_tmp`);
+      renameSync(`${folder}/..data_tmp`, `${folder}/..data`);
+      rmSync(`${folder}/..${time - 1}`, { recursive: true });
+    },
+  ],
+  [
+    'in a release that a link further up leads to',
+    'current/objects',
+    (folder) => {
+      mkdirSync(`${folder}/0/objects`, { recursive: true });
+      writeFileSync(`${folder}/0/objects/a.yaml`, service('a', 'MASTER'));
+      symlinkSync('0', `${folder}/current`);
+    },
+    (folder, text, time) => {
+      mkdirSync(`${folder}/${time}/objects`, { recursive: true });
+      writeFileSync(`${folder}/${time}/objects/a.yaml`, text);
+      symlinkSync(String(time), `${folder}/next`);
+      renameSync(`${folder}/next`, `${folder}/current`);
+    },
+  ],
+  [
+    'that a link in the folder leads to',
+    'given',
+    (folder) => {
+      mkdirSync(`${folder}/given`);
+      writeFileSync(`${folder}/given/b.yaml`, service('b', 'MASTER'));
+      writeFileSync(`${folder}/a.yaml`, service('a', 'MASTER'));
+      symlinkSync('../a.yaml', `${folder}/given/a.yaml`);
+    },
+    (folder, text) => {
+      writeFileSync(`${folder}/next`, text);
+      renameSync(`${folder}/next`, `${folder}/a.yaml`);
+    },
+  ],
+  [
+    'that a link made later leads to',
+    'given',
+    (folder) => {
+      mkdirSync(`${folder}/given`);
+      writeFileSync(`${folder}/given/a.yaml`, service('a', 'MASTER'));
+    },
+    (folder, text, time) => {
+      writeFileSync(`${folder}/next`, text);
+      renameSync(`${folder}/next`, `${folder}/a.yaml`);
+      if (time > 1) return;
+      rmSync(`${folder}/given/a.yaml`);
+      symlinkSync('../a.yaml', `${folder}/given/a.yaml`);
+    },
+  ],
+];
+
+for (const [what, given, prepare, replace] of farAway) {
+  test(`a file ${what} is followed however often it is replaced`, async (t) => {
+    const followed = await Followed.start(t, prepare, { given });
+    for (const [index, policy] of ['ANY', 'REPLICA', 'PREFER_MASTER'].entries()) {
+      replace(followed.folder, service('a', policy), index + 1);
+      await followed.becomes(policy, () => followed.policy('a') === policy);
+    }
   });
 }
 

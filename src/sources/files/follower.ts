@@ -23,9 +23,12 @@ const EMPTY_REST_MS = 120;
 /** Of changes that follow each other faster than this only the first is reported alone; the others are gathered. */
 const SERIES_MS = 100;
 
-/** After a look that failed (too many open files), and where a path is hidden: nothing may ever be told of it again. */
+/**
+ * After a look that failed (too many open files), and where a path is hidden, or reached by a link: nothing may ever be told
+ * of it again.
+ */
 const RETRY_MS = 1_000;
-/** Looks at many files, for what may stay hidden for ever, take this part of the time at most. */
+/** Looks at many files, for what may stay so for ever, take this part of the time at most. */
 const LOOKING = 1 / 30;
 
 export interface WatchOptions {
@@ -113,7 +116,7 @@ export class Follower {
       })
       .finally(() => {
         this.#isBusy = false;
-        this.#lookAgainWhileHidden();
+        this.#lookAgainUntold();
       });
   }
 
@@ -278,9 +281,10 @@ export class Follower {
     this.#isInOrder = true;
   }
 
-  /** A watcher tells nothing of what it could not look at. */
-  #lookAgainWhileHidden(): void {
-    if (!this.#known.isAnyHidden || this.#stopped.signal.aborted) return;
+  /** A watcher tells nothing of what it could not look at, nor that a link on the way there leads elsewhere now. */
+  #lookAgainUntold(): void {
+    const { isAnyHidden, isAnyLinked } = this.#known;
+    if ((!isAnyHidden && !isAnyLinked) || this.#stopped.signal.aborted) return;
     clearTimeout(this.#nextLook);
     this.#nextLook = setTimeout(() => this.wake(), Math.max(RETRY_MS, this.#lookMs / LOOKING));
   }

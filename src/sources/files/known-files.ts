@@ -5,7 +5,17 @@
  */
 import { basename, dirname } from 'node:path';
 
-import { isBelow, isObjectFile, listFiles, look, sameStamp, stampOf, type Stamp, type Tree } from './tree.ts';
+import {
+  isBelow,
+  isLinked,
+  isObjectFile,
+  listFiles,
+  look,
+  sameStamp,
+  stampOf,
+  type Stamp,
+  type Tree,
+} from './tree.ts';
 
 /** Where to look: paths that something happened to, or at all there is. */
 export type Scope = Iterable<string> | 'everything';
@@ -20,6 +30,7 @@ export class KnownFiles {
   readonly #paths: readonly string[];
   #files = new Map<string, Stamp>();
   #hidden: ReadonlyMap<string, string> = new Map();
+  #isLinked = false;
   /** Those that hold files, directly or further down; undefined: not worked out yet. */
   #folders: Set<string> | undefined;
 
@@ -29,6 +40,10 @@ export class KnownFiles {
 
   get isAnyHidden(): boolean {
     return this.#hidden.size > 0;
+  }
+
+  get isAnyLinked(): boolean {
+    return this.#isLinked;
   }
 
   stamp(path: string): Stamp | undefined {
@@ -41,6 +56,7 @@ export class KnownFiles {
     const looked = await Promise.all(Array.from(scope, async (path) => [path, await look(path)] as const));
     for (const [path, state] of looked) {
       if (typeof state === 'string' || this.#hidden.has(path)) return await this.#everything();
+      if (!this.#isLinked && (await isLinked(path))) return await this.#everything();
       const isKnown = this.#files.has(path);
       const isFile = state === undefined ? isKnown && !this.#paths.includes(path) : state.isFile();
       if (isFile && (isKnown || this.#isNewFile(path))) stamps.set(path, state && stampOf(state));
@@ -83,7 +99,7 @@ export class KnownFiles {
     if (now.kind === 'everything') return now.tree;
     const files = new Map(this.#files);
     putInto(files, now.stamps);
-    return { files, hidden: this.#hidden };
+    return { files, hidden: this.#hidden, isLinked: this.#isLinked };
   }
 
   /** What was hidden before that look, and is not any more. */
@@ -97,6 +113,7 @@ export class KnownFiles {
     if (now.kind === 'everything') {
       this.#files = new Map(now.tree.files);
       this.#hidden = now.tree.hidden;
+      this.#isLinked = now.tree.isLinked;
       this.#folders = undefined;
     } else putInto(this.#files, now.stamps);
   }

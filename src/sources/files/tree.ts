@@ -1,7 +1,7 @@
 /**
  * Which files the given paths name, in the order in which they are read.
  */
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 
 import type { Stats } from 'node:fs';
@@ -20,6 +20,8 @@ export interface Tree {
   readonly files: ReadonlyMap<string, Stamp>;
   /** Paths that were given and are not there, and what can't be looked at: each with a clause that says so. */
   readonly hidden: ReadonlyMap<string, string>;
+  /** Links are on the way to some of them: what they lead to may become another where nobody looks. */
+  readonly isLinked: boolean;
 }
 
 /** What may work a moment later (too many open files, a network that stutters); all else stays as it is. */
@@ -29,15 +31,23 @@ const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO', 'ESTALE'
 export async function listFiles(paths: readonly string[]): Promise<Tree> {
   const files = new Map<string, Stamp>();
   const hidden = new Map<string, string>();
+  const found = { files, hidden, isLinked: false };
   for (const path of paths) {
+    found.isLinked ||= await isLinked(path);
     const state = await look(path);
     if (state === undefined) hidden.set(path, MISSING);
     else if (typeof state === 'string') hidden.set(path, state);
-    else if (state.isDirectory()) await listFolder(path, { files, hidden }, new Set([identityOf(state)]));
+    else if (state.isDirectory()) await listFolder(path, found, new Set([identityOf(state)]));
     else if (state.isFile()) files.set(path, stampOf(state));
     else hidden.set(path, UNFOLLOWED);
   }
-  return { files: onceEach(files), hidden };
+  return { ...found, files: onceEach(files) };
+}
+
+/** Whether the path, or a folder above it, is a link. */
+export async function isLinked(path: string): Promise<boolean> {
+  const real = await orProblem(realpath(path));
+  return real !== undefined && real !== resolve(path);
 }
 
 export const MISSING = 'there is no such file or folder';
@@ -110,15 +120,17 @@ function mayLeadToObjects(name: string): boolean {
 /** Symbolic links are followed; `..data` and its like are what a mounted ConfigMap's links point into. */
 async function listFolder(
   folder: string,
-  found: { readonly files: Map<string, Stamp>; readonly hidden: Map<string, string> },
+  found: { readonly files: Map<string, Stamp>; readonly hidden: Map<string, string>; isLinked: boolean },
   above: ReadonlySet<string>,
 ): Promise<void> {
-  const listed = (await orProblem(readdir(folder))) ?? [];
+  const listed = (await orProblem(readdir(folder, { withFileTypes: true }))) ?? [];
   if (typeof listed === 'string') {
     found.hidden.set(folder, listed);
     return;
   }
-  const names = listed.filter((name) => !name.startsWith('..')).sort();
+  const entries = listed.filter(({ name }) => !name.startsWith('..'));
+  found.isLinked ||= entries.some((entry) => entry.isSymbolicLink());
+  const names = entries.map(({ name }) => name).sort();
   // All at once: for ten thousand files 0.1 s instead of 0.4 (measured).
   const states = await Promise.all(names.map((name) => look(join(folder, name))));
   for (const [index, name] of names.entries()) {
