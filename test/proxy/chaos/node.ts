@@ -163,7 +163,7 @@ export class ScriptedNode implements NodeState {
     this.talks.add(talk);
     socket.on('error', () => {});
     socket.on('close', () => {
-      if (talk.queue.length === 0) this.talks.delete(talk);
+      if (!talk.isServing) this.talks.delete(talk);
     });
     let bytes: Buffer = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
@@ -187,9 +187,15 @@ export class ScriptedNode implements NodeState {
   /** Also what came before the other side closed: Redis finds it in the socket when it looks there. */
   async #serve(talk: Talk): Promise<void> {
     talk.isServing = true;
+    await this.#carryOutAll(talk);
+    talk.isServing = false;
+    if (talk.socket.destroyed) this.talks.delete(talk);
+  }
+
+  async #carryOutAll(talk: Talk): Promise<void> {
     for (;;) {
       const [command] = talk.queue;
-      if (command === undefined) break;
+      if (command === undefined) return;
       const { late, lateMs } = this.manners;
       if (late > 0 && this.random.chance(late)) await sleep(1 + this.random.below(lateMs));
       while (this.state === 'hung' || isHeldByPause(this, command)) await this.#moment();
@@ -203,8 +209,6 @@ export class ScriptedNode implements NodeState {
       if (resetAfter > 0 && this.random.chance(resetAfter)) return this.#reset(talk, command, 'after');
       this.#answer(talk, reply, inPieces > 0 && this.random.chance(inPieces));
     }
-    talk.isServing = false;
-    if (talk.socket.destroyed) this.talks.delete(talk);
   }
 
   /** undefined: nobody waits for it any more. */
