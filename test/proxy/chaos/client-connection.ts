@@ -27,6 +27,8 @@ export interface Scene {
   readonly mayTransact: boolean;
   readonly mayBlock: boolean;
   readonly mayPublish: boolean;
+  /** Plain servers, whose shard channels may be named in one command whatever their slots. */
+  readonly isPlain: boolean;
   /** By channel: what was published, and its publisher was told so. */
   /** Messages that were lost on their way, or not. */
   readonly unsure: Set<string>;

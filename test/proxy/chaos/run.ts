@@ -130,6 +130,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       mayTransact: random.chance(0.7),
       mayBlock: random.chance(0.7),
       mayPublish: subscribers > 0,
+      isPlain,
       unsure: new Set(),
       published: [],
       longestMs: LONGEST_MS,

@@ -20,6 +20,8 @@ interface Asked {
   /** None is named. */
   readonly isAll: boolean;
   readonly channels: string[];
+  /** Others that are named behind them were confirmed: a node has refused these, and an error must come. */
+  readonly refused: string[];
   readonly sentAt: number;
 }
 
@@ -86,14 +88,12 @@ export class ChaosSubscriber {
     const isSharded = this.#random.chance(0.5);
     const prefix = isSharded ? 's' : '';
     const all: readonly string[] = isSharded ? SHARD_CHANNELS : CHANNELS;
-    const sharded = this.#random.chance(0.3) ? TOGETHER : [this.#random.pick(all)!];
-    const some = isSharded ? sharded : all.filter(() => this.#random.chance(0.5));
-    if (this.#random.chance(0.6)) this.#ask(`${prefix}subscribe`, some.length > 0 ? some : [all[0]!]);
-    else
-      this.#ask(
-        `${prefix}unsubscribe`,
-        this.#random.chance(0.2) && !isSharded ? [] : isSharded ? some : [all[0]!, ...some].slice(-1),
-      );
+    const any = all.filter(() => this.#random.chance(0.5));
+    const several = isSharded && !this.#scene.isPlain ? TOGETHER : any;
+    const one = [this.#random.pick(all)!];
+    const some = several.length > 0 && this.#random.chance(isSharded ? 0.3 : 0.8) ? several : one;
+    if (this.#random.chance(0.6)) this.#ask(`${prefix}subscribe`, some);
+    else this.#ask(`${prefix}unsubscribe`, this.#random.chance(0.2) ? [] : some);
   }
 
   #ask(kind: string, channels: readonly string[]): void {
@@ -102,7 +102,8 @@ export class ChaosSubscriber {
     const of = this.#of(kind);
     const awaited = channels.length > 0 || kind === 'hello' ? [...channels] : [...of];
     const isAll = channels.length === 0;
-    this.#asked = { kind, isAll, channels: awaited.length > 0 ? awaited : [''], sentAt: performance.now() };
+    const named = awaited.length > 0 ? awaited : [''];
+    this.#asked = { kind, isAll, channels: named, refused: [], sentAt: performance.now() };
     if (kind.includes('un')) for (const channel of awaited) this.#since.delete(channel);
     this.#socket.write(request(words), 'latin1');
   }
@@ -145,8 +146,9 @@ export class ChaosSubscriber {
       return;
     }
     // Of all that it has Redis leaves them in whatever order its table has them.
-    const at = asked.isAll ? asked.channels.indexOf(textOf(name)) : 0;
-    const [channel = ''] = asked.channels.splice(Math.max(0, at), 1);
+    const at = Math.max(0, asked.channels.indexOf(textOf(name)));
+    const [channel = ''] = asked.channels.splice(at, 1);
+    if (!asked.isAll) asked.refused.push(...asked.channels.splice(0, at));
     const of = this.#of(asked.kind);
     const isLeaving = asked.kind.includes('un');
     if (isLeaving) of.delete(channel);
@@ -154,7 +156,7 @@ export class ChaosSubscriber {
     const isRight = kind === asked.kind && (name ?? '') === channel && last === of.size;
     if (!isRight) this.#wrong(`${asked.kind} ${channel} was answered ${brief(reply)}, not with ${of.size}`);
     if (!isLeaving && !this.#since.has(channel)) this.#since.set(channel, performance.now());
-    if (asked.channels.length === 0) this.#asked = undefined;
+    if (asked.channels.length === 0 && asked.refused.length === 0) this.#asked = undefined;
     this.#scene.ledger.count('confirmations');
   }
 
