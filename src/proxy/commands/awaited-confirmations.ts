@@ -16,15 +16,17 @@ interface Outcome {
 }
 
 export class AwaitedConfirmations<Asked> {
-  readonly #awaited: Awaited<Asked>[] = [];
+  #awaited: Awaited<Asked>[] = [];
+  /** Those before it are confirmed: of 100,000 that are asked at once each shift would move all others. */
+  #first = 0;
 
   get isEmpty(): boolean {
-    return this.#awaited.length === 0;
+    return this.#first === this.#awaited.length;
   }
 
   /** What the next reply is to. */
   get first(): Asked | undefined {
-    return this.#awaited[0]?.asked;
+    return this.#awaited[this.#first]?.asked;
   }
 
   /** `channels`: how many; of none Redis confirms that there is none. */
@@ -34,22 +36,29 @@ export class AwaitedConfirmations<Asked> {
 
   /** A reply to the first; after the last one the next is the first. */
   take(isError: boolean): Outcome {
-    const [awaited] = this.#awaited;
+    const awaited = this.#awaited[this.#first];
     if (awaited === undefined) return { isFirst: false, isLast: false };
     const isFirst = !awaited.isBegun;
     awaited.isBegun = true;
     awaited.missing = isError ? 0 : awaited.missing - 1;
     const isLast = awaited.missing <= 0;
-    if (isLast) this.#awaited.shift();
+    if (isLast) this.#first += 1;
+    if (this.isEmpty) this.clear();
     return { isFirst, isLast };
   }
 
   some(matches: (asked: Asked) => boolean): boolean {
-    return this.#awaited.some(({ asked }) => matches(asked));
+    for (let at = this.#first; at < this.#awaited.length; at++) {
+      if (matches(this.#awaited[at]!.asked)) return true;
+    }
+    return false;
   }
 
   /** Nobody confirms them any more. */
   clear(): readonly Asked[] {
-    return this.#awaited.splice(0).map(({ asked }) => asked);
+    const left = this.#awaited.slice(this.#first).map(({ asked }) => asked);
+    this.#awaited = [];
+    this.#first = 0;
+    return left;
   }
 }
