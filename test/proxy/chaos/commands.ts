@@ -224,6 +224,8 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
       return OK;
     case 'SUBSCRIBE':
     case 'UNSUBSCRIBE':
+    case 'PSUBSCRIBE':
+    case 'PUNSUBSCRIBE':
     case 'SSUBSCRIBE':
     case 'SUNSUBSCRIBE':
       return subscribe(talk, name.toLowerCase(), words.slice(1));

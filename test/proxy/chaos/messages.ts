@@ -14,13 +14,24 @@ function pushed({ protocol }: Talk, items: readonly string[]): string {
 
 function confirmed(talk: Talk, kind: string, channel: string | undefined): string {
   const name = channel === undefined ? nobody(talk.protocol) : bulk(channel);
-  const count = kind.startsWith('s') && kind !== 'subscribe' ? talk.shardChannels.size : talk.channels.size;
+  const ofAll = talk.channels.size + talk.patterns.size;
+  const count = setOf(talk, kind) === talk.shardChannels ? talk.shardChannels.size : ofAll;
   return pushed(talk, [bulk(kind), name, integer(count)]);
 }
 
-/** (S)SUBSCRIBE and (S)UNSUBSCRIBE. */
+function setOf(talk: Talk, kind: string): Set<string> {
+  if (kind === 'ssubscribe' || kind === 'sunsubscribe') return talk.shardChannels;
+  return kind.startsWith('p') ? talk.patterns : talk.channels;
+}
+
+/** As patterns go that end with a star, or have none. */
+function matches(pattern: string, channel: string): boolean {
+  return pattern.endsWith('*') ? channel.startsWith(pattern.slice(0, -1)) : channel === pattern;
+}
+
+/** (S|P)SUBSCRIBE and (S|P)UNSUBSCRIBE. */
 export function subscribe(talk: Talk, kind: string, names: readonly string[]): string {
-  const channels = kind === 'ssubscribe' || kind === 'sunsubscribe' ? talk.shardChannels : talk.channels;
+  const channels = setOf(talk, kind);
   const isLeaving = kind.includes('un');
   const asked: readonly (string | undefined)[] = names.length > 0 ? names : [...channels];
   const all = asked.length > 0 ? asked : [undefined];
@@ -39,10 +50,13 @@ export function publish(node: NodeState, channel: string, message: string, isSha
   for (const other of node.cluster.nodes) {
     if (isSharded && other.shard !== node.shard) continue;
     for (const talk of other.talks) {
-      if (!(isSharded ? talk.shardChannels : talk.channels).has(channel)) continue;
       const kind = bulk(isSharded ? 'smessage' : 'message');
-      other.push(talk, pushed(talk, [kind, bulk(channel), bulk(message)]));
-      if (other === node) count += 1;
+      const isHeard = (isSharded ? talk.shardChannels : talk.channels).has(channel);
+      const patterns = isSharded ? [] : [...talk.patterns].filter((pattern) => matches(pattern, channel));
+      if (isHeard) other.push(talk, pushed(talk, [kind, bulk(channel), bulk(message)]));
+      for (const pattern of patterns)
+        other.push(talk, pushed(talk, [bulk('pmessage'), ...[pattern, channel, message].map(bulk)]));
+      if (other === node) count += patterns.length + (isHeard ? 1 : 0);
     }
   }
   return count;

@@ -155,6 +155,7 @@ export class ScriptedNode implements NodeState {
       watched: new Set(),
       isTouched: false,
       channels: new Set(),
+      patterns: new Set(),
       shardChannels: new Set(),
       isServing: false,
       isReset: false,

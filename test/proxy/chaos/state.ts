@@ -100,6 +100,7 @@ export interface Talk {
   readonly watched: Set<string>;
   isTouched: boolean;
   readonly channels: Set<string>;
+  readonly patterns: Set<string>;
   readonly shardChannels: Set<string>;
   isServing: boolean;
   /** By us: what is left of it nobody reads. */

@@ -12,6 +12,8 @@ import { shown } from './state.ts';
 
 export const CHANNELS = ['ch0', 'ch1', 'ch2'] as const;
 export const SHARD_CHANNELS = ['{y0}', '{y0}b', '{y1}', '{y2}', '{y3}'] as const;
+const PATTERNS = ['ch*', 'ch1*', 'c*'] as const;
+const OF_KIND = { '': CHANNELS, s: SHARD_CHANNELS, p: PATTERNS } as const;
 /** Of one slot: Redis takes them in one command. */
 const TOGETHER = ['{y0}', '{y0}b'] as const;
 
@@ -30,13 +32,15 @@ export class ChaosSubscriber {
   readonly #scene: Scene;
   readonly #random: Random;
   readonly #socket: Socket;
-  readonly #subscribed = { channels: new Set<string>(), shardChannels: new Set<string>() };
-  /** By channel and publisher, the last message's number. */
+  /** By the letter before `subscribe`. */
+  readonly #subscribed = { '': new Set<string>(), s: new Set<string>(), p: new Set<string>() };
+  /** By channel, pattern and publisher, the last message's number. */
   readonly #last = new Map<string, number>();
   /** Since when, by channel. */
   readonly #since = new Map<string, number>();
   #asked: Asked | undefined;
   readonly #replies = new ReplyReader();
+  #protocol = 2;
   #isStopping = false;
   #hasSaidSlow = false;
   readonly got = new Set<string>();
@@ -70,7 +74,7 @@ export class ChaosSubscriber {
   }
 
   async run(): Promise<void> {
-    if (this.#random.chance(0.5)) this.#ask('hello', ['3']);
+    if (this.#random.chance(0.5)) this.#hello();
     while (!this.#isStopping) {
       if (this.#asked === undefined) this.#askAnything();
       await sleep(this.#random.below(120));
@@ -84,10 +88,21 @@ export class ChaosSubscriber {
     }
   }
 
+  get #isSubscribed(): boolean {
+    return Object.values(this.#subscribed).some(({ size }) => size > 0);
+  }
+
+  #hello(): void {
+    this.#ask('hello', [this.#random.pick(['2', '3', '3'])!]);
+  }
+
   #askAnything(): void {
-    const isSharded = this.#random.chance(0.5);
-    const prefix = isSharded ? 's' : '';
-    const all: readonly string[] = isSharded ? SHARD_CHANNELS : CHANNELS;
+    if (this.#random.chance(0.05)) return this.#ask('ping', []);
+    // In RESP2 a subscriber may not.
+    if (this.#random.chance(0.05) && (this.#protocol === 3 || !this.#isSubscribed)) return this.#hello();
+    const prefix = this.#random.pick(['s', 's', '', 'p'] as const)!;
+    const isSharded = prefix === 's';
+    const all: readonly string[] = OF_KIND[prefix];
     const any = all.filter(() => this.#random.chance(0.5));
     const several = isSharded && !this.#scene.isPlain ? TOGETHER : any;
     const one = [this.#random.pick(all)!];
@@ -109,8 +124,13 @@ export class ChaosSubscriber {
   }
 
   #of(kind: string): Set<string> {
-    const isSharded = kind === 'ssubscribe' || kind === 'sunsubscribe' || kind === 'smessage';
-    return this.#subscribed[isSharded ? 'shardChannels' : 'channels'];
+    return this.#subscribed[letterOf(kind)];
+  }
+
+  /** To how many it is subscribed, as a confirmation says it. */
+  #countOf(kind: string): number {
+    const { '': channels, s: shardChannels, p: patterns } = this.#subscribed;
+    return letterOf(kind) === 's' ? shardChannels.size : channels.size + patterns.size;
   }
 
   #read(text: string): void {
@@ -127,14 +147,15 @@ export class ChaosSubscriber {
   }
 
   #take(reply: Reply): void {
-    const [kind, name, last] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+    const [kind, name, last, text] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
     if (kind === 'message' || kind === 'smessage') return this.#message(kind, textOf(name), textOf(last));
+    if (kind === 'pmessage') return this.#message(kind, textOf(name), textOf(text), ` ${textOf(last)}`);
     this.#scene.ledger.note(this.name, `${this.name} is told ${brief(reply)}`);
     const asked = this.#asked;
     if (asked === undefined) return this.#wrong(`told what nobody asked: ${brief(reply)}`);
-    if (asked.kind === 'hello') {
+    if (asked.kind === 'hello' || asked.kind === 'ping') {
       this.#asked = undefined;
-      return;
+      return asked.kind === 'hello' ? this.#greeted(asked, reply) : this.#pong(reply);
     }
     if (reply instanceof ReplyError) {
       this.#asked = undefined;
@@ -153,15 +174,30 @@ export class ChaosSubscriber {
     const isLeaving = asked.kind.includes('un');
     if (isLeaving) of.delete(channel);
     else of.add(channel);
-    const isRight = kind === asked.kind && (name ?? '') === channel && last === of.size;
-    if (!isRight) this.#wrong(`${asked.kind} ${channel} was answered ${brief(reply)}, not with ${of.size}`);
+    const isRight = kind === asked.kind && (name ?? '') === channel && last === this.#countOf(asked.kind);
+    if (!isRight)
+      this.#wrong(
+        `${asked.kind} ${channel} was answered ${brief(reply)}, not with ${this.#countOf(asked.kind)}`,
+      );
     if (!isLeaving && !this.#since.has(channel)) this.#since.set(channel, performance.now());
     if (asked.channels.length === 0 && asked.refused.length === 0) this.#asked = undefined;
     this.#scene.ledger.count('confirmations');
   }
 
-  /** `text`: its number, and whose it is. */
-  #message(kind: string, channel: string, text: string): void {
+  #greeted({ channels: [protocol] }: Asked, reply: Reply): void {
+    this.#protocol = Number(protocol);
+    if (!Array.isArray(reply) || reply[5] !== this.#protocol)
+      this.#wrong(`HELLO ${protocol} was answered ${brief(reply)}`);
+  }
+
+  #pong(reply: Reply): void {
+    const isOfSubscriber = this.#protocol === 2 && this.#isSubscribed;
+    if (JSON.stringify(reply) !== (isOfSubscriber ? '["pong",""]' : '"PONG"'))
+      this.#wrong(`PING in RESP${this.#protocol} was answered ${brief(reply)}`);
+  }
+
+  /** `text`: its number, and whose it is; `through`: to which channel a message came by a pattern. */
+  #message(kind: string, channel: string, text: string, through = ''): void {
     const { ledger } = this.#scene;
     ledger.count('messages');
     ledger.note(`${this.name} ${text}`, `${this.name} gets ${text} of ${channel}`);
@@ -170,13 +206,18 @@ export class ChaosSubscriber {
       this.#wrong(`${text} of ${channel}, to which it is not subscribed`, [token]);
     // Nobody knows when a node that hung passes it on.
     if (this.#scene.unsure.has(token)) return;
-    const key = `${channel} ${publisher}`;
+    const key = `${channel}${through} ${publisher}`;
     const before = this.#last.get(key) ?? 0;
     if (before >= Number(token))
       this.#wrong(`${text} of ${channel} comes behind ${before}`, [token, String(before)]);
     this.#last.set(key, Number(token));
-    this.got.add(token);
+    if (kind !== 'pmessage') this.got.add(token);
   }
+}
+
+function letterOf(kind: string): 's' | 'p' | '' {
+  if (kind === 'pmessage' || /^p(?:un)?sub/.test(kind)) return 'p';
+  return kind === 'smessage' || /^s(?:sub|unsub)/.test(kind) ? 's' : '';
 }
 
 function textOf(reply: Reply | undefined): string {
