@@ -108,8 +108,11 @@ export function sendEverywhere(
 
 function tellReplicas(session: Session, upstream: Upstream, bytes: Buffer, frame: RequestFrame): void {
   const kind = session.connectionKind();
-  for (const node of upstream.usableReplicas()) {
-    // Nobody waits for the reply, and one that refuses must not have it sent elsewhere.
-    node.connection(kind).append(null, bytes, frame.start, frame.at);
+  const reads = session.home.routing.catchAll?.reads ?? upstream;
+  for (const each of new Set([upstream, reads])) {
+    for (const node of each.usableReplicas()) {
+      // Nobody waits for the reply, and one that refuses must not have it sent elsewhere.
+      node.connection(kind).append(null, bytes, frame.start, frame.at);
+    }
   }
 }

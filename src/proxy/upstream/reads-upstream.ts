@@ -66,6 +66,10 @@ export class ReadsUpstream extends Upstream {
     return readers[this.#turn]!;
   }
 
+  override usableReplicas(): readonly Node[] {
+    return [...this.nodes()].filter(({ isUsable }) => isUsable);
+  }
+
   /** The first group that has somebody who follows its primary well, else the first that has anybody. */
   #refresh(): void {
     // One that has not been asked may be empty or old: it answers all the same.

@@ -80,6 +80,7 @@ export abstract class ServerDirectory {
     return this.#onePlace;
   }
 
+  /** Servers for reads among them. */
   usableReplicas(): readonly Node[] {
     return [];
   }

@@ -46,6 +46,27 @@ test('what a replica refuses to be told is not sent to a primary instead', async
   assert.equal(scripts(primary), 1);
 });
 
+test('servers for reads are told of scripts and settings, too', async (t) => {
+  const said = 'role:slave\r\nmaster_link_status:up\r\n';
+  const answer = (words: string): string =>
+    words.startsWith('INFO') ? `$${said.length}\r\n${said}\r\n` : '+OK\r\n';
+  const [primary, replica] = [await serverThat(t, answer), await serverThat(t, answer)];
+  const reads = { address: '127.0.0.1', port: replica.port };
+  const { proxy, port } = await proxyFor(t, planTo(primary.port, { reads, readPolicy: 'REPLICA' }));
+  const nodes = () => proxy.status().flatMap((upstream) => upstream.nodes);
+  await eventually('both', () => nodes().filter(({ isUp }) => isUp).length === 2 || undefined);
+  const client = clientOf(t, port);
+  const asked = ['SCRIPT LOAD x', 'CONFIG SET maxmemory 1', 'SCRIPT FLUSH', 'FUNCTION FLUSH'];
+  client.socket.write(`${asked.join('\r\n')}\r\n`);
+  await eventually('the replies', () => client.got() === '+OK\r\n'.repeat(4) || undefined);
+  const toldOf = (server: Server): readonly string[] => server.asked.filter((words) => asked.includes(words));
+  await eventually('all told', () => toldOf(replica).length === 3 || undefined, {
+    seen: () => toldOf(replica).join(),
+  });
+  // Functions are replicated.
+  assert.deepEqual([toldOf(primary), toldOf(replica)], [asked, asked.slice(0, 3)]);
+});
+
 test('a slow command that concerns all servers is logged with its client', async (t) => {
   const redis = await serverThat(t, (words, socket) => {
     if (words !== 'DBSIZE') return '+PONG\r\n';
