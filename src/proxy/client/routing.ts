@@ -47,7 +47,7 @@ export class Routing {
   /** Where commands go, the catch-all's first. */
   readonly upstreams: readonly Upstream[];
   /** Of its routes in their order, those for reads too. */
-  readonly #ways: readonly Upstream[];
+  readonly ways: readonly Upstream[];
   /** The longest first. */
   readonly #prefixes: readonly Prefix[];
   readonly #foldsCase: boolean;
@@ -96,7 +96,7 @@ export class Routing {
     this.mirrors = new Map(
       all.flatMap((each) => each.mirrors ?? []).map(({ id, upstream }) => [id, upstream]),
     );
-    this.#ways = ways;
+    this.ways = ways;
   }
 
   /** All that is behind it. */
@@ -106,7 +106,7 @@ export class Routing {
 
   /** Every command goes over the same connections as there. */
   leadsLike(other: Routing): boolean {
-    return this.listener === other.listener && this.#ways.every((way, index) => way === other.#ways[index]);
+    return this.listener === other.listener && this.ways.every((way, index) => way === other.ways[index]);
   }
 
   /** Its servers themselves refuse commands whose keys belong apart; a mirror, which may be one server, would not. */

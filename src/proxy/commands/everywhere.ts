@@ -20,11 +20,14 @@ import {
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
 import { killScripts } from './kill-script.ts';
 import type { Session } from '../client/session.ts';
+import type { Node } from '../topology/node.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 interface Plan extends Gathered, ForAll {
   /** Ends a script, which replicas run, too. */
   readonly kills?: boolean;
+  /** Servers of all routes are told: it is asked for with their keys. */
+  readonly otherRoutesToo?: boolean;
   /** Not carried out: it would turn a connection that others share into something else. */
   readonly isRefused?: boolean;
 }
@@ -40,7 +43,7 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['flushall', { merge: same, isCopied: true }],
   ['flushdb', { merge: same, isCopied: true }],
   ['randomkey', { merge: any, isCopied: true }],
-  ['script|load', { merge: same, replicasToo: true, isCopied: true }],
+  ['script|load', { merge: same, replicasToo: true, otherRoutesToo: true, isCopied: true }],
   ['script|flush', { merge: same, replicasToo: true, isCopied: true }],
   ['script|exists', { merge: allTrue }],
   ['script|debug', { merge: same, isRefused: true }],
@@ -101,18 +104,18 @@ export function sendEverywhere(
       part.place = place;
       session.heed(upstream.send(part, kept, again.start, again.at));
     }
-    if (plan.replicasToo === true) tellReplicas(session, upstream, kept, again);
+    // Nobody waits for their replies, and what one refuses must not be sent elsewhere.
+    for (const node of othersToTell(session, upstream, plan))
+      node.connection(session.connectionKind()).append(null, kept, again.start, again.at);
     copyWithoutKey(session, { command, plan, bytes: kept, from: again.start, to: again.at });
   });
 }
 
-function tellReplicas(session: Session, upstream: Upstream, bytes: Buffer, frame: RequestFrame): void {
-  const kind = session.connectionKind();
-  const reads = session.home.routing.catchAll?.reads ?? upstream;
-  for (const each of new Set([upstream, reads])) {
-    for (const node of each.usableReplicas()) {
-      // Nobody waits for the reply, and one that refuses must not have it sent elsewhere.
-      node.connection(kind).append(null, bytes, frame.start, frame.at);
-    }
-  }
+function othersToTell({ home }: Session, upstream: Upstream, plan: Plan): ReadonlySet<Node> {
+  const { catchAll, ways } = home.routing;
+  const own = plan.replicasToo === true ? [upstream, catchAll?.reads ?? upstream] : [];
+  const others = plan.otherRoutesToo === true ? ways.filter((way) => way !== upstream) : [];
+  const primaries = others.flatMap((way) => way.primaryPlaces().map((place) => way.primaryFor(place)));
+  const replicas = [...own, ...others].flatMap((way) => way.usableReplicas());
+  return new Set([...primaries, ...replicas].filter((node) => node !== null));
 }
