@@ -38,3 +38,22 @@ test('what has no key goes to a plain server that can be asked, while another is
   client.socket.write('TIME\r\n'.repeat(COUNT));
   await replies(2 * COUNT);
 });
+
+test('where no route is a catch-all INFO is answered all the same, and nothing else without a key', async (t) => {
+  const redis = await serverThat(t, () => '+OK\r\n');
+  const plan = planTo(redis.port);
+  const [upstream = ''] = plan.upstreams.keys();
+  const prefixes = [{ upstream, reads: undefined, mirrors: [], prefix: 'a:', removePrefix: false }];
+  const listeners = plan.listeners.map(({ bind, listener }) => {
+    return {
+      bind,
+      listener: { ...listener, routes: { catchAll: undefined, caseInsensitive: false, prefixes } },
+    };
+  });
+  const { port } = await proxyFor(t, { ...plan, listeners });
+  const client = clientOf(t, port);
+  client.socket.write('INFO\r\nTIME\r\nGET a:1\r\n');
+  const wanted = '+OK\r\n-no upstream host\r\n+OK\r\n';
+  await eventually('the replies', () => client.got().length === wanted.length || undefined);
+  assert.equal(client.got(), wanted);
+});

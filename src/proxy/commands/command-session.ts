@@ -277,7 +277,9 @@ export class CommandSession extends Session implements InputHandler {
 
   /** To any primary; what is wrong with it, Redis says. */
   #keyless(bytes: Buffer, frame: RequestFrame, command: Command): void {
-    const upstream = this.home.routing.catchAll?.upstream;
+    const { catchAll, upstreams } = this.home.routing;
+    // Clients ask for INFO whether they may begin, and do not without an answer.
+    const upstream = catchAll?.upstream ?? (command.name === 'info' ? upstreams[0] : undefined);
     if (upstream === undefined) return this.answer(command, REPLIES.noUpstreamHost);
     if (this.mayOvertake(upstream, command))
       return this.#inItsTurn(bytes, frame, command, (kept, again) => this.#keyless(kept, again, command));
