@@ -2,15 +2,21 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
 import { array, clientOf, proxyFor, serverThat, type Server } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
 
 const [FIRST, SECOND] = ['127.0.0.11', '127.0.0.12'];
 
 /** Two servers of one port, the second of which comes first by its address only where it is said. */
-async function setUp(t: TestContext): Promise<{ readonly first: Server; readonly second: Server }> {
+async function setUp(
+  t: TestContext,
+  others: Readonly<Record<string, string>> = {},
+): Promise<{ readonly first: Server; readonly second: Server }> {
   const answer = (words: string): string => {
     const [kind = '', ...channels] = words.split(' ');
+    const other = others[kind];
+    if (other !== undefined) return other;
     if (kind === 'PUBLISH') return ':1\r\n';
     return kind === 'subscribe' ? channels.map((channel) => array(kind, channel, ':1')).join('') : '+OK\r\n';
   };
@@ -33,6 +39,33 @@ test('among plain servers messages are published where everybody subscribes', as
   await eventually('the rest', () => publisher.got().length === 40 || undefined);
   assert.deepEqual([count(first, 'subscribe news'), count(first, 'PUBLISH news hi')], [10, 10]);
   assert.deepEqual([count(second, 'subscribe news'), count(second, 'PUBLISH news hi')], [0, 0]);
+});
+
+test('what a transaction publishes is heard where everybody subscribes, wherever its keys are, if it is carried out', async (t) => {
+  const { first, second } = await setUp(t, {
+    PUBLISH: '+QUEUED\r\n',
+    EXEC: '*2\r\n+OK\r\n:0\r\n',
+  });
+  const table = maglevTable([FIRST, SECOND].map((text) => ({ text, weight: 1 })));
+  const keyAt = (host: number): string =>
+    Array.from({ length: 50 }, (_, number) => `key:${number}`).find(
+      (key) => maglevHost(table, Buffer.from(key), false) === host,
+    ) ?? '';
+  const endpoints = [FIRST, SECOND].map((address) => ({ address, port: first.port, hashKey: address }));
+  const { port, proxy } = await proxyFor(t, planToServers({ kind: 'endpoints', endpoints }));
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  const transaction = (key: string, message: string, end: string): void =>
+    void client.socket.write(`MULTI\r\nSET ${key} 1\r\nPUBLISH news ${message}\r\n${end}\r\n`);
+  transaction(keyAt(0), 'here', 'EXEC');
+  transaction(keyAt(1), 'there', 'EXEC');
+  transaction(keyAt(1), 'never', 'DISCARD');
+  client.socket.write('PUBLISH news last\r\n');
+  await eventually('the last', () => count(first, 'PUBLISH news last') > 0 || undefined);
+  const published = ({ asked }: Server): readonly string[] =>
+    asked.filter((words) => words.startsWith('PUBLISH')).map((words) => words.split(' ').at(-1) ?? '');
+  assert.deepEqual(published(first), ['here', 'there', 'last']);
+  assert.deepEqual(published(second), ['there', 'never']);
 });
 
 test('subscribers follow messages to another server that has come', async (t) => {

@@ -20,8 +20,6 @@ type Copy = { readonly command: Command; readonly located: Located } | WithoutKe
  * them: a mirror costs bounded memory.
  */
 const MAX_BYTES = 16_777_216;
-const STAR = 0x2a;
-const MINUS = 0x2d;
 
 export class TransactionCopies {
   #copies: Copy[] = [];
@@ -58,9 +56,8 @@ export class TransactionCopies {
     return hasRoom;
   }
 
-  /** `reply[start…]` is the answer to EXEC: an array where it was carried out. */
-  sendAfter(session: Session, reply: Uint8Array, start: number): void {
-    if (reply[start] !== STAR || reply[start + 1] === MINUS) return;
+  /** It was carried out. */
+  sendAfter(session: Session): void {
     const { routing } = session.home;
     const draws = new Draws();
     const destination = this.#destination ?? routing.catchAll;

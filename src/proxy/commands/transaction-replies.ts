@@ -4,6 +4,9 @@
 import { encodeError, encodeStatus } from '../wire/encode.ts';
 import type { Session } from '../client/session.ts';
 
+const STAR = 0x2a;
+const MINUS = 0x2d;
+
 export const QUEUED = encodeStatus('QUEUED');
 export const EMPTY = Buffer.from('*0\r\n');
 export const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
@@ -15,4 +18,9 @@ export const TOO_MUCH = encodeError('ERR the commands of this transaction before
 /** What EXEC says where watched keys have changed. */
 export function nothing({ local }: Session): Buffer {
   return Buffer.from(local.protocol === 3 ? '_\r\n' : '*-1\r\n');
+}
+
+/** `reply[start…]` is the answer to EXEC: an array where it was. */
+export function isCarriedOut(reply: Uint8Array, start: number): boolean {
+  return reply[start] === STAR && reply[start + 1] !== MINUS;
 }

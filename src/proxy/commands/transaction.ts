@@ -21,7 +21,8 @@ import type { Session } from '../client/session.ts';
 import { ENDING, isApart, isNeverQueued } from './transaction-commands.ts';
 import { TransactionConnection, nodeFor, type Goal } from './transaction-connection.ts';
 import { TransactionCopies } from './transaction-copies.ts';
-import { ABORTED, EMPTY, QUEUED, TOO_MUCH, nothing } from './transaction-replies.ts';
+import { TransactionMessages } from './transaction-messages.ts';
+import { ABORTED, EMPTY, QUEUED, TOO_MUCH, isCarriedOut, nothing } from './transaction-replies.ts';
 
 const DISCARD = encodeCommand('DISCARD');
 const MINUS = 0x2d;
@@ -41,6 +42,7 @@ export class Transaction implements Mode {
   /** Over it the last command went, and not over those that all share. */
   #wentOwnWay = true;
   readonly #copies = new TransactionCopies();
+  readonly #messages = new TransactionMessages();
 
   constructor(session: Session) {
     this.#session = session;
@@ -219,6 +221,7 @@ export class Transaction implements Mode {
       this.#leavesTraces ||= command.kind === KIND.local;
       const what = { command, plan, bytes, from: frame.start, to: frame.at };
       this.#copies.keepWithoutKey(what, this.#session.home.routing);
+      this.#messages.keep(command, bytes, frame.start, frame.at);
       if (this.#connection.own !== undefined) return this.#forward(command, bytes, frame.start, frame.at);
       if (!this.#connection.keepEarly(bytes, frame.start, frame.at)) return this.#refuse(command, TOO_MUCH);
       return this.#session.answer(command, QUEUED);
@@ -284,7 +287,10 @@ export class Transaction implements Mode {
     own.leavesNothing = !this.#leavesTraces;
     this.#session.inOrderAndLeave(request, own, bytes, (reply, start) => {
       if (command.name !== 'exec') return instead;
-      this.#copies.sendAfter(this.#session, reply, start);
+      if (isCarriedOut(reply, start)) {
+        this.#copies.sendAfter(this.#session);
+        this.#messages.sendAfter(this.#session, own.node);
+      }
       return instead ?? (this.#isLost && reply[start] === MINUS ? nothing(this.#session) : undefined);
     });
   }

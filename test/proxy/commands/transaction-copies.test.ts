@@ -34,7 +34,7 @@ function copied(count: number, bytes: number, upstream: Upstream | null = MIRROR
   const copy = (to: Upstream): void => {
     if (to === upstream) sent += 1;
   };
-  copies.sendAfter({ home: { routing }, copy } as unknown as Session, Buffer.from('*2\r\n'), 0);
+  copies.sendAfter({ home: { routing }, copy } as unknown as Session);
   return sent;
 }
 
