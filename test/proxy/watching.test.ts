@@ -191,6 +191,24 @@ for (const [asked, wanted] of [
   });
 }
 
+for (const [before, wanted] of [
+  ['WATCH k', `${QUEUED}*-1\r\n`],
+  ['PING', `${MOVED}${ABORTED}`],
+] as const) {
+  test(`a transaction behind ${before}, whose keys another plan has elsewhere, is not carried out`, async (t) => {
+    const { client, proxy, redis } = await setUp(t);
+    const other = await serverThat(t, (words) => answers[words] ?? OK);
+    client.socket.write(`${before}\r\nMULTI\r\nSET k 1\r\n`);
+    const begun = `${answers[before] ?? OK}${OK}${QUEUED}`;
+    await replies(client, begun);
+    await proxy.update(planTo(other.port));
+    client.socket.write('SET k 1\r\nEXEC\r\nGET k\r\n');
+    await replies(client, `${begun}${wanted}${VALUE}`);
+    assert.deepEqual([redis.asked.includes('EXEC'), other.asked.includes('EXEC')], [false, false]);
+    assert.ok(other.asked.includes('GET k'));
+  });
+}
+
 test('who watches and subscribes to a channel of the same slot goes on having replies of its own', async (t) => {
   const { client, connectionOf } = await setUp(t);
   client.socket.write('HELLO 3\r\n');

@@ -87,6 +87,11 @@ export class TransactionConnection {
     return this.own !== undefined && this.#kind !== this.#kindNow();
   }
 
+  /** The plan leads nowhere over it any more. */
+  get isOfFormerPlan(): boolean {
+    return this.own !== undefined && !this.#session.home.routing.ways.includes(this.own.upstream);
+  }
+
   /** Writes and reads alike go to the primary, which must not answer once it is one no longer. */
   #kindNow(): number {
     return this.#session.connectionKind() & RESP3;

@@ -22,7 +22,15 @@ import { ENDING, isApart, isNeverQueued } from './transaction-commands.ts';
 import { TransactionConnection, nodeFor, type Goal } from './transaction-connection.ts';
 import { TransactionCopies } from './transaction-copies.ts';
 import { TransactionMessages } from './transaction-messages.ts';
-import { ABORTED, EMPTY, QUEUED, TOO_MUCH, isCarriedOut, nothing } from './transaction-replies.ts';
+import {
+  ABORTED,
+  EMPTY,
+  MOVED_AWAY,
+  QUEUED,
+  TOO_MUCH,
+  isCarriedOut,
+  nothing,
+} from './transaction-replies.ts';
 
 const DISCARD = encodeCommand('DISCARD');
 const MINUS = 0x2d;
@@ -107,7 +115,8 @@ export class Transaction implements Mode {
   }
 
   #take(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
-    if (this.#connection.isOfOtherProtocol) this.#isLost = true;
+    const { isOfOtherProtocol, isOfFormerPlan } = this.#connection;
+    this.#isLost ||= isOfOtherProtocol || (this.#isWatching && isOfFormerPlan);
     if (command.kind === KIND.transaction && !isCountRight(command, frame.count)) {
       this.#wrongCount(command);
       return true;
@@ -227,7 +236,10 @@ export class Transaction implements Mode {
       return this.#session.answer(command, QUEUED);
     }
     if (this.#connection.own !== undefined && !this.#connection.isTo(location))
-      return this.#refuse(command, crossing(location.upstream));
+      return this.#refuse(
+        command,
+        this.#connection.isOfFormerPlan ? MOVED_AWAY : crossing(location.upstream),
+      );
     this.#copies.keep(command, location);
     const isFirst = this.#connection.own === undefined;
     this.#connection.enter(location);
