@@ -304,7 +304,10 @@ export class CommandSession extends Session implements InputHandler {
     const { listener, isCluster } = this.home.routing;
     const around = { auth: listener.clientAuth, isCluster, clients: this.home.sessions };
     const { reply, ends = false } = answerLocally(this.local, command, words, around);
-    if (command.name === 'reset') this.#leaveModes();
+    if (command.name === 'reset') {
+      if (isCountRight(command, words.length)) this.#leaveModes();
+      else this.mode?.refused();
+    }
     this.answer(command, reply);
     if (ends) this.end();
   }

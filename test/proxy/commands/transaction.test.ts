@@ -62,6 +62,16 @@ test('another database than 0 can not be selected in a transaction, which is ref
   assert.deepEqual([redis.asked.includes('SELECT 1'), redis.asked.includes('EXEC')], [false, false]);
 });
 
+test('RESET with an argument leaves no transaction, but has it refused', async (t) => {
+  const redis = await serverThat(t, (words) => (words === 'SET a 1' ? '+QUEUED\r\n' : '+OK\r\n'));
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nRESET x\r\nSET a 1\r\nEXEC\r\nPING\r\n');
+  await eventually('the replies', () => client.got().endsWith('+PONG\r\n') || undefined);
+  assert.match(client.got(), /^\+OK\r\n-ERR wrong number .*\r\n\+QUEUED\r\n-EXECABORT .*\r\n\+PONG\r\n$/);
+  assert.equal(redis.asked.includes('EXEC'), false);
+});
+
 test('a transaction waits for a node no longer than any command, and is then refused as a whole', async (t) => {
   const { redis, client } = await setUp(t, 300);
   client.socket.write('MULTI\r\nSET a 1\r\nSET a 2\r\nEXEC\r\n');
