@@ -9,6 +9,7 @@ import {
   encodeList,
   encodeStatus,
   encodeText,
+  encodeWrongCount,
   REPLIES,
 } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
@@ -36,8 +37,7 @@ const HELP = encodeList(
 /** `clients`: of the same listener. */
 export function answerClient(state: LocalState, args: readonly string[], clients: Iterable<Listed>): Buffer {
   const [subcommand = '', ...rest] = args;
-  const wrongCount = (): Buffer =>
-    encodeError(`ERR wrong number of arguments for 'client|${subcommand.toLowerCase()}' command`);
+  const wrongCount = (): Buffer => encodeWrongCount(`client|${subcommand.toLowerCase()}`);
   switch (subcommand.toUpperCase()) {
     case 'ID':
       return rest.length === 0 ? encodeInteger(state.id) : wrongCount();

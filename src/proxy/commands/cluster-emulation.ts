@@ -11,6 +11,7 @@ import {
   encodeRefusal,
   encodeStatus,
   encodeText,
+  encodeWrongCount,
 } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
 
@@ -74,7 +75,7 @@ export function answerCluster(state: LocalState, args: readonly string[]): Buffe
   const name = subcommand.toUpperCase();
   const count = COUNTS.get(name);
   if (count !== undefined && count !== args.length) {
-    return encodeError(`ERR wrong number of arguments for 'cluster|${subcommand.toLowerCase()}' command`);
+    return encodeWrongCount(`cluster|${subcommand.toLowerCase()}`);
   }
   switch (name) {
     case 'SLOTS':

@@ -21,7 +21,7 @@ import {
 import { mayWait, sendBlocking } from './blocking.ts';
 import { slotAskedAbout } from './cluster-emulation.ts';
 import { tellCommands } from './command-command.ts';
-import { ADMINISTRATION, REPLIES, encodeError, encodeRefusal } from '../wire/encode.ts';
+import { ADMINISTRATION, REPLIES, encodeError, encodeRefusal, encodeWrongCount } from '../wire/encode.ts';
 import { commandCounts, countBegun, countError, countLater, countUnknown } from '../wire/outcomes.ts';
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from '../client/faults.ts';
@@ -335,7 +335,7 @@ export class CommandSession extends Session implements InputHandler {
   }
 
   #wrongCount(command: Command): void {
-    this.answer(command, encodeError(`ERR wrong number of arguments for '${command.name}' command`));
+    this.answer(command, encodeWrongCount(command.name));
   }
 
   /** What it sent is not the protocol: where the next command begins is not known. */

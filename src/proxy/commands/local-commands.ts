@@ -7,7 +7,7 @@ import { areRightCredentials } from '../client/client-auth.ts';
 import { answerClient, setName } from './client-command.ts';
 import type { Listed } from './client-list.ts';
 import { answerCluster } from './cluster-emulation.ts';
-import { encodeBulk, encodeError, encodeStatus, REPLIES } from '../wire/encode.ts';
+import { encodeBulk, encodeError, encodeStatus, encodeWrongCount, REPLIES } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
 
 export interface LocalReply {
@@ -53,7 +53,7 @@ export function answerLocally(
 ): LocalReply {
   const { name } = command;
   if (!state.isAuthenticated && !BEFORE_AUTH.has(name)) return { reply: NOT_AUTHENTICATED };
-  if (!isCountRight(command, words.length)) return { reply: wrongCount(name) };
+  if (!isCountRight(command, words.length)) return { reply: encodeWrongCount(name) };
   // What is put together of it must stay a string.
   if (!REPEATING.has(name) && words.some(({ length }) => length > LONGEST_WORD)) {
     return { reply: encodeError(`ERR an argument of '${name}' is too long`) };
@@ -64,7 +64,7 @@ export function answerLocally(
     case 'reset':
       return { reply: reset(state, auth) };
     case 'ping':
-      if (words.length > 2) return { reply: wrongCount(name) };
+      if (words.length > 2) return { reply: encodeWrongCount(name) };
       return { reply: words[1] === undefined ? PONG : encodeBulk(words[1]) };
     case 'echo':
       return { reply: encodeBulk(words[1] ?? '') };
@@ -82,10 +82,6 @@ export function answerLocally(
       // READONLY, READWRITE, ASKING: where a command goes is the proxy's business.
       return { reply: REPLIES.ok };
   }
-}
-
-function wrongCount(name: string): Buffer {
-  return encodeError(`ERR wrong number of arguments for '${name}' command`);
 }
 
 function reset(state: LocalState, auth: ClientAuth): Buffer {

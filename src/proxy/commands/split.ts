@@ -8,7 +8,7 @@ import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
-import { REPLIES, encodeError, encodeInteger } from '../wire/encode.ts';
+import { REPLIES, encodeInteger, encodeWrongCount } from '../wire/encode.ts';
 import { copyParts } from './keyed-copies.ts';
 import { Draws } from '../client/mirroring.ts';
 import { giveRequest, type ReplySink, type Request } from '../wire/request.ts';
@@ -48,10 +48,7 @@ export function sendSplit(session: Session, bytes: Buffer, frame: RequestFrame, 
   const step = stepOf(command);
   const keys = (frame.count - 1) / step;
   if (!Number.isInteger(keys)) {
-    return session.answer(
-      command,
-      encodeError(`ERR wrong number of arguments for '${command.name}' command`),
-    );
+    return session.answer(command, encodeWrongCount(command.name));
   }
   if (keys > places.length) {
     places = new Int32Array(2 * keys);

@@ -5,7 +5,7 @@
  */
 import { KIND, type Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
-import { REPLIES, encodeBulk, encodeError } from '../wire/encode.ts';
+import { REPLIES, encodeBulk, encodeError, encodeWrongCount } from '../wire/encode.ts';
 import type { Mode } from '../client/mode.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -113,10 +113,7 @@ export class Subscriptions implements Mode {
     const word = wordAt(bytes, frame);
     const channels = Array.from({ length: frame.count - 1 }, (_, index) => word(index + 1));
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {
-      return session.answer(
-        command,
-        encodeError(`ERR wrong number of arguments for '${command.name}' command`),
-      );
+      return session.answer(command, encodeWrongCount(command.name));
     }
     const upstream = this.#upstream();
     if (upstream === undefined) return session.answer(command, REPLIES.noUpstreamHost);

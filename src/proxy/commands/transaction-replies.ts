@@ -10,6 +10,9 @@ const MINUS = 0x2d;
 export const QUEUED = encodeStatus('QUEUED');
 export const EMPTY = Buffer.from('*0\r\n');
 export const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
+export const NO_EXEC = encodeError(
+  "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+);
 export const MOVED_AWAY = encodeError(
   'TRYAGAIN The keys of this transaction have just moved to another node',
 );

@@ -7,7 +7,7 @@
 import { handOn } from '../wire/reply-sink.ts';
 import { KIND, isCountRight, type Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
-import { REPLIES, encodeCommand, encodeError } from '../wire/encode.ts';
+import { REPLIES, encodeCommand, encodeError, encodeWrongCount } from '../wire/encode.ts';
 import { planEverywhere } from './everywhere.ts';
 import { copyLocated } from './keyed-copies.ts';
 import { crossing, locate, type Located, type Location } from '../client/locate.ts';
@@ -26,6 +26,7 @@ import {
   ABORTED,
   EMPTY,
   MOVED_AWAY,
+  NO_EXEC,
   QUEUED,
   TOO_MUCH,
   isCarriedOut,
@@ -191,16 +192,15 @@ export class Transaction implements Mode {
   }
 
   #wrongCount(command: Command): void {
-    const problem = `wrong number of arguments for '${command.name}' command`;
+    const reply = encodeWrongCount(command.name);
     if (command.name === 'exec') {
-      const reply = encodeError(`EXECABORT Transaction discarded because of: ${problem}`);
-      if (this.#connection.own === undefined) this.#session.answer(command, reply);
-      else this.#giveUp(this.#session.newRequest(command), command, DISCARD, reply);
+      if (this.#connection.own === undefined) this.#session.answer(command, NO_EXEC);
+      else this.#giveUp(this.#session.newRequest(command), command, DISCARD, NO_EXEC);
       this.#leave();
     } else if (this.#isMulti) {
-      this.#refuse(command, encodeError(`ERR ${problem}`));
+      this.#refuse(command, reply);
     } else {
-      this.#session.answer(command, encodeError(`ERR ${problem}`));
+      this.#session.answer(command, reply);
       if (!this.#isWatching) this.#leave();
     }
   }
@@ -214,10 +214,7 @@ export class Transaction implements Mode {
       );
     }
     if (!isCountRight(command, frame.count)) {
-      return this.#refuse(
-        command,
-        encodeError(`ERR wrong number of arguments for '${command.name}' command`),
-      );
+      return this.#refuse(command, encodeWrongCount(command.name));
     }
     if (command.name === 'select') {
       // Only here it would be another one, and no longer behind EXEC.

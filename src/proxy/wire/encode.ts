@@ -31,6 +31,11 @@ export function encodeRefusal(name: string, why: string): Buffer {
   return encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`);
 }
 
+/** `name`: of a subcommand `client|kill`. */
+export function encodeWrongCount(name: string): Buffer {
+  return encodeError(`ERR wrong number of arguments for '${name}' command`);
+}
+
 export function encodeStatus(text: string): Buffer {
   return Buffer.from(`+${text}\r\n`);
 }
