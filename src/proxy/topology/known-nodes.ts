@@ -9,11 +9,17 @@ import type { Node, NodeOptions, NodeOwner } from './node.ts';
 import { Shard } from './shard.ts';
 import type { NodePlace, ShardPlace } from './topology.ts';
 
+const LEFT = 'it left the cluster';
+/** So long who has left is listened to, and so often looked at whether anything is under way there. */
+const LEAVING_MS = 1_000;
+const LOOK_MS = 10;
+
 export class KnownNodes {
   readonly #options: Omit<NodeOptions, 'host' | 'port'>;
   readonly #owner: NodeOwner;
   readonly #byAddress = new Map<string, KnownNode>();
   readonly #kept = new KeptReplicas();
+  readonly #leaving = new Map<KnownNode, NodeJS.Timeout>();
 
   constructor(options: Omit<NodeOptions, 'host' | 'port'>, owner: NodeOwner) {
     this.#options = options;
@@ -51,8 +57,8 @@ export class KnownNodes {
     return new Shard(primary, [...listed, ...kept]);
   }
 
-  /** `mapAt`: when the map was told that `shards` are of. */
-  forgetUnlisted(shards: readonly Shard[], mapAt: number): void {
+  /** `mapAt`: when the map was told that `shards` are of. `emptied`: what these say late is as true as what they said before. */
+  forgetUnlisted(shards: readonly Shard[], mapAt: number, emptied: ReadonlySet<Node>): void {
     const used = new Set(shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
     for (const [address, known] of this.#byAddress) {
       const { node } = known;
@@ -61,12 +67,30 @@ export class KnownNodes {
       if (node.isListed ? used.has(node) : mapAt - node.namedAt < KEPT_MS) continue;
       this.#byAddress.delete(address);
       this.#kept.forget(node);
-      known.close('it left the cluster');
+      if (emptied.has(node) && node.isUsable) this.#leave(known, performance.now() + LEAVING_MS);
+      else known.close(LEFT);
+    }
+  }
+
+  /** Nothing more is asked of it. */
+  #leave(known: KnownNode, until: number): void {
+    if (!known.node.isWaitedFor || performance.now() > until) {
+      this.#leaving.delete(known);
+      known.close(LEFT);
+    } else {
+      this.#leaving.set(
+        known,
+        setTimeout(() => this.#leave(known, until), LOOK_MS),
+      );
     }
   }
 
   close(): void {
     for (const known of this.#byAddress.values()) known.close('no longer used');
+    for (const [known, timer] of this.#leaving) {
+      clearTimeout(timer);
+      known.close(LEFT);
+    }
     this.#byAddress.clear();
   }
 }

@@ -4,6 +4,7 @@
  * Replicas of Redis 7.0 know nothing of it and say nil for keys that have moved already. So reads of a slot that is known
  * to move go to its primary, and while any moves, or did lately, what a replica does not have is looked for at its primary.
  */
+import type { Node } from './node.ts';
 import type { Shard } from './shard.ts';
 
 /** After the last sign: the next slot of a resharding may be on its way. */
@@ -50,4 +51,13 @@ export function haveSlotsMoved(
     const is = are[index];
     return was !== is && was !== undefined && is !== undefined && are.includes(was) && were.includes(is);
   });
+}
+
+/** Nodes of shards that have given all their slots to others: none of their replicas has taken the place of its primary. */
+export function emptiedNodes(before: readonly Shard[], now: readonly Shard[]): ReadonlySet<Node> {
+  const are = new Set(now.map(({ primary }) => primary));
+  const emptied = before.filter(
+    (shard) => !are.has(shard.primary) && !shard.replicas.some((node) => are.has(node)),
+  );
+  return new Set(emptied.flatMap(({ primary, replicas }) => [primary, ...replicas]));
 }

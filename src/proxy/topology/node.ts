@@ -234,6 +234,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
     for (const connection of this.#connections) if (connection !== null) yield connection;
   }
 
+  /** Something that it was asked is not answered. */
+  get isWaitedFor(): boolean {
+    return [...this.connections(), ...this.#own].some(({ pending }) => pending > 0);
+  }
+
   /** Sets what is given; tells the owner where that changes whether the node may be asked. */
   update(state: {
     readonly isDead?: boolean;

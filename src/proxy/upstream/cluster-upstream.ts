@@ -14,7 +14,7 @@ import { KnownNodes } from '../topology/known-nodes.ts';
 import { LagJudge } from '../topology/lag-judge.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { LonePrimaries } from '../topology/lone-primaries.ts';
-import { Migrations, haveSlotsMoved } from '../topology/migrations.ts';
+import { Migrations, emptiedNodes, haveSlotsMoved } from '../topology/migrations.ts';
 import { nodeOptionsOf, type Node } from '../topology/node.ts';
 import { NodeLog } from '../topology/node-log.ts';
 import { placesOfShards } from './places-of-shards.ts';
@@ -337,7 +337,7 @@ export class ClusterUpstream extends Upstream {
     for (const { primary } of former) {
       if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
     }
-    this.#known.forgetUnlisted(this.#shards, this.#topologyAt);
+    this.#known.forgetUnlisted(this.#shards, this.#topologyAt, emptiedNodes(former, this.#shards));
     if (isFirst) this.#log.info({ upstream: this.#plan.id, shards: this.#shards.length }, 'topology known');
     this.retryHeld();
   }

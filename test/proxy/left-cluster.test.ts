@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, proxyFor } from './servers.ts';
+
+for (const [whose, to] of [
+  ['another shard', 0],
+  ['a new one', 2],
+] as const) {
+  test(`a node all of whose slots are ${whose} by now answers what it was asked before`, async (t) => {
+    let speak: (() => void) | undefined;
+    const cluster = await clusterThat(t, 5, (words, node, socket) => {
+      if (node === 1 && words === 'SET k 1') speak = () => void socket.write('+OK\r\n');
+      return undefined;
+    });
+    cluster.slots = [
+      [0, 8_000, 1, 3],
+      [8_001, 16_383, 0, 4],
+    ];
+    // What it was asked is on its way for so long that it would count as silent, and be given up for that.
+    const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 30_000 });
+    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+    const client = clientOf(t, port);
+    client.socket.write('SET k 1\r\n');
+    await eventually('the command', () => speak);
+    cluster.slots = [
+      [0, 8_000, to, 4],
+      [8_001, 16_383, 0, 4],
+    ];
+    const address = cluster.addressOf(1);
+    const isListed = (): boolean => proxy.status()[0]!.nodes.some((node) => node.address === address);
+    await eventually('the new map', () => !isListed() || undefined);
+    speak?.();
+    await eventually('the reply', () => client.got() !== '' || undefined);
+    assert.equal(client.got(), '+OK\r\n');
+    await eventually('no connection being left', () => cluster.nodes[1]?.sockets.size === 0 || undefined);
+  });
+}
