@@ -29,6 +29,9 @@ export interface Scene {
   readonly mayPublish: boolean;
   /** Plain servers, whose shard channels may be named in one command whatever their slots. */
   readonly isPlain: boolean;
+  readonly mayScript: boolean;
+  /** Values have up to so many bytes. */
+  readonly mostLong: number;
   /** By channel: what was published, and its publisher was told so. */
   /** Messages that were lost on their way, or not. */
   readonly unsure: Set<string>;

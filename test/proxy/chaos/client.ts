@@ -8,6 +8,7 @@ import { brief, type Scene } from './client-connection.ts';
 import type { Write } from './ledger.ts';
 import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
+import { SCRIPTS, asScript, type Script } from './scripts.ts';
 import { shown } from './state.ts';
 import { CHANNELS, SHARD_CHANNELS } from './subscriber.ts';
 
@@ -74,8 +75,10 @@ export class ChaosClient extends Asker {
     } else if (draw < 96) this.#push(random.chance(0.3) ? SHARED_LIST : this.#key('l'));
     else if (draw < 97) {
       if (mayBlock) this.#pop(random.chance(0.3) ? SHARED_LIST : this.#key('l'));
-    } else if (draw < 98) this.#expect(['PING'], 'PONG');
-    else if (draw < 99) this.#hello(random.chance(0.5) ? 3 : 2);
+    } else if (draw < 98) {
+      if (this.scene.mayScript) this.#load(random.pick(SCRIPTS)!);
+      else this.#expect(['PING'], 'PONG');
+    } else if (draw < 99) this.#hello(random.chance(0.5) ? 3 : 2);
     else this.#expect(['ECHO', 'x'], 'x');
   }
 
@@ -89,6 +92,22 @@ export class ChaosClient extends Asker {
       if (reply !== expected)
         this.scene.ledger.violation(`${shown(words)} of ${name} was answered ${brief(reply)}`, [name]);
     });
+  }
+
+  #load({ text, sha }: Script): void {
+    const { ledger } = this.scene;
+    const askedAt = performance.now();
+    this.connection.ask(['SCRIPT', 'LOAD', text], (reply) => {
+      if (reply instanceof ReplyError) this.#refused(reply, 'SCRIPT');
+      else if (reply === sha) ledger.loaded(sha, askedAt);
+      else ledger.violation(`SCRIPT LOAD was answered ${brief(reply)}`, ['SCRIPT']);
+    });
+  }
+
+  /** As it is, or as a script. */
+  #perhapsScript(words: readonly string[], mayBeUnknown = true): readonly string[] {
+    if (!this.scene.mayScript || this.random.chance(0.6)) return words;
+    return asScript(words, mayBeUnknown && this.random.chance(0.7));
   }
 
   #hello(protocol: number): void {
@@ -122,7 +141,7 @@ export class ChaosClient extends Asker {
   #refused({ text }: ReplyError, key: string): void {
     this.scene.ledger.count(`read: ${text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
     if (
-      !/^(?:no upstream host|upstream failure|ERR max number of connections to Redis|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED|READONLY)/.test(
+      !/^(?:no upstream host|upstream failure|ERR max number of connections to Redis|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY|UNBLOCKED|READONLY|NOSCRIPT|Fault Injected: Error$)/.test(
         text,
       )
     )
@@ -131,7 +150,7 @@ export class ChaosClient extends Asker {
 
   #get(key: string): void {
     const look = this.#looking([key]);
-    this.connection.ask(['GET', key], (reply) => look(0, reply));
+    this.connection.ask(this.#perhapsScript(['GET', key]), (reply) => look(0, reply));
   }
 
   #getAll(): void {
@@ -172,14 +191,14 @@ export class ChaosClient extends Asker {
 
   #set(key: string): void {
     const token = this.scene.ledger.newToken();
-    const long = this.random.chance(0.02) ? 'x'.repeat(this.random.below(100_000)) : '';
-    const words = ['SET', key, `v${token}${long}`];
+    const long = this.random.chance(0.02) ? 'x'.repeat(this.random.below(this.scene.mostLong)) : '';
+    const words = this.#perhapsScript(['SET', key, `v${token}${long}`]);
     this.#write(words, [this.#note(token, key, words)], true);
   }
 
   #append(key: string): void {
     const token = this.scene.ledger.newToken();
-    const words = ['APPEND', key, `${token},`];
+    const words = this.#perhapsScript(['APPEND', key, `${token},`]);
     this.#write(words, [this.#note(token, key, words)], true);
   }
 
@@ -291,7 +310,7 @@ export class ChaosClient extends Asker {
       });
     };
     const token = ledger.newToken();
-    queue(['SET', key, `v${token}`], token, key);
+    queue(this.#perhapsScript(['SET', key, `v${token}`], false), token, key);
     const other = ledger.newToken();
     queue(['APPEND', `${tag}a`, `${other},`], other, `${tag}a`);
     this.connection.ask(['EXEC'], (reply) => {

@@ -12,6 +12,7 @@ import { ScriptedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { array, bulk, integer } from './replies.ts';
 import {
+  KNOWN_MS,
   slotOfKey,
   type ClusterState,
   type Migration,
@@ -23,14 +24,14 @@ import {
 export interface Shape {
   readonly shards: number;
   readonly replicas: number;
+  /** The last shard has no slots yet. */
+  readonly hasNewShard?: boolean;
   /** Plain servers: each shard is one, and replicas are servers for reads. */
   readonly isPlain?: boolean;
   /** How long it takes at most until all have heard of a change. */
   readonly gossipMs: number;
 }
 
-/** Until the proxy has heard who is where, at the latest. */
-export const KNOWN_MS = 2_500;
 /** Runs of slots are taken and given in pieces of this size. */
 const PIECE = SLOTS / 16;
 
@@ -62,7 +63,8 @@ export class ChaosCluster implements ClusterState {
     // As if all servers had one memory: what is asked of one after the other comes in order all the same.
     const common = new Set<string>();
     this.keys = Array.from({ length: shards }, () => (this.isPlain ? common : new Set<string>()));
-    const owners = Uint8Array.from({ length: SLOTS }, (_, slot) => Math.floor(slot / PIECE) % shards);
+    const serving = shape.hasNewShard === true ? shards - 1 : shards;
+    const owners = Uint8Array.from({ length: SLOTS }, (_, slot) => Math.floor(slot / PIECE) % serving);
     const size = 1 + replicas;
     this.truth = {
       serial: 1,
@@ -140,11 +142,16 @@ export class ChaosCluster implements ClusterState {
     this.publish({ hosts: this.truth.hosts.with(index, host) }, [index], false);
   }
 
-  /** Nodes that are part of it; some may be dead. */
+  /** Nodes of shards that have slots; some may be dead. */
   membersNow(): readonly ScriptedNode[] {
-    return this.truth.shards.flatMap(({ primary, replicas }) =>
-      [primary, ...replicas].map((index) => this.nodes[index]!),
+    return this.truth.shards.flatMap(({ primary, replicas }, shard) =>
+      this.hasSlots(shard) ? [primary, ...replicas].map((index) => this.nodes[index]!) : [],
     );
+  }
+
+  /** Those of others are in nobody's map. */
+  hasSlots(shard: number): boolean {
+    return this.isPlain || this.truth.owners.includes(shard);
   }
 
   primaryOf(shard: number): ScriptedNode {

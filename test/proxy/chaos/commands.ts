@@ -2,11 +2,15 @@
  * What a scripted node answers to a command, and what the command does: as Redis 7 in cluster mode, of what clients here ask.
  */
 import { publish, subscribe } from './messages.ts';
+import { answerOfItself } from './of-itself.ts';
 import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
 import { scan } from './scan.ts';
+import { NOSCRIPT, READONLY_SCRIPT, isScript, load, scriptedCommand } from './scripts.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
 interface Spec {
+  /** Which word the first key is; 1 where nothing is said. */
+  readonly first?: number;
   /** The key's step; 0: there is one key only. */
   readonly step: number;
   readonly isWrite: boolean;
@@ -26,9 +30,14 @@ const SPECS: Readonly<Record<string, Spec>> = {
   SSUBSCRIBE: { step: 1, isWrite: false },
   SUNSUBSCRIBE: { step: 1, isWrite: false },
   SPUBLISH: { step: 0, isWrite: false },
+  EVAL: { first: 3, step: 0, isWrite: true },
+  EVALSHA: { first: 3, step: 0, isWrite: true },
+  EVAL_RO: { first: 3, step: 0, isWrite: false },
+  EVALSHA_RO: { first: 3, step: 0, isWrite: false },
 };
 
-function keysOf([, ...args]: readonly string[], { step }: Spec): readonly string[] {
+function keysOf(words: readonly string[], { first = 1, step }: Spec): readonly string[] {
+  const args = words.slice(first);
   return step === 0 ? args.slice(0, 1) : args.filter((_, index) => index % step === 0);
 }
 
@@ -80,68 +89,6 @@ function refusalOf(
   return moved;
 }
 
-/** What is not of keys, and needs no data. */
-function answerOfItself(node: NodeState, talk: Talk, words: readonly string[]): string | undefined {
-  const { cluster } = node;
-  switch (nameOf(words)) {
-    case 'HELLO':
-      talk.protocol = Number(words[1] ?? talk.protocol);
-      return greeting(node, talk);
-    case 'READONLY':
-      if (cluster.isPlain) return error(NO_CLUSTER);
-      talk.isReadonly = true;
-      return OK;
-    case 'READWRITE':
-      talk.isReadonly = false;
-      return OK;
-    case 'INFO':
-      return bulk(replicationOf(node));
-    case 'CLUSTER':
-      if (cluster.isPlain) return error(NO_CLUSTER);
-      switch (words[1]?.toUpperCase()) {
-        case 'SLOTS':
-          return cluster.slots(node);
-        case 'NODES':
-          return bulk(cluster.members(node));
-        case 'INFO': {
-          const state = node.refusal?.startsWith('CLUSTERDOWN') === true ? 'fail' : 'ok';
-          return bulk(`cluster_state:${state}\r\ncluster_current_epoch:${node.view.epoch}\r\n`);
-        }
-        case undefined:
-        default:
-          return error(`ERR unknown subcommand '${words[1]}'. Try CLUSTER HELP.`);
-      }
-    default:
-      return undefined;
-  }
-}
-
-const NO_CLUSTER = 'ERR This instance has cluster support disabled';
-
-function greeting(node: NodeState, { protocol }: Talk): string {
-  const fields: readonly (readonly [string, string])[] = [
-    ['server', bulk('redis')],
-    ['version', bulk('7.0.15')],
-    ['proto', integer(protocol)],
-    ['id', integer(1)],
-    ['mode', bulk(node.cluster.isPlain ? 'standalone' : 'cluster')],
-    ['role', bulk(node.isPrimary ? 'master' : 'replica')],
-    ['modules', array([])],
-  ];
-  const items = fields.map(([name, value]) => `${bulk(name)}${value}`).join('');
-  return protocol === 3 ? `%${fields.length}\r\n${items}` : `*${2 * fields.length}\r\n${items}`;
-}
-
-function replicationOf(node: NodeState): string {
-  const offset = `master_replid:${'a'.repeat(40)}\r\nmaster_repl_offset:1000\r\n`;
-  if (node.isPrimary) return `# Replication\r\nrole:master\r\nconnected_slaves:2\r\n${offset}`;
-  const downFor = Math.round((performance.now() - node.linkDownAt) / 1_000);
-  const link = node.isLinkUp
-    ? 'master_link_status:up\r\nmaster_last_io_seconds_ago:0\r\n'
-    : `master_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\nmaster_link_down_since_seconds:${downFor}\r\n`;
-  return `# Replication\r\nrole:slave\r\n${link}master_sync_in_progress:0\r\nslave_repl_offset:1000\r\n${offset}`;
-}
-
 /** What may be said while a script runs, or while the data is read. */
 const ALWAYS = /^(?:HELLO|AUTH|DISCARD|EXEC|MULTI|WATCH|UNWATCH)$/;
 const WHILE_LOADING = /^(?:HELLO|AUTH|INFO|CLUSTER|READONLY|READWRITE|MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
@@ -172,7 +119,7 @@ export function carryOut(
     name === 'EXEC' ||
     name === 'MULTI' ||
     name === 'ASKING' ||
-    /PUBLISH|SUBSCRIBE|SCAN/.test(name)
+    /PUBLISH|SUBSCRIBE|SCAN|SCRIPT/.test(name)
   )
     node.cluster.ledger.note(
       words.join(' ').slice(0, 200),
@@ -194,7 +141,7 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
   const keys = spec === undefined ? [] : keysOf(words, spec);
   if (isBlocked && !node.isPrimary) return error(UNBLOCKED);
   const refusal =
-    refusalOf(node, talk, keys, spec?.isWrite === true, {
+    refusalOf(node, talk, keys, spec?.isWrite === true && !isScript(words), {
       isBlocked,
       isSharded: /^S(?:UN)?SUB|^SPUB/.test(name),
     }) ?? (isBlocked ? undefined : hindrance(node, name));
@@ -218,6 +165,8 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
       if (talk.queued === undefined) return error('ERR DISCARD without MULTI');
       endTransaction(talk);
       return OK;
+    case 'SCRIPT':
+      return bulk(load(node, words[2]!));
     case 'UNWATCH':
       talk.watched.clear();
       talk.isTouched = false;
@@ -283,7 +232,9 @@ function exec(node: NodeState, talk: Talk): string {
 }
 
 function perform(node: NodeState, talk: Talk, command: Command): string {
-  const { words } = command;
+  const words = isScript(command.words) ? scriptedCommand(node, command.words) : command.words;
+  if (words === undefined) return error(NOSCRIPT);
+  if (SPECS[nameOf(words)]?.isWrite === true && !node.isPrimary) return error(READONLY_SCRIPT);
   const [, key = '', argument = ''] = words;
   switch (nameOf(words)) {
     case 'GET':

@@ -3,12 +3,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { KNOWN_MS } from './cluster.ts';
 import { Locked, fitReplica, ofShard, view, type Fault, type FaultSetting } from './locked.ts';
-import { migrate, slotsMoveAtOnce } from './migration.ts';
+import { migrate, slotsMoveAtOnce, slotsUnserved } from './migration.ts';
 import type { ScriptedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { addressChanges, addressesSwap, startAgain } from './starting-again.ts';
+import { KNOWN_MS } from './state.ts';
 
 function misbehaving(
   name: string,
@@ -145,6 +145,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 
   'slots move at once': slotsMoveAtOnce,
+  'slots unserved': slotsUnserved,
 
   busy: ofShard(async (setting, shard) => {
     const { primary, replicas } = view(setting, shard);

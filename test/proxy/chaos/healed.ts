@@ -95,9 +95,11 @@ function mayRead(policy: ReadPolicy, { isPrimary }: NodeState): boolean {
 }
 
 /** None of them is there. */
-function anyKeys({ isPlain, truth }: ChaosCluster): readonly string[] {
+function anyKeys(cluster: ChaosCluster): readonly string[] {
+  const { isPlain, truth } = cluster;
   if (isPlain) return Array.from({ length: READS_OF_SERVERS }, (_, key) => `any${key}`);
-  return Array.from(truth.shards.keys(), (shard) => {
+  const shards = [...truth.shards.keys()].filter((shard) => cluster.hasSlots(shard));
+  return shards.map((shard) => {
     let tried = 0;
     while (truth.owners[slotOfKey(`any${tried}`)] !== shard) tried += 1;
     return `any${tried}`;

@@ -72,7 +72,9 @@ const MOST_VIOLATIONS = 5;
 
 /** What Redis and the proxy say of what was not carried out. */
 const NOT_DONE =
-  /^(?:no upstream host$|upstream failure: redirected|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT )/;
+  /^(?:no upstream host$|upstream failure: redirected|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT |NOSCRIPT |Fault Injected: Error$)/;
+/** What stands in the place of a command's reply. */
+const NEVER_BEGUN = /^Fault Injected: Error$/;
 const PERHAPS_DONE = /^upstream failure$/;
 
 export class Ledger {
@@ -83,6 +85,8 @@ export class Ledger {
   readonly #writes = new Map<string, Write>();
   readonly #keys = new Map<string, Key>();
   readonly #elements = new Map<string, Element>();
+  /** By its hash. */
+  readonly #loadedAt = new Map<string, number>();
   #events: Event[] = [];
   #token = 1_000;
 
@@ -206,7 +210,7 @@ export class Ledger {
           this.violation(`acknowledged, but not carried out: ${words} of ${session.name}`, about);
         const known = this.key(key);
         known.acknowledged = Math.max(known.acknowledged, write.version ?? 0);
-      } else if (NOT_DONE.test(text) && isOne) {
+      } else if (NOT_DONE.test(text) && (isOne || NEVER_BEGUN.test(text))) {
         write.told = 'not done';
         this.count(`told: ${text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
         if (timesCarriedOut > 0)
@@ -221,6 +225,16 @@ export class Ledger {
           this.violation(`unexpected error "${text}": ${words} of ${session.name}`, about);
       }
     }
+  }
+
+  /** By all primaries. */
+  loaded(sha: string, askedAt: number): void {
+    this.#loadedAt.set(sha, Math.max(this.#loadedAt.get(sha) ?? 0, askedAt));
+  }
+
+  /** When that was asked for, the last time; undefined: never. */
+  loadedAt(sha: string): number | undefined {
+    return this.#loadedAt.get(sha);
   }
 
   popped(key: string, element: string, talk: string): void {

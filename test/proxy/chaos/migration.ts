@@ -2,7 +2,7 @@
  * Slots that go from one shard to another: one by one, key by key, or many at once.
  */
 import { placesOfShards } from '../../../src/proxy/upstream/places-of-shards.ts';
-import { view, type Fault, type Locked } from './locked.ts';
+import { ofShard, view, type Fault, type Locked } from './locked.ts';
 import { slotOfKey } from './state.ts';
 
 /** What a node of a busy machine that is late with each command has not carried out yet. */
@@ -50,6 +50,7 @@ export async function migrate(setting: Locked, from: number, to: number): Promis
 }
 
 const NOBODY = 0xffff;
+const UNSERVED = 0xff;
 
 /** Where it comes in a scan of all shards. */
 function placeOf(owners: Uint8Array, shard: number): number {
@@ -66,8 +67,8 @@ export const slotsMoveAtOnce: Fault = async (setting) => {
   const { cluster, random } = setting;
   const owners = cluster.truth.owners.slice();
   const its = [...owners.keys()].filter((slot) => owners[slot] === from);
-  // It stays a shard.
-  const count = Math.min(random.between(1, MOST_AT_ONCE), its.length - 1);
+  // Of many it gives away all now and then, and is no shard any more.
+  const count = random.chance(0.2) ? its.length : Math.min(random.between(1, MOST_AT_ONCE), its.length);
   const first = random.below(its.length - count + 1);
   const moving = its.slice(first, first + count).filter((slot) => !cluster.migrations.has(slot));
   if (moving.length > 0) {
@@ -91,3 +92,24 @@ export const slotsMoveAtOnce: Fault = async (setting) => {
   setting.give([from, to]);
   return true;
 };
+
+/** Somebody has taken slots from their node, and gives them back. */
+export const slotsUnserved: Fault = ofShard(async (setting, shard) => {
+  const { cluster, random, slots } = setting;
+  const its = slots.filter(
+    (slot) => cluster.truth.owners[slot] === shard && !cluster.migrations.has(slot) && random.chance(0.5),
+  );
+  const give = (to: number): void => {
+    const owners = cluster.truth.owners.slice();
+    for (const slot of its) owners[slot] = to;
+    if (placeOf(owners, shard) < placeOf(cluster.truth.owners, shard))
+      cluster.scansFailedAt = performance.now();
+    cluster.publish({ owners }, [view(setting, shard).primary]);
+  };
+  setting.note(`nobody serves ${its.join(' ')} of shard ${shard}`);
+  give(UNSERVED);
+  await setting.pause(20, 500);
+  give(shard);
+  setting.note(`shard ${shard} serves ${its.join(' ')} again`);
+  await setting.pause(cluster.shape.gossipMs, cluster.shape.gossipMs + 300);
+});

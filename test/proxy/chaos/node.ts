@@ -46,6 +46,8 @@ export class ScriptedNode implements NodeState {
   isPaused = false;
   isZombie = false;
   lagMs = 0;
+  readonly scripts = new Set<string>();
+  primarySince = 0;
   readonly readsOf = new Map<string, number>();
   #server: Server | undefined;
   #opened = 0;
@@ -73,6 +75,10 @@ export class ScriptedNode implements NodeState {
     return this.view.shards[this.shard]!.primary === this.index;
   }
 
+  get #isServing(): boolean {
+    return this.isPrimary && this.view.owners.includes(this.shard);
+  }
+
   get isFit(): boolean {
     return this.state === 'up' && !this.isEmpty && !this.isLoading && !this.isBusy && this.isLinkUp;
   }
@@ -84,7 +90,9 @@ export class ScriptedNode implements NodeState {
   hear(view: View): void {
     if (this.state === 'hung' || this.isZombie) return;
     if (view.serial <= this.view.serial) return;
+    const wasServing = this.#isServing;
     this.view = view;
+    if (!wasServing && this.#isServing) this.primarySince = performance.now();
     endMoved(this);
   }
 
@@ -116,10 +124,12 @@ export class ScriptedNode implements NodeState {
     this.#server = undefined;
     this.resetAll();
     this.#woken = [];
+    this.scripts.clear();
   }
 
   async restart(): Promise<void> {
     await this.listen();
+    this.primarySince = performance.now();
     this.wake();
   }
 

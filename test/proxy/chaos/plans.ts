@@ -1,7 +1,7 @@
 /**
  * The plans that the proxy is given in a run: another read policy, or another upstream in the place of the one before.
  */
-import type { ReadPolicy } from '../../../src/api/objects.ts';
+import type { Fault, ReadPolicy } from '../../../src/api/objects.ts';
 import type { RoutingPlan, Upstream } from '../../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../../src/proxy/proxy.ts';
 import { mirrored } from '../mirrored.ts';
@@ -12,6 +12,11 @@ import type { Random } from './random.ts';
 
 const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
 const OP_TIMEOUT_MS = 1_000;
+/** What may fail by order of a RedisService. */
+const FAULTY = (
+  'get mget set append incrby del mset rpush blpop watch exec ' +
+  'eval evalsha eval_ro evalsha_ro script publish spublish scan'
+).split(' ');
 
 function planOf({ port, name }: ChaosCluster, readPolicy: ReadPolicy): RoutingPlan {
   return planTo(port, { mode: 'cluster', upstream: { address: name, port }, readPolicy });
@@ -27,6 +32,7 @@ export class Plans {
   /** Of single clients, with those that all of them share. */
   readonly #maxConnections: number | undefined;
   readonly #plain: PlainPlans | undefined;
+  #faults: readonly Fault[] = [];
   #generation = 0;
   /** When nodes were last found anew, or others. */
   renewedAt = 0;
@@ -48,6 +54,12 @@ export class Plans {
     this.policy = random.chance(0.4) ? 'MASTER' : random.pick(this.#policies)!;
     this.#mirror = mirror && planOf(mirror, 'MASTER');
     this.#maxConnections = random.chance(0.3) ? random.between(10, 40) : undefined;
+    if (random.chance(0.3)) {
+      this.#faults = [
+        { type: 'DELAY', percentage: 5, delayMs: random.between(5, 100), commands: FAULTY },
+        { type: 'ERROR', percentage: 2, delayMs: random.pick([undefined, 50]), commands: FAULTY },
+      ];
+    }
     this.#renew();
   }
 
@@ -66,6 +78,7 @@ export class Plans {
   async readAll(proxy: Proxy): Promise<void> {
     this.policy = this.#policies.includes('ANY') ? 'ANY' : 'MASTER';
     this.#plain?.useAll();
+    this.#faults = [];
     await this.give(proxy);
   }
 
@@ -108,7 +121,7 @@ export class Plans {
         this.#upstream === undefined ? plan.upstreams : new Map([[this.#upstream.id, this.#upstream]]),
       listeners: plan.listeners.map(({ bind, listener }) => ({
         bind,
-        listener: { ...listener, opTimeoutMs: OP_TIMEOUT_MS },
+        listener: { ...listener, opTimeoutMs: OP_TIMEOUT_MS, faults: this.#faults },
       })),
     };
     if (this.#mirror === undefined) return main;

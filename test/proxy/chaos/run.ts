@@ -31,6 +31,7 @@ const LOSSLESS = [
   'manual failover',
   'migration',
   'clusterdown',
+  'slots unserved',
   'replica leaves',
   'masterdown',
   'resets before',
@@ -39,7 +40,7 @@ const LOSSLESS = [
 const OF_ADDRESSES = ['address changes', 'addresses swap'];
 /** What may happen to plain servers. */
 const OF_SERVERS = FAULT_NAMES.filter(
-  (name) => !/failover|migration|slots move|clusterdown|replica leaves|addresses swap/.test(name),
+  (name) => !/failover|migration|slots|clusterdown|replica leaves|addresses swap/.test(name),
 );
 /** What may happen to a mirror: its copies come in order all the same. */
 const OF_MIRRORS = ['late', 'in pieces', 'resets before', 'resets after', 'resets all', 'silent', 'busy'];
@@ -67,6 +68,7 @@ function clusterShape(random: Random): Shape {
     shards: random.between(2, 4),
     replicas: random.pick([0, 1, 1, 2, 2, 2])!,
     gossipMs: random.pick([0, 50, 400])!,
+    hasNewShard: random.chance(0.2),
   };
 }
 
@@ -131,6 +133,8 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       mayBlock: random.chance(0.7),
       mayPublish: subscribers > 0,
       isPlain,
+      mayScript: random.chance(0.5),
+      mostLong: random.pick([100_000, 100_000, 800_000])!,
       unsure: new Set(),
       published: [],
       longestMs: LONGEST_MS,

@@ -81,7 +81,7 @@ export class ChaosScanner extends Asker {
   #refused({ text }: ReplyError): void {
     const { ledger } = this.scene;
     ledger.count(`scan: ${text.split(' ', 2).join(' ')}`);
-    if (!/^(?:no upstream host$|upstream failure$|LOADING|MASTERDOWN|BUSY)/.test(text))
+    if (!/^(?:no upstream host$|upstream failure$|LOADING|MASTERDOWN|BUSY|Fault Injected: Error$)/.test(text))
       ledger.violation(`unexpected error to a SCAN: ${text}`, [this.connection.session.name]);
   }
 

@@ -6,6 +6,9 @@ import type { Socket } from 'node:net';
 import { slotOf } from '../../../src/redis/slots.ts';
 import type { Ledger } from './ledger.ts';
 
+/** Until the proxy has heard who is where, at the latest. */
+export const KNOWN_MS = 2_500;
+
 export interface ShardView {
   readonly primary: number;
   /** As CLUSTER SLOTS lists them. */
@@ -74,6 +77,10 @@ export interface NodeState {
   readonly isZombie: boolean;
   /** A replica's data is so old. */
   readonly lagMs: number;
+  /** What it has seen since it started. */
+  readonly scripts: Set<string>;
+  /** Since when it is that with slots, and has not started anew. */
+  readonly primarySince: number;
   /** How often each key was. */
   readonly readsOf: Map<string, number>;
   readonly talks: ReadonlySet<Talk>;
