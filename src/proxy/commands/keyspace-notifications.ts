@@ -156,9 +156,9 @@ export class KeyspaceNotifications {
 
   #hear(kind: Subscribing, name: string, bytes: Uint8Array, start: number, end: number): void {
     if (!this.#names.of(kind).has(name)) return;
-    // Not before its own confirmation, which may wait for another primary's.
-    const isAwaited = this.#asked?.kind === kind && this.#asked.fresh.has(name);
-    this.#session.push(inProtocol(this.#session.local.protocol, bytes, start, end), !isAwaited);
+    // Until all primaries have confirmed it its client is not subscribed, and may never be.
+    if (this.#asked?.kind === kind && this.#asked.fresh.has(name)) return;
+    this.#session.push(inProtocol(this.#session.local.protocol, bytes, start, end), true);
   }
 
   /** Who can't be asked now is not waited for: nothing happens there, and it is asked as soon as it can be. */
