@@ -1,7 +1,7 @@
 /**
  * What a scripted node answers to a command, and what the command does: as Redis 7 in cluster mode, of what clients here ask.
  */
-import { publish, subscribe } from './messages.ts';
+import { publish, subscribe, tellOfWrite } from './messages.ts';
 import { answerOfItself } from './of-itself.ts';
 import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
 import { scan } from './scan.ts';
@@ -318,4 +318,5 @@ function write(
   cluster.touch(key, shard);
   cluster.ledger.count('writes');
   cluster.ledger.carriedOut(key, value, token, { node: name, arrivedAt });
+  tellOfWrite(node, key);
 }

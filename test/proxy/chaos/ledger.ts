@@ -148,6 +148,11 @@ export class Ledger {
     return this.key(name).versions.at(-1)?.value ?? null;
   }
 
+  /** By key: how often it was. */
+  timesWritten(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#keys, ([key, { versions }]) => [key, versions.length]));
+  }
+
   /** Keys that are there now, with what is known of each. */
   there(): readonly { readonly key: string; readonly version: number }[] {
     return [...this.#keys].flatMap(([key, { versions }]) =>

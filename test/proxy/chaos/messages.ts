@@ -62,6 +62,15 @@ export function publish(node: NodeState, channel: string, message: string, isSha
   return count;
 }
 
+/** What a primary tells its own subscribers of each write. */
+export const EVENTS = '__keyevent@0__:set';
+
+export function tellOfWrite(node: NodeState, key: string): void {
+  for (const talk of node.talks) {
+    if (talk.channels.has(EVENTS)) node.push(talk, pushed(talk, [bulk('message'), bulk(EVENTS), bulk(key)]));
+  }
+}
+
 /** Whoever has shard channels of slots that are no longer this node's is told so. */
 export function endMoved(node: NodeState): void {
   for (const talk of node.talks) {

@@ -167,6 +167,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     await Promise.all(runs);
     await healed({ cluster, proxy, ledger, clients: all, plans, port });
     if (harms.every((harm) => HARMLESS.includes(harm) && harm !== 'plan')) heard(scene, listeners);
+    if (harms.every((harm) => harm === 'in pieces' || harm === 'lag')) heardOfAll(scene, listeners);
     if (!scene.mayDisconnect) {
       const isLossless = harms.every((harm) => LOSSLESS.includes(harm));
       const open = new Set(cluster.nodes.flatMap(({ talks }) => Array.from(talks, ({ name }) => name)));
@@ -188,6 +189,14 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     process.off('unhandledRejection', rejected);
     await cluster.close();
     await mirror?.close();
+  }
+}
+
+/** Where no primary is taken for silent, which nobody waits for. */
+function heardOfAll({ ledger }: Scene, listeners: readonly ChaosSubscriber[]): void {
+  for (const { name, missingEvents } of listeners) {
+    if (missingEvents.length > 0)
+      ledger.violation(`${name} was not told of all writes: ${missingEvents.join(' ')}`, [name]);
   }
 }
 

@@ -6,14 +6,18 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { brief, type Scene } from './client-connection.ts';
+import { HeardEvents } from './heard-events.ts';
+import { EVENTS } from './messages.ts';
 import type { Random } from './random.ts';
 import { ReplyError, ReplyReader, request, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
 export const CHANNELS = ['ch0', 'ch1', 'ch2'] as const;
 export const SHARD_CHANNELS = ['{y0}', '{y0}b', '{y1}', '{y2}', '{y3}'] as const;
+/** Not published by clients. */
+const HEARD = [...CHANNELS, EVENTS];
 const PATTERNS = ['ch*', 'ch1*', 'c*'] as const;
-const OF_KIND = { '': CHANNELS, s: SHARD_CHANNELS, p: PATTERNS } as const;
+const OF_KIND = { '': HEARD, s: SHARD_CHANNELS, p: PATTERNS } as const;
 /** Of one slot: Redis takes them in one command. */
 const TOGETHER = ['{y0}', '{y0}b'] as const;
 
@@ -44,9 +48,11 @@ export class ChaosSubscriber {
   #isStopping = false;
   #hasSaidSlow = false;
   readonly got = new Set<string>();
+  readonly #events: HeardEvents;
 
   constructor(scene: Scene, random: Random, name: string) {
     [this.#scene, this.#random, this.name] = [scene, random, name];
+    this.#events = new HeardEvents(scene.ledger);
     this.#socket = connect({ host: '127.0.0.1', port: scene.port() });
     this.#socket.on('error', () => {});
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
@@ -62,6 +68,11 @@ export class ChaosSubscriber {
   /** What it must have got; undefined: it is not subscribed to the channel, or was not all the time. */
   since(channel: string): number | undefined {
     return this.#since.get(channel);
+  }
+
+  /** Of which it should have been told more. */
+  get missingEvents(): readonly string[] {
+    return this.#events.missing;
   }
 
   stop(): void {
@@ -119,6 +130,7 @@ export class ChaosSubscriber {
     const isAll = channels.length === 0;
     const named = awaited.length > 0 ? awaited : [''];
     this.#asked = { kind, isAll, channels: named, refused: [], sentAt: performance.now() };
+    if (kind === 'subscribe' && channels.includes(EVENTS)) this.#events.asked();
     if (kind.includes('un')) for (const channel of awaited) this.#since.delete(channel);
     this.#socket.write(request(words), 'latin1');
   }
@@ -161,7 +173,9 @@ export class ChaosSubscriber {
       this.#asked = undefined;
       this.#scene.ledger.count(`subscriptions: ${reply.text.split(' ', 2).join(' ').replace(/\d+/g, 'N')}`);
       if (
-        !/^(?:no upstream host|upstream failure|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY)/.test(reply.text)
+        !/^(?:no upstream host|upstream failure|ERR max number of connections to Redis|MOVED|CLUSTERDOWN|LOADING|MASTERDOWN|BUSY)/.test(
+          reply.text,
+        )
       )
         this.#wrong(`unexpected error ${reply.text}`);
       return;
@@ -174,6 +188,8 @@ export class ChaosSubscriber {
     const isLeaving = asked.kind.includes('un');
     if (isLeaving) of.delete(channel);
     else of.add(channel);
+    if (channel === EVENTS && isLeaving) this.#events.ended();
+    else if (channel === EVENTS) this.#events.told();
     const isRight = kind === asked.kind && (name ?? '') === channel && last === this.#countOf(asked.kind);
     if (!isRight)
       this.#wrong(
@@ -204,6 +220,10 @@ export class ChaosSubscriber {
     const [token = '', publisher = ''] = text.split(' ');
     if (!this.#of(kind).has(channel))
       this.#wrong(`${text} of ${channel}, to which it is not subscribed`, [token]);
+    if (channel === EVENTS) {
+      if (this.#events.hear(text)) this.#wrong(`told too often of ${text}`, [text]);
+      return;
+    }
     // Nobody knows when a node that hung passes it on.
     if (this.#scene.unsure.has(token)) return;
     const key = `${channel}${through} ${publisher}`;
