@@ -6,11 +6,16 @@
  */
 const CR = 13;
 
+/** A length or an integer has at most 20 characters. */
+const LONGEST_NUMBER = 32;
+
 export class ReplyScanner {
   /** Values still missing; 0: a new reply begins. */
   #missing = 0;
   /** Where to go on, counted from the reply's begin. */
   #resume = 0;
+  /** There is no line's end before that, counted like #resume: a line without end is not looked through again and again. */
+  #lineEnd = 0;
 
   /** Of a string that is not complete: where it ends, counted like #resume; else 0. */
   #stringEnd = 0;
@@ -28,8 +33,13 @@ export class ReplyScanner {
   scan(bytes: Uint8Array, start: number, end: number): number {
     let missing = this.#missing;
     let at = start;
-    if (missing === 0) missing = 1;
-    else at += this.#resume;
+    let lineFrom = 0;
+    if (missing === 0) {
+      missing = 1;
+    } else {
+      at += this.#resume;
+      lineFrom = start + this.#lineEnd;
+    }
     while (missing > 0) {
       const type = bytes[at];
       let line = at + 1;
@@ -46,9 +56,14 @@ export class ReplyScanner {
           bits |= digit;
         }
       } else {
+        if (line < lineFrom) line = lineFrom;
         while (line < end && bytes[line] !== CR) line += 1;
       }
-      if (line + 1 >= end) return this.#stop(missing, at - start);
+      if (line + 1 >= end) {
+        const isNumber = type === 0x24 || type === 0x3a || type === 0x2a;
+        if (isNumber && line - at > LONGEST_NUMBER) return -1;
+        return this.#stop(missing, at - start, 0, line - start);
+      }
       const behind = line + 2;
       switch (type) {
         case 0x2b: // +
@@ -109,9 +124,10 @@ export class ReplyScanner {
     return at;
   }
 
-  #stop(missing: number, resume: number, stringEnd = 0): 0 {
+  #stop(missing: number, resume: number, stringEnd = 0, lineEnd = 0): 0 {
     this.#missing = missing;
     this.#resume = resume;
+    this.#lineEnd = lineEnd;
     this.#stringEnd = stringEnd;
     return 0;
   }

@@ -67,3 +67,25 @@ for (const reply of [
     assert.equal(end, -1);
   });
 }
+
+test('a line without end is looked through once, however it comes', () => {
+  const bytes = Buffer.from(`+${'x'.repeat(100_000)}\r\n`);
+  let looks = 0;
+  const watched = new Proxy(bytes, {
+    get(target, at) {
+      looks += 1;
+      return Reflect.get(target, at) as unknown;
+    },
+  });
+  const scanner = new ReplyScanner();
+  for (let end = 64; end < bytes.length; end += 64) assert.equal(scanner.scan(watched, 0, end), 0);
+  assert.equal(scanner.scan(watched, 0, bytes.length), bytes.length);
+  assert.ok(looks < 1.2 * bytes.length, `${looks} looks at ${bytes.length} bytes`);
+});
+
+for (const type of ['$', '*', ':']) {
+  test(`a number that does not end is none (${type})`, () => {
+    const bytes = Buffer.from(`${type}${'1'.repeat(100)}`);
+    assert.equal(new ReplyScanner().scan(bytes, 0, bytes.length), -1);
+  });
+}

@@ -9,6 +9,7 @@ import type { Command } from '../../redis/command-table.ts';
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES, encodeInteger, encodeWrongCount } from '../wire/encode.ts';
+import { longestReply } from '../wire/partial-reply.ts';
 import { copyParts } from './keyed-copies.ts';
 import { Draws } from '../client/mirroring.ts';
 import { giveRequest, type ReplySink, type Request } from '../wire/request.ts';
@@ -206,6 +207,7 @@ class Aggregate implements ReplySink {
   readonly #keys: number;
   #missing: number;
   #sum = 0;
+  #bytes = 0;
   #error: Buffer | undefined;
 
   constructor(session: Session, command: Command, request: Request, keys: number, parts: number) {
@@ -257,7 +259,7 @@ class Aggregate implements ReplySink {
     if (bytes[start] === MINUS) this.#error ??= Buffer.from(bytes.subarray(start, end));
     else if (bytes[start] === COLON) this.#sum += integerOf(bytes, start + 1);
     else if (this.#isSum) this.#error ??= REPLIES.misfits;
-    if (this.#isMget) this.session.replies.put(part, bytes, start, end);
+    if (this.#isMget) this.#keep(part, bytes, start, end);
     else giveRequest(part);
     this.#missing -= 1;
     if (this.#missing > 0) return;
@@ -265,6 +267,13 @@ class Aggregate implements ReplySink {
     if (this.#error !== undefined) return this.#fail(this.#error);
     const reply = this.command.name === 'mset' ? REPLIES.ok : encodeInteger(this.#sum);
     this.#answer(reply, reply.length);
+  }
+
+  #keep(part: Request, bytes: Uint8Array, start: number, end: number): void {
+    this.#bytes += end - start;
+    const isTooLong = this.#bytes > longestReply.bytes;
+    if (isTooLong) this.#error ??= REPLIES.replyTooLong;
+    this.session.replies.put(part, bytes, start, isTooLong ? start : end);
   }
 
   #answerMget(): void {

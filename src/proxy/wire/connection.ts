@@ -13,7 +13,8 @@ import type { ConnectionOwner, ReplyWatch } from './connection-owner.ts';
 import { handshakeRefused } from './handshake-refused.ts';
 import { noteReply } from './latency.ts';
 import { Partial } from './partial.ts';
-import { completeReply } from './partial-reply.ts';
+import { TOO_LONG, completeReply } from './partial-reply.ts';
+import { REPLIES } from './encode.ts';
 import { handOn } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import { SocketWriter } from './socket-writer.ts';
@@ -273,11 +274,19 @@ export class Connection implements Flushable {
   #resume(partial: Partial, bytes: Buffer, length: number): number {
     const before = partial.length;
     const end = completeReply(partial, this.#scanner, bytes, length);
-    if (end < 0) this.destroy('the node answered something that is not RESP');
+    if (end === TOO_LONG) this.#refuse(REPLIES.replyTooLong);
+    else if (end < 0) this.destroy('the node answered something that is not RESP');
     if (end <= 0) return length;
     this.#partial = null;
     this.#take(partial.bytes, 0, end);
     return end - before;
+  }
+
+  /** Whose reply it is gets `error`: asked again, it would be the same. */
+  #refuse(error: Buffer): void {
+    this.#partial = null;
+    this.#take(error, 0, error.length);
+    this.destroy('the node gave a reply of more than 1 GiB');
   }
 
   #take(bytes: Uint8Array, start: number, end: number): void {

@@ -53,6 +53,7 @@ export const REPLIES = {
   noUpstreamHost: encodeError('no upstream host'),
   upstreamFailure: encodeError('upstream failure'),
   tooManyRedirections: encodeError('upstream failure: redirected more than 5 times'),
+  replyTooLong: encodeError('upstream failure: a reply of more than 1 GiB'),
   misfits: encodeError('upstream failure: several servers were asked, and one did not answer as Redis does'),
   faultInjected: encodeError('Fault Injected: Error'),
   crossSlot: encodeError("CROSSSLOT Keys in request don't hash to the same slot"),

@@ -3,6 +3,7 @@
  */
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { REPLIES, encodeInteger } from './encode.ts';
+import { longestReply } from './partial-reply.ts';
 import { handOn, inFrontOf } from './reply-sink.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
 
@@ -71,6 +72,7 @@ export class MergedReply {
   readonly #how: Gathered;
   readonly #replies: Buffer[];
   #missing: number;
+  #bytes = 0;
   #isAnswered = false;
 
   constructor(request: Request, how: Gathered, parts: number) {
@@ -82,7 +84,9 @@ export class MergedReply {
 
   sinkFor(index: number): ReplySink {
     return inFrontOf(this.#request.sink!, (part, bytes, start, end) => {
-      const reply = Buffer.from(bytes.subarray(start, end));
+      this.#bytes += end - start;
+      const isTooLong = this.#bytes > longestReply.bytes;
+      const reply = isTooLong ? REPLIES.replyTooLong : Buffer.from(bytes.subarray(start, end));
       this.#replies[index] = reply;
       giveRequest(part);
       this.#missing -= 1;
