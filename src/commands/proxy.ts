@@ -23,7 +23,7 @@ import {
 } from './arguments.ts';
 import { inEnvironment, misspeltVariables } from './environment.ts';
 import { createLog } from './log.ts';
-import { countUpTo, durationBetween } from './numbers.ts';
+import { bareDurations, countUpTo, durationBetween } from './numbers.ts';
 import { openFilesWarning } from './open-files.ts';
 import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { carryOut } from './proxy-process.ts';
@@ -227,6 +227,7 @@ export function proxyCommand(): Command {
   command.optionsGroup('TLS, towards clients and the control plane:');
   addListenerTlsOptions(command);
   addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane');
+  const bare = bareDurations(command, 'failover-wait', 'hedge-after', 'log-slower-than');
   return command.optionsGroup('Options:').action(async (options: ProxyCommandOptions, command: Command) => {
     const log = createLog(String(command.opts()['logLevel']), 'apart');
     const { adminAddress, workers } = options;
@@ -236,7 +237,7 @@ export function proxyCommand(): Command {
     const startSource = chooseSource(command, options);
     const files = listenerFiles(command, options);
     if (workerNumber() === undefined) {
-      for (const warning of [...warningsOf(options), openFilesWarning(options.maxClients)])
+      for (const warning of [...bare, ...warningsOf(options), openFilesWarning(options.maxClients)])
         if (warning !== undefined) log.warn(warning);
       if (workers > 1) {
         await superviseWorkers(workers, adminAddress, log);

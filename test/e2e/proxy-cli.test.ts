@@ -172,3 +172,25 @@ test('redpilot proxy follows the objects in files without closing a connection',
   );
   assert.equal(closed, 0);
 });
+
+test('a number alone that is likelier meant as seconds is told for what it is taken', async (t) => {
+  const [port = 0, nobody = 0] = await freePorts(2);
+  const running = await startProxyCommand(
+    t,
+    [
+      '--mode=proxy',
+      `--upstream=127.0.0.1:${nobody}`,
+      `--listen=127.0.0.1:${port}`,
+      '--failover-wait=5',
+      '--log-slower-than=5ms',
+    ],
+    { REDPILOT_HEDGE_AFTER: '1', REDPILOT_FAILOVER_WAIT: '2' },
+  );
+  const said = running
+    .said()
+    .split('\n')
+    .filter((line) => line.includes('is taken for'));
+  assert.equal(said.length, 2, said.join('\n'));
+  assert.match(said.join('\n'), /--failover-wait 5 is taken for 5 milliseconds; write 5s for seconds/);
+  assert.match(said.join('\n'), /--hedge-after 1 is taken for 1 milliseconds/);
+});
