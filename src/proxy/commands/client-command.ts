@@ -15,6 +15,9 @@ import {
 import type { LocalState } from '../client/local-state.ts';
 import { describeClient, listClients, type Listed } from './client-list.ts';
 
+/** Nobody would say when what it has kept has changed. */
+const NO_CACHING = 'switch client-side caching off in the client';
+
 /** What is there, for people. */
 const HELP = encodeList(
   [
@@ -63,12 +66,13 @@ export function answerClient(state: LocalState, args: readonly string[], clients
     case 'GETREDIR':
       return encodeInteger(-1);
     case 'TRACKING':
-      return rest[0]?.toUpperCase() === 'OFF' ? REPLIES.ok : notHere(subcommand);
+      return rest[0]?.toUpperCase() === 'OFF' ? REPLIES.ok : notHere(subcommand, NO_CACHING);
     case 'TRACKINGINFO':
       return rest.length === 0 ? trackingInfo(state.protocol) : wrongCount();
     case 'HELP':
       return rest.length === 0 ? HELP : wrongCount();
     case 'CACHING':
+      return notHere(subcommand, NO_CACHING);
     case 'KILL':
     case 'PAUSE':
     case 'UNBLOCK':
@@ -88,8 +92,8 @@ function trackingInfo(protocol: 2 | 3): Buffer {
   );
 }
 
-function notHere(subcommand: string): Buffer {
-  return encodeRefusal(`client|${subcommand.toLowerCase()}`, 'CLIENT HELP says what is');
+function notHere(subcommand: string, why = 'CLIENT HELP says what is'): Buffer {
+  return encodeRefusal(`client|${subcommand.toLowerCase()}`, why);
 }
 
 export function setName(state: LocalState, name: string): Buffer {
