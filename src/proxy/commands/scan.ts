@@ -3,14 +3,13 @@
  * them the node's own.
  *
  * A cursor means nothing to another node: where another one is primary meanwhile, its shard begins anew. Elements may come
- * twice then, as SCAN may have it; none is passed over. Of plain servers, which may stand elsewhere in their list by then, the
- * cursor's is known again by its mark.
+ * twice then, as SCAN may have it; none is passed over. Of plain servers, of which others may come and go, the cursor's is
+ * known again by its mark; where it is gone, or the cursor is of a time when there was one alone, all begin anew.
  */
 import type { Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries, type Primaries } from './all-primaries.ts';
 import { encodeBulk, encodeError } from '../wire/encode.ts';
-import type { Node } from '../topology/node.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -24,13 +23,13 @@ const POSITION = 2 ** Number(POSITION_BITS) - 1;
 /** Cursors are unsigned 64 bit. */
 const TOO_LARGE = 1n << 64n;
 const MINUS = 0x2d;
-/** The mark of a node that could not be asked: none has it. */
-const UNKNOWN = 1;
+/** No node has it. */
+const NOBODY = 1;
 
 interface Cursor {
   /** The node's. */
   readonly own: bigint;
-  /** A slot of the shard, or the server's index: what upstreams have in the lowest bits of a place. */
+  /** A slot of the shard, or the server's rank among all. */
   readonly position: number;
   /** Of the node that it is for; 0: it is the first. */
   readonly mark: number;
@@ -53,18 +52,12 @@ function scanOne(
   frame: RequestFrame,
 ): void {
   const text = wordAt(bytes, frame)(1);
-  // One server alone is asked as it is.
-  const isAlone = !upstream.checksSlots && places.length <= 1;
+  const isAlone = isOneServer(upstream, places);
   const held = decode(isAlone ? 0n : BigInt(text));
-  const place = held.mark === 0 ? places[0] : placeOf(upstream, places, held);
-  // A slot is a place, also where another slot is its shard's first by now; of servers there are fewer.
-  if (place === undefined && !upstream.checksSlots) {
-    return session.answer(command, Buffer.from('*2\r\n$1\r\n0\r\n*0\r\n'));
-  }
   const request = session.newRequest(command);
   request.terms = session.home.routing.primaryTerms;
-  request.place = place ?? held.position;
-  const marked = markOf(upstream.primaryFor(request.place));
+  request.place = (held.mark === 0 ? undefined : placeOf(upstream, places, held)) ?? places[0]!;
+  const marked = markAt(upstream, request.place);
   const isOther = marked !== 0 && marked !== held.mark;
   const own = isOther ? 0n : held.own;
   const [start, end] = [frame.offsets[2]!, frame.offsets[3]!];
@@ -76,7 +69,8 @@ function scanOne(
   ]);
   if (!isAlone) {
     const sink = request.sink!;
-    const asked = { own, position: request.place & POSITION, mark: isOther ? marked : held.mark };
+    const position = positionOf(upstream, places, request.place);
+    const asked = { own, position, mark: isOther ? marked : held.mark };
     request.sink = inFrontOf(sink, (answered, reply, from, to) => {
       if (reply[from] === MINUS) return handOn(sink, answered, reply, from, to);
       const made = rewrite(upstream, asked, Buffer.from(reply.subarray(from, to)));
@@ -92,37 +86,47 @@ function rewrite(upstream: Upstream, asked: Cursor, reply: Buffer): Buffer {
   if (found === null) return reply;
   const own = BigInt(found[1] ?? '0');
   const places = upstream.primaryPlaces();
-  const place = placeOf(upstream, places, asked) ?? asked.position;
-  const position = place & POSITION;
-  const mark = markOf(upstream.primaryFor(place)) || asked.mark;
+  const place = placeOf(upstream, places, asked);
+  const mark = place === undefined ? NOBODY : markAt(upstream, place) || asked.mark;
   let next = 0n;
-  if (mark !== asked.mark) {
-    // Another node has the shard by now.
-    next = encode({ own: 0n, position, mark });
+  if (place === undefined || mark !== asked.mark) {
+    // Another node has the shard by now, or the server is gone.
+    next = encode({ own: 0n, position: asked.position, mark });
   } else if (own > 0n) {
-    next = encode({ own, position, mark });
+    const position = positionOf(upstream, places, place);
+    next = isOneServer(upstream, places) ? own : encode({ own, position, mark });
   } else {
-    const behind = places.find((each) => (each & POSITION) > position);
+    const position = positionOf(upstream, places, place);
+    const behind = places.find((each) => positionOf(upstream, places, each) > position);
     if (behind !== undefined) {
-      const behindMark = markOf(upstream.primaryFor(behind)) || UNKNOWN;
-      next = encode({ own: 0n, position: behind & POSITION, mark: behindMark });
+      const behindMark = markAt(upstream, behind) || NOBODY;
+      next = encode({ own: 0n, position: positionOf(upstream, places, behind), mark: behindMark });
     }
   }
   if (next >= TOO_LARGE) return encodeError('ERR the cursor of this node is too large for a scan of several');
   return Buffer.concat([Buffer.from('*2\r\n'), encodeBulk(String(next)), reply.subarray(found[0].length)]);
 }
 
-/** Where the cursor's node is now; undefined: nowhere that is known. */
+/** Where the cursor's node is now; undefined: it is a server, and gone. */
 function placeOf(
   upstream: Upstream,
   places: readonly number[],
   { position, mark }: Cursor,
 ): number | undefined {
-  const there = places.find((each) => (each & POSITION) === position);
-  if (upstream.checksSlots) return there;
-  // Other servers came or went, and it stands elsewhere among them.
-  const isMarked = (each: number): boolean => markOf(upstream.primaryFor(each)) === mark;
-  return there !== undefined && isMarked(there) ? there : (places.find(isMarked) ?? there);
+  // A slot is a place, also where another slot is its shard's by now.
+  if (upstream.checksSlots) return position;
+  const isMarked = (each: number): boolean => markAt(upstream, each) === mark;
+  const there = places[position];
+  return there !== undefined && isMarked(there) ? there : places.find(isMarked);
+}
+
+/** Asked with its cursors as they are, which may be larger than there is room for. */
+function isOneServer(upstream: Upstream, places: readonly number[]): boolean {
+  return !upstream.checksSlots && places.length <= 1;
+}
+
+function positionOf(upstream: Upstream, places: readonly number[], place: number): number {
+  return upstream.checksSlots ? place : places.indexOf(place);
 }
 
 function encode({ own, position, mark }: Cursor): bigint {
@@ -137,9 +141,10 @@ function decode(cursor: bigint): Cursor {
   };
 }
 
-/** 0: there is none. */
-function markOf(node: Node | null): number {
-  return node === null ? 0 : markOfAddress(node.address);
+/** Of whose place it is, whether that can be asked or not; 0: it is nobody's. */
+function markAt(upstream: Upstream, place: number): number {
+  const node = upstream.holderOf(place);
+  return node === undefined ? 0 : markOfAddress(node.address);
 }
 
 /** 2 to 4,095, nearly always different for different nodes. */

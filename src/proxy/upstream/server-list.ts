@@ -180,12 +180,7 @@ export class ServerList {
     const keyOf = ({ address, port, text }: Place): string => `${addressOf(address, port)} ${text}`;
     const before = new Map(this.#known.map((known) => [`${known.node.address} ${known.text}`, known]));
     if (places.length === before.size && places.every((place) => before.has(keyOf(place)))) return;
-    // Those that stay keep their order: who goes through all of them passes none over.
-    const former = [...before.keys()];
-    const rankOf = (place: Place): number =>
-      before.has(keyOf(place)) ? former.indexOf(keyOf(place)) : before.size;
-    const ordered = places.toSorted((a, b) => rankOf(a) - rankOf(b));
-    this.#known = ordered.map((place) => {
+    this.#known = places.map((place) => {
       const known = before.get(keyOf(place));
       before.delete(keyOf(place));
       if (known !== undefined) return known;

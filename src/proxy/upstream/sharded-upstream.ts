@@ -144,9 +144,12 @@ export class ShardedUpstream extends Upstream {
 
   #place(): void {
     this.#edition = (this.#edition + 1) & EDITIONS;
-    this.#places = this.#list.servers.map((_, index) => this.#placeAt(index));
+    const addresses = this.#list.servers.map(({ node }, index) => [node.address, index] as const);
+    // The same for every proxy, in whatever order they are told: who goes through all of them may go on at another one.
+    const inOrder = addresses.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b)));
+    this.#places = inOrder.map(([, index]) => this.#placeAt(index));
     const texts = this.#list.servers.map(({ text }) => text);
-    // The same for every proxy, in whatever order they are told.
+    // So for messages.
     this.#ofMessages = texts.indexOf(texts.toSorted()[0] ?? '');
     this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
     this.placeAnew();
