@@ -229,7 +229,7 @@ export function proxyCommand(): Command {
   addTlsOptions(command, 'this proxy; read again when it connects', 'the control plane');
   const bare = bareDurations(command, 'failover-wait', 'hedge-after', 'log-slower-than');
   return command.optionsGroup('Options:').action(async (options: ProxyCommandOptions, command: Command) => {
-    const log = createLog(String(command.opts()['logLevel']), 'apart');
+    const log = createLog(String(command.opts()['logLevel']));
     const { adminAddress, workers } = options;
     // First of all: what is missing may be what they were meant for.
     if (workerNumber() === undefined) for (const line of misspeltVariables(command)) log.warn(line);

@@ -137,7 +137,7 @@ export function serveCommand(): Command {
     .option('--admin-tls', 'the admin too with TLS, for clients with a certificate only', false);
   addTlsOptions(command, 'this server; read again when it changes', 'Envoys');
   return command.optionsGroup('Options:').action(async (options: ServeOptions, command: Command) => {
-    const log = createLog(String(command.opts()['logLevel']), 'apart');
+    const log = createLog(String(command.opts()['logLevel']));
     const tls = tlsFiles(command, options);
     for (const { reason, message } of tellNewer(options.istioEnvoyVersion)) log.warn({ reason }, message);
     if (options.adminTls && tls === undefined)

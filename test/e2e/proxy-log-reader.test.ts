@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 
 import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
@@ -27,6 +27,17 @@ test('a log that nobody reads holds up no command, nor the end', async (t) => {
   t.after(() => removeFolder(folder));
   const { end, holder } = fullPipe(join(folder, 'log'));
   t.after(() => [end, holder].forEach((each) => closeSync(each)));
+  await holdsUpNothing(t, end);
+});
+
+test('a log on a full disk holds up no command, nor the end', async (t) => {
+  // Whatever is written there fails as on a full disk.
+  const end = openSync('/dev/full', 'w');
+  t.after(() => closeSync(end));
+  await holdsUpNothing(t, end);
+});
+
+async function holdsUpNothing(t: TestContext, end: number): Promise<void> {
   const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
   const [port = 0, adminPort = 0] = await freePorts(2);
   const args = [
@@ -37,13 +48,12 @@ test('a log that nobody reads holds up no command, nor the end', async (t) => {
   ];
   const child = spawn(process.execPath, [CLI, 'proxy', ...args], { stdio: ['ignore', 'ignore', end] });
   t.after(() => child.kill('SIGKILL'));
-  const ended = once(child, 'exit');
   await eventually(
     'a reply',
     async () => {
       const client = clientOf(t, port);
       client.socket.write('GET a\r\n');
-      await once(client.socket, 'data').catch(() => {});
+      await once(client.socket, 'data', { signal: AbortSignal.timeout(2_000) }).catch(() => {});
       client.socket.destroy();
       return client.got() === '$1\r\nv\r\n' ? true : undefined;
     },
@@ -55,5 +65,5 @@ test('a log that nobody reads holds up no command, nor the end', async (t) => {
     { deadlineMs: 60_000 },
   );
   child.kill('SIGTERM');
-  await ended;
-});
+  await eventually('the end', () => child.exitCode !== null || child.signalCode !== null || undefined);
+}
