@@ -9,12 +9,25 @@ const BESIDES = 100;
 /** Linux' alone. */
 const LIMITS = '/proc/self/limits';
 
-/** Node has raised the limit as far as it may by then. */
-export function openFilesWarning(
-  maxClients: number,
+export interface RoomForClients {
+  readonly maxClients: number;
+  readonly warning: string | undefined;
+}
+
+/**
+ * As many as asked for, or as leave enough for all else: clients that had every file would leave none for Redis, and nobody
+ * would be served. Node has raised the limit as far as it may by then.
+ */
+export function roomForClients(
+  asked: number,
+  workers: number,
   limits: string = existsSync(LIMITS) ? readFileSync(LIMITS, 'utf8') : '',
-): string | undefined {
+): RoomForClients {
   const most = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity);
-  if (most >= maxClients + BESIDES) return undefined;
-  return `this process may have ${most} files open, and --max-clients ${maxClients} needs ${maxClients + BESIDES}: clients beyond are disconnected without a word; raise the limit (ulimit -Hn, systemd's LimitNOFILE), or lower --max-clients`;
+  const room = workers * Math.max(most - BESIDES, Math.floor(most / 2));
+  if (room >= asked) return { maxClients: asked, warning: undefined };
+  const whose = workers === 1 ? 'this process' : `each of ${workers} workers`;
+  const needed = Math.ceil(asked / workers) + BESIDES;
+  const warning = `${whose} may have ${most} files open, and --max-clients ${asked} needs ${needed}: ${room} clients are let in at most; raise the limit (ulimit -Hn, systemd's LimitNOFILE), or lower --max-clients`;
+  return { maxClients: room, warning };
 }

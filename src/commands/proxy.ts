@@ -24,7 +24,7 @@ import {
 import { inEnvironment, misspeltVariables } from './environment.ts';
 import { createLog } from './log.ts';
 import { bareDurations, countUpTo, durationBetween } from './numbers.ts';
-import { openFilesWarning } from './open-files.ts';
+import { roomForClients } from './open-files.ts';
 import { PROXY_DEFAULTS } from './proxy-defaults.ts';
 import { carryOut } from './proxy-process.ts';
 import { chooseSource, warningsOf, type SourceOptions } from './proxy-source.ts';
@@ -236,8 +236,9 @@ export function proxyCommand(): Command {
     // Before anything is started, also where other processes will do it: what is wrong is said once.
     const startSource = chooseSource(command, options);
     const files = listenerFiles(command, options);
+    const room = roomForClients(options.maxClients, workers);
     if (workerNumber() === undefined) {
-      for (const warning of [...bare, ...warningsOf(options), openFilesWarning(options.maxClients)])
+      for (const warning of [...bare, ...warningsOf(options), room.warning])
         if (warning !== undefined) log.warn(warning);
       if (workers > 1) {
         await superviseWorkers(workers, adminAddress, log);
@@ -247,7 +248,7 @@ export function proxyCommand(): Command {
     const proxy = {
       hedgeAfterMs: options.hedgeAfter,
       failoverWaitMs: options.failoverWait,
-      maxClients: options.maxClients,
+      maxClients: room.maxClients,
       drainMs: PROXY_DEFAULTS.drainMs,
       zone: options.zone,
       maxLagMs: options.maxLag,

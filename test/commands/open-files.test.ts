@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { openFilesWarning } from '../../src/commands/open-files.ts';
+import { roomForClients } from '../../src/commands/open-files.ts';
 
 function limitsOf(files: string): string {
   return `Limit                     Soft Limit           Hard Limit           Units
@@ -10,14 +10,27 @@ Max open files            ${files}                 ${files}                 file
 `;
 }
 
-test('fewer files than clients may come is told, with what to do', () => {
+test('where fewer files than clients may be open, as many clients are let in as leave some for Redis, which is told', () => {
+  const { maxClients, warning } = roomForClients(10_000, 1, limitsOf('4096'));
+  assert.equal(maxClients, 3_996);
   assert.match(
-    openFilesWarning(10_000, limitsOf('4096')) ?? '',
-    /may have 4096 files open, and --max-clients 10000 needs 10100: .*raise the limit .*or lower --max-clients/,
+    warning ?? '',
+    /may have 4096 files open, and --max-clients 10000 needs 10100: 3996 clients .*raise the limit .*or lower --max-clients/,
   );
+  assert.equal(roomForClients(10_000, 1, limitsOf('64')).maxClients, 32);
+});
+
+test('workers have a limit each', () => {
+  const { maxClients, warning } = roomForClients(10_000, 2, limitsOf('4096'));
+  assert.equal(maxClients, 7_992);
+  assert.match(
+    warning ?? '',
+    /each of 2 workers may have 4096 files open, and --max-clients 10000 needs 5100/,
+  );
+  assert.deepEqual(roomForClients(10_000, 3, limitsOf('4096')), { maxClients: 10_000, warning: undefined });
 });
 
 test('files enough for all clients need no word', () => {
-  assert.equal(openFilesWarning(10_000, limitsOf('10100')), undefined);
-  assert.equal(openFilesWarning(10_000, limitsOf('unlimited')), undefined);
+  for (const files of ['10100', 'unlimited'])
+    assert.deepEqual(roomForClients(10_000, 1, limitsOf(files)), { maxClients: 10_000, warning: undefined });
 });

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+
+import { freePorts } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { serverThat } from '../proxy/servers.ts';
+import { CLI } from './command-line.ts';
+
+test('clients that are more than the files that may be open leave some for Redis and the admin', async (t) => {
+  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
+  const [port = 0, adminPort = 0] = await freePorts(2);
+  const args = [
+    CLI,
+    'proxy',
+    '--mode=proxy',
+    `--upstream=127.0.0.1:${redis.port}`,
+    `--listen=127.0.0.1:${port}`,
+    `--admin-address=127.0.0.1:${adminPort}`,
+  ];
+  const shell = ['-c', 'ulimit -n 150; exec "$@"', 'sh', process.execPath, ...args];
+  const child = spawn('sh', shell, { stdio: ['ignore', 'ignore', 'ignore'] });
+  t.after(() => child.kill('SIGKILL'));
+  const isReady = async (): Promise<true | undefined> =>
+    (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200 || undefined;
+  await eventually('readiness', isReady, { deadlineMs: 60_000 });
+
+  const said: string[] = [];
+  for (let count = 0; count < 150; count++) {
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET a\r\n'));
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    // Who is turned away may see its connection reset before it has read why.
+    void once(socket, 'data').then(
+      ([reply]) => said.push(String(reply)),
+      () => said.push('gone'),
+    );
+  }
+  await eventually('a word for each', () => said.length === 150 || undefined, {
+    seen: () => String(said.length),
+  });
+  assert.equal(said.filter((each) => each === '$1\r\nv\r\n').length, 75);
+  await eventually('readiness', isReady);
+});
