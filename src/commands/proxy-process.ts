@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 
 import { createAdminServer } from '../admin/admin-server.ts';
-import { createProxyMetrics } from '../proxy/proxy-metrics.ts';
+import { createCertificateMetric, createProxyMetrics } from '../proxy/proxy-metrics.ts';
 import { Proxy, type ProxyOptions } from '../proxy/proxy.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import type { RunningSource, StartSource } from './proxy-source.ts';
@@ -44,6 +44,7 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
     opened.push(() => proxy.close());
     const metrics = new Registry();
     createProxyMetrics(metrics, proxy);
+    if (secured !== undefined) createCertificateMetric(metrics, secured.tls);
     let running: RunningSource | undefined;
     const notReady = (): string | undefined => running?.waitingFor?.() ?? proxy.notReady();
     if (first === undefined) {

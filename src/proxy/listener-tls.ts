@@ -2,6 +2,7 @@
  * TLS towards clients, for all listeners: with a certificate that may be renewed while connections are open, and, where
  * authorities are given, only for clients that have a certificate of theirs.
  */
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 
@@ -25,6 +26,11 @@ export class ListenerTls {
   constructor(certificate: ListenerCertificate, failed: (client: string, error: Error) => void = () => {}) {
     this.#certificate = certificate;
     this.#failed = failed;
+  }
+
+  /** When the certificate ends that clients see. */
+  get notAfter(): Date {
+    return new Date(new X509Certificate(this.#certificate.cert).validTo);
   }
 
   /** For every connection from now on. */

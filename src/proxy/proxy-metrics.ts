@@ -4,6 +4,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 import { allCommands } from '../redis/command-table.ts';
+import type { ListenerTls } from './listener-tls.ts';
 import type { Proxy } from './proxy.ts';
 import { createReplyTimes } from './reply-times.ts';
 import { commandCounts, outcomes } from './wire/outcomes.ts';
@@ -154,6 +155,19 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
       for (const { id, topologyAgeMs } of proxy.status()) {
         if (topologyAgeMs !== undefined) this.set({ upstream: id }, topologyAgeMs / 1_000);
       }
+    },
+  });
+}
+
+export function createCertificateMetric(registry: Registry, tls: ListenerTls): void {
+  void new Gauge({
+    name: 'redpilot_proxy_tls_certificate_not_after_seconds',
+    help: "When the listeners' certificate in force ends, in seconds since 1970",
+    // Of several workers the first that will have none.
+    aggregator: 'min',
+    registers: [registry],
+    collect() {
+      this.set(tls.notAfter.getTime() / 1_000);
     },
   });
 }

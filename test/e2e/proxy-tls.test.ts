@@ -95,11 +95,17 @@ test('clients connect by TLS', async (t) => {
     const before = client(t2, port, { ca: authority.certificate });
     await before.ping();
     const first = await serialNumber(port, authority);
-    await writeFiles(folder, authority.certificate, await serverPair(authority));
+    const ends = /redpilot_proxy_tls_certificate_not_after_seconds ([\d.e+]+)/;
+    const notAfter = async (): Promise<number> =>
+      Number(ends.exec(await (await fetch(`${place.admin}/metrics`)).text())?.[1]);
+    const firstEnds = await notAfter();
+    assert.ok(Math.abs(firstEnds - Date.now() / 1_000 - 3_600) < 300, `${firstEnds}`);
+    await writeFiles(folder, authority.certificate, await serverPair(authority, 7_200));
     await eventually('the new certificate', async () =>
       (await serialNumber(port, authority)) === first ? undefined : true,
     );
     assert.equal(await before.get('k'), 'v');
+    assert.ok((await notAfter()) > firstEnds + 3_000);
   });
 });
 
@@ -164,8 +170,8 @@ async function startSecured(t: TestContext, asksClients: boolean): Promise<Secur
   return { authority, port, folder, admin: proxy.admin, said: () => proxy.said() };
 }
 
-function serverPair(authority: Authority): ReturnType<Authority['issueServer']> {
-  return authority.issueServer(['localhost', '127.0.0.1'], validForSeconds(3_600));
+function serverPair(authority: Authority, seconds = 3_600): ReturnType<Authority['issueServer']> {
+  return authority.issueServer(['localhost', '127.0.0.1'], validForSeconds(seconds));
 }
 
 const OPTIONS = {
