@@ -110,8 +110,12 @@ async function readPassword(flag: string, path: string): Promise<SecretText> {
     });
   }
   if (!isUtf8(bytes)) throw new Error(`${flag} ${path}: is not UTF-8; give a password that is text`);
-  const text = bytes.toString().replace(/\r?\n$/, '');
+  // As of a Secret that objects name: mounted as a file it is the same password.
+  const text = bytes.toString().trim();
   // Never a listener that is open because its file was.
   if (text === '') throw new Error(`${flag} ${path}: is empty; write the password into it`);
+  // Who expects several passwords to hold, or comments to be none, would find nobody let in.
+  if (/[\r\n]/.test(text))
+    throw new Error(`${flag} ${path}: has several lines; write the password alone into it`);
   return new SecretText(text);
 }

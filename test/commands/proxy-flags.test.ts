@@ -32,7 +32,7 @@ async function answered(client: Client, command: string, reply: string): Promise
 test('password files are read again when they change: new connections use them, others go on', async (t) => {
   const folder = await temporaryFolder('passwords');
   t.after(() => removeFolder(folder));
-  mount(folder, 'v1', { client: 'c1', upstream: 'u1\n' });
+  mount(folder, 'v1', { client: 'c1', upstream: ' u1 \r\n\n' });
   for (const name of ['client', 'upstream']) symlinkSync(join('..data', name), join(folder, name));
   const redis = await serverThat(t, (words) => {
     if (words.startsWith('AUTH')) return '+OK\r\n';

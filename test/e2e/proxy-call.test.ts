@@ -34,14 +34,17 @@ test('a proxy whose address is taken ends, and says so', async (t) => {
   );
 });
 
-test('a proxy whose password file is missing, empty or no text ends, and names the flag', async (t) => {
+test('a proxy whose password file is missing, empty, no text or several lines ends, and names the flag', async (t) => {
   const folder = await temporaryFolder('proxy-call');
   t.after(() => removeFolder(folder));
   const empty = join(folder, 'empty');
   writeFileSync(empty, '\n');
   const binary = join(folder, 'binary');
   writeFileSync(binary, 'caf\xe9', 'latin1');
+  const two = join(folder, 'two');
+  writeFileSync(two, 'old\nnew\n');
   for (const [flag, path, why] of [
+    ['--client-password-file', two, 'has several lines; write the password alone into it'],
     [
       '--client-password-file',
       join(folder, 'none'),
