@@ -2,6 +2,7 @@
  * Arguments that several commands take.
  */
 import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 import { InvalidArgumentError, Option } from 'commander';
 
@@ -27,6 +28,12 @@ export function parseAddress(text: string): HostAndPort {
     throw new InvalidArgumentError('write HOST:PORT or [IPV6]:PORT');
   }
   return { host, port };
+}
+
+/** Clients of both kinds come to `::`, where there is IPv6. */
+export function everyAddress(interfaces = networkInterfaces()): string {
+  const all = Object.values(interfaces).flatMap((addresses = []) => addresses);
+  return all.some(({ family }) => family === 'IPv6') ? '::' : '0.0.0.0';
 }
 
 /** Of what runs already: there nobody takes a free port. */

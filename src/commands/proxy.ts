@@ -13,6 +13,7 @@ import {
   clusterDomainOption,
   collect,
   collectNamespaces,
+  everyAddress,
   parseAddress,
   parseBind,
   parseHosts,
@@ -281,6 +282,7 @@ function parseZone(text: string): string {
 }
 
 function parseListen(text: string): SocketAddress {
-  const { host, port } = parseAddress(text.startsWith(':') ? `0.0.0.0${text}` : text);
-  return { address: host, port };
+  const isEvery = /^:\d/.test(text);
+  const { host, port } = parseAddress(isEvery ? `0.0.0.0${text}` : text);
+  return { address: isEvery ? everyAddress() : host, port };
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import type { NetworkInterfaceInfo } from 'node:os';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+
+import { everyAddress } from '../../src/commands/arguments.ts';
+import { proxyCommand } from '../../src/commands/proxy.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -66,3 +70,11 @@ const wrong: readonly (readonly string[])[] = [
 for (const args of wrong) {
   test(`${args.join(' ')} is a wrong call`, () => assert.equal(redpilot(args, '').status, 2));
 }
+
+test('proxy --listen :PORT is for clients of IPv6 and IPv4, where the machine has both', () => {
+  const of = (family: 'IPv4' | 'IPv6'): NetworkInterfaceInfo => ({ family }) as NetworkInterfaceInfo;
+  assert.equal(everyAddress({ lo: [of('IPv4'), of('IPv6')] }), '::');
+  assert.equal(everyAddress({ lo: [of('IPv4')] }), '0.0.0.0');
+  const listen = proxyCommand().options.find(({ long }) => long === '--listen');
+  assert.deepEqual(listen?.parseArg?.(':6379', undefined), { address: everyAddress(), port: 6_379 });
+});
