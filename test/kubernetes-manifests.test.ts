@@ -184,6 +184,14 @@ test('a proxy is reached at the ports that it listens on, and asked there how it
   }
 });
 
+test('who is behind a Service goes on while clients are still led there', () => {
+  const behind = [pods.shared, pods.proxy, pods.proxyKubernetes];
+  const lifecycles = behind.map(({ containers: [serving] }) => serving?.['lifecycle']);
+  // The proxy's image has no program that sleeps.
+  const proxy = { preStop: { sleep: { seconds: 15 } } };
+  assert.deepEqual(lifecycles, [{ preStop: { exec: { command: ['sleep', '15'] } } }, proxy, proxy]);
+});
+
 test('a sidecar finds Redis itself under the name that leads the application to it', () => {
   for (const folder of ['sidecar', 'proxy-sidecar']) {
     const documents = documentsOf(folder);
