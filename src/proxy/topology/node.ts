@@ -14,13 +14,15 @@ import { addUp, type Role, type RoleCounts } from './role-counts.ts';
 import type { Request } from '../wire/request.ts';
 import type { SlowLog } from '../wire/slow-log.ts';
 import { keepaliveOf, type Keepalive } from '../wire/socket.ts';
-import { clock } from '../wire/turn.ts';
+import { beginTurn, clock } from '../wire/turn.ts';
 
 /** RESP3, READONLY, and long replies: a connection of a kind serves all clients that need just that. */
 export const RESP3 = 1;
 export const READONLY = 2;
 export const BULKY = 4;
 const KINDS = 8;
+
+const SAY_READONLY = encodeCommand('READONLY');
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
 /** As a clue looks for more. */
@@ -70,6 +72,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #own = new Set<Connection>();
   readonly #idle = new IdleConnections((connection) => this.disown(connection));
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
+  /** Kinds whose connection has still to say READONLY. */
+  readonly #unsaid = new Set<number>();
 
   #role: Role;
   /** Before it had its role. */
@@ -167,10 +171,30 @@ export class Node implements ConnectionOwner, ReplyWatch {
   connection(kind: number): Connection {
     const existing = this.#connections[kind];
     if (existing !== null && existing !== undefined) return existing;
-    const connection = this.#open(kind, this, this.latency);
+    const kindNow = this.kindNow(kind);
+    const connection = this.#open(kindNow, this, this.latency);
+    if (kindNow === kind) this.#unsaid.delete(kind);
+    else this.#unsaid.add(kind);
     connection.watch = this.#watch;
     this.#connections[kind] = connection;
     return connection;
+  }
+
+  /**
+   * As which kind a connection begins. An old map may name as primary what is a replica by now, and came back empty: until it is
+   * asked READONLY is not said, so that it answers MOVED.
+   */
+  kindNow(kind: number): number {
+    const mayBeRead = this.isProbed && this.unfit === undefined;
+    return mayBeRead || !this.options.isClusterNode ? kind : kind & ~READONLY;
+  }
+
+  /** On the same connections, or what clients send next would overtake what they have sent. */
+  #sayReadonly(): void {
+    beginTurn();
+    for (const kind of this.#unsaid)
+      this.#connections[kind]?.append(null, SAY_READONLY, 0, SAY_READONLY.length);
+    this.#unsaid.clear();
   }
 
   /** For one client alone, until it is disowned; not among those that are watched. */
@@ -256,8 +280,20 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (state.isProbed === true) this.#clue.answered();
     if (state.isSilent === true && this.options.tls !== undefined) void this.#clue.look(NO_ANSWER);
     if (this.isUsable && !wasUsable) this.usableSince = performance.now();
+    // Before its owner sends more there.
+    if (this.#unsaid.size > 0 && this.kindNow(READONLY) === READONLY) this.#sayReadonly();
     if (this.#summary() !== before) {
       this.#owner.changed(this);
+    }
+    if (state.isDead === true) this.#giveUpUnopened();
+  }
+
+  /** What they lead to may have started anew by then, and they would say READONLY there. */
+  #giveUpUnopened(): void {
+    for (const [kind, connection] of this.#connections.entries()) {
+      const isOpening = connection !== null && !connection.isOpen;
+      if (isOpening && (kind & READONLY) !== 0 && !this.#unsaid.has(kind))
+        connection.destroy(this.#problem ?? 'another connection to it was lost');
     }
   }
 
@@ -319,7 +355,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
       // With one argument as every version knows it.
       commands.push(encodeCommand('AUTH', ...(credentials?.username === undefined ? login.slice(1) : login)));
     }
-    if (isClusterNode && (kind & READONLY) !== 0) commands.push(encodeCommand('READONLY'));
+    if (isClusterNode && (kind & READONLY) !== 0) commands.push(SAY_READONLY);
     return commands;
   }
 }

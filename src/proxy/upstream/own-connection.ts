@@ -38,8 +38,8 @@ export class OwnConnection implements ConnectionOwner {
     this.upstream = upstream;
     upstream.ownConnections.add(this);
     this.node = node;
-    this.#kind = kind;
-    this.connection = node.ownConnection(kind, this);
+    this.#kind = node.kindNow(kind);
+    this.connection = node.ownConnection(this.#kind, this);
   }
 
   send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {

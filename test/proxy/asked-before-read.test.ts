@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clusterThat } from './scripted-cluster.ts';
+import { clientOf, proxyFor } from './servers.ts';
+
+const SLOT_OF_K = 7629;
+
+for (const policy of ['PREFER_MASTER', 'ANY'] as const) {
+  test(`${policy}: what an old map calls a primary is not read from as a replica before it was asked`, async (t) => {
+    const readonly = new Set<Socket>();
+    // The first node is a replica by now, and empty; how it is it says too late.
+    const cluster = await clusterThat(t, 2, (words, node, socket) => {
+      if (node === 0 && words.toUpperCase() === 'INFO REPLICATION') return '';
+      if (words === 'READONLY') {
+        readonly.add(socket);
+        return '+OK\r\n';
+      }
+      if (words !== 'GET k') return undefined;
+      if (node === 1) return '+its value\r\n';
+      return readonly.has(socket) ? '$-1\r\n' : `-MOVED ${SLOT_OF_K} ${cluster.addressOf(1)}\r\n`;
+    });
+    cluster.slots = [[0, 16_383, 0, 1]];
+    const { port } = await proxyFor(t, cluster.plan(policy));
+    const client = clientOf(t, port);
+    client.socket.write('GET k\r\n'.repeat(3));
+    await eventually('three replies', () => client.got().split('\r\n').length > 3 || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), '+its value\r\n'.repeat(3));
+  });
+}
