@@ -38,6 +38,7 @@ export class Conversation {
   readonly #credentials: NodeOptions['credentials'];
   #problem: Error | undefined;
   #isClosed = false;
+  #connecting: Promise<void> | undefined;
   /** Connected, and let in. */
   #isIn = false;
   /** When it last answered, or was connected to. */
@@ -77,7 +78,7 @@ export class Conversation {
     // It would connect again, and nobody would end that.
     if (this.#isClosed) return { failure: 'gone', why: 'closed' };
     try {
-      if (this.#client.status !== 'ready') await this.#connect();
+      await this.#connected();
       const asked = commands.map(([name, ...args]) =>
         this.#client.call(name, ...args).catch((error: unknown) => error),
       );
@@ -114,11 +115,17 @@ export class Conversation {
     return { said };
   }
 
+  /** Once for all who ask meanwhile: each of several connecting anew would end the others' connection, and their questions. */
+  async #connected(): Promise<void> {
+    if (this.#connecting === undefined && this.#client.status === 'ready') return;
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    await this.#connecting;
+  }
+
   async #connect(): Promise<void> {
     this.#problem = undefined;
-    if (this.#client.status === 'connecting' || this.#client.status === 'connect') {
-      this.#client.disconnect();
-    }
     await this.#client.connect();
     this.#heardAt = performance.now();
     const refusal = await refusalOfLogin(this.#client, this.#credentials);

@@ -59,3 +59,10 @@ test('who talks with nobody any more leaves nothing behind that would keep the p
   conversation.close();
   assert.equal(timers(), before);
 });
+
+test('who asks while another one is connecting does not end its question', async (t) => {
+  const server = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '+OK\r\n'));
+  const conversation = conversationWith(t, server.port);
+  const answers = await Promise.all([conversation.ask([['PING']]), conversation.ask([['READONLY']])]);
+  assert.deepEqual(answers, [{ values: ['PONG'] }, { values: ['OK'] }]);
+});
