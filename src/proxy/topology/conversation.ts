@@ -36,6 +36,7 @@ export interface Failure {
 export class Conversation {
   readonly #client: Redis;
   readonly #credentials: NodeOptions['credentials'];
+  readonly #lost: (hasEnded: boolean) => void;
   #problem: Error | undefined;
   #isClosed = false;
   #connecting: Promise<void> | undefined;
@@ -44,10 +45,12 @@ export class Conversation {
   /** When it last answered, or was connected to. */
   #heardAt = 0;
 
+  /** `lost`: told when its connection is gone; `hasEnded` false: it was silent for so long, and is asked by another one. */
   constructor(
     { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
-    onClosed: () => void = () => {},
+    lost: (hasEnded: boolean) => void = () => {},
   ) {
+    this.#lost = lost;
     this.#client = new Redis({
       Connector,
       host,
@@ -68,7 +71,7 @@ export class Conversation {
       this.#problem = error;
     });
     this.#client.on('end', () => {
-      if (this.#isIn) onClosed();
+      if (this.#isIn) lost(true);
       this.#isIn = false;
     });
   }
@@ -96,9 +99,9 @@ export class Conversation {
   #failed(failure: Failure): Failure {
     const isLong = performance.now() - this.#heardAt > SILENT_MS;
     if (failure.failure === 'silent' && isLong) {
-      // Not its end, as far as is known.
       this.#isIn = false;
       this.#client.disconnect();
+      this.#lost(false);
     }
     return failure;
   }

@@ -59,7 +59,10 @@ export class KnownNode {
 
   #talk(): Conversation {
     const { node } = this;
-    return new Conversation(node.options, () => node.update({ isDead: true, isProbed: false }));
+    // Not its end, as far as is known, where it was silent; but another one may be there by then.
+    return new Conversation(node.options, (hasEnded) =>
+      node.update({ ...(hasEnded ? { isDead: true } : {}), isProbed: false }),
+    );
   }
 }
 

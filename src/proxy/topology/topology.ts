@@ -131,6 +131,7 @@ export interface ReplicationInfo {
   readonly role: 'primary' | 'replica';
   readonly isLinkUp: boolean;
   readonly isSyncing: boolean;
+  /** Infinity: it has had none since it began to follow its primary. */
   readonly linkDownSeconds: number;
   /** Since the primary was last heard of; it speaks at each write, and at least every `repl-ping-replica-period` (10 s). */
   readonly silentSeconds: number;
@@ -148,11 +149,12 @@ export function parseReplication(info: unknown): ReplicationInfo | undefined {
   const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];
   const role = field('role');
   if (role === undefined) return undefined;
+  const downSeconds = field('master_link_down_since_seconds') ?? '0';
   return {
     role: role === 'slave' ? 'replica' : 'primary',
     isLinkUp: field('master_link_status') === 'up',
     isSyncing: field('master_sync_in_progress') === '1',
-    linkDownSeconds: Number(field('master_link_down_since_seconds') ?? 0),
+    linkDownSeconds: downSeconds === '-1' ? Infinity : Number(downSeconds),
     silentSeconds: Number(field('master_last_io_seconds_ago') ?? 0),
     id: field('master_replid') ?? '',
     offset: Number(field(role === 'slave' ? 'slave_repl_offset' : 'master_repl_offset') ?? 0),

@@ -34,6 +34,8 @@ const CASES: readonly (readonly [what: string, info: unknown, before: Before, is
   ['INFO is denied', new Error('NOPERM'), FIT, true],
   ['its link to a living primary is down', down(10), FIT, false],
   ['its link has been down for a moment', down(1), FIT, true],
+  ['it has had no link to a primary of long', down(-1), FIT, false],
+  ['it has just been told to follow another one', down(-1), { ...FIT, primaryForMs: 500 }, true],
   ['its primary is dead', down(10), { ...FIT, primaryForMs: 0 }, true],
   ['its primary died long ago, the new one has just come', down(10), { ...FIT, primaryForMs: 500 }, true],
   ['the new primary has been there for long', down(10), { ...FIT, primaryForMs: 3_500 }, false],
