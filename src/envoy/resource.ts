@@ -19,9 +19,9 @@ export interface Resource {
   /** The encoded message, without its Any. */
   readonly bytes: Uint8Array;
   /**
-   * What a client gets instead that starts without known versions (a first request of this type that names no version).
-   * Same name, same version. Clusters of Redis use it to switch off warming for a starting Envoy: one Redis that is
-   * down would otherwise keep all of its listeners closed.
+   * What a client gets instead that has no version of it yet. Same name, same version. Clusters of Redis use it to switch
+   * off warming where nothing is lost by that: one Redis that is down would otherwise keep all listeners of a starting
+   * Envoy closed, and a running one from asking for clusters on its next stream.
    */
   readonly initialBytes?: Uint8Array;
 }

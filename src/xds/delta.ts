@@ -21,8 +21,10 @@ export class DeltaSubscription extends Subscription {
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     if (isFirst) {
+      // Its own account counts, whatever it was sent before it asked.
+      this.holdings.forgetAllBut(() => false);
       this.holdings.adopt(known);
-      if (known.size === 0) this.startEmpty();
+      if (known.size === 0) this.startedEmpty = true;
     }
 
     const change = this.interest.change(subscribe, unsubscribe);

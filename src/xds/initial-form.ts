@@ -1,38 +1,31 @@
 /**
- * What a client holds in the form for a starting client.
+ * What a client holds in the form for one that has not got the resource yet: each that it was sent as a new one.
  *
  * A full set repeats it in that form until the version changes: to Envoy the other form would be another cluster, which
  * it warms, and one whose Redis is down then holds up its answers for ever and, after a reconnect, even its request for
- * clusters (measured, Envoy 1.40, state of the world).
+ * clusters (measured, Envoy 1.40, both variants).
  *
- * Immutable. Whoever holds the same in that form is sent the same bytes, whenever it started: `key` says so. Once all that a
- * client started with has changed, there is nothing left to tell apart.
+ * Immutable. Whoever holds the same in that form is sent the same bytes, whenever it came: `key` says so.
  */
 import type { Resource } from '../envoy/resource.ts';
-import { ResourceSet } from '../envoy/resource-set.ts';
+import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import type { Difference } from './served.ts';
 
-const ofSets = new WeakMap<ResourceSet, { readonly form: InitialForm | undefined }>();
+/** Of late: streams that have come to hold the same go on with one, whenever each of them began. */
+const recent = new Map<string, InitialForm>();
+const MOST_RECENT = 16;
 
 export class InitialForm {
+  static readonly none: InitialForm = new InitialForm(ResourceSet.empty);
+
   /** What has that form, and was not sent in another version since. */
   readonly #still: ResourceSet;
   /** By what was new to the client: the whole set it came in is the same for clients that lacked more or less of it. */
-  readonly #next = new WeakMap<Difference['fresh'], { readonly form: InitialForm | undefined }>();
+  readonly #next = new WeakMap<Difference['fresh'], InitialForm>();
+  readonly #within = new WeakMap<Transition, InitialForm>();
 
   private constructor(still: ResourceSet) {
     this.#still = still;
-  }
-
-  /** Of a client that has just been sent this set as its first; undefined where the set has no such form. */
-  static of(started: ResourceSet): InitialForm | undefined {
-    let known = ofSets.get(started);
-    if (known === undefined) {
-      const still = ResourceSet.of(started.list.filter(({ initialBytes }) => initialBytes !== undefined));
-      known = { form: still.size > 0 ? new InitialForm(still) : undefined };
-      ofSets.set(started, known);
-    }
-    return known.form;
   }
 
   /** Equal where the same is in that form. */
@@ -44,16 +37,42 @@ export class InitialForm {
     return this.#still.get(name)?.version === version;
   }
 
-  /** After these were sent; undefined where nothing has that form any more. */
-  after({ fresh, removed }: Difference): InitialForm | undefined {
+  /** What of a response has that form. */
+  within(content: Transition): InitialForm {
+    if (this.#still.size === 0) return InitialForm.none;
+    let known = this.#within.get(content);
+    if (known === undefined) {
+      known = this.#become(ResourceSet.of(content.resources.filter((resource) => this.has(resource))));
+      this.#within.set(content, known);
+    }
+    return known;
+  }
+
+  /** After these were sent. `isHeld`: the client had some version of it, or may have had. */
+  after(
+    { fresh, removed }: Pick<Difference, 'fresh' | 'removed'>,
+    isHeld: (name: string) => boolean,
+  ): InitialForm {
     let known = this.#next.get(fresh);
     if (known === undefined) {
-      const leaving = [...fresh.map(({ name }) => name), ...removed];
-      const still = this.#still.with(new Map(leaving.map((name) => [name, undefined])));
-      const isSame = still === this.#still;
-      known = { form: isSame ? this : still.size > 0 ? new InitialForm(still) : undefined };
+      const isNew = (resource: Resource): boolean =>
+        resource.initialBytes !== undefined && !isHeld(resource.name);
+      const sent = fresh.map((resource) => [resource.name, isNew(resource) ? resource : undefined] as const);
+      const gone = removed.map((name) => [name, undefined] as const);
+      known = this.#become(this.#still.with(new Map([...gone, ...sent])));
       this.#next.set(fresh, known);
     }
-    return known.form;
+    return known;
+  }
+
+  #become(still: ResourceSet): InitialForm {
+    if (still.version === this.key) return this;
+    if (still.size === 0) return InitialForm.none;
+    const form = recent.get(still.version) ?? new InitialForm(still);
+    recent.delete(form.key);
+    recent.set(form.key, form);
+    const [oldest] = recent.keys();
+    if (recent.size > MOST_RECENT && oldest !== undefined) recent.delete(oldest);
+    return form;
   }
 }

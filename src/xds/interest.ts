@@ -44,6 +44,11 @@ export class Interest {
     return this.#scope;
   }
 
+  /** Before the first request. */
+  wantAll(): void {
+    this.#become(true, this.#scope.names, [], []);
+  }
+
   /** State of the world: each request lists everything. `[]` after any name means nothing. */
   replace(list: readonly string[]): InterestChange {
     this.#hasNamed ||= list.length > 0;

@@ -261,7 +261,8 @@ export class LiveStream {
         `this Envoy may crash when a Redis Cluster is configured otherwise or removed; upgrade it to ${FIRST_THAT_BEARS_CHANGED_CLUSTERS}`,
       );
     }
-    const client = { node, stream: new XdsStream(this.#kind, drainMsOf(node)) };
+    const mustAsk = version === undefined;
+    const client = { node, stream: new XdsStream(this.#kind, drainMsOf(node), { mustAsk }) };
     this.#client = client;
     this.#updateSnapshot(client);
     return client;

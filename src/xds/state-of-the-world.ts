@@ -29,10 +29,13 @@ export class WorldSubscription extends Subscription {
   override request(request: XdsRequest, nowMs: number): Answer | undefined {
     if (request.variant === 'delta') throw new TypeError('a request of another variant than the stream');
     const { version, names, nonce, error } = request;
-    if (this.#isFirst && version === '') this.startEmpty();
+    if (this.#isFirst && version === '') this.startedEmpty = true;
     // A nonce is only looked at once there is one of ours: an older Envoy repeats that of the stream before.
     if (this.#lastNonce === undefined) {
-      if (this.#isFirst) this.#broughtVersion = version;
+      if (this.#isFirst) {
+        this.#broughtVersion = version;
+        this.isUnknown = version !== '';
+      }
       this.#isFirst = false;
       this.#subscribe(names);
       return undefined;
@@ -113,6 +116,7 @@ export class WorldSubscription extends Subscription {
     for (const name of names) this.holdings.ask(name);
     this.#isAnswerDue = isWildcard;
     this.#broughtVersion = version;
+    this.isUnknown = true;
     this.#hasAnswered = false;
     this.mayLack = true;
   }

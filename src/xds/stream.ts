@@ -8,6 +8,7 @@
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
 import { ResourceSet, type Snapshot } from '../envoy/resource-set.ts';
 import { DeltaSubscription } from './delta.ts';
+import { InitialForm } from './initial-form.ts';
 import { NO_RESOURCES, type Served } from './served.ts';
 import type { StreamKind, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
@@ -18,11 +19,18 @@ import type { Answer, Response, Subscription, SubscriptionState } from './subscr
 /** How long an unanswered response holds up the next one of its type. */
 export const ANSWER_LIMIT_MS = 1_500;
 
+/**
+ * So long may a client that comes back with endpoints or listeners leave clusters unasked for. Envoy 1.40 asks for them
+ * first, but not while one of its own is warming, and one whose Redis is down warms for ever. What it did not ask for it
+ * takes all the same (measured, both variants); without that the very change that mends the cluster would not reach it.
+ */
+export const UNASKED_LIMIT_MS = 5_000;
+
 const NOTHING: ReadonlySet<string> = new Set();
 
 export class XdsStream {
   readonly #kind: StreamKind;
-  readonly #limitMs: number;
+  readonly #mustAsk: boolean;
   readonly #subscriptions = new Map<TypeUrl, Subscription>();
   readonly #retention: Retention;
   #snapshot: Snapshot | undefined;
@@ -31,21 +39,33 @@ export class XdsStream {
   #lastNonce = 0;
   /** Since when listeners wait for endpoints. */
   #waitingSinceMs: number | undefined;
+  /** Since when clusters have been left unasked for. */
+  #unaskedSinceMs: number | undefined;
+  /** Clusters are served unasked for. */
+  #isPresumed = false;
 
-  constructor(kind: StreamKind, drainMs: number, limitMs = ANSWER_LIMIT_MS) {
+  /** `mustAsk`: what a client is not subscribed to is nothing to it, clusters too. */
+  constructor(kind: StreamKind, drainMs: number, { mustAsk = true }: { mustAsk?: boolean } = {}) {
     this.#kind = kind;
-    this.#limitMs = limitMs;
+    this.#mustAsk = mustAsk || kind.only !== undefined;
     this.#retention = new Retention(drainMs, kind.variant);
   }
 
   request(request: XdsRequest, nowMs: number): Answer | undefined {
     const { typeUrl } = request;
     const known = this.#subscriptions.get(typeUrl);
-    if (known !== undefined) return known.request(request, nowMs);
-    const subscription = this.#open(typeUrl);
-    const answer = subscription.request(request, nowMs);
+    if (typeUrl !== CLUSTER_TYPE) {
+      if (known !== undefined) return known.request(request, nowMs);
+      const isUnasked = !this.#mustAsk && !this.#subscriptions.has(CLUSTER_TYPE);
+      if (isUnasked && hasClusters(request)) this.#unaskedSinceMs ??= nowMs;
+      return this.#open(typeUrl).request(request, nowMs);
+    }
+    if (known !== undefined && !this.#isPresumed) return known.request(request, nowMs);
+    this.#unaskedSinceMs = undefined;
+    this.#isPresumed = false;
+    const answer = (known ?? this.#open(typeUrl)).request(request, nowMs);
     // What a reconnecting client brings along may be gone already.
-    if (typeUrl === CLUSTER_TYPE && this.#snapshot !== undefined) this.#serve(this.#snapshot);
+    if (this.#snapshot !== undefined) this.#serve(this.#snapshot);
     return answer;
   }
 
@@ -62,6 +82,11 @@ export class XdsStream {
   next(nowMs: number): Response | undefined {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return undefined;
+    if (this.#unaskedSinceMs !== undefined && nowMs >= this.#unaskedSinceMs + UNASKED_LIMIT_MS) {
+      this.#unaskedSinceMs = undefined;
+      this.#isPresumed = true;
+      this.#open(CLUSTER_TYPE).presume();
+    }
     for (;;) {
       for (const type of TYPE_URLS) {
         if (type === LISTENER_TYPE && this.#mustListenersWait(nowMs)) continue;
@@ -86,7 +111,7 @@ export class XdsStream {
       this.#lastNonce += 1;
       const nonce = String(this.#lastNonce);
       const nothing = { removed: [], fresh: NO_RESOURCES, retried: NO_RESOURCES };
-      return { typeUrl, nonce, content, ...nothing, initialForm: undefined };
+      return { typeUrl, nonce, content, ...nothing, initialForm: InitialForm.none };
     }
     return undefined;
   }
@@ -98,8 +123,10 @@ export class XdsStream {
     for (const subscription of this.#subscriptions.values())
       earliest = earlier(earliest, subscription.wakeAt(nowMs), nowMs);
     earliest = earlier(earliest, this.#retention.wakeAt(), nowMs);
+    if (this.#unaskedSinceMs !== undefined)
+      earliest = earlier(earliest, this.#unaskedSinceMs + UNASKED_LIMIT_MS, nowMs);
     if (this.#waitingSinceMs === undefined) return earliest;
-    return earlier(earliest, this.#waitingSinceMs + this.#limitMs, nowMs);
+    return earlier(earliest, this.#waitingSinceMs + ANSWER_LIMIT_MS, nowMs);
   }
 
   /** undefined: the client has not asked for that type. */
@@ -137,13 +164,13 @@ export class XdsStream {
    * the limit; where endpoints are held up by turns with them, listeners wait for that no longer than it either.
    */
   #mustListenersWait(nowMs: number): boolean {
-    if (this.#isBehind(CLUSTER_TYPE)) return true;
+    if (this.#unaskedSinceMs !== undefined || this.#isBehind(CLUSTER_TYPE)) return true;
     if (!this.#isBehind(LISTENER_TYPE) || !this.#isBehind(ENDPOINTS_TYPE)) {
       this.#waitingSinceMs = undefined;
       return false;
     }
     this.#waitingSinceMs ??= nowMs;
-    return nowMs < this.#waitingSinceMs + this.#limitMs;
+    return nowMs < this.#waitingSinceMs + ANSWER_LIMIT_MS;
   }
 
   #isBehind(type: TypeUrl): boolean {
@@ -193,12 +220,22 @@ export class XdsStream {
 
   #open(type: TypeUrl): Subscription {
     const { variant } = this.#kind;
-    const limitMs = this.#limitMs;
     const subscription =
-      variant === 'delta' ? new DeltaSubscription(type, limitMs) : new WorldSubscription(type, limitMs);
+      variant === 'delta'
+        ? new DeltaSubscription(type, ANSWER_LIMIT_MS)
+        : new WorldSubscription(type, ANSWER_LIMIT_MS);
     this.#subscriptions.set(type, subscription);
     return subscription;
   }
+}
+
+/** As its request for something else tells: it comes back with what it has, or names clusters whose endpoints it wants. */
+function hasClusters(request: XdsRequest): boolean {
+  const [names, hasSome] =
+    request.variant === 'delta'
+      ? [request.subscribe, request.known.size > 0]
+      : [request.names, request.version !== ''];
+  return hasSome || (request.typeUrl === ENDPOINTS_TYPE && names.length > 0);
 }
 
 /** The first of two times that is still to come. */

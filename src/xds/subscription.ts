@@ -22,8 +22,8 @@ export interface Response extends Difference {
   readonly typeUrl: TypeUrl;
   /** The stream's; the content may be shared by many. */
   readonly nonce: string;
-  /** Says which resources are sent in the form for a starting client; undefined: none. */
-  readonly initialForm: InitialForm | undefined;
+  /** Which resources are sent in the form for a client that has not got them yet. */
+  readonly initialForm: InitialForm;
 }
 
 /** The client's answer to a response. */
@@ -53,8 +53,9 @@ export abstract class Subscription {
   protected readonly outstanding: Outstanding;
   /** Something may have to be sent; false: certainly nothing. */
   protected mayLack = true;
-  #isInitialDue = false;
-  #initialForm: InitialForm | undefined;
+  /** The client has something that it does not name; until it has been sent what there is. */
+  protected isUnknown = false;
+  #initialForm = InitialForm.none;
   #sentVersion: string | undefined;
   #acknowledgedVersion: string | undefined;
   #confirmedSequence = -1;
@@ -85,12 +86,12 @@ export abstract class Subscription {
     if (!this.mayLack || this.outstanding.blockedUntil(nowMs) !== undefined) return undefined;
     const difference = this.compose(served);
     this.mayLack = false;
+    if (difference !== undefined) this.#initialForm = this.#formAfter(difference);
+    this.isUnknown = false;
     this.holdings.sent(served, this.interest.scope);
     if (difference === undefined) return undefined;
     const { content, fresh, retried, removed } = difference;
-    const mayRepeat = this.#isInitialDue || fresh.length < content.resources.length;
-    this.#initialForm = this.#nextInitialForm(difference, served);
-    const initialForm = mayRepeat ? this.#initialForm : undefined;
+    const initialForm = this.#initialForm.within(content);
     this.outstanding.add({ nonce, content, fresh, removed, sentMs: nowMs, sequence: served.sequence });
     this.#sentVersion = content.version;
     this.afterSending();
@@ -105,6 +106,13 @@ export abstract class Subscription {
   /** There is something to send, which only an unanswered response can be holding up. */
   isBehind(served: Served): boolean {
     return this.mayLack && this.compose(served) !== undefined;
+  }
+
+  /** As if the client had asked for everything. */
+  presume(): void {
+    this.interest.wantAll();
+    this.isUnknown = true;
+    this.mayLack = true;
   }
 
   /** What is served has changed. */
@@ -159,11 +167,6 @@ export abstract class Subscription {
     };
   }
 
-  protected startEmpty(): void {
-    this.startedEmpty = true;
-    this.#isInitialDue = true;
-  }
-
   protected answered(response: SentResponse, error: string | undefined, nowMs: number): Answer {
     const { content, sequence } = response;
     if (error !== undefined) {
@@ -183,10 +186,8 @@ export abstract class Subscription {
     this.holdings.accept(response);
   }
 
-  #nextInitialForm(difference: Difference, { resources }: Served): InitialForm | undefined {
-    if (!this.#isInitialDue) return this.#initialForm?.after(difference);
-    this.#isInitialDue = false;
-    const { isWildcard } = this.interest.scope;
-    return InitialForm.of(isWildcard ? resources : ResourceSet.of(difference.content.resources));
+  #formAfter(difference: Difference): InitialForm {
+    if (this.isUnknown) return InitialForm.none;
+    return this.#initialForm.after(difference, (name) => this.holdings.has(name));
   }
 }

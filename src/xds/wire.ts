@@ -37,7 +37,7 @@ const contents: Readonly<Record<Variant, Contents>> = { delta: new Map(), 'state
 /** The bytes may be shared: they are not to be written to. */
 export function encodeResponse(variant: Variant, { content, initialForm, typeUrl, nonce }: Response): Frame {
   const forms = formsOf(contents[variant], typeUrl, content);
-  const key = initialForm?.key ?? '';
+  const { key } = initialForm;
   let encoded = forms.get(key);
   if (encoded === undefined) {
     encoded = { body: encodeContent(variant, typeUrl, content, initialForm), nonce: '', frame: [] };
@@ -75,11 +75,11 @@ function encodeContent(
   variant: Variant,
   typeUrl: TypeUrl,
   content: Transition,
-  initialForm: InitialForm | undefined,
+  initialForm: InitialForm,
 ): Buffer {
   const parts = [field(1, text(content.version)), field(4, text(typeUrl))];
   for (const resource of content.resources)
-    parts.push(encodeResource(resource, variant, initialForm?.has(resource) ?? false));
+    parts.push(encodeResource(resource, variant, initialForm.has(resource)));
   if (variant === 'delta') for (const name of content.removed) parts.push(field(6, text(name)));
   return unpooled(Buffer.concat(parts));
 }

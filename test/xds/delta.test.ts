@@ -192,16 +192,18 @@ test('delta: a deleted listener is removed at once, and comes back although it i
   assert.deepEqual(talk.settle(talk.serve({ LDS: 'l@1 m@1' })), ['LDS l@1']);
 });
 
-test('delta: what a starting client gets has its own form once; the change of form alone sends nothing', () => {
+test('delta: what a client gets for the first time has its own form; the change of form alone sends nothing', () => {
   const talk = delta({ CDS: 'a@1! b@1!' });
   assert.deepEqual(talk.settle(talk.ask('CDS')), ['CDS a@1! b@1!']);
   assert.deepEqual(talk.serve({ CDS: 'a@1! b@1!' }), []);
-  assert.deepEqual(talk.serve({ CDS: 'a@1! b@2!' }), ['CDS b@2']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@1! b@2!' })), ['CDS b@2']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@1! b@2! c@1!' })), ['CDS c@1!']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@1! b@2! c@2!' })), ['CDS c@2']);
 });
 
-test('delta: a client that knows a version gets no form for starting clients', () => {
+test('delta: a client that comes back gets that form of what it has no version of', () => {
   const talk = delta({ CDS: 'a@1! b@1!' });
-  assert.deepEqual(talk.ask('CDS', { known: { a: '0' } }), ['CDS a@1 b@1']);
+  assert.deepEqual(talk.ask('CDS', { known: { a: '0' } }), ['CDS a@1 b@1!']);
 });
 
 test('delta: a late batch of answers is taken, and each counts for its own response', () => {

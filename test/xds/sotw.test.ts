@@ -233,16 +233,30 @@ test('state of the world: deleted endpoints are not spoken of, and sent when the
   assert.deepEqual(talk.serve({ EDS: 'a@1 b@1' }), ['EDS a@1']);
 });
 
-test('state of the world: what a starting client gets has its own form, and keeps it until it changes', () => {
+test('state of the world: what a client gets for the first time has its own form, and keeps it until it changes', () => {
   const talk = world({ CDS: 'a@1! b@1!' });
   assert.deepEqual(talk.settle(talk.ask('CDS')), ['CDS a@1! b@1!']);
   assert.deepEqual(talk.serve({ CDS: 'b@1! a@1!' }), []);
   assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@1! b@2!' })), ['CDS a@1! b@2']);
   assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@2! b@2!' })), ['CDS a@2 b@2']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@2! b@2! c@1!' })), ['CDS a@2 b@2 c@1!']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@2! b@3! c@1!' })), ['CDS a@2 b@3 c@1!']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@2! b@3!' })), ['CDS a@2 b@3']);
+  assert.deepEqual(talk.settle(talk.serve({ CDS: 'a@2! b@3! c@1!' })), ['CDS a@2 b@3 c@1!']);
 });
 
 test('state of the world: a client that knows a version gets no form for starting clients', () => {
-  assert.deepEqual(world({ CDS: 'a@1!' }).ask('CDS', { version: 'older' }), ['CDS a@1']);
+  // Whoever comes first, all share the snapshot.
+  const snapshot = snapshotOf({ CDS: 'a@1!' });
+  for (const [version, form] of [
+    ['', '!'],
+    ['older', ''],
+    ['', '!'],
+  ] as const) {
+    const talk = world({});
+    talk.stream.setSnapshot(snapshot);
+    assert.deepEqual(talk.ask('CDS', { version }), [`CDS a@1${form}`]);
+  }
 });
 
 test('state of the world: of a late batch only the newest answer counts', () => {

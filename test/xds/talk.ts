@@ -73,9 +73,16 @@ export class Talk {
   #answer: Answer | undefined;
   readonly #names = new Map<ShortType, readonly string[]>();
 
-  constructor(variant: Variant, { drainMs = 10_000, snapshot }: { drainMs?: number; snapshot?: Spec } = {}) {
+  constructor(
+    variant: Variant,
+    {
+      drainMs = 10_000,
+      snapshot,
+      mustAsk = true,
+    }: { drainMs?: number; snapshot?: Spec; mustAsk?: boolean } = {},
+  ) {
     this.#variant = variant;
-    this.stream = new XdsStream({ variant, only: undefined }, drainMs);
+    this.stream = new XdsStream({ variant, only: undefined }, drainMs, { mustAsk });
     if (snapshot !== undefined) this.stream.setSnapshot(snapshotOf(snapshot));
   }
 
@@ -176,7 +183,7 @@ export class Talk {
 
   #line({ typeUrl, content: { resources, removed }, initialForm }: Response): string {
     const words = resources.map(
-      (resource) => `${resource.name}@${resource.version}${initialForm?.has(resource) === true ? '!' : ''}`,
+      (resource) => `${resource.name}@${resource.version}${initialForm.has(resource) ? '!' : ''}`,
     );
     const gone = this.#variant === 'delta' ? removed.map((name) => `-${name}`) : [];
     return [shortTypes.get(typeUrl), ...words, ...gone].join(' ');

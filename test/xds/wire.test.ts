@@ -3,7 +3,6 @@ import { test } from 'node:test';
 
 import { decode, encode } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, type Resource } from '../../src/envoy/resource.ts';
-import { ResourceSet } from '../../src/envoy/resource-set.ts';
 import { messageOf } from '../../src/xds/frames.ts';
 import type { Difference } from '../../src/xds/served.ts';
 import { InitialForm } from '../../src/xds/initial-form.ts';
@@ -18,12 +17,17 @@ function cluster(name: string, version = `v-${name}`): Resource {
   return { typeUrl: CLUSTER_TYPE, name, version, bytes, initialBytes };
 }
 
+/** Of a client that has just been sent these as its first. */
+function formOf(resources: readonly Resource[]): InitialForm {
+  return InitialForm.none.after({ fresh: resources, removed: [] }, () => false);
+}
+
 /** Long enough that its length takes three bytes. */
 const LONG = 'x'.repeat(20_000);
 
 function response(isInitial: boolean, resources: readonly Resource[]): Response {
   const content = { version: 'v7', resources, removed: ['c', 'd'] };
-  const initialForm = isInitial ? InitialForm.of(ResourceSet.of(resources)) : undefined;
+  const initialForm = isInitial ? formOf(resources) : InitialForm.none;
   return {
     typeUrl: CLUSTER_TYPE,
     nonce: '3',
@@ -77,9 +81,9 @@ test('clients that started with different sets are sent the same bytes once they
   const [a, b1, b2, b3] = [cluster('a'), cluster('b', '1'), cluster('b', '2'), cluster('b', '3')];
   const difference = changed([a, b3], [b3]);
   const frames = [b1, b2].map((b) => {
-    const initialForm = InitialForm.of(ResourceSet.of([a, b]))?.after(difference);
-    assert.ok(initialForm?.has(a), 'that of a is repeated');
-    assert.ok(initialForm?.has(b3) === false, 'b is another');
+    const initialForm = formOf([a, b]).after(difference, () => true);
+    assert.ok(initialForm.has(a), 'that of a is repeated');
+    assert.ok(!initialForm.has(b3), 'b is another');
     return encodeResponse('state of the world', {
       ...difference,
       typeUrl: CLUSTER_TYPE,
@@ -92,6 +96,21 @@ test('clients that started with different sets are sent the same bytes once they
 
 test('a client that started with nothing of what there is now is sent what all others are', () => {
   const [before, after] = [cluster('a', '1'), cluster('a', '2')];
-  const form = InitialForm.of(ResourceSet.of([before]))?.after(changed([after], [after]));
-  assert.equal(form, undefined);
+  assert.equal(
+    formOf([before]).after(changed([after], [after]), () => true),
+    InitialForm.none,
+  );
+});
+
+test('what comes later comes in that form too, and in the same bytes whatever else a client has in it', () => {
+  const [a, b, c] = [cluster('a'), cluster('b'), cluster('c')];
+  const difference = changed([c], [c]);
+  const frames = [formOf([a]), formOf([a, b]), InitialForm.none].map((before) => {
+    const after = before.after(difference, (name) => name !== 'c');
+    assert.equal(after.has(a), before.has(a));
+    const initialForm = after.within(difference.content);
+    assert.ok(initialForm.has(c));
+    return encodeResponse('delta', { ...difference, typeUrl: CLUSTER_TYPE, nonce: '2', initialForm });
+  });
+  assert.equal(new Set(frames.map((frame) => frame[0])).size, 1);
 });

@@ -41,12 +41,14 @@ class Envoy implements Scene {
   readonly #inFlight = new Map<string, { nonce: string; sentMs: number }>();
   #mayRefuse = true;
   #isStalled = false;
+  /** Came back while a cluster was warming, which keeps it from asking for clusters. */
+  #isUnasked = false;
   /** Their Redis is down. */
   readonly #dead = new Set<string>();
 
   constructor(variant: Variant) {
     this.#variant = variant;
-    this.#stream = new XdsStream({ variant, only: undefined }, DRAIN_MS);
+    this.#stream = new XdsStream({ variant, only: undefined }, DRAIN_MS, { mustAsk: false });
     this.#connect();
   }
 
@@ -104,15 +106,17 @@ class Envoy implements Scene {
   }
 
   #connect(): void {
-    this.#stream = new XdsStream({ variant: this.#variant, only: undefined }, DRAIN_MS);
+    this.#stream = new XdsStream({ variant: this.#variant, only: undefined }, DRAIN_MS, { mustAsk: false });
     this.#stream.setSnapshot(snapshotOf(this.#spec));
     this.#toClient = [];
     this.#toServer = [];
     this.#withheld = [];
     this.#isStalled = false;
     this.#inFlight.clear();
+    this.#isUnasked = this.#warming.size > 0;
     for (const type of TYPES) {
       this.#lastNonce[type] = '';
+      if (type === 'CDS' && this.#isUnasked) continue;
       this.#toServer.push(
         this.#request(type, { isFirst: true, subscribe: type === 'EDS' ? this.#endpointNames : [] }),
       );
@@ -204,7 +208,8 @@ class Envoy implements Scene {
       else if (isWanted(name)) held.set(name, version);
     }
     if (type === 'EDS') {
-      for (const { name } of resources) {
+      // That there are none ends the waiting, too.
+      for (const name of [...resources.map((resource) => resource.name), ...removed]) {
         if (!this.#dead.has(name)) this.#warming.delete(name);
         else if (this.#warming.has(name)) this.#unreached.add(name);
       }
@@ -249,8 +254,11 @@ class Envoy implements Scene {
   #answerClusters(): void {
     if (this.#warming.size > 0) return;
     const answers = this.#variant === 'delta' ? this.#withheld : this.#withheld.slice(-1);
-    for (const answer of answers) this.#toServer.push(this.#request('CDS', answer));
     this.#withheld = [];
+    if (this.#isUnasked && answers.length === 0) this.#toServer.push(this.#request('CDS', { isFirst: true }));
+    for (const [index, answer] of answers.entries())
+      this.#toServer.push(this.#request('CDS', { ...answer, isFirst: this.#isUnasked && index === 0 }));
+    this.#isUnasked = false;
   }
 
   #request(
