@@ -11,6 +11,9 @@ import type { Resource } from '../envoy/resource.ts';
 import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import type { Difference } from './served.ts';
 
+/** By mask: the last that was asked for. */
+const ofMasks = new WeakMap<ResourceSet, { readonly mask: string; readonly form: InitialForm }>();
+
 /** Of late: streams that have come to hold the same go on with one, whenever each of them began. */
 const recent = new Map<string, InitialForm>();
 const MOST_RECENT = 16;
@@ -26,6 +29,27 @@ export class InitialForm {
 
   private constructor(still: ResourceSet) {
     this.#still = still;
+  }
+
+  /** What of a set has that form, as `maskOf` says. */
+  static ofMask(mask: string, set: ResourceSet): InitialForm {
+    const known = ofMasks.get(set);
+    if (known?.mask === mask) return known.form;
+    const bits = Buffer.from(mask, 'base64url');
+    const isSet = (at: number): boolean => (((bits[at >>> 3] ?? 0) >>> (at & 7)) & 1) === 1;
+    const still = set.list.filter(({ initialBytes }, at) => initialBytes !== undefined && isSet(at));
+    const form = InitialForm.none.#become(ResourceSet.of(still));
+    ofMasks.set(set, { mask, form });
+    return form;
+  }
+
+  /** Which of them have that form, in words that a client can bring along; empty: none. */
+  maskOf(resources: readonly Resource[]): string {
+    if (this.#still.size === 0) return '';
+    const bits = Buffer.alloc(Math.ceil(resources.length / 8));
+    for (const [at, resource] of resources.entries())
+      if (this.has(resource)) bits[at >>> 3] = (bits[at >>> 3] ?? 0) | (1 << (at & 7));
+    return bits.toString('base64url');
   }
 
   /** Equal where the same is in that form. */

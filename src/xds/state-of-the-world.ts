@@ -6,12 +6,25 @@ import { ENDPOINTS_TYPE, LISTENER_TYPE } from '../envoy/resource.ts';
 import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import type { SentResponse } from './outstanding.ts';
 import type { Difference, Served } from './served.ts';
+import { InitialForm } from './initial-form.ts';
 import { covers, type Scope } from './interest.ts';
 import type { XdsRequest } from './requests.ts';
 import { type Answer, Subscription } from './subscription.ts';
 
 /** A client that changes its mind more often than that between two responses may have to ask again. */
 const MOST_LATE = 16;
+
+/**
+ * Between the version of a set and what of it the client has in initial form: to who comes back with that set, the other form
+ * would be another cluster, and a change of one would rebuild all of them (seen with Envoy 1.40).
+ */
+const FORM_FOLLOWS = '.';
+
+/** As the client brings it along when it comes back. */
+export function versionOf({ version, resources }: Transition, initialForm: InitialForm): string {
+  const mask = initialForm.maskOf(resources);
+  return mask === '' ? version : `${version}${FORM_FOLLOWS}${mask}`;
+}
 
 const fullSets = new WeakMap<ResourceSet, Transition>();
 
@@ -140,11 +153,13 @@ export class WorldSubscription extends Subscription {
 
   /** A client that wants everything and has it need not be told; names are always answered. */
   #compareBroughtVersion(served: Served): void {
-    const version = this.#broughtVersion;
+    const [version = '', mask = ''] = this.#broughtVersion.split(FORM_FOLLOWS);
     this.#broughtVersion = '';
     const { scope } = this.interest;
     if (version === '' || !scope.isWildcard || version !== served.resources.version) return;
     this.holdings.assume(served, scope);
+    this.initialForm = InitialForm.ofMask(mask, served.resources);
+    this.isUnknown = false;
     this.#isAnswerDue = false;
   }
 }

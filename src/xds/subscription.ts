@@ -55,7 +55,8 @@ export abstract class Subscription {
   protected mayLack = true;
   /** The client has something that it does not name; until it has been sent what there is. */
   protected isUnknown = false;
-  #initialForm = InitialForm.none;
+  /** What it holds in the form for a client that had not got it. */
+  protected initialForm = InitialForm.none;
   #sentVersion: string | undefined;
   #acknowledgedVersion: string | undefined;
   #confirmedSequence = -1;
@@ -86,12 +87,12 @@ export abstract class Subscription {
     if (!this.mayLack || this.outstanding.blockedUntil(nowMs) !== undefined) return undefined;
     const difference = this.compose(served);
     this.mayLack = false;
-    if (difference !== undefined) this.#initialForm = this.#formAfter(difference);
+    if (difference !== undefined) this.initialForm = this.#formAfter(difference);
     this.isUnknown = false;
     this.holdings.sent(served, this.interest.scope);
     if (difference === undefined) return undefined;
     const { content, fresh, retried, removed } = difference;
-    const initialForm = this.#initialForm.within(content);
+    const initialForm = this.initialForm.within(content);
     this.outstanding.add({ nonce, content, fresh, removed, sentMs: nowMs, sequence: served.sequence });
     this.#sentVersion = content.version;
     this.afterSending();
@@ -188,6 +189,6 @@ export abstract class Subscription {
 
   #formAfter(difference: Difference): InitialForm {
     if (this.isUnknown) return InitialForm.none;
-    return this.#initialForm.after(difference, (name) => this.holdings.has(name));
+    return this.initialForm.after(difference, (name) => this.holdings.has(name));
   }
 }

@@ -14,6 +14,7 @@ import type { Transition } from '../envoy/resource-set.ts';
 import { type Frame, headOfFrame } from './frames.ts';
 import type { InitialForm } from './initial-form.ts';
 import type { Variant } from './requests.ts';
+import { versionOf } from './state-of-the-world.ts';
 import type { Response } from './subscription.ts';
 
 type Form = 'world' | 'world, initial' | 'delta' | 'delta, initial';
@@ -77,7 +78,8 @@ function encodeContent(
   content: Transition,
   initialForm: InitialForm,
 ): Buffer {
-  const parts = [field(1, text(content.version)), field(4, text(typeUrl))];
+  const version = variant === 'delta' ? content.version : versionOf(content, initialForm);
+  const parts = [field(1, text(version)), field(4, text(typeUrl))];
   for (const resource of content.resources)
     parts.push(encodeResource(resource, variant, initialForm.has(resource)));
   if (variant === 'delta') for (const name of content.removed) parts.push(field(6, text(name)));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { versionOf as toldVersionOf } from '../../src/xds/state-of-the-world.ts';
 import { testFirstRequests } from './first-requests.ts';
 import { type ShortType, snapshotOf, type Spec, Talk, typeOf } from './talk.ts';
 
@@ -257,6 +258,24 @@ test('state of the world: a client that knows a version gets no form for startin
     talk.stream.setSnapshot(snapshot);
     assert.deepEqual(talk.ask('CDS', { version }), [`CDS a@1${form}`]);
   }
+});
+
+test('state of the world: who comes back with the same set holds in initial form what it held in it', () => {
+  const before = world({ CDS: 'a@1! b@1! c@1! d@1' });
+  before.settle(before.ask('CDS'));
+  const spec = { CDS: 'a@1! b@2! c@1! d@1' };
+  assert.deepEqual(before.settle(before.serve(spec)), ['CDS a@1! b@2 c@1! d@1']);
+  const { content, initialForm } = before.last('CDS');
+  const version = toldVersionOf(content, initialForm);
+
+  const back = world(spec);
+  assert.deepEqual(back.ask('CDS', { version }), []);
+  assert.deepEqual(back.settle(back.serve({ CDS: 'a@1! b@2! c@2! d@1 e@1!' })), [
+    'CDS a@1! b@2 c@2 d@1 e@1!',
+  ]);
+
+  const late = world({ CDS: 'a@1! b@2! c@2! d@1' });
+  assert.deepEqual(late.ask('CDS', { version }), ['CDS a@1 b@2 c@2 d@1'], 'of another set nothing is known');
 });
 
 test('state of the world: of a late batch only the newest answer counts', () => {

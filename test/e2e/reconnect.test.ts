@@ -1,4 +1,8 @@
-/** A Redis that is down keeps a cluster warming, and Envoy asks for no clusters meanwhile on a new stream. */
+/**
+ * What a new stream costs an Envoy that goes on: after a restart of the control plane, or at the age of its connection. A Redis
+ * that is down keeps a cluster warming, and Envoy asks for no clusters meanwhile.
+ */
+import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 
 import { freePorts } from '../../src/demo/child-process.ts';
@@ -6,10 +10,10 @@ import { eventually } from '../../src/demo/eventually.ts';
 import type { NodeStatus } from '../../src/xds/sync-status.ts';
 import { needEnvoy } from './environment.ts';
 import { hostObjects } from './objects.ts';
-import { startSidecar } from './sidecar.ts';
+import { startSidecar, type Sidecar } from './sidecar.ts';
 
 // At once: they wait most of the time.
-suite('a Redis that is down', { concurrency: true }, () => {
+suite('a new stream of an Envoy that goes on', { concurrency: true }, () => {
   for (const delta of [false, true]) {
     for (const changed of [false, true]) {
       const what = changed ? 'changed' : 'new';
@@ -58,4 +62,40 @@ suite('a Redis that is down', { concurrency: true }, () => {
       });
     }
   }
+
+  for (const delta of [false, true]) {
+    const way = delta ? 'delta' : 'state of the world';
+    test(`after a reconnect only what has changed is built anew (${way})`, async (t) => {
+      const envoy = await needEnvoy(t);
+      if (envoy === undefined) return;
+      const [down = 0, ...ports] = await freePorts(4);
+      const objects = (index: number, timeout: string): string =>
+        hostObjects({
+          name: `cache-${index}`,
+          port: ports[index] ?? 0,
+          endpoints: [down],
+          mode: 'CLUSTER',
+          tcp: { connectTimeout: timeout },
+        });
+      const files = Object.fromEntries(ports.map((_, index) => [`${index}.yaml`, objects(index, '1s')]));
+      const sidecar = await startSidecar(t, { envoy, delta, files });
+      const has = (text: string) => async (): Promise<true | undefined> =>
+        (await sidecar.envoy.admin('/config_dump')).includes(text) ? true : undefined;
+      const modified = async (): Promise<number | undefined> =>
+        (await sidecar.envoy.stats('cluster_manager.cluster_modified$')).get(
+          'cluster_manager.cluster_modified',
+        );
+      await eventually('the listeners', has('active_state'));
+      await sidecar.restartControlPlane();
+      await eventually('Envoy', async () => ((await nodesOf(sidecar)).length === 1 ? true : undefined));
+      await sidecar.write('1.yaml', objects(1, '2s'));
+      await eventually('the change', has('"connect_timeout": "2s"'));
+      assert.equal(await modified(), 1);
+    });
+  }
 });
+
+async function nodesOf({ controlPlane }: Sidecar): Promise<readonly NodeStatus[]> {
+  const answer = await fetch(`http://${controlPlane.adminAddress}/debug/syncz`);
+  return (await answer.json()) as readonly NodeStatus[];
+}
