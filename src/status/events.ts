@@ -20,7 +20,9 @@ export interface EventsOptions {
 
 /** The same of an object is told once in that time. */
 const QUIET_MS = 300_000;
-const LONGEST_NOTE = 1_000;
+/** The API server's limits; that of notes is in bytes. */
+const LONGEST_NOTE = 1_024;
+const LONGEST_NAME = 253;
 
 /** What became worse is told, and that all is well again; an object that was never judged has no news. */
 export function noticesOf(before: readonly Condition[], after: readonly Condition[]): readonly Notice[] {
@@ -74,14 +76,14 @@ export class Events {
         body: {
           apiVersion: 'events.k8s.io/v1',
           kind: 'Event',
-          metadata: { name: `${name}.${identity}-${this.#count}`, namespace },
+          metadata: { name: eventName(name, `${identity}-${this.#count}`), namespace },
           eventTime: new Date().toISOString().replace('Z', '000Z'),
           reportingController: 'redpilot.dev/control-plane',
           reportingInstance: identity,
           action: 'Judge',
           type,
           reason,
-          note: note.slice(0, LONGEST_NOTE),
+          note: cut(note),
           regarding: { apiVersion: 'redis.aeraki.io/v1alpha1', kind, namespace, name, uid },
         },
       });
@@ -92,4 +94,17 @@ export class Events {
       this.#problem = why;
     }
   }
+}
+
+function eventName(object: string, ending: string): string {
+  const beginning = object.slice(0, LONGEST_NAME - ending.length - 1).replace(/[.-]+$/, '');
+  return `${beginning}.${ending}`;
+}
+
+/** Between two characters. */
+function cut(note: string): string {
+  return Buffer.from(note)
+    .subarray(0, LONGEST_NOTE)
+    .toString()
+    .replace(/\ufffd+$/, '');
 }

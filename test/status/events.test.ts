@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { Condition } from '../../src/status/conditions.ts';
-import { noticesOf } from '../../src/status/events.ts';
+import { Events, noticesOf } from '../../src/status/events.ts';
 
 function conditions(text: string): readonly Condition[] {
   return text
@@ -42,3 +42,30 @@ for (const [before, after, told] of cases) {
     assert.equal(notices.map(({ type, reason }) => `${type} ${reason}`).join(', '), told);
   });
 }
+
+test('an event of an object of the longest name, and of a long note, is one that the API server takes', async () => {
+  const bodies: { readonly metadata: { readonly name: string }; readonly note: string }[] = [];
+  const api = {
+    request: async (_: string, { body }: { body?: unknown } = {}) => void bodies.push(body as never),
+  };
+  const events = new Events({ api, identity: 'redpilot-7f9c-0123ab', log: { warn: assert.fail } });
+  const known = {
+    kind: 'RedisService',
+    namespace: 'redis',
+    uid: '1',
+    generation: 1,
+    status: undefined,
+  } as const;
+  const object = { ...known, isLastGood: false, object: undefined };
+  const name = `${'a'.repeat(229)}.${'b'.repeat(23)}`;
+  await events.tell({ ...object, name }, [
+    { type: 'Warning', reason: 'InvalidValue', note: `x${'\u00e4'.repeat(1_000)}` },
+  ]);
+  await events.tell({ ...object, uid: '2', name: 'cache' }, [
+    { type: 'Warning', reason: 'InvalidValue', note: 'short' },
+  ]);
+  const [long, short] = bodies;
+  assert.equal(long?.metadata.name, `${'a'.repeat(229)}.redpilot-7f9c-0123ab-1`);
+  assert.equal(long?.note, `x${'\u00e4'.repeat(511)}`);
+  assert.deepEqual([short?.metadata.name, short?.note], ['cache.redpilot-7f9c-0123ab-2', 'short']);
+});
