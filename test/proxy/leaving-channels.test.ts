@@ -103,7 +103,7 @@ async function subscribedBeforeItIsDown(t: TestContext, failoverWaitMs: number) 
   isDown = true;
   clientOf(t, port).socket.write('GET k\r\n');
   await eventually('that it is down', () => proxy.status()[0]?.nodes[0]?.isUp === false || undefined);
-  return { client, askedOver, isUp: () => (isDown = false) };
+  return { client, askedOver, proxy, isUp: () => (isDown = false) };
 }
 
 for (const [words, confirmed] of [
@@ -123,9 +123,10 @@ for (const [words, confirmed] of [
 }
 
 test('a shard channel that its node never lets go is still subscribed to', async (t) => {
-  const { client, isUp } = await subscribedBeforeItIsDown(t, 200);
+  const { client, proxy, isUp } = await subscribedBeforeItIsDown(t, 200);
   client.socket.write('SUNSUBSCRIBE y\r\n');
   await eventually('the refusal', () => client.got().endsWith(CLUSTERDOWN) || undefined);
   isUp();
+  await eventually('that it is up', () => proxy.status()[0]?.nodes[0]?.isUp === true || undefined);
   await asked(client, 'SSUBSCRIBE {y}z', array('ssubscribe', '{y}z', ':2'));
 });

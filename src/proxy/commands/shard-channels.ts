@@ -99,7 +99,9 @@ export class ShardChannels {
     this.#subscribers.delete(subscriber);
     const asked = subscriber.leave();
     for (const channel of subscriber.shardChannels) this.#subscriberFor(upstream, channel).restore(channel);
-    for (const { name, ...what } of asked) this.#settle({ ...what, name: name as Moved['name'] });
+    for (const { name, channels, request, counts } of asked) {
+      this.#subscriberFor(upstream, channels[0] ?? '').send(commandByName(name)!, channels, request, counts);
+    }
   }
 
   /** A connection on which nothing is subscribed to any more. */
