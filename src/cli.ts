@@ -88,8 +88,13 @@ function inOneLine(text: string): string {
     .replace(/\.$/, '');
 }
 
+/** Half of libuv's may look up names at a time; by default two, which two names hold up that no name server answers for. */
+const THREADS = '64';
+
 /** Sets process.exitCode; never throws. */
 export async function run(args: readonly string[]): Promise<void> {
+  // Heeded where it comes before the first work for them.
+  process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
   endAsFirstProcess();
   process.on('unhandledRejection', (error) => {
     process.stderr.write(`redpilot: ${messageOf(error)}\n`);

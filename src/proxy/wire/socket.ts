@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import type { TcpKeepalive } from '../../api/objects.ts';
 import type { UpstreamTls } from '../../plan/routing-plan.ts';
 import { problemOf } from '../../sources/observations/connection-problem.ts';
+import { lookupOnce } from '../../sources/observations/shared-lookup.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
 
 export interface SocketOptions {
@@ -54,6 +55,7 @@ export function openSocket(
   const options = {
     host,
     port,
+    lookup: lookupOnce,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: keepalive.timeMs,

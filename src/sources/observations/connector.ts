@@ -10,6 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 import { endOnOddReplies } from './odd-replies.ts';
+import { lookupOnce } from './shared-lookup.ts';
 
 const DISCONNECT_MS = 2_000;
 
@@ -31,7 +32,7 @@ export class Connector extends AbstractConnector {
     });
     if (!this.connecting) throw new Error('Connection is closed.');
     const { host, port = 6_379, tls } = this.#options;
-    const place = { port, ...(host === undefined ? {} : { host }) };
+    const place = { port, lookup: lookupOnce, ...(host === undefined ? {} : { host }) };
     const socket = tls === undefined ? connect(place) : connectTls({ ...place, ...tls });
     socket.on('error', (error) => {
       this.firstError ??= error;
