@@ -124,7 +124,7 @@ export const REDIS_SERVICE: Readonly<Record<string, Meaning>> = {
   [`${FAULT}.commands`]: { means: 'which commands; of modules too', without: 'all but AUTH and PING' },
   [ANNOTATION('listen')]: {
     means:
-      '`ADDRESS:PORT`, or `HOST[:PORT]=ADDRESS:PORT,…` for several: where listeners listen; beyond loopback only with `serve --allow-bind`',
+      '`ADDRESS:PORT`, or `HOST[:PORT]=ADDRESS:PORT,…` for several: where listeners listen; beyond loopback only with `--allow-bind`',
     without: 'at `serve --bind`, with the port of the host',
   },
   [ANNOTATION('export-to')]: {

@@ -26,6 +26,8 @@ export interface ProxyView {
   readonly hosts?: readonly string[] | undefined;
   /** Where its listeners listen. */
   readonly bind?: string | undefined;
+  /** Where annotations may make them listen beyond loopback; undefined: nowhere. */
+  readonly allowBind?: WorldOptions['allowBind'];
   readonly clusterDomain?: string | undefined;
 }
 
@@ -53,7 +55,7 @@ export class ProxyPlanning {
   #updates: Promise<void> = Promise.resolve();
 
   constructor(proxy: Pick<Proxy, 'update'>, options: PlanningOptions) {
-    const { namespace, hosts, bind = '127.0.0.1', clusterDomain = CLUSTER_DOMAIN, log } = options;
+    const { namespace, hosts, bind = '127.0.0.1', allowBind, clusterDomain = CLUSTER_DOMAIN, log } = options;
     this.#proxy = proxy;
     this.#log = log;
     this.#news = new DiagnosticsLog(log);
@@ -66,6 +68,7 @@ export class ProxyPlanning {
       ...this.#ofView,
     ]);
     this.#world = World.empty({
+      allowBind,
       clusterDomain,
       ...(completeNamespaces === undefined ? {} : { completeNamespaces }),
     });

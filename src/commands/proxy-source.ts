@@ -11,6 +11,7 @@ import type { ReadPolicy } from '../api/objects.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import type { Proxy } from '../proxy/proxy.ts';
 import { podNamespace } from '../status/replica.ts';
+import type { WorldOptions } from '../world/world.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { followFlags } from './proxy-flags.ts';
 import { tlsFiles, type TlsArguments } from './tls-arguments.ts';
@@ -24,6 +25,7 @@ export interface SourceOptions extends TlsArguments {
   readonly namespace?: string;
   readonly hosts?: readonly string[];
   readonly bind?: string;
+  readonly allowBind?: WorldOptions['allowBind'];
   readonly clusterDomain: string;
   readonly zone?: string;
   readonly nodeId?: string;
@@ -66,6 +68,7 @@ const HEEDED_BY: Readonly<Record<string, readonly string[]>> = {
   bind: ['xdsAddress', 'config', 'kubernetes'],
   probe: ['config', 'kubernetes'],
   clusterDomain: ['config', 'kubernetes'],
+  allowBind: ['config', 'kubernetes'],
 };
 
 export interface RunningSource {

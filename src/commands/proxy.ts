@@ -18,6 +18,7 @@ import {
   parseBind,
   parseHosts,
   parseNamespace,
+  parseNetworks,
   parseNodeId,
   parseFile,
   parseRemote,
@@ -81,6 +82,11 @@ export function proxyCommand(): Command {
       '--bind <address|auto>',
       'where listeners listen (default: 127.0.0.1, with --xds-address as the control plane says)',
       parseBind,
+    )
+    .option(
+      '--allow-bind <cidr,...>',
+      'with objects: where the annotation redpilot.dev/listen may make listeners listen beyond loopback',
+      parseNetworks,
     )
     .option('--node-id <id>', "with --xds-address: this proxy's name (default: the machine's)", parseNodeId)
     .option(

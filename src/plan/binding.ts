@@ -43,7 +43,7 @@ export function listenAddresses(
     }
     if (!contains(LOOPBACK, address) && !contains(world.options.allowBind, address)) {
       refuse(
-        `${address} is beyond loopback; serve --allow-bind ${address}/${isIP(address) === 6 ? 128 : 32} allows it`,
+        `${address} is beyond loopback; --allow-bind ${address}/${isIP(address) === 6 ? 128 : 32} allows it`,
       );
       continue;
     }
