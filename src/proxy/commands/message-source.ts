@@ -24,8 +24,6 @@ interface Waiting extends Asked {
 }
 
 export interface SourceHearer {
-  /** Whether its client waits for what is asked later. */
-  isKeeping(): boolean;
   /** Channels of which its client does not know yet that it is subscribed to them. */
   unconfirmed(): ReadonlySet<string> | undefined;
   /** A shard channel that its client may be subscribed to still, at whoever has it now. */
@@ -111,8 +109,7 @@ export class MessageSource {
     const { protocol } = this.#session.local;
     const waiting = this.#waiting.first;
     // Not before the confirmation of its own channel, and not behind that of having left it.
-    const isAhead =
-      waiting === undefined ? protocol === 3 || this.#hearer.isKeeping() : waiting.confirmations.length === 0;
+    const isAhead = waiting === undefined || waiting.request === null || waiting.confirmations.length === 0;
     const isEarly = this.#hearer.unconfirmed()?.has(channelOf(bytes, start, end)) === true;
     this.#session.push(inProtocol(protocol, bytes, start, end), isAhead && !isEarly);
   }

@@ -208,7 +208,6 @@ export class Subscriber {
 
   #use(own: OwnConnection): void {
     const source = new MessageSource(own, this.#session, {
-      isKeeping: () => this.#early.length > 0,
       unconfirmed: () => this.#place.unconfirmed(),
       takenAway: (channel) => this.#leave({ name: 'ssubscribe', channels: [channel], request: null }),
       refused: (asked, refusal, reply) => this.#refused(asked, refusal, reply),

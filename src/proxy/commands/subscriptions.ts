@@ -123,7 +123,7 @@ export class Subscriptions implements Mode {
     const runs = this.#runs(command, channels);
     const isForOne = !runs.some(({ isOfNotifications }) => isOfNotifications);
     if (isForOne) return this.#client.ask(this.#classicOne(upstream), command, channels);
-    session.afterAnswers(() => this.#sendInTurn(command, runs, session.hold()));
+    this.#sendInTurn(command, runs, session.hold());
   }
 
   #classicOne(upstream: Upstream): Subscriber {
