@@ -15,7 +15,8 @@ import { slotOfKey, type NodeState } from './state.ts';
 import type { ChaosScanner } from './scanner.ts';
 import type { ChaosSubscriber } from './subscriber.ts';
 
-const SETTLED_MS = 20_000;
+/** Connections that nobody needs stay for up to 20 s. */
+const SETTLED_MS = 30_000;
 /** One for questions, and one of each kind that clients share: RESP2 or RESP3, READONLY or not, of long replies or not. */
 const MOST_CONNECTIONS = 9;
 const READS_OF_A_SHARD = 12;

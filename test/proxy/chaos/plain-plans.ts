@@ -32,9 +32,8 @@ export class PlainPlans {
   }
 
   useAll(): void {
-    const all = this.#cluster.hostsOf(({ primary }) => [primary]);
-    if (all.length === this.#chosen.length) return;
-    this.#chosen = all;
+    // A plan may have been made while a replica was none.
+    this.#chosen = this.#cluster.hostsOf(({ primary }) => [primary]);
     this.#made.clear();
   }
 
