@@ -41,3 +41,19 @@ for (const [what, mark] of [
     await comesFrom('replica');
   });
 }
+
+test('what a replica does not have is looked for at its primary until that has said which slots move', async (t) => {
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    // It says so too late.
+    if (words.toUpperCase() === 'CLUSTER NODES') return '';
+    if (words === 'READONLY') return '+OK\r\n';
+    if (words !== 'GET moving') return undefined;
+    return node === 0 ? '+its value\r\n' : '$-1\r\n';
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port } = await proxyFor(t, cluster.plan('REPLICA'));
+  const client = clientOf(t, port);
+  client.socket.write('GET moving\r\n');
+  await eventually('a reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), '+its value\r\n');
+});

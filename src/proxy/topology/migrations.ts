@@ -29,12 +29,14 @@ export class Migrations {
     this.#until = performance.now() + DOUBT_MS;
   }
 
-  /** Call it when one of these, or the time, has changed. */
+  /** Call it when one of these, or the time, or a shard has changed. */
   doubtReplicas(shards: readonly Shard[]): void {
     const { isUnderWay } = this;
     for (const { primary, replicas } of shards) {
       primary.doubt(false);
-      for (const replica of replicas) replica.doubt(isUnderWay);
+      // One that was not asked has not said which slots move.
+      const isDoubted = isUnderWay || (primary.isUsable && !primary.isProbed);
+      for (const replica of replicas) replica.doubt(isDoubted);
     }
   }
 }

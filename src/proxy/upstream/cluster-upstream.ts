@@ -338,6 +338,7 @@ export class ClusterUpstream extends Upstream {
       if (!primaries.has(primary) && !primary.isUsable) primary.close('it was replaced');
     }
     this.#known.forgetUnlisted(this.#shards, this.#topologyAt, emptiedNodes(former, this.#shards));
+    this.#migrations.doubtReplicas(this.#shards);
     if (isFirst) this.#log.info({ upstream: this.#plan.id, shards: this.#shards.length }, 'topology known');
     this.retryHeld();
   }
