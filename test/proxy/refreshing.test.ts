@@ -218,3 +218,28 @@ test('the name of a seed is looked up each time that it is asked', async (t) => 
   await eventually('the other node', async () => (await ask('SET k 1')) === '+OK\r\n' || undefined);
   assert.ok(other.asked.includes('SET k 1'));
 });
+
+test('while a node is silent the others are asked as often as the maximum lag of replicas wants', async (t) => {
+  const times = 10;
+  const askedAt: number[] = [];
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (node === 0 && words === 'PING') askedAt.push(performance.now());
+    return undefined;
+  });
+  cluster.slots = [
+    [0, 99, 0],
+    [100, LAST, 1],
+  ];
+  // So they are asked every 100 ms; a question to one that is silent is waited for five times as long.
+  const { proxy } = await proxyFor(t, cluster.plan(), { maxLagMs: 400 });
+  const states = (): string => (proxy.status()[0]?.nodes ?? []).map(({ state }) => state).join();
+  await eventually('both', () => states() === 'fit,fit' || undefined, { seen: states });
+  cluster.silent.add(1);
+  await eventually('its silence', () => states().includes('it does not answer') || undefined, {
+    seen: states,
+  });
+  const before = askedAt.length;
+  await eventually('questions', () => askedAt.length > before + times || undefined);
+  const took = askedAt[before + times]! - askedAt[before]!;
+  assert.ok(took < times * 300, `${times} questions took ${took} ms`);
+});

@@ -66,11 +66,15 @@ export class KnownNode {
   }
 }
 
-/** Who can't even be connected to is not waited for: the map must not grow old meanwhile. */
+/** Who is away is not waited for, nor for long who can't be connected to: what is known of others must not grow old meanwhile. */
 export async function withEach(
   nodes: readonly KnownNode[],
   ask: (known: KnownNode) => Promise<void>,
 ): Promise<void> {
-  const all = Promise.all(nodes.map(ask));
-  await Promise.race([all, sleep(ANSWER_MS, undefined, { ref: false })]);
+  const waitedFor = nodes.flatMap((known) => {
+    const { isDead, isSilent } = known.node;
+    const answer = ask(known);
+    return isDead || isSilent ? [] : [answer];
+  });
+  await Promise.race([Promise.all(waitedFor), sleep(ANSWER_MS, undefined, { ref: false })]);
 }
