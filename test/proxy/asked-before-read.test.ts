@@ -32,3 +32,34 @@ for (const policy of ['PREFER_MASTER', 'ANY'] as const) {
     assert.equal(client.got(), '+its value\r\n'.repeat(3));
   });
 }
+
+for (const [when, afterMs] of [
+  ['at once', 0],
+  ['a moment later', 100],
+] as const) {
+  test(`DBSIZE is not asked of what an old map calls a primary, which says ${when} that it is none`, async (t) => {
+    const info = 'role:slave\r\nmaster_link_status:up\r\n';
+    const ofItself: Readonly<Record<string, string>> = {
+      PING: '+PONG\r\n',
+      'INFO REPLICATION': `$${info.length}\r\n${info}\r\n`,
+      'CLUSTER INFO': '$16\r\ncluster_state:ok\r\n',
+      'CLUSTER NODES': '$0\r\n\r\n',
+    };
+    const cluster = await clusterThat(t, 2, (words, node, socket) => {
+      if (words === 'DBSIZE') return node === 1 ? ':5\r\n' : ':0\r\n';
+      const said = node === 0 ? ofItself[words.toUpperCase()] : undefined;
+      if (said === undefined) return undefined;
+      setTimeout(() => {
+        socket.write(said);
+        if (said.includes(info)) cluster.slots = [[0, 16_383, 1, 0]];
+      }, afterMs);
+      return '';
+    });
+    cluster.slots = [[0, 16_383, 0, 1]];
+    const { port } = await proxyFor(t, cluster.plan());
+    const client = clientOf(t, port);
+    client.socket.write('DBSIZE\r\n');
+    await eventually('a reply', () => client.got() !== '' || undefined);
+    assert.equal(client.got(), ':5\r\n');
+  });
+}

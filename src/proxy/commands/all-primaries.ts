@@ -23,14 +23,22 @@ export function toAllPrimaries(
 ): void {
   const primaries = primariesOf(session);
   if (primaries === undefined) return session.answer(command, REPLIES.noUpstreamHost);
-  if (primaries.places.length > 0) return send(primaries, bytes, frame);
-  const isKnown = (): boolean => primariesOf(session)?.places.length !== 0;
+  if (areKnown(primaries)) return send(primaries, bytes, frame);
+  primaries.upstream.noteDoubt();
+  const isKnown = (): boolean => {
+    const now = primariesOf(session);
+    return now === undefined || areKnown(now);
+  };
   const waitMs = primaries.upstream.settings.failoverWaitMs;
   lookLater(session, bytes, frame, command, waitMs, isKnown, (kept, again) => {
     const now = primariesOf(session);
     if (now === undefined || now.places.length === 0) session.answer(command, REPLIES.noUpstreamHost);
     else send(now, kept, again);
   });
+}
+
+function areKnown({ upstream, places }: Primaries): boolean {
+  return places.length > 0 && !upstream.arePrimariesInDoubt;
 }
 
 /** As the plan has it now. */

@@ -95,6 +95,8 @@ export class Node implements ConnectionOwner, ReplyWatch {
   usableSince = -Infinity;
   /** Asked how it is since its connection was last made. */
   isProbed = false;
+  /** As it said when it was last asked, whatever a map says. */
+  saysReplica = false;
   /** Some map of its cluster has listed it. */
   isListed = false;
   /** When a redirection named it last. */

@@ -58,6 +58,7 @@ export class Probe {
         { unfit: unfitBefore, isProbed, primaryForMs: this.promotions.primaryForMs(shard) },
       ) ??
       (shard && this.#lagJudge?.judge(node, shard.primary, replication, askedAt));
+    node.saysReplica = replication?.role === 'replica';
     node.zone = this.asksZones ? parseZone(server) : undefined;
     const isNear = node.zone !== undefined && node.zone === this.#zone;
     node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });

@@ -58,6 +58,12 @@ export class Shard {
     return this.primary === node || this.replicas.includes(node);
   }
 
+  /** Its primary has not been asked yet whether it is one, or says that it is none: the map may be old. */
+  get isPrimaryInDoubt(): boolean {
+    const { isUsable, refusal, isProbed, saysReplica } = this.primary;
+    return isUsable && refusal === undefined && (!isProbed || saysReplica);
+  }
+
   /** What those say to whoever asks them now who would be read from under `policy`, could they be. */
   refusing(policy: number): Buffer | undefined {
     const primaries = policy % NEAR === REPLICA ? [] : [this.primary];

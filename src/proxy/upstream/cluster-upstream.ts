@@ -124,6 +124,10 @@ export class ClusterUpstream extends Upstream {
     return (this.#places ??= placesOfShards(this.#slots, NOBODY));
   }
 
+  override get arePrimariesInDoubt(): boolean {
+    return this.#shards.some(({ isPrimaryInDoubt }) => isPrimaryInDoubt);
+  }
+
   override usableReplicas(): readonly Node[] {
     return this.#shards.flatMap(({ replicas }) => replicas.filter(({ isUsable }) => isUsable));
   }

@@ -80,6 +80,11 @@ export abstract class ServerDirectory {
     return this.#onePlace;
   }
 
+  /** Some may be primaries no longer: what has no key they carry out all the same. */
+  get arePrimariesInDoubt(): boolean {
+    return false;
+  }
+
   /** Servers for reads among them. */
   usableReplicas(): readonly Node[] {
     return [];
