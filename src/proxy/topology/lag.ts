@@ -30,6 +30,8 @@ export class PrimaryOffsets {
 
   /** `askedAt`: before the primary said it, so that what follows is on the safe side. */
   note(said: ReplicationInfo, askedAt: number): void {
+    // The map may be old: how far a replica is says nothing of how far others should be.
+    if (said.role === 'replica') return;
     if (said.id !== this.#said?.id) this.#samples = [];
     this.#said = said;
     // Of times with the same offset the last one says most.

@@ -41,6 +41,12 @@ for (const [what, replica, lagMs] of CASES) {
   });
 }
 
+test('what a map calls a primary, and is a replica by now, is no measure', () => {
+  const offsets = writing();
+  offsets.note(said(200, { role: 'replica' }), 5_000);
+  assert.equal(offsets.lagOf(said(200, { role: 'replica' }), 5_100), 3_100);
+});
+
 test('a quiet primary makes nobody lag', () => {
   const offsets = new PrimaryOffsets(2_000);
   for (let second = 1; second <= 60; second++) offsets.note(said(100), second * 1_000);
