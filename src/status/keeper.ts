@@ -52,6 +52,9 @@ const BEAT_MS = 10_000;
 /** After a start: so long may Envoys take to come back. */
 const RETURN_MS = 40_000;
 
+/** So long may it take to tell an API server that we go, which may not answer; it finds out by itself. */
+const GOODBYE_MS = 5_000;
+
 const UNSERVED: Progress = { isServed: false, isPending: false, rejections: [] };
 
 export class StatusKeeper {
@@ -99,6 +102,16 @@ export class StatusKeeper {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     clearInterval(this.#beat);
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, GOODBYE_MS);
+      void this.#sayGoodbye().finally(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+  }
+
+  async #sayGoodbye(): Promise<void> {
     await this.#telling;
     await this.#options.reports.close();
     await this.#options.lease.close();

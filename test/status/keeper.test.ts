@@ -187,3 +187,17 @@ test('who leads has use for the views of other replicas, and nobody else', async
   await look();
   assert.deepEqual(keeper.viewsOfOthers, []);
 });
+
+test('an API server that does not answer does not keep it from ending', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let asked = 0;
+  const close = async (): Promise<void> => {
+    asked += 1;
+    if (asked === 1) await new Promise(() => {});
+  };
+  const keeper = keeperOf(t, { reports: { ...REPORTS, close } });
+  const closing = keeper.close();
+  t.mock.timers.tick(5_000);
+  await closing;
+  assert.equal(asked, 1);
+});

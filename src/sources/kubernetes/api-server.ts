@@ -47,6 +47,7 @@ export class ApiServer {
   readonly #config: KubeConfig;
   readonly #url: URL;
   readonly #agent: HttpAgent | HttpsAgent;
+  readonly #closed = new AbortController();
 
   constructor(config: KubeConfig) {
     this.#config = config;
@@ -60,14 +61,16 @@ export class ApiServer {
     return this.#url.host;
   }
 
+  /** What is not answered yet fails, and so does what is asked from now on. */
   close(): void {
+    this.#closed.abort();
     this.#agent.destroy();
   }
 
   /** The answer's body; an ApiError where its status is not 2xx. */
   async request(path: string, options: ApiRequest = {}): Promise<unknown> {
-    const limit = AbortSignal.timeout(ANSWER_MS);
-    const signal = options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]);
+    const limits = [AbortSignal.timeout(ANSWER_MS), this.#closed.signal];
+    const signal = AbortSignal.any([...limits, ...(options.signal === undefined ? [] : [options.signal])]);
     const response = await this.#open(path, { ...options, signal }, false);
     for (const warning of warningsIn(response.headers['warning'])) options.onWarning?.(warning);
     const text = await textOf(response);

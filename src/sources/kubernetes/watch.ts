@@ -167,8 +167,8 @@ class Source implements KubernetesSource {
     this.#stopped.abort();
     this.#secrets.stop();
     for (const { reflector } of this.#collections) reflector.stop();
-    await this.#running;
     this.api.close();
+    await this.#running;
   }
 
   #collection(what: WatchedKind, namespace: string | undefined): Collection {

@@ -108,3 +108,13 @@ test('a kind that is followed again spares the others their wait for the API ser
     seen: () => lines.join('\n'),
   });
 });
+
+test('what the API server was not asked in time is not waited for when the source ends', async (t) => {
+  const { api, source } = await follow(t);
+  const ask = (): Promise<unknown> => source.api.request('/api/v1/namespaces/redis/secrets/nobody');
+  const before = assert.rejects(ask());
+  await eventually('the request', () => api.asked.includes('nobody') || undefined);
+  await source.close();
+  await before;
+  await assert.rejects(ask(), { name: 'AbortError' });
+});
