@@ -42,7 +42,8 @@ export function readTls(
     const { serverName = hostName, insecureSkipVerify } = tls;
     return {
       kind: 'known',
-      tls: { serverName, skipVerification: insecureSkipVerify, ...pem },
+      // With a final dot, as DNS has it, it is in no certificate and is no server name (RFC 6066).
+      tls: { serverName: serverName.replace(/\.$/, ''), skipVerification: insecureSkipVerify, ...pem },
       known: { askedFor, pem },
     };
   };

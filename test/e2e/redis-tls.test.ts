@@ -77,6 +77,7 @@ async function startAll(t: TestContext): Promise<Hosts | undefined> {
     envoy,
     [
       { name: 'right', endpoints: [right], ...simple() },
+      { name: 'with-final-dot', endpoints: [right], ...simple({ serverName: `${NAME}.` }) },
       {
         name: 'cluster',
         endpoints: [await start(await server(ours), { cluster: true })],
@@ -117,7 +118,7 @@ async function startAll(t: TestContext): Promise<Hosts | undefined> {
 test('TLS towards Redis', async (t) => {
   const hosts = await startAll(t);
   if (hosts === undefined) return;
-  for (const name of ['right', 'cluster', 'by-address', 'unverified', 'with-certificate']) {
+  for (const name of ['right', 'with-final-dot', 'cluster', 'by-address', 'unverified', 'with-certificate']) {
     await t.test(`${name}: commands are answered`, async () => {
       await eventually('an answer', async () =>
         (await hosts.client(name).set('key', name)) === 'OK' ? true : undefined,

@@ -37,6 +37,16 @@ test("a certificate must be for the host's full name where none is said", () => 
   assert.equal(tls.certificate?.key.reveal(), client.key);
 });
 
+test('a certificate is for a name without its final dot, whoever wrote it', () => {
+  const desk = deskOf();
+  desk.put(destination({ serverName: 'Redis.example.com.' }));
+  const stated = tlsOf(desk);
+  assert.equal(typeof stated === 'object' && stated.serverName, 'Redis.example.com');
+  desk.put(service({ externalName: 'redis.example.com.' }), destination());
+  const external = tlsOf(desk);
+  assert.equal(typeof external === 'object' && external.serverName, 'redis.example.com');
+});
+
 const neverKnown: [what: string, values: Readonly<Record<string, string>>, type?: string][] = [
   ['has nothing', {}],
   ['has an authority that is none', { ...GOOD, 'ca.crt': 'x' }],
