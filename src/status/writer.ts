@@ -128,8 +128,19 @@ export class StatusWriter {
   }
 }
 
-/** Whatever somebody may have written there. */
+/** Of whatever somebody may have written there: the Aeraki CRDs check nothing of it. */
 function conditionsIn(status: unknown): readonly Condition[] {
   const { conditions } = (status ?? {}) as { readonly conditions?: unknown };
-  return Array.isArray(conditions) ? (conditions as readonly Condition[]) : [];
+  return Array.isArray(conditions) ? conditions.filter(isCondition) : [];
+}
+
+/** One whose time can't be taken over counts as none. */
+function isCondition(value: unknown): value is Condition {
+  const { type, status, lastTransitionTime } = (value ?? {}) as Partial<Record<keyof Condition, unknown>>;
+  return (
+    typeof type === 'string' &&
+    typeof status === 'string' &&
+    typeof lastTransitionTime === 'string' &&
+    !Number.isNaN(Date.parse(lastTransitionTime))
+  );
 }
