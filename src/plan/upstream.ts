@@ -184,7 +184,10 @@ function modeQuestion(world: WorldReader, place: Place, upstream: Upstream): Mod
   const { host, port } = place;
   const { service, entry } = host;
   const found = service === undefined ? entryEndpoints(entry, port) : endpointAddresses(world, service, port);
-  const named = { address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) };
+  const named = {
+    address: lookupName(host),
+    port: service === undefined ? port : dnsPort(world, service, port),
+  };
   const addresses = found.length === 0 ? [named] : found.map(({ address, port }) => ({ address, port }));
   return { host: observedPlace(place), addresses, credentials: upstream.credentials, tls: upstream.tls };
 }
@@ -213,7 +216,9 @@ function seeds(
   const listed = entryEndpoints(entry, port);
   if (listed.length > 0) return listed.map(({ address, port }) => ({ address, port }));
   if (service === undefined || service.hasSelector || service.externalName !== undefined) {
-    return [{ address: lookupName(host), port: service === undefined ? port : dnsPort(service, port) }];
+    return [
+      { address: lookupName(host), port: service === undefined ? port : dnsPort(world, service, port) },
+    ];
   }
   return endpointAddresses(world, service, port).map(({ address, port }) => ({ address, port }));
 }
@@ -222,13 +227,14 @@ function seeds(
 function statedSeed(world: WorldReader, seed: HostPort, namespace: string, port: number): SocketAddress {
   const host = resolveHost(world, seed.host, namespace);
   if (host.service === undefined) return { address: seed.host, port: seed.port ?? port };
-  return { address: lookupName(host), port: seed.port ?? dnsPort(host.service, port) };
+  return { address: lookupName(host), port: seed.port ?? dnsPort(world, host.service, port) };
 }
 
-/** A headless Service's name resolves to the pods, which listen on the target port. */
-function dnsPort(service: Service, port: number): number {
+/** A headless Service's name resolves to the pods, which listen on the target port; one that has a name is told by them only. */
+function dnsPort(world: WorldReader, service: Service, port: number): number {
   if (!service.isHeadless) return port;
-  return service.ports.find((candidate) => candidate.port === port)?.targetPort ?? port;
+  const { targetPort } = service.ports.find((candidate) => candidate.port === port) ?? {};
+  return targetPort ?? endpointAddresses(world, service, port)[0]?.port ?? port;
 }
 
 function servers(world: WorldReader, host: Host, port: number): ProxyServers {

@@ -73,6 +73,23 @@ for (const [what, seed, headless, expected] of [
   });
 }
 
+test("a headless Service's name is asked at the port of its pods, also where the Service names it only", () => {
+  const ports = [{ name: 'redis', port: 6379, targetPort: undefined, appProtocol: undefined }];
+  const desk = deskWith(
+    redisService(),
+    service({ isHeadless: true, hasSelector: true, ports }),
+    redisDestination({ mode: 'CLUSTER' }),
+    slice(['10.0.0.1', '10.0.0.2'], { ports: [{ name: 'redis', port: 7000 }] }),
+  );
+  const seeds = (): unknown => {
+    const upstream = desk.upstream();
+    return upstream?.mode === 'cluster' && upstream.seeds.map(({ port }) => port);
+  };
+  assert.deepEqual(seeds(), [7000]);
+  desk.put(slice([], { ports: [] }));
+  assert.deepEqual(seeds(), [6379]);
+});
+
 test('last good certificates do not serve an object that asks for another Secret', () => {
   const desk = deskWith(
     redisService(),
