@@ -74,7 +74,7 @@ export class ViewSnapshots {
 
   /** The same object as before where nothing changed for that view. */
   snapshotFor(view: NodeView): Snapshot {
-    return this.#make(view).plan.snapshot;
+    return (this.#madeForOthers(view) ?? this.#make(view)).plan.snapshot;
   }
 
   /** Encodes what such a view would see; nothing is told of it, since nobody asked for it. */
@@ -104,6 +104,16 @@ export class ViewSnapshots {
       for (const [version, found] of unsupported) if (found.length > 0) all.set(`${key} ${version}`, found);
     }
     return all;
+  }
+
+  /** Who only looks takes what is made for nodes that see the same, and asks for nothing. */
+  #madeForOthers({ isOnlooker = false, ...view }: NodeView): Made | undefined {
+    const there = isOnlooker ? this.#made.get(keyOf(view)) : undefined;
+    if (there === undefined) return undefined;
+    const { isAskedFor } = there;
+    const made = this.#make(there.view);
+    made.isAskedFor = isAskedFor;
+    return made;
   }
 
   #make(view: NodeView): Made {

@@ -66,6 +66,20 @@ test('of what someone sees who only looks nothing is told', () => {
   assert.equal([...views.diagnostics().values()].flat().length, SERVICES / 2);
 });
 
+test('who only looks takes what nodes have, which is forgotten with them', () => {
+  const used = [boundTo(0)];
+  const views = viewsOfMany(() => used);
+  const looker = { ...boundTo(0), isOnlooker: true };
+  const snapshot = views.snapshotFor(boundTo(0));
+  assert.equal(views.snapshotFor(looker), snapshot);
+  assert.deepEqual(views.views(), used);
+  used.pop();
+  views.update([]);
+  assert.equal(views.snapshotFor(looker), snapshot);
+  views.update([]);
+  assert.deepEqual(views.views(), []);
+});
+
 test('a thousand views that came and went leave nothing, neither listeners nor conflicts of addresses', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
