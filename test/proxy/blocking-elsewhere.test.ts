@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server as Listener, type Socket } from 'node:net';
 import { test } from 'node:test';
 
@@ -42,13 +43,19 @@ test('nobody goes on waiting at a plain server whose keys are those of another b
   assert.deepEqual(waiting(later.asked).toSorted(), [`BLPOP ${moves} 0`, `XREAD BLOCK 0 STREAMS ${moves} $`]);
 });
 
+const WAITS = /^BLPOP/;
+const silentPop = (words: string): string | undefined => (WAITS.test(words) ? undefined : '+PONG\r\n');
+const waiting = ({ asked }: Server): readonly string[] => asked.filter((words) => WAITS.test(words));
+const endpoint = ({ port }: Pick<Server, 'port'>) => ({
+  address: '127.0.0.1',
+  port,
+  hashKey: `server-${port}`,
+});
+const planWith = (...servers: Pick<Server, 'port'>[]): RoutingPlan =>
+  planToServers({ kind: 'endpoints', endpoints: servers.map(endpoint) });
+
 test('nobody goes on waiting where the plan has its key no longer; who waits at the same server is not disturbed', async (t) => {
-  const WAITS = /^BLPOP/;
-  const answer = (words: string): string | undefined => (WAITS.test(words) ? undefined : '+PONG\r\n');
-  const [former, later] = [await serverThat(t, answer), await serverThat(t, answer)];
-  const endpoint = ({ port }: Server) => ({ address: '127.0.0.1', port, hashKey: `server-${port}` });
-  const planWith = (...servers: Server[]): RoutingPlan =>
-    planToServers({ kind: 'endpoints', endpoints: servers.map(endpoint) });
+  const [former, later] = [await serverThat(t, silentPop), await serverThat(t, silentPop)];
   const { port, proxy } = await proxyFor(t, planWith(former), { drainMs: 100 });
   const table = maglevTable([former, later].map((each) => ({ text: endpoint(each).hashKey, weight: 1 })));
   const keys = Array.from({ length: 50 }, (_, number) => `key:${number}`);
@@ -60,7 +67,6 @@ test('nobody goes on waiting where the plan has its key no longer; who waits at 
     client.socket.write(`BLPOP ${key} 0\r\n`);
     return client;
   });
-  const waiting = ({ asked }: Server): readonly string[] => asked.filter((words) => WAITS.test(words));
   await eventually('both waiting', () => waiting(former).length === 2 || undefined);
   await proxy.update(planWith(former, later));
   await eventually('one at its new server', () => waiting(later).length > 0 || undefined);
@@ -69,6 +75,27 @@ test('nobody goes on waiting where the plan has its key no longer; who waits at 
     clients.map((client) => client.got()),
     ['', ''],
   );
+});
+
+test('who could not be asked by the former plan, and is there again, is not waited at', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  taken.close();
+  const later = await serverThat(t, silentPop);
+  const { port: through, proxy } = await proxyFor(t, planWith({ port }), {
+    failoverWaitMs: 30_000,
+    drainMs: 100,
+  });
+  const client = clientOf(t, through);
+  client.socket.write('BLPOP q 0\r\n');
+  await eventually(
+    'its being known that nobody is there',
+    () => proxy.status()[0]?.nodes[0]?.isUp === false || undefined,
+  );
+  await proxy.update(planWith(later));
+  await serverThat(t, silentPop, { host: '127.0.0.1', port });
+  await eventually('its waiting at the other one', () => waiting(later).length > 0 || undefined);
 });
 
 test('a read that waits at a server for reads stays there, though the next one would go to another', async (t) => {

@@ -12,6 +12,7 @@ import { ASKING, readRefusal, type Refusal } from '../upstream/refusal.ts';
 import { giveOwnBytes } from '../wire/own-bytes.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
+import type { Routing } from '../client/routing.ts';
 import type { Session } from '../client/session.ts';
 import { timeLimitMs, withTimeLeft } from './time-limit.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -41,6 +42,8 @@ export class WaitingCommand implements Owned {
   readonly #before: readonly Buffer[];
   readonly #search: () => Goal | Buffer;
   #goal: Goal;
+  /** By which that was found, or is right as well. */
+  #routing: Routing;
   #own: OwnConnection | undefined;
   #sentAt = 0;
   /** When its client has waited long enough; undefined: as far as is known nobody has begun to wait for it. */
@@ -59,6 +62,7 @@ export class WaitingCommand implements Owned {
     this.#request = request;
     this.#before = before;
     this.#goal = goal;
+    this.#routing = session.home.routing;
     this.#search = search;
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (which, reply, start, end) => {
@@ -120,21 +124,22 @@ export class WaitingCommand implements Owned {
 
   /** Nobody tells who waits that the keys are another's, by another plan, or as plain servers came or went. */
   #hasMoved(node: Node): () => boolean {
-    const { home } = this.#session;
-    let { routing } = home;
     let { upstream } = this.#goal;
     let places = upstream.primaryPlaces();
     return () => {
-      if (home.routing === routing && (upstream.checksSlots || upstream.primaryPlaces() === places))
+      const { routing } = this.#session.home;
+      if (routing === this.#routing && (upstream.checksSlots || upstream.primaryPlaces() === places))
         return false;
       const goal = this.#search();
       if (Buffer.isBuffer(goal)) return true;
       const others = this.#takersOf(goal);
       if (others.length === 0) return false;
-      ({ routing } = home);
+      this.#routing = routing;
       ({ upstream } = goal);
       places = upstream.primaryPlaces();
-      return others.every(({ address }) => address !== node.address);
+      if (others.some(({ address }) => address === node.address)) return false;
+      this.#goal = goal;
+      return true;
     };
   }
 
@@ -188,6 +193,7 @@ export class WaitingCommand implements Owned {
       // What nobody has taken goes where it was to, as any command; what is asked anew, where it would go by now.
       const goal = this.#until === undefined ? this.#goal : this.#search();
       if (Buffer.isBuffer(goal)) return this.#giveUp(goal);
+      if (goal !== this.#goal) this.#routing = this.#session.home.routing;
       this.#goal = goal;
       this.open();
     };
