@@ -3,6 +3,11 @@
  */
 import type { KeySpec } from './command-spec.ts';
 
+/** In any case. An argument may be as long as a string can be, and some letters are two in upper case. */
+export function isKeyword(text: string, keyword: string): boolean {
+  return text.length === keyword.length && text.toUpperCase() === keyword;
+}
+
 /** An argument's text. */
 export type ArgumentAt = (index: number) => string;
 
@@ -36,7 +41,7 @@ function keysFrom(at: number, find: KeySpec['find'], count: number, argument: Ar
 function indexBehind(keyword: string, from: number, count: number, argument: ArgumentAt): number | undefined {
   const step = from < 0 ? -1 : 1;
   for (let index = from < 0 ? count + from : from; index > 0 && index < count; index += step) {
-    if (argument(index).toUpperCase() === keyword) return index + 1;
+    if (isKeyword(argument(index), keyword)) return index + 1;
   }
   return undefined;
 }

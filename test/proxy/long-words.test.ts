@@ -3,10 +3,17 @@ import { constants } from 'node:buffer';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { Session } from '../../src/proxy/client/session.ts';
+import { slotAskedAbout } from '../../src/proxy/commands/cluster-emulation.ts';
+import { tellCommands } from '../../src/proxy/commands/command-command.ts';
+import { selected } from '../../src/proxy/commands/local-commands.ts';
 import { channelOf } from '../../src/proxy/commands/subscription-messages.ts';
+import { argumentOfBlock } from '../../src/proxy/commands/time-limit.ts';
+import { unblocked } from '../../src/proxy/commands/unblocked.ts';
 import { planEverywhere } from '../../src/proxy/commands/everywhere.ts';
 import { refusalText } from '../../src/proxy/upstream/refusal.ts';
 import { commandByName } from '../../src/redis/command-table.ts';
+import { keyArguments } from '../../src/redis/keys.ts';
 import { BROKEN, COMPLETE, INCOMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -39,6 +46,23 @@ test('what is as long as a string can be is never part of a longer one', () => {
   assert.equal(channelOf(message, 0, message.length), 'c');
   const error = longest('-MOVED ');
   assert.equal(refusalText(error, 0, error.length), undefined);
+});
+
+test('a word is none of a command where it would be too long in upper case, or too large a number', () => {
+  const word = 'ß'.repeat(constants.MAX_STRING_LENGTH / 2 + 1);
+  const asked = ['xread', word, 'STREAMS', 'k', '0'];
+  assert.equal(
+    argumentOfBlock(asked.length, (index) => asked[index]!),
+    undefined,
+  );
+  assert.equal(unblocked(asked)?.key, 3);
+  const keys = (name: string): readonly number[] =>
+    keyArguments(commandByName(name)!.keys, asked.length, (index) => asked[index]!);
+  assert.deepEqual([keys('xread'), keys('sort')], [[3], [1]]);
+  assert.equal(slotAskedAbout([word, '1']), undefined);
+  assert.equal(tellCommands({} as unknown as Session, commandByName('command')!, [word]), false);
+  const digits = '9'.repeat(constants.MAX_STRING_LENGTH);
+  assert.match(selected(digits, false).toString(), /^-ERR value is not an integer/);
 });
 
 const long = (bytes: number): string => `$${bytes}\r\n${'x'.repeat(bytes)}\r\n`;

@@ -1,6 +1,7 @@
 /**
  * CLUSTER: to a client that insists on a cluster the proxy is one of a single node, itself.
  */
+import { isKeyword } from '../../redis/keys.ts';
 import { SLOTS, slotOf } from '../../redis/slots.ts';
 import {
   ADMINISTRATION,
@@ -47,7 +48,7 @@ const COUNTS = new Map([
 ]);
 
 /** Of a node behind the proxy. */
-const OF_SLOTS = new Set(['COUNTKEYSINSLOT', 'GETKEYSINSLOT']);
+const OF_SLOTS = ['COUNTKEYSINSLOT', 'GETKEYSINSLOT'];
 
 const FOR_ADMINISTRATORS = new Set(
   (
@@ -63,8 +64,8 @@ export function slotAskedAbout([subcommand = '', slot = '', ...others]: readonly
   | number
   | 'any'
   | undefined {
-  const name = subcommand.toUpperCase();
-  if (!OF_SLOTS.has(name) || COUNTS.get(name) !== others.length + 2) return undefined;
+  const name = OF_SLOTS.find((each) => isKeyword(subcommand, each));
+  if (name === undefined || COUNTS.get(name) !== others.length + 2) return undefined;
   return /^\d{1,5}$/.test(slot) && Number(slot) < SLOTS ? Number(slot) : 'any';
 }
 

@@ -3,6 +3,7 @@
  */
 import { handOn } from '../wire/reply-sink.ts';
 import { allCommands, commandByName, KIND, type Command } from '../../redis/command-table.ts';
+import { isKeyword } from '../../redis/keys.ts';
 import { encodeInteger } from '../wire/encode.ts';
 import type { ForeignCommands } from '../upstream/foreign-commands.ts';
 import type { Session } from '../client/session.ts';
@@ -17,7 +18,7 @@ export function tellCommands(session: Session, command: Command, args: readonly 
   const [subcommand = '', ...rest] = args;
   // Texts, keys, mistakes, and a selection by what is not in our table: not of what is carried out here.
   const isOfAll = /^(?:COUNT|LIST)?$/i.test(subcommand) && rest.length === 0;
-  if (!isOfAll && subcommand.toUpperCase() !== 'INFO') return false;
+  if (!isOfAll && !isKeyword(subcommand, 'INFO')) return false;
   if (rest.length > MOST_NAMES || rest.some(({ length }) => length > LONGEST_NAME)) return false;
   void answerLater(session, command, args);
   return true;

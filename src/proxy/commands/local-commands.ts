@@ -94,7 +94,7 @@ function reset(state: LocalState, auth: ClientAuth): Buffer {
 
 /** As Redis reads one: `00` and `-0` are none, nor what 64 bits can't hold. */
 function isInteger(text: string): boolean {
-  return /^(?:0|-?[1-9]\d*)$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+  return /^(?:0|-?[1-9]\d{0,18})$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }
 
 /** What SELECT is answered. */

@@ -1,6 +1,7 @@
 /**
  * How long a command may wait, as it says itself, and the same command for what is left of that.
  */
+import { isKeyword } from '../../redis/keys.ts';
 import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { encodeBulk } from '../wire/encode.ts';
 
@@ -54,11 +55,11 @@ function find(message: Buffer): Said | undefined {
 export function argumentOfBlock(count: number, word: (index: number) => string): number | undefined {
   let found: number | undefined;
   for (let index = 1; index < count; index++) {
-    const text = word(index).toUpperCase();
-    if (text === 'STREAMS') break;
-    if (text === 'BLOCK') found = index + 1;
+    const text = word(index);
+    if (isKeyword(text, 'STREAMS')) break;
+    if (isKeyword(text, 'BLOCK')) found = index + 1;
     // Names, which may be anything.
-    if (text === 'GROUP') index += 2;
+    if (isKeyword(text, 'GROUP')) index += 2;
   }
   return found;
 }

@@ -1,6 +1,7 @@
 /**
  * What a command that may wait does once there is something: the same without waiting, as Redis tells its replicas.
  */
+import { isKeyword } from '../../redis/keys.ts';
 
 interface Unblocked {
   readonly words: readonly string[];
@@ -49,14 +50,14 @@ export function unblocked(words: readonly string[], found?: string): Unblocked |
 function withoutBlock(words: readonly string[]): Unblocked | undefined {
   let block = words.length;
   for (let at = 1; at < words.length; at++) {
-    const word = words[at]!.toUpperCase();
-    if (word === 'STREAMS') {
+    const word = words[at]!;
+    if (isKeyword(word, 'STREAMS')) {
       const left = [...words.slice(0, block), ...words.slice(block + 2)];
       return { words: left, key: at + 1 - (words.length - left.length) };
     }
-    if (word === 'BLOCK') block = at;
+    if (isKeyword(word, 'BLOCK')) block = at;
     // Names, which may be anything.
-    if (word === 'GROUP') at += 2;
+    if (isKeyword(word, 'GROUP')) at += 2;
   }
   return undefined;
 }
