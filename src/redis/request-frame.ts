@@ -127,8 +127,9 @@ export class RequestFrame {
       value = value * 10 + byte - 0x30;
     }
     if (at + 1 >= end) return at - from > NUMBER_BYTES ? -1 : 0;
-    // No leading zeros, as Redis has it.
-    if (at === digits || bytes[at + 1] !== LF || (bytes[digits] === 0x30 && at > digits + 1)) return -1;
+    // No leading zeros and no -0, as Redis has it: it would close the connection that others share.
+    if (at === digits || bytes[at + 1] !== LF) return -1;
+    if (bytes[digits] === 0x30 && (negative || at > digits + 1)) return -1;
     this.#value = negative ? -value : value;
     return at + 2;
   }
