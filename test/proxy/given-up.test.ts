@@ -8,7 +8,8 @@ import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, proxyFor, type Client, withOpTimeout } from './servers.ts';
 
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
-const FAILURE = '-upstream failure\r\n';
+const UNKNOWN =
+  '-upstream failure: EXEC got no answer, so all of the transaction may have been carried out; look before you send it again\r\n';
 const QUEUED = '+OK\r\n+QUEUED\r\n';
 
 async function knows(proxy: Proxy): Promise<void> {
@@ -39,11 +40,11 @@ test('EXEC without an answer fails after opTimeout, and what follows is carried 
   await knows(proxy);
   const client = clientOf(t, port);
   client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\nGET k\r\n');
-  await replies(client, `${QUEUED}${FAILURE}$1\r\nx\r\n`);
+  await replies(client, `${QUEUED}${UNKNOWN}$1\r\nx\r\n`);
 });
 
 for (const [what, asked, wanted] of [
-  ['a transaction is lost', 'MULTI\r\nSET k 1\r\nEXEC\r\n', `${QUEUED}${FAILURE}`],
+  ['a transaction is lost', 'MULTI\r\nSET k 1\r\nEXEC\r\n', `${QUEUED}${UNKNOWN}`],
   ['a blocking command goes on at the next', 'BLPOP k 0\r\n', '*-1\r\n'],
 ] as const) {
   test(`${what} where a silent node was replaced`, async (t) => {
@@ -86,10 +87,11 @@ test('what a primary says late, once another one is in its place, counts for nob
   // It is listed as a replica: it will be one when it goes on.
   cluster.slots = [[0, 16_383, 1, 0]];
   // Whoever waits longer than that has been given up for its silence alone.
-  await replies(client, FAILURE, 20_000);
+  const failure = '-upstream failure\r\n';
+  await replies(client, failure, 20_000);
   late();
   client.socket.write('GET k\r\n');
-  await replies(client, `${FAILURE}$1\r\nx\r\n`);
+  await replies(client, `${failure}$1\r\nx\r\n`);
 });
 
 test('a plan without the upstream lets a blocking command wait on, and then has done with it', async (t) => {

@@ -12,7 +12,7 @@ import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { ReplySink, Request } from '../wire/request.ts';
 import { FirstQueued } from './first-queued.ts';
 import { MAX_EARLY_BYTES } from './transaction-commands.ts';
-import { MOVED_AWAY } from './transaction-replies.ts';
+import { LOST, MOVED_AWAY, UNKNOWN } from './transaction-replies.ts';
 
 const MULTI = encodeCommand('MULTI');
 
@@ -38,6 +38,7 @@ export class TransactionConnection {
   /** undefined: there is none yet, or nobody to open it to. */
   own: OwnConnection | undefined;
   #isMulti = false;
+  #isExec = false;
   #kind = 0;
   #upstream: Upstream | undefined;
   #place = 0;
@@ -130,7 +131,11 @@ export class TransactionConnection {
       handOn(request.sink!, request, MOVED_AWAY);
       return true;
     };
-    own.onUnanswered = (request) => this.#first?.request === request && this.#first.unanswered();
+    own.onUnanswered = (request, wasSent) => {
+      if (this.#first?.request === request && this.#first.unanswered()) return true;
+      if (this.#isMulti) handOn(request.sink!, request, wasSent && this.#isExec ? UNKNOWN : LOST);
+      return this.#isMulti;
+    };
     own.onLost = () => this.#client.lost(this.#first !== undefined);
     this.own = own;
     // Within MULTI it would be queued; before it, it is for all of the transaction.
@@ -165,10 +170,11 @@ export class TransactionConnection {
     this.#first.send(own);
   }
 
-  /** Whoever sends its last command gives it back. */
-  letGo(): OwnConnection | undefined {
+  /** Whoever sends its last command gives it back. `isExec`: that carries it out. */
+  letGo(isExec: boolean): OwnConnection | undefined {
     const { own } = this;
     this.own = undefined;
+    this.#isExec = isExec;
     return own;
   }
 

@@ -16,6 +16,12 @@ export const NO_EXEC = encodeError(
 export const MOVED_AWAY = encodeError(
   'TRYAGAIN The keys of this transaction have just moved to another node',
 );
+export const LOST = encodeError(
+  'upstream failure: the connection of this transaction is lost, and nothing of it was carried out; begin it anew',
+);
+export const UNKNOWN = encodeError(
+  'upstream failure: EXEC got no answer, so all of the transaction may have been carried out; look before you send it again',
+);
 export const TOO_MUCH = encodeError('ERR the commands of this transaction before its first key are too long');
 
 /** What EXEC says where watched keys have changed. */

@@ -291,7 +291,7 @@ export class Transaction implements Mode {
 
   /** The last command on the connection; `instead`: what the client gets in the place of Redis' answer. */
   #giveUp(request: Request, command: Command, bytes: Uint8Array, instead?: Buffer): void {
-    const own = this.#connection.letGo();
+    const own = this.#connection.letGo(command.name === 'exec' && instead === undefined);
     if (own === undefined) return;
     own.leavesNothing = !this.#leavesTraces;
     this.#session.inOrderAndLeave(request, own, bytes, (reply, start) => {

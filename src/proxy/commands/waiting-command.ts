@@ -3,7 +3,7 @@
  * whoever has the key by then: as long as it waits nothing has been carried out. An element that was popped in the moment in
  * which its node died nobody can have any more, whatever we say; an error would only have the client ask the same again.
  */
-import { REPLIES } from '../wire/encode.ts';
+import { REPLIES, encodeError } from '../wire/encode.ts';
 import type { Owned } from '../client/leaving.ts';
 import type { Node } from '../topology/node.ts';
 import { RESP3 } from '../topology/node.ts';
@@ -22,6 +22,14 @@ const MINUS = 0x2d;
 
 /** What Redis 7.0 and Valkey 9.1 say to all of them when the time is over. */
 const NOTHING = { resp2: Buffer.from('*-1\r\n'), resp3: Buffer.from('_\r\n') };
+
+const MAY_BE_DONE = encodeError(
+  'upstream failure: the command got no answer, and may have been carried out; look before you send it again',
+);
+/** To WAIT. */
+const MAY_BE_LOST = encodeError(
+  'upstream failure: a primary is lost, and maybe what was written to it last; read it back',
+);
 
 /** What is refused later than that was waiting: now it is looked for anew who takes it. */
 const WAITED_MS = 1_000;
@@ -155,17 +163,23 @@ export class WaitingCommand implements Owned {
   #unanswered({ connection }: OwnConnection, wasSent: boolean): boolean {
     const { isRead } = this.#request;
     const isMovable = isRead || this.#before.length === 0;
-    if (!isMovable || this.#isUnwanted) return false;
+    if (this.#isUnwanted) return false;
+    if (!isMovable) return this.#fails(MAY_BE_LOST);
     if (wasSent) {
       // Of another one than these it is not known that it does nothing while it waits; what has begun to answer has done it.
       const isWaiting = timeLimitMs(this.#goal.message) !== undefined && !connection.isAnswering;
-      if (!isRead && !isWaiting) return false;
+      if (!isRead && !isWaiting) return this.#fails(MAY_BE_DONE);
       this.#isLost ||= !isRead;
       this.#hasWaited();
     }
     if (!this.#mayGoOn()) return this.#endsOtherwise();
     this.#leave();
     this.#askAgain();
+    return true;
+  }
+
+  #fails(why: Buffer): true {
+    handOn(this.#request.sink!, this.#request, why);
     return true;
   }
 
@@ -227,7 +241,7 @@ export class WaitingCommand implements Owned {
 
   #giveUp(why: Buffer): void {
     const nothing = (this.#request.connectionKind & RESP3) === 0 ? NOTHING.resp2 : NOTHING.resp3;
-    const reply = this.#isOver ? nothing : this.#isLost ? REPLIES.upstreamFailure : why;
+    const reply = this.#isOver ? nothing : this.#isLost ? MAY_BE_DONE : why;
     handOn(this.#request.sink!, this.#request, reply);
   }
 

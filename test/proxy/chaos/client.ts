@@ -240,7 +240,7 @@ export class ChaosClient extends Asker {
       if (reply instanceof ReplyError) {
         // While it waits nothing is carried out: whoever has its list by then goes on.
         const { isWhole, failoverWaitMs } = this.scene;
-        if (reply.text === 'upstream failure' && isWhole && tookMs < failoverWaitMs)
+        if (reply.text.startsWith('upstream failure') && isWhole && tookMs < failoverWaitMs)
           ledger.violation(`BLPOP of ${session.name} was lost`, [key]);
         return this.#refused(reply, key);
       }
@@ -302,10 +302,12 @@ export class ChaosClient extends Asker {
     const tag = key.slice(0, key.indexOf('}') + 1);
     this.connection.ask(['MULTI'], () => {});
     const writes: Write[] = [];
+    let isLost = false;
     const queue = (words: readonly string[], token: number, to: string): void => {
       writes.push(this.#note(token, to, words));
       this.connection.ask(words, (reply) => {
-        if (!(reply instanceof ReplyError) && reply !== 'QUEUED')
+        if (reply instanceof ReplyError) isLost ||= reply.text.includes('nothing of it was carried out');
+        else if (reply !== 'QUEUED')
           ledger.violation(`${shown(words)} of ${name} in MULTI was answered ${brief(reply)}`, [name, to]);
       });
     };
@@ -323,6 +325,8 @@ export class ChaosClient extends Asker {
       const done = writes.filter(({ timesCarriedOut }) => timesCarriedOut > 0);
       if (done.length > 0 && done.length < writes.length)
         ledger.violation(`half of a transaction of ${name} was carried out`, [name, key]);
+      if (done.length > 0 && isLost)
+        ledger.violation(`a transaction of ${name} was carried out that was said to be lost`, [name, key]);
       const [first] = writes;
       if (watched === undefined || why instanceof ReplyError || first?.version === undefined) return;
       const before = ledger.key(key).versions[first.version - 1]!.value;

@@ -72,10 +72,10 @@ const MOST_VIOLATIONS = 5;
 
 /** What Redis and the proxy say of what was not carried out. */
 const NOT_DONE =
-  /^(?:no upstream host$|upstream failure: redirected|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT |NOSCRIPT |Fault Injected: Error$)/;
+  /^(?:no upstream host$|upstream failure: (?:redirected|the connection of this transaction)|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT |NOSCRIPT |Fault Injected: Error$)/;
 /** What stands in the place of a command's reply. */
 const NEVER_BEGUN = /^Fault Injected: Error$/;
-const PERHAPS_DONE = /^upstream failure$/;
+const PERHAPS_DONE = /^upstream failure(?:$|: EXEC got no answer|: the command got no answer)/;
 
 export class Ledger {
   /** One node carries out in order what it gets; what another one gets may come first. */

@@ -181,3 +181,25 @@ test("a transaction without a key that a node does not carry out in time has the
   });
   assert.equal(client.got(), replies);
 });
+
+const LOST =
+  '-upstream failure: the connection of this transaction is lost, and nothing of it was carried out; begin it anew\r\n';
+
+test('a transaction whose connection is lost before EXEC is refused as a whole, and says to begin anew', async (t) => {
+  const redis = await serverThat(t, (words, socket) => {
+    if (words === 'PING') return '+PONG\r\n';
+    if (words === 'SET a 2') return void socket.destroy();
+    if (words === 'EXEC') return '*1\r\n+OK\r\n';
+    return words === 'MULTI' ? '+OK\r\n' : '+QUEUED\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nSET a 1\r\nSET a 2\r\n');
+  await eventually('its loss', () => client.got() === `+OK\r\n+QUEUED\r\n${LOST}` || undefined, {
+    seen: () => client.got(),
+  });
+  client.socket.write('SET a 3\r\nEXEC\r\nMULTI\r\nSET a 4\r\nEXEC\r\n');
+  const rest = `${LOST}-EXECABORT Transaction discarded because of previous errors.\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n`;
+  await eventually('the rest', () => client.got().endsWith(rest) || undefined, { seen: () => client.got() });
+  assert.equal(redis.asked.filter((words) => words === 'EXEC').length, 1);
+});
