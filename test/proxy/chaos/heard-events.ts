@@ -18,11 +18,11 @@ export class HeardEvents {
 
   /** It may be listening already. */
   asked(): void {
-    this.#atAsking ??= this.#ledger.timesWritten();
+    this.#atAsking ??= this.#ledger.versions();
   }
 
   told(): void {
-    this.#atTelling ??= this.#ledger.timesWritten();
+    this.#atTelling ??= this.#ledger.versions();
   }
 
   ended(): void {
@@ -34,14 +34,14 @@ export class HeardEvents {
   hear(key: string): boolean {
     const times = (this.#heard.get(key) ?? 0) + 1;
     this.#heard.set(key, times);
-    return times > (this.#ledger.timesWritten().get(key) ?? 0) - (this.#atAsking?.get(key) ?? 0);
+    return times > this.#ledger.key(key).versions.length - (this.#atAsking?.get(key) ?? 1);
   }
 
   /** Keys of which it should have heard more. */
   get missing(): readonly string[] {
     const before = this.#atTelling;
     if (before === undefined) return [];
-    return [...this.#ledger.timesWritten()]
+    return [...this.#ledger.versions()]
       .filter(([key, times]) => (this.#heard.get(key) ?? 0) < times - (before.get(key) ?? 1))
       .map(([key]) => key);
   }

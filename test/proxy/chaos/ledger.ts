@@ -148,8 +148,8 @@ export class Ledger {
     return this.key(name).versions.at(-1)?.value ?? null;
   }
 
-  /** By key: how often it was. */
-  timesWritten(): ReadonlyMap<string, number> {
+  /** By key: how many versions there are. */
+  versions(): ReadonlyMap<string, number> {
     return new Map(Array.from(this.#keys, ([key, { versions }]) => [key, versions.length]));
   }
 
