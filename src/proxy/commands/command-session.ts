@@ -26,6 +26,7 @@ import { commandCounts, countBegun, countError, countLater, countUnknown } from 
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from '../client/faults.ts';
 import { Input, type InputHandler } from '../client/input.ts';
+import { hidePasswords } from './hidden-passwords.ts';
 import { copyWithoutKey } from './keyless-copies.ts';
 import { answerFault } from '../client/late-replies.ts';
 import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
@@ -286,6 +287,7 @@ export class CommandSession extends Session implements InputHandler {
     const request = this.newRequest(command);
     request.terms = this.home.routing.primaryTerms;
     request.place = this.placeWithoutKey(upstream, command);
+    if (command.name === 'config') hidePasswords(request);
     this.heed(upstream.send(request, bytes, frame.start, frame.at));
     copyWithoutKey(this, { command, plan: undefined, bytes, from: frame.start, to: frame.at });
   }

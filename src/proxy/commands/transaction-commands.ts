@@ -7,8 +7,8 @@ import { mayWait } from './blocking.ts';
 
 /** They end a transaction. */
 export const ENDING = new Set(['quit', 'reset']);
-/** Answered here; queued, Redis would speak of another connection, or of itself. */
-const APART = new Set(['auth', 'hello', 'client', 'cluster']);
+/** Answered here; queued, Redis would speak of another connection, or of itself. CONFIG: its passwords would be in EXEC's reply. */
+const APART = new Set(['auth', 'hello', 'client', 'cluster', 'config']);
 
 /** Not on the connection that watches, which must go on answering one command after the other. */
 export function isApart(bytes: Buffer, frame: RequestFrame, command: Command): boolean {
