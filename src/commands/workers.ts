@@ -8,6 +8,7 @@ import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from 'pino';
 
 import { Backoff } from '../sources/backoff.ts';
+import { PATIENCE, WorkerWatch, type Patience } from './worker-watch.ts';
 
 /** What a worker says of itself. */
 export interface WorkerReport {
@@ -24,11 +25,13 @@ type ToWorker =
   /** The first message to each: what workers before it have read. */
   | { readonly kind: 'memory'; readonly read: readonly (readonly [what: string, text: string])[] }
   | { readonly kind: 'ask'; readonly id: number }
+  | { readonly kind: 'ping' }
   | { readonly kind: 'others'; readonly clients: number }
   | { readonly kind: 'stop' };
 
 type ToPrimary =
   | { readonly kind: 'started' }
+  | { readonly kind: 'pong' }
   | { readonly kind: 'clients'; readonly count: number }
   | { readonly kind: 'read'; readonly what: string; readonly text: string }
   | { readonly kind: 'report'; readonly id: number; readonly report: WorkerReport };
@@ -41,6 +44,8 @@ export interface WorkersOptions {
   readonly stopMs: number;
   /** Told of each as it comes: what a worker says last is noted last. */
   readonly onReport: (number: number, report: WorkerReport) => void;
+  /** With a worker that does not answer. */
+  readonly patience?: Patience;
 }
 
 /** A worker that does not answer by then is left out. */
@@ -54,6 +59,7 @@ export class Workers {
   readonly #log: Logger;
   readonly #stopMs: number;
   readonly #onReport: WorkersOptions['onReport'];
+  readonly #patience: Patience;
   /** By number. */
   readonly #running = new Map<number, Worker>();
   readonly #clients = new Map<number, number>();
@@ -65,10 +71,11 @@ export class Workers {
   #asked = UNASKED;
   #isClosing = false;
 
-  private constructor({ log, stopMs, onReport }: WorkersOptions) {
+  private constructor({ log, stopMs, onReport, patience = PATIENCE }: WorkersOptions) {
     this.#log = log;
     this.#stopMs = stopMs;
     this.#onReport = onReport;
+    this.#patience = patience;
   }
 
   /** Resolves when all have started; undefined: one can't, and its own line says why. */
@@ -116,9 +123,18 @@ export class Workers {
     const startedAt = performance.now();
     this.#running.set(number, worker);
     send(worker, { kind: 'memory', read: [...this.#read] });
+    const watch = new WorkerWatch(
+      this.#patience,
+      () => send(worker, { kind: 'ping' }),
+      () => {
+        this.#log.error({ worker: number }, 'a worker does not answer and is ended');
+        worker.process.kill('SIGKILL');
+      },
+    );
     await new Promise<void>((resolve, reject) => {
       let hasStarted = false;
       worker.on('message', (message: ToPrimary) => {
+        watch.answered();
         if (message.kind === 'started') {
           hasStarted = true;
           resolve();
@@ -127,12 +143,13 @@ export class Workers {
           this.#tellOthers();
         } else if (message.kind === 'read') {
           this.#read.set(message.what, message.text);
-        } else {
+        } else if (message.kind === 'report') {
           this.#onReport(number, message.report);
           this.#waiting.get(message.id)?.(message.report);
         }
       });
       const ended = (how: string): void => {
+        watch.end();
         this.#running.delete(number);
         this.#clients.delete(number);
         this.#tellOthers();
@@ -231,6 +248,8 @@ export class FirstProcess {
             return remember(new Map(message.read));
           case 'ask':
             return void this.#answer(message.id);
+          case 'ping':
+            return tell({ kind: 'pong' });
           case 'others':
             return this.onOthers(message.clients);
           case 'stop':

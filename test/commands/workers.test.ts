@@ -9,6 +9,7 @@ import { pino } from 'pino';
 
 import { Workers } from '../../src/commands/workers.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
+import { eventually } from '../../src/demo/eventually.ts';
 
 const MODULE = new URL('../../src/commands/workers.ts', import.meta.url).href;
 
@@ -55,4 +56,29 @@ test('a worker that is asked to stop while it starts stops by itself', async (t)
   });
   process.kill(report!.pid, 'SIGKILL');
   assert.equal(await next, 0, 'not killed');
+});
+
+test('a worker that stands still is ended, and another one takes its place', async (t) => {
+  const folder = await temporaryFolder('worker-hangs');
+  t.after(() => removeFolder(folder));
+  const exec = join(folder, 'worker.mjs');
+  await writeFile(exec, WORKER);
+  cluster.setupPrimary({ exec, cwd: folder });
+  const lines: string[] = [];
+  const workers = await Workers.start(2, {
+    log: pino({ base: null }, { write: (line) => void lines.push(line) }),
+    stopMs: 40_000,
+    onReport: () => {},
+    patience: { everyMs: 200, questions: 10 },
+  });
+  assert.ok(workers !== undefined);
+  t.after(async () => await workers.close());
+  const before = await workers.reports();
+  process.kill(before.get(2)!.pid, 'SIGSTOP');
+  const now = await eventually('another one', async () => {
+    const reports = await workers.reports();
+    return reports.has(2) && reports.get(2)!.pid !== before.get(2)!.pid ? reports : undefined;
+  });
+  assert.equal(now.get(1)!.pid, before.get(1)!.pid);
+  assert.match(lines.join(''), /"worker":2,"msg":"a worker does not answer and is ended"/);
 });
