@@ -4,7 +4,7 @@
  * One that no name server answers for takes ten seconds and more, and a thread (see cli.ts). Asked anew for each attempt to
  * connect, a few such names would keep every other one waiting.
  */
-import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import dns, { type LookupAddress, type LookupOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
 /** Then the answer may be lost, and a second question bring it sooner. */
@@ -47,5 +47,5 @@ export const lookupOnce = sharedLookup();
 
 /** By the function that is there then: a test puts another one in its place. */
 function asNodeDoes(name: string, options: LookupOptions, told: Told): void {
-  lookup(name, options, told);
+  dns.lookup(name, options, told);
 }
