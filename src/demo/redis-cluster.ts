@@ -33,6 +33,8 @@ export interface Shard {
 
 /** Nodes speak with each other the more seldom the longer it is: with a minute they know each other after 10 to 20 s. */
 const FORMING_TIMEOUT_MS = 3_000;
+/** On a busy machine a handshake may run out of time, and gossip does not always bring the next one. */
+const MEET_AGAIN_MS = 3_000;
 
 export class RedisCluster {
   readonly #options: Required<ClusterOptions>;
@@ -133,6 +135,7 @@ export class RedisCluster {
     await Promise.all(
       running.map(async (node) => {
         let last = '';
+        let metAt = performance.now();
         await eventually(
           `port ${node.port} seeing the whole cluster`,
           async () => {
@@ -141,6 +144,11 @@ export class RedisCluster {
             const listed = (await node.client.cluster('SLOTS').then(parseSlots)).flatMap(
               ({ primary, replicas }) => [primary, ...replicas],
             );
+            const unknown = running.filter(({ id }) => !seen.includes(id));
+            if (unknown.length > 0 && performance.now() - metAt > MEET_AGAIN_MS) {
+              metAt = performance.now();
+              await Promise.all(unknown.map((other) => this.#meet(node, other)));
+            }
             // What is published goes only where a node is connected to already.
             const isConnected = running.every(({ id }) =>
               new RegExp(`^${id} .* connected\\b`, 'm').test(seen),
