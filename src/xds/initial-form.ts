@@ -19,15 +19,13 @@ const recent = new Map<string, InitialForm>();
 const MOST_RECENT = 16;
 
 export class InitialForm {
-  static readonly none: InitialForm = new InitialForm(ResourceSet.empty);
-
   /** What has that form, and was not sent in another version since. */
   readonly #still: ResourceSet;
   /** By what was new to the client: the whole set it came in is the same for clients that lacked more or less of it. */
   readonly #next = new WeakMap<Difference['fresh'], InitialForm>();
   readonly #within = new WeakMap<Transition, InitialForm>();
 
-  private constructor(still: ResourceSet) {
+  constructor(still: ResourceSet) {
     this.#still = still;
   }
 
@@ -38,7 +36,7 @@ export class InitialForm {
     const bits = Buffer.from(mask, 'base64url');
     const isSet = (at: number): boolean => (((bits[at >>> 3] ?? 0) >>> (at & 7)) & 1) === 1;
     const still = set.list.filter(({ initialBytes }, at) => initialBytes !== undefined && isSet(at));
-    const form = InitialForm.none.#become(ResourceSet.of(still));
+    const form = NO_INITIAL_FORM.#become(ResourceSet.of(still));
     ofMasks.set(set, { mask, form });
     return form;
   }
@@ -63,7 +61,7 @@ export class InitialForm {
 
   /** What of a response has that form. */
   within(content: Transition): InitialForm {
-    if (this.#still.size === 0) return InitialForm.none;
+    if (this.#still.size === 0) return NO_INITIAL_FORM;
     let known = this.#within.get(content);
     if (known === undefined) {
       known = this.#become(ResourceSet.of(content.resources.filter((resource) => this.has(resource))));
@@ -91,7 +89,7 @@ export class InitialForm {
 
   #become(still: ResourceSet): InitialForm {
     if (still.version === this.key) return this;
-    if (still.size === 0) return InitialForm.none;
+    if (still.size === 0) return NO_INITIAL_FORM;
     const form = recent.get(still.version) ?? new InitialForm(still);
     recent.delete(form.key);
     recent.set(form.key, form);
@@ -100,3 +98,6 @@ export class InitialForm {
     return form;
   }
 }
+
+/** Of who has nothing in that form. (Not a static field: TypeScript 7.0.2 compiles this one to a use before its class is there.) */
+export const NO_INITIAL_FORM = new InitialForm(ResourceSet.empty);

@@ -8,7 +8,7 @@
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
 import { ResourceSet, type Snapshot } from '../envoy/resource-set.ts';
 import { DeltaSubscription } from './delta.ts';
-import { InitialForm } from './initial-form.ts';
+import { NO_INITIAL_FORM } from './initial-form.ts';
 import { NO_RESOURCES, type Served } from './served.ts';
 import type { StreamKind, XdsRequest } from './requests.ts';
 import { Retention } from './retention.ts';
@@ -111,7 +111,7 @@ export class XdsStream {
       this.#lastNonce += 1;
       const nonce = String(this.#lastNonce);
       const nothing = { removed: [], fresh: NO_RESOURCES, retried: NO_RESOURCES };
-      return { typeUrl, nonce, content, ...nothing, initialForm: InitialForm.none };
+      return { typeUrl, nonce, content, ...nothing, initialForm: NO_INITIAL_FORM };
     }
     return undefined;
   }

@@ -11,7 +11,7 @@ import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import { Holdings } from './holdings.ts';
 import type { Difference, Served } from './served.ts';
-import { InitialForm } from './initial-form.ts';
+import { NO_INITIAL_FORM, type InitialForm } from './initial-form.ts';
 import { covers, Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';
 import { withoutContents } from './rejection.ts';
@@ -56,7 +56,7 @@ export abstract class Subscription {
   /** The client has something that it does not name; until it has been sent what there is. */
   protected isUnknown = false;
   /** What it holds in the form for a client that had not got it. */
-  protected initialForm = InitialForm.none;
+  protected initialForm = NO_INITIAL_FORM;
   #sentVersion: string | undefined;
   #acknowledgedVersion: string | undefined;
   #confirmedSequence = -1;
@@ -188,7 +188,7 @@ export abstract class Subscription {
   }
 
   #formAfter(difference: Difference): InitialForm {
-    if (this.isUnknown) return InitialForm.none;
+    if (this.isUnknown) return NO_INITIAL_FORM;
     return this.initialForm.after(difference, (name) => this.holdings.has(name));
   }
 }

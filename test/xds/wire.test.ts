@@ -5,7 +5,7 @@ import { decode, encode } from '../../src/envoy/codec.ts';
 import { CLUSTER_TYPE, type Resource } from '../../src/envoy/resource.ts';
 import { messageOf } from '../../src/xds/frames.ts';
 import type { Difference } from '../../src/xds/served.ts';
-import { InitialForm } from '../../src/xds/initial-form.ts';
+import { NO_INITIAL_FORM, type InitialForm } from '../../src/xds/initial-form.ts';
 import type { Response } from '../../src/xds/subscription.ts';
 import { encodeResponse } from '../../src/xds/wire.ts';
 
@@ -19,7 +19,7 @@ function cluster(name: string, version = `v-${name}`): Resource {
 
 /** Of a client that has just been sent these as its first. */
 function formOf(resources: readonly Resource[]): InitialForm {
-  return InitialForm.none.after({ fresh: resources, removed: [] }, () => false);
+  return NO_INITIAL_FORM.after({ fresh: resources, removed: [] }, () => false);
 }
 
 /** Long enough that its length takes three bytes. */
@@ -27,7 +27,7 @@ const LONG = 'x'.repeat(20_000);
 
 function response(isInitial: boolean, resources: readonly Resource[]): Response {
   const content = { version: 'v7', resources, removed: ['c', 'd'] };
-  const initialForm = isInitial ? formOf(resources) : InitialForm.none;
+  const initialForm = isInitial ? formOf(resources) : NO_INITIAL_FORM;
   return {
     typeUrl: CLUSTER_TYPE,
     nonce: '3',
@@ -99,14 +99,14 @@ test('a client that started with nothing of what there is now is sent what all o
   const [before, after] = [cluster('a', '1'), cluster('a', '2')];
   assert.equal(
     formOf([before]).after(changed([after], [after]), () => true),
-    InitialForm.none,
+    NO_INITIAL_FORM,
   );
 });
 
 test('what comes later comes in that form too, and in the same bytes whatever else a client has in it', () => {
   const [a, b, c] = [cluster('a'), cluster('b'), cluster('c')];
   const difference = changed([c], [c]);
-  const frames = [formOf([a]), formOf([a, b]), InitialForm.none].map((before) => {
+  const frames = [formOf([a]), formOf([a, b]), NO_INITIAL_FORM].map((before) => {
     const after = before.after(difference, (name) => name !== 'c');
     assert.equal(after.has(a), before.has(a));
     const initialForm = after.within(difference.content);

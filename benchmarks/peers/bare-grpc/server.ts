@@ -12,7 +12,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { CLUSTER_TYPE, LISTENER_TYPE, type Resource, type TypeUrl } from '../../../src/envoy/resource.ts';
 import { ResourceSet, type Transition } from '../../../src/envoy/resource-set.ts';
 import { messageOf } from '../../../src/xds/frames.ts';
-import { InitialForm } from '../../../src/xds/initial-form.ts';
+import { NO_INITIAL_FORM } from '../../../src/xds/initial-form.ts';
 import { SERVICES, type XdsCall } from '../../../src/xds/service.ts';
 import { encodeResponse } from '../../../src/xds/wire.ts';
 
@@ -39,7 +39,7 @@ function encode(typeUrl: TypeUrl, content: Transition): Buffer {
   generation += 1;
   const nonce = `${generation}`;
   const { removed, resources: fresh } = content;
-  const response = { typeUrl, nonce, content, removed, fresh, retried: [], initialForm: InitialForm.none };
+  const response = { typeUrl, nonce, content, removed, fresh, retried: [], initialForm: NO_INITIAL_FORM };
   return messageOf(encodeResponse('delta', response));
 }
 
