@@ -14,7 +14,8 @@ export const PATIENCE: Patience = { everyMs: 2_000, questions: 15 };
 
 export class WorkerWatch {
   readonly #timer: NodeJS.Timeout;
-  #unanswered = 0;
+  /** None is counted before its first word: where many start on few cores that may take any time. */
+  #unanswered = -Infinity;
 
   /** `ask`: whatever the worker says then counts as an answer; `hung`: told once. */
   constructor({ everyMs, questions }: Patience, ask: () => void, hung: () => void) {
