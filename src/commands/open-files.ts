@@ -11,6 +11,8 @@ const LIMITS = '/proc/self/limits';
 
 export interface RoomForClients {
   readonly maxClients: number;
+  /** Of them in one process: others may have ended, and left their clients to it. */
+  readonly maxOwnClients: number;
   readonly warning: string | undefined;
 }
 
@@ -24,10 +26,11 @@ export function roomForClients(
   limits: string = existsSync(LIMITS) ? readFileSync(LIMITS, 'utf8') : '',
 ): RoomForClients {
   const most = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Infinity);
-  const room = workers * Math.max(most - BESIDES, Math.floor(most / 2));
-  if (room >= asked) return { maxClients: asked, warning: undefined };
+  const maxOwnClients = Math.max(most - BESIDES, Math.floor(most / 2));
+  const room = workers * maxOwnClients;
+  if (room >= asked) return { maxClients: asked, maxOwnClients, warning: undefined };
   const whose = workers === 1 ? 'this process' : `each of ${workers} workers`;
   const needed = Math.ceil(asked / workers) + BESIDES;
   const warning = `${whose} may have ${most} files open, and --max-clients ${asked} needs ${needed}: ${room} clients are let in at most; raise the limit (ulimit -Hn, systemd's LimitNOFILE), or lower --max-clients`;
-  return { maxClients: room, warning };
+  return { maxClients: room, maxOwnClients, warning };
 }

@@ -256,6 +256,7 @@ export function proxyCommand(): Command {
       hedgeAfterMs: options.hedgeAfter,
       failoverWaitMs: options.failoverWait,
       maxClients: room.maxClients,
+      maxOwnClients: room.maxOwnClients,
       drainMs: PROXY_DEFAULTS.drainMs,
       zone: options.zone,
       maxLagMs: options.maxLag,

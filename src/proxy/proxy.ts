@@ -43,6 +43,8 @@ const MAX_REQUEST_BYTES = 1_073_741_824;
 
 export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'> {
   readonly maxClients: number;
+  /** Without those of other workers, as many as files may be open for; undefined: any number. */
+  readonly maxOwnClients?: number | undefined;
   /** Towards clients; undefined: in the clear. */
   readonly tls?: ListenerTls | undefined;
   /** Of clients, where several workers give them. */
@@ -107,7 +109,7 @@ export class Proxy {
     const { logSlowerThanMs, log } = options;
     this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
     this.#canShareBuffer = canShare;
-    this.clientCount = new ClientCount(options.maxClients, log, options.ids);
+    this.clientCount = new ClientCount(options, log);
     this.#listeners = new Listeners({
       open: (bind, routing) => this.#open(bind, routing),
       routing: (listener) => this.#routing(listener),

@@ -21,16 +21,19 @@ test('where fewer files than clients may be open, as many clients are let in as 
 });
 
 test('workers have a limit each', () => {
-  const { maxClients, warning } = roomForClients(10_000, 2, limitsOf('4096'));
-  assert.equal(maxClients, 7_992);
+  const { maxClients, maxOwnClients, warning } = roomForClients(10_000, 2, limitsOf('4096'));
+  assert.deepEqual([maxClients, maxOwnClients], [7_992, 3_996]);
   assert.match(
     warning ?? '',
     /each of 2 workers may have 4096 files open, and --max-clients 10000 needs 5100/,
   );
-  assert.deepEqual(roomForClients(10_000, 3, limitsOf('4096')), { maxClients: 10_000, warning: undefined });
+  const enough = { maxClients: 10_000, maxOwnClients: 3_996, warning: undefined };
+  assert.deepEqual(roomForClients(10_000, 3, limitsOf('4096')), enough);
 });
 
 test('files enough for all clients need no word', () => {
-  for (const files of ['10100', 'unlimited'])
-    assert.deepEqual(roomForClients(10_000, 1, limitsOf(files)), { maxClients: 10_000, warning: undefined });
+  for (const files of ['10100', 'unlimited']) {
+    const { maxClients, warning } = roomForClients(10_000, 1, limitsOf(files));
+    assert.deepEqual([maxClients, warning], [10_000, undefined]);
+  }
 });

@@ -13,8 +13,16 @@ export interface ClientIds {
   readonly step: number;
 }
 
+interface ClientLimits {
+  readonly maxClients: number;
+  /** Without those of other workers, as many as files may be open for; undefined: any number. */
+  readonly maxOwnClients?: number | undefined;
+  readonly ids?: ClientIds | undefined;
+}
+
 export class ClientCount {
   readonly #max: number;
+  readonly #maxOwn: number;
   readonly #idStep: number;
   readonly #log: Pick<Logger, 'warn'>;
   readonly #told = new OnceAMinute();
@@ -27,11 +35,12 @@ export class ClientCount {
   /** Told of each change. */
   onChange: (count: number) => void = () => {};
 
-  constructor(max: number, log: Pick<Logger, 'warn'>, { first, step }: ClientIds = { first: 1, step: 1 }) {
-    this.#max = max;
+  constructor({ maxClients, maxOwnClients, ids }: ClientLimits, log: Pick<Logger, 'warn'>) {
+    this.#max = maxClients;
+    this.#maxOwn = maxOwnClients ?? Infinity;
     this.#log = log;
-    this.#nextId = first;
-    this.#idStep = step;
+    this.#nextId = ids?.first ?? 1;
+    this.#idStep = ids?.step ?? 1;
   }
 
   get count(): number {
@@ -46,7 +55,7 @@ export class ClientCount {
 
   /** False: there are too many. */
   enter(socket: Pick<Socket, 'remoteAddress'>): boolean {
-    if (this.#count + this.others >= this.#max) {
+    if (this.#count >= this.#maxOwn || this.#count + this.others >= this.#max) {
       this.refused += 1;
       this.#tellRefused(socket);
       return false;
@@ -65,9 +74,10 @@ export class ClientCount {
     const untold = this.#told.due('');
     if (untold === undefined) return;
     const others = untold === 0 ? '' : `, and so were ${untold} others since that was last told`;
+    const remedy = this.#count < this.#maxOwn ? 'raise --max-clients' : 'let more files be open (ulimit -Hn)';
     this.#log.warn(
-      `a client was turned away (${remoteAddress})${others}: there are ${this.#max} already; ` +
-        'raise --max-clients, or find who opens connections and does not close them',
+      `a client was turned away (${remoteAddress})${others}: there are ${this.#count + this.others} already; ` +
+        `${remedy}, or find who opens connections and does not close them`,
     );
   }
 }

@@ -22,6 +22,18 @@ test('who is turned away is counted, and told in one line with the remedy', asyn
   assert.match(told[0] ?? '', /\(127\.0\.0\.1\): there are 1 already; raise --max-clients, or find who/);
 });
 
+test('a worker takes no more than have room in it, also where others would have room for more', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const { port, lines } = await proxyFor(t, planTo(redis.port), { maxClients: 10, maxOwnClients: 1 });
+  const first = clientOf(t, port);
+  first.socket.write('PING\r\n');
+  await eventually('it is in', () => first.got() !== '' || undefined);
+  const other = clientOf(t, port);
+  await eventually('its end', () => other.hasEnded || undefined);
+  assert.equal(other.got(), '-ERR max number of clients reached\r\n');
+  assert.match(lines.join(''), /there are 1 already; let more files be open \(ulimit -Hn\), or find who/);
+});
+
 test('what comes again and again is due once a minute, with how often it was not told', () => {
   const lines = new OnceAMinute();
   assert.equal(lines.due('full', 0), 0);
