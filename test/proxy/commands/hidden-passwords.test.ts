@@ -44,6 +44,8 @@ test('who asks Redis for its password by way of the proxy is told none', async (
   const none = '*2\r\n' + bulks('requirepass', '');
   const refused = "-ERR Command 'config' not allowed inside a transaction\r\n";
   client.socket.write('WATCH a\r\nCONFIG GET requirepass\r\nMULTI\r\nCONFIG GET requirepass\r\n');
-  await eventually('all replies', () => client.got().endsWith(refused) || undefined, { seen: client.got });
+  await eventually('all replies', () => client.got().endsWith(refused) || undefined, {
+    seen: () => client.got(),
+  });
   assert.equal(client.got(), `+OK\r\n${none}+OK\r\n${refused}`);
 });
