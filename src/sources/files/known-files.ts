@@ -113,13 +113,15 @@ export class KnownFiles {
     if (now.kind === 'everything') {
       this.#files = new Map(now.tree.files);
       this.#hidden = now.tree.hidden;
-      this.#isLinked = now.tree.isLinked;
       this.#folders = undefined;
     } else putInto(this.#files, now.stamps);
   }
 
   async #everything(): Promise<Look> {
-    return { kind: 'everything', tree: await listFiles(this.#paths) };
+    const tree = await listFiles(this.#paths);
+    // Whether or not there is anything to be read: a link may lead to a folder that is empty yet.
+    this.#isLinked = tree.isLinked;
+    return { kind: 'everything', tree };
   }
 
   /** Whether it is certainly read like those beside it. Of several given paths each may name a file that another has. */
