@@ -96,3 +96,17 @@ test('what goes over another connection because replies are long does not overta
   assert.ok(late.isAnswered);
   assert.notEqual(socketOf.get('SET a 1'), socketOf.get('SET a 2'));
 });
+
+test('a reply takes not much more memory than it is long, whatever its length', async (t) => {
+  const length = 20_000_000;
+  const redis = await serverThat(t, () => `$${length}\r\n${'x'.repeat(length)}\r\n`);
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const { socket } = clientOf(t, port);
+  let got = 0;
+  socket.removeAllListeners('data').on('data', (chunk: Buffer) => (got += chunk.length));
+  const allocate = t.mock.method(Buffer, 'allocUnsafeSlow');
+  socket.write('GET k\r\n');
+  await eventually('all of it', () => got > length || undefined);
+  const taken = allocate.mock.calls.reduce((sum, call) => sum + call.arguments[0], 0);
+  assert.ok(taken < 1.25 * length, `${taken} bytes for ${length}`);
+});

@@ -89,8 +89,9 @@ export class Input {
   #complete(partial: Partial, frame: RequestFrame, bytes: Buffer, length: number): void {
     const before = partial.length;
     for (let taken = 0; taken < length;) {
-      const next = Math.min(length, taken + Math.max(STEP_BYTES, frame.missing(partial.length)));
-      partial.append(bytes, taken, next);
+      const missing = Math.max(STEP_BYTES, frame.missing(partial.length));
+      const next = Math.min(length, taken + missing);
+      partial.append(bytes, taken, next, partial.length + missing);
       taken = next;
       if (partial.length > this.#maxBytes) return this.#handler.tooBig();
       const status = frame.parse(partial.bytes, partial.length, this.#handler.limits());

@@ -4,6 +4,7 @@
 import type { Fault } from '../../api/objects.ts';
 import type { Command } from '../../redis/command-table.ts';
 import { REPLIES } from '../wire/encode.ts';
+import { keptBytes } from '../wire/offered.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import { nextGeneration, type ReplySink, type Request } from '../wire/request.ts';
 
@@ -60,7 +61,7 @@ export class LateReplies implements ReplySink {
   }
 
   deliver(request: Request, bytes: Uint8Array, start: number, end: number): void {
-    const reply = Buffer.from(bytes.subarray(start, end));
+    const reply = keptBytes(bytes, start, end);
     // A second answer, where two nodes were asked, is nobody's.
     request.generation = nextGeneration(request.generation);
     request.sink = this.#client;

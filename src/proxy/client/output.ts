@@ -3,7 +3,7 @@
  *
  * Memory is borrowed from the pool only while something is waiting, so that ten thousand idle clients have none.
  */
-import { copyBytes, giveBlock, takeBlock, type Block } from '../wire/block.ts';
+import { copyBytes, giveBlock, takeBlockFor, type Block } from '../wire/block.ts';
 import type { SocketWriter } from '../wire/socket-writer.ts';
 
 export class Output {
@@ -30,12 +30,12 @@ export class Output {
     const size = end - start;
     let block = this.#block;
     if (block === null) {
-      block = takeBlock(size);
+      block = takeBlockFor(bytes, start, end);
       this.#block = block;
     } else if (block.end + size > block.bytes.length) {
       (this.#full ??= []).push(block);
       this.#fullBytes += block.end;
-      block = takeBlock(size);
+      block = takeBlockFor(bytes, start, end);
       this.#block = block;
     }
     copyBytes(bytes, start, end, block.bytes, block.end);

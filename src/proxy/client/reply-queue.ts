@@ -4,7 +4,7 @@
  *
  * Tight: every reply passes `take` (`npm run bench -- proxy`).
  */
-import { copyBytes, giveBlock, takeBlock, type Block } from '../wire/block.ts';
+import { copyBytes, giveBlock, takeBlockFor, type Block } from '../wire/block.ts';
 import type { Output } from './output.ts';
 import { finishRequest, giveRequest, nextGeneration, takeRequest, type Request } from '../wire/request.ts';
 
@@ -131,7 +131,7 @@ export class ReplyQueue {
     const size = end - start;
     let stash = this.#stash;
     if (stash === null || stash.end + size > stash.bytes.length) {
-      stash = takeBlock(size);
+      stash = takeBlockFor(bytes, start, end);
       this.#stash = stash;
     }
     copyBytes(bytes, start, end, stash.bytes, stash.end);

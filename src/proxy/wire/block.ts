@@ -5,6 +5,8 @@
  * that they can be sent again), or replies that wait for their turn. Nothing is copied twice, nothing is allocated per
  * command.
  */
+import { takesOver } from './offered.ts';
+
 /** For what is short: many clients have one at a time. */
 const SMALL_BYTES = 16_384;
 /** For longer pieces, so that several still leave as one write. */
@@ -23,9 +25,9 @@ export class Block {
 
   #filled: Uint8Array;
 
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafeSlow(size);
-    this.#filled = this.bytes;
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+    this.#filled = bytes;
   }
 
   /** Made for one piece. */
@@ -45,9 +47,21 @@ const large: Block[] = [];
 
 /** A block with room for `size` bytes. */
 export function takeBlock(size: number): Block {
-  if (size <= SHORT) return small.pop() ?? new Block(SMALL_BYTES);
-  if (size <= LARGE_BYTES) return large.pop() ?? new Block(LARGE_BYTES);
-  return new Block(size);
+  if (size <= SHORT) return small.pop() ?? newBlock(SMALL_BYTES);
+  if (size <= LARGE_BYTES) return large.pop() ?? newBlock(LARGE_BYTES);
+  return newBlock(size);
+}
+
+/** The same for `bytes[start, end)`, which is copied to its begin next; a long reply may lie in it already. */
+export function takeBlockFor(bytes: Uint8Array, start: number, end: number): Block {
+  const size = end - start;
+  return size > LARGE_BYTES && bytes instanceof Buffer && takesOver(bytes, start)
+    ? new Block(bytes)
+    : takeBlock(size);
+}
+
+export function newBlock(size: number): Block {
+  return new Block(Buffer.allocUnsafeSlow(size));
 }
 
 export function giveBlock(block: Block): void {
@@ -63,6 +77,8 @@ const LOOP_BYTES = 48;
 
 export function copyBytes(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
   if (end - start > LOOP_BYTES) {
+    // As it was taken over.
+    if (from === to) return;
     to.set(from.subarray(start, end), at);
     return;
   }

@@ -12,6 +12,7 @@ import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import type { ConnectionOwner, ReplyWatch } from './connection-owner.ts';
 import { handshakeRefused } from './handshake-refused.ts';
 import { noteReply } from './latency.ts';
+import { offer } from './offered.ts';
 import { Partial } from './partial.ts';
 import { TOO_LONG, completeReply } from './partial-reply.ts';
 import { REPLIES } from './encode.ts';
@@ -278,7 +279,9 @@ export class Connection implements Flushable {
     else if (end < 0) this.destroy('the node answered something that is not RESP');
     if (end <= 0) return length;
     this.#partial = null;
+    offer(partial.bytes);
     this.#take(partial.bytes, 0, end);
+    offer(null);
     return end - before;
   }
 

@@ -3,6 +3,7 @@
  */
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { REPLIES, encodeInteger } from './encode.ts';
+import { keptBytes } from './offered.ts';
 import { longestReply } from './partial-reply.ts';
 import { handOn, inFrontOf } from './reply-sink.ts';
 import { giveRequest, type ReplySink, type Request } from './request.ts';
@@ -86,7 +87,7 @@ export class MergedReply {
     return inFrontOf(this.#request.sink!, (part, bytes, start, end) => {
       this.#bytes += end - start;
       const isTooLong = this.#bytes > longestReply.bytes;
-      const reply = isTooLong ? REPLIES.replyTooLong : Buffer.from(bytes.subarray(start, end));
+      const reply = isTooLong ? REPLIES.replyTooLong : keptBytes(bytes, start, end);
       this.#replies[index] = reply;
       giveRequest(part);
       this.#missing -= 1;

@@ -1,7 +1,7 @@
 /**
  * A command's bytes in a block of their own: those of a connection are used again once it has answered.
  */
-import { Block, copyBytes } from './block.ts';
+import { copyBytes, newBlock } from './block.ts';
 import type { Request } from './request.ts';
 
 /** A node that has answered uses its block again: the command gets bytes of its own, for when the other one is lost. */
@@ -12,7 +12,7 @@ export function keepBytes(request: Request): true {
 }
 
 export function giveOwnBytes(request: Request, bytes: Uint8Array, start: number, end: number): void {
-  const own = new Block(end - start);
+  const own = newBlock(end - start);
   copyBytes(bytes, start, end, own.bytes, 0);
   request.block = own;
   request.start = 0;

@@ -23,7 +23,7 @@ export function completeReply(
     const missing = Math.max(STEP_BYTES, scanner.missingBytes(partial.length));
     if (partial.length + missing > longestReply.bytes) return TOO_LONG;
     const next = Math.min(length, taken + missing);
-    partial.append(bytes, taken, next);
+    partial.append(bytes, taken, next, partial.length + missing);
     taken = next;
     const end = scanner.scan(partial.bytes, 0, partial.length);
     if (end !== 0) return end;
