@@ -40,6 +40,35 @@ for (const [refusal, remedy] of REFUSALS) {
   });
 }
 
+for (const [what, begin, rest] of [
+  ['never ends', '$1099511627776\r\n', 'x'.repeat(1_000_000)],
+  ['has a list of all that there is', '*30000000\r\n'.repeat(5), ''],
+] as const) {
+  test(`a cluster's node whose answer ${what} costs little memory, and the log says why it is left out`, async (t) => {
+    let sent = 0;
+    const redis = await serverThat(t, (words, socket) => {
+      if (words !== 'CLUSTER SLOTS') return '+OK\r\n';
+      const more = (): void => {
+        sent += rest.length;
+        if (socket.writable) socket.write(rest, 'latin1', () => setImmediate(more));
+      };
+      socket.write(begin, 'latin1', rest === '' ? undefined : more);
+      return undefined;
+    });
+    const before = process.memoryUsage.rss();
+    const { proxy, lines } = await proxyFor(
+      t,
+      planFor({ address: '127.0.0.1', port: redis.port }, 'cluster'),
+    );
+    const words = /nobody says what the cluster looks like .*it answers more than any Redis has to say/;
+    await eventually('a warning', () => told(lines, words) > 0 || undefined, { seen: () => lines.join('') });
+    assert.match(proxy.notReady() ?? '', words);
+    assert.ok(sent < 100_000_000, `${sent} bytes were sent`);
+    const grown = process.memoryUsage.rss() - before;
+    assert.ok(grown < 300_000_000, `grew by ${grown} bytes`);
+  });
+}
+
 test('a node of a Redis Cluster that nobody has formed yet is told as such', async (t) => {
   const redis = await serverThat(t, (words) => (words === 'CLUSTER SLOTS' ? '*0\r\n' : '+OK\r\n'));
   const { lines } = await proxyFor(t, planFor({ address: '127.0.0.1', port: redis.port }, 'cluster'));

@@ -4,6 +4,8 @@
  */
 import type { PeerCertificate } from 'node:tls';
 
+import { SAYS_TOO_MUCH } from './answer-limit.ts';
+
 export const SPEAKS_NO_TLS =
   'it speaks no TLS; give the port where it does, or take tls out of its RedisDestination';
 
@@ -40,6 +42,7 @@ export function problemOf(error: Error): string {
   const { code, message, cert, host }: Problem = error;
   // ioredis says "Unknown RESP type 72 "H". Please report this.", which is about itself.
   if (message.startsWith('Unknown RESP type')) return NO_REDIS;
+  if (message.startsWith(SAYS_TOO_MUCH)) return SAYS_TOO_MUCH;
   if (code === undefined) return message;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = cert?.subjectaltname ?? 'no name';
