@@ -295,7 +295,8 @@ export class Transaction implements Mode {
     if (own === undefined) return;
     own.leavesNothing = !this.#leavesTraces;
     this.#session.inOrderAndLeave(request, own, bytes, (reply, start) => {
-      if (command.name !== 'exec') return instead;
+      // Of what was to end without effect it is none that the connection has ended before.
+      if (command.name !== 'exec') return instead ?? (reply[start] === MINUS ? REPLIES.ok : undefined);
       if (isCarriedOut(reply, start)) {
         this.#copies.sendAfter(this.#session);
         this.#messages.sendAfter(this.#session, own.node);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Ledger, Session } from './ledger.ts';
 import type { Random } from './random.ts';
-import { ReplyReader, request, type Reply } from './replies.ts';
+import { ReplyError, ReplyReader, request, type Protocols, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
 /** What is true for all clients of a run. */
@@ -30,8 +30,8 @@ export interface Scene {
   /** Plain servers, whose shard channels may be named in one command whatever their slots. */
   readonly isPlain: boolean;
   readonly mayScript: boolean;
-  /** Values have up to so many bytes. */
-  readonly mostLong: number;
+  /** How many values are long, and how long at most. */
+  readonly long: { readonly share: number; readonly most: number };
   /** By channel: what was published, and its publisher was told so. */
   /** Messages that were lost on their way, or not. */
   readonly unsure: Set<string>;
@@ -66,6 +66,7 @@ export class ClientConnection {
   #out: string[] = [];
   #isFlushing = false;
   #hasSaidSlow = false;
+  #protocol: 2 | 3 = 2;
 
   constructor(scene: Scene, random: Random, name: string) {
     this.#scene = scene;
@@ -152,22 +153,32 @@ export class ClientConnection {
     // Who has ended its own direction only is told what became of its messages.
     if (this.isOver && !this.session.isHalfOpen) return;
     try {
-      this.#replies.read(text, (reply) => this.#answered(reply));
+      this.#replies.read(text, (reply, only) => this.#answered(reply, only));
     } catch (problem) {
       this.#scene.ledger.violation(`${this.session.name}: ${String(problem)}`, [this.session.name]);
       this.leave();
     }
   }
 
-  #answered(reply: Reply): void {
+  #answered(reply: Reply, only: Protocols): void {
     const asked = this.#waiting.shift();
     if (asked === undefined) throw new Error(`a reply to nothing: ${brief(reply)}`);
     const tookMs = performance.now() - asked.sentAt;
     this.slowestMs = Math.max(this.slowestMs, tookMs);
     this.#scene.ledger.count('replies');
+    this.#follow(asked.words, reply, only);
     const after = `after ${tookMs.toFixed(1)}: ${brief(reply)}`;
     this.#note(asked.words, `${this.session.name} is told of ${shown(asked.words)} ${after}`);
     if (!this.isOver || asked.words[0]?.endsWith('PUBLISH') === true) asked.answered(reply);
+  }
+
+  /** Replies are of the protocol that was in force when they were asked for. */
+  #follow([name, version]: readonly string[], reply: Reply, only: Protocols): void {
+    if (name === 'HELLO' && !(reply instanceof ReplyError)) this.#protocol = version === '3' ? 3 : 2;
+    if (name === 'RESET') this.#protocol = 2;
+    if (only.size === 0 || (only.size === 1 && only.has(this.#protocol))) return;
+    const { name: who } = this.session;
+    this.#scene.ledger.violation(`${who} of RESP${this.#protocol} got ${brief(reply)} of ${name}`, [who]);
   }
 
   #note(words: readonly string[], text: string): void {

@@ -47,7 +47,7 @@ export class ScriptedNode implements NodeState {
   isZombie = false;
   lagMs = 0;
   readonly scripts = new Set<string>();
-  primarySince = 0;
+  primarySince: number;
   readonly readsOf = new Map<string, number>();
   #server: Server | undefined;
   #opened = 0;
@@ -61,6 +61,7 @@ export class ScriptedNode implements NodeState {
     this.view = cluster.truth;
     this.host = cluster.truth.hosts[index]!;
     this.id = `${String(index).padStart(2, '0')}${'0'.repeat(38)}`;
+    this.primarySince = this.#isServing ? 0 : Infinity;
   }
 
   get name(): string {
@@ -129,7 +130,7 @@ export class ScriptedNode implements NodeState {
 
   async restart(): Promise<void> {
     await this.listen();
-    this.primarySince = performance.now();
+    this.primarySince = this.#isServing ? performance.now() : Infinity;
     this.wake();
   }
 

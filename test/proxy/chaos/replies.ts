@@ -25,8 +25,11 @@ interface Read {
   readonly end: number;
 }
 
+/** In which protocols alone a reply can be written as it is. */
+export type Protocols = Set<2 | 3>;
+
 /** The reply that begins at `at`; undefined: it is not complete. Throws where it is none. */
-function readReply(text: string, at: number): Read | undefined {
+function readReply(text: string, at: number, only: Protocols): Read | undefined {
   const lineEnd = text.indexOf('\r\n', at);
   if (lineEnd < 0) return undefined;
   const line = text.slice(at + 1, lineEnd);
@@ -39,14 +42,18 @@ function readReply(text: string, at: number): Read | undefined {
     case ':':
       return { reply: numberIn(line), end: behind };
     case '_':
+      only.add(3);
       return { reply: null, end: behind };
     case '$':
-      return readBulk(text, behind, numberIn(line));
+      return readBulk(text, behind, numberIn(line), only);
     case '*':
+      return readItems(text, behind, numberIn(line), only);
     case '>':
-      return readItems(text, behind, numberIn(line));
+      only.add(3);
+      return readItems(text, behind, numberIn(line), only);
     case '%':
-      return readItems(text, behind, 2 * numberIn(line));
+      only.add(3);
+      return readItems(text, behind, 2 * numberIn(line), only);
     case undefined:
     default:
       throw new Error(`no reply: ${JSON.stringify(text.slice(at, at + 60))}`);
@@ -58,14 +65,15 @@ export class ReplyReader {
   #text = '';
 
   /** Tells each that is complete by now. Throws where one is none. */
-  read(text: string, tell: (reply: Reply) => void): void {
+  read(text: string, tell: (reply: Reply, only: Protocols) => void): void {
     this.#text += text;
     let at = 0;
     while (at < this.#text.length) {
-      const read = readReply(this.#text, at);
+      const only: Protocols = new Set();
+      const read = readReply(this.#text, at, only);
       if (read === undefined) break;
       at = read.end;
-      tell(read.reply);
+      tell(read.reply, only);
     }
     this.#text = this.#text.slice(at);
   }
@@ -76,8 +84,11 @@ function numberIn(line: string): number {
   return Number(line);
 }
 
-function readBulk(text: string, at: number, length: number): Read | undefined {
-  if (length < 0) return { reply: null, end: at };
+function readBulk(text: string, at: number, length: number, only: Protocols): Read | undefined {
+  if (length < 0) {
+    only.add(2);
+    return { reply: null, end: at };
+  }
   const end = at + length;
   if (text.length < end + 2) return undefined;
   if (text.slice(end, end + 2) !== '\r\n')
@@ -85,12 +96,15 @@ function readBulk(text: string, at: number, length: number): Read | undefined {
   return { reply: text.slice(at, end), end: end + 2 };
 }
 
-function readItems(text: string, at: number, count: number): Read | undefined {
-  if (count < 0) return { reply: null, end: at };
+function readItems(text: string, at: number, count: number, only: Protocols): Read | undefined {
+  if (count < 0) {
+    only.add(2);
+    return { reply: null, end: at };
+  }
   const items: Reply[] = [];
   let end = at;
   for (let index = 0; index < count; index++) {
-    const item = end < text.length ? readReply(text, end) : undefined;
+    const item = end < text.length ? readReply(text, end, only) : undefined;
     if (item === undefined) return undefined;
     items.push(item.reply);
     end = item.end;

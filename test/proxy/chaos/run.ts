@@ -134,7 +134,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       mayPublish: subscribers > 0,
       isPlain,
       mayScript: random.chance(0.5),
-      mostLong: random.pick([100_000, 100_000, 800_000])!,
+      long: { share: random.pick([0.02, 0.02, 0.2])!, most: random.pick([100_000, 100_000, 800_000])! },
       unsure: new Set(),
       published: [],
       longestMs: LONGEST_MS,
