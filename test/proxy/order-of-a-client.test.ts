@@ -34,6 +34,28 @@ for (const what of ['', ' where replies are late']) {
   });
 }
 
+test('a write whose time is up before it is known what became of those behind it is not sent again', async (t) => {
+  const waiting: Socket[] = [];
+  const redis = await serverThat(t, (words, socket) => {
+    if (words === 'SET k 1') return "-READONLY You can't write against a read only replica.\r\n";
+    if (words !== 'SET k 2') return '+OK\r\n';
+    waiting.push(socket);
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 200 });
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\nSET k 2\r\n');
+  await eventually('the first reply', () => client.got().startsWith('-READONLY') || undefined, {
+    seen: () => `${client.got()} ${redis.asked.join(', ')}`,
+  });
+  for (const socket of waiting) socket.write('+OK\r\n');
+  await eventually('the second reply', () => client.got().endsWith('\r\n+OK\r\n') || undefined);
+  assert.deepEqual(
+    redis.asked.filter((words) => words.startsWith('SET')),
+    ['SET k 1', 'SET k 2'],
+  );
+});
+
 /** SETs are answered when the test says; HELLO and all else at once. */
 async function throughProxy(t: TestContext): Promise<{
   readonly redis: Server;

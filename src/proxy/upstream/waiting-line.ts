@@ -230,12 +230,14 @@ export class WaitingLine {
         carrier.giveUp(held);
         continue;
       }
-      if (this.#underWay.size > 0 || (!held.behind.every(isOver) && until > now)) {
+      const isKnown = held.behind.every(isOver);
+      if (this.#underWay.size > 0 || (!isKnown && until > now)) {
         isSoon = true;
         break;
       }
       if (held.notBefore > now && until > now) break;
-      if (carrier.send(request, !held.wasUnderWay)) {
+      // Where the time is up first, those behind it may be carried out yet.
+      if (isKnown && carrier.send(request, !held.wasUnderWay)) {
         this.#held.shift();
         if (held.goesAlone) goesAlone(request);
         else sent.push(held);
