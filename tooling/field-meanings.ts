@@ -183,7 +183,7 @@ export const REDIS_DESTINATION: Readonly<Record<string, Meaning>> = {
   [`${POOL}.tcp`]: { means: 'limits' },
   [`${POOL}.tcp.maxConnections`]: {
     means:
-      'connections of one upstream; Envoy keeps to none (a warning). In the proxy a blocking command, a subscription or a transaction, which needs one of its own, waits for it, at most `--failover-wait`; the shared ones, eight a node at most, are always made, and count',
+      'connections of one upstream, 0: no limit; Envoy keeps to none (a warning). In the proxy a blocking command, a subscription or a transaction, which needs one of its own, waits for it, at most `--failover-wait`; the shared ones, eight a node at most, are always made, and count',
     without: 'no limit',
   },
   [`${POOL}.tcp.connectTimeout`]: {

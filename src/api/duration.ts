@@ -13,8 +13,8 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
 ]);
 
-/** 2^31 - 1: above it a timer of Node fires at once. */
-const MAX_MS = 2_147_483_647;
+/** 596 h: above 2^31 - 1, which is half an hour more, a timer of Node fires at once. */
+const MAX_MS = 2_145_600_000;
 
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/y;
 

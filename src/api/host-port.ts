@@ -15,7 +15,7 @@ function quoted(text: string): string {
 
 /** A clause that says what is wrong with a host; undefined where nothing is. */
 export function hostProblem(text: string): string | undefined {
-  if (isIP(text) !== 0) return undefined;
+  if (isIP(text) !== 0) return addressProblem(text);
   if (text === '') return 'is empty; write the name of a Service or a DNS name';
   if (/^[a-z]+:\/\//i.test(text)) return `${quoted(text)} is an address with a scheme; write the host alone`;
   if (/^[^:]+:\d+$/.test(text)) return `${quoted(text)} has a port in it; write the host alone`;
@@ -32,6 +32,15 @@ export function hostProblem(text: string): string | undefined {
   return undefined;
 }
 
+/** As the API server has it, which takes neither of them for an address. */
+function addressProblem(text: string): string | undefined {
+  if (text.includes('%'))
+    return `${quoted(text)} has a zone, which is another on every machine; write an address without %`;
+  if (isIP(text) === 6 && new URL(`http://[${text}]`).hostname.startsWith('[::ffff:'))
+    return `${quoted(text)} is an IPv4 address in an IPv6 one; write it as four numbers joined by dots`;
+  return undefined;
+}
+
 /** `host:port`, `[v6]:port`: as a place is shown, and told apart from others, everywhere. */
 export function addressOf(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
@@ -39,7 +48,10 @@ export function addressOf(host: string, port: number): string {
 
 /** An IPv6 address comes without its brackets. */
 export function parseHostPort(text: string): Parsed<HostPort> {
-  if (isIP(text) === 6) return { value: { host: text, port: undefined } };
+  if (isIP(text) === 6) {
+    const problem = addressProblem(text);
+    return problem === undefined ? { value: { host: text, port: undefined } } : { problem };
+  }
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   if (/^[a-z]+:\/\//i.test(text)) {

@@ -42,7 +42,7 @@ export function parseRedisDestination(
   const auth = redis === undefined ? undefined : parseAuth(redis);
   const discoveryEndpoints = redis === undefined ? [] : parseSeeds(redis, mode, report);
   const connectTimeoutMs = tcp?.durationMs('connectTimeout');
-  const maxConnections = tcp?.integer('maxConnections', 'a number of connections', INT32);
+  const most = tcp?.integer('maxConnections', 'a number of connections', INT32);
   const tcpKeepalive = tcp && parseKeepalive(tcp);
 
   redis?.done({ connectTimeout: 'trafficPolicy.connectionPool.tcp' });
@@ -59,13 +59,14 @@ export function parseRedisDestination(
     auth,
     discoveryEndpoints,
     connectTimeoutMs,
-    maxConnections,
+    // 0 is no limit, as Aeraki has it.
+    maxConnections: most === 0 ? undefined : most,
     tcpKeepalive,
     tls,
   };
 }
 
-const INT32 = { min: 1, max: 2_147_483_647 };
+const INT32 = { min: 0, max: 2_147_483_647 };
 
 function parseKeepalive(tcp: Fields): TcpKeepalive | undefined {
   const fields = tcp.map('tcpKeepalive');

@@ -22,6 +22,7 @@ const cases: [text: string, expected: number | RegExp][] = [
   ['5s5', /is not a duration/],
   ['.5s', /is not a duration/],
   ['', /is not a duration/],
+  ['596h1ms', /is too long/],
   ['597h', /^"597h" is too long; write at most "596h"/],
 ];
 

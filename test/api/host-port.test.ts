@@ -22,6 +22,8 @@ const places: [text: string, expected: string | RegExp][] = [
   [':6379', /is empty/],
   ['', /is empty/],
   ['a b:6379', /is not a host name/],
+  ['fe80::1%eth0', /has a zone, .*; write an address without %$/],
+  ['[::ffff:10.0.0.1]:1', /is an IPv4 address in an IPv6 one; write it as four numbers joined by dots$/],
   ['redis://redis:6379', /is an address with a scheme; write host, host:port/],
 ];
 

@@ -60,6 +60,10 @@ test('limits and keepalive are read, a block with some fields only too', () => {
   assert.deepEqual(tcpKeepalive, { probes: 3, timeSeconds: 120, intervalSeconds: undefined });
 });
 
+test('at most 0 connections are as many as there may be', () => {
+  assert.equal(parsed('RedisDestination', destination({}, { maxConnections: 0 })).maxConnections, undefined);
+});
+
 const tls: [text: object, read: object][] = [
   [{ mode: 'SIMPLE' }, { mode: 'SIMPLE' }],
   [

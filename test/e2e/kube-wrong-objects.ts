@@ -13,7 +13,7 @@ export interface WrongObject {
 }
 
 const TYPE = /must be of type (string|integer|boolean|array|object|number)/;
-const DURATION = /write a (number and a unit|duration above zero)/;
+const DURATION = /write a (number and a unit|duration of at least 1ms)/;
 const MOST = /should be less than or equal to|may not be (more than|longer than)|must have at most/;
 const LEAST = /should be greater than or equal to/;
 const UNKNOWN = /unknown field/;
@@ -86,7 +86,7 @@ const PERCENTAGE = (at: string): readonly Row[] => [
   [`${at}.value`, '50', TYPE],
   [`${at}.value`, 101, MOST],
   [`${at}.value`, -1, LEAST],
-  [at, { Value: 50 }, UNKNOWN, '.Value'],
+  [at, { value: 5, Value: 50 }, UNKNOWN, '.Value'],
 ];
 
 /** `field`: `.name` is below `at`; absent: `at` itself. */
@@ -183,7 +183,7 @@ const OF_DESTINATION: readonly Row[] = [
   [`${REDIS}.discoveryEndpoints`, 'redis:6379', TYPE],
   [REDIS, { mode: 'PROXY', discoveryEndpoints: ['redis'] }, /write mode CLUSTER/],
   [`${REDIS}.discoveryEndpoints[0]`, 'redis://redis', /write host, host:port/],
-  [`${REDIS}.discoveryEndpoints[0]`, 'redis:port', /write host, host:port/],
+  [`${REDIS}.discoveryEndpoints[0]`, 'redis:port', /write a whole number from 1 to 65535/],
   [`${REDIS}.discoveryEndpoints[0]`, 6379, TYPE],
   [`${TLS}.mode`, 'STRICT', /supported values: "DISABLE"/],
   [TLS, { mode: 'MUTUAL' }, /write secret with the name/],
@@ -207,10 +207,14 @@ const SURROUNDINGS: readonly (readonly [pattern: RegExp, fields: object])[] = [
   [/\.route$|\.reads$/, { host: 'other' }],
   [/\.mirror\[0\]$/, { route: { host: 'other' } }],
   [/\.faults\[0\]$/, { type: 'ERROR' }],
+  [/\.tls$/, { mode: 'SIMPLE' }],
 ];
 
 /** A whole object with that value in it. */
-export function objectOf({ kind, at, value }: WrongObject, namespace: string): object {
+export function objectOf(
+  { kind, at, value }: Pick<WrongObject, 'kind' | 'at' | 'value'>,
+  namespace: string,
+): object {
   const object: Record<string, unknown> = {
     apiVersion: 'redis.aeraki.io/v1alpha1',
     kind,

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test, type TestContext } from 'node:test';
 
+import { parseObject } from '../../src/api/parse.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
+import { BORDER_VALUES } from './kube-border-values.ts';
 import { KubeCluster } from './kube-cluster.ts';
 import { startKubeControlPlane } from './kube-control-plane.ts';
 import { documents, redisService, service } from './kube-objects.ts';
@@ -73,6 +75,22 @@ test('the CRDs', async (t) => {
     await Promise.all(WRONG_OBJECTS.map(judge));
     assert.deepEqual(wrong, []);
   });
+
+  await t.test('at the borders of each field the API server and a file say the same', async () => {
+    const apart: string[] = [];
+    for (const [kind, at, values] of BORDER_VALUES) {
+      await Promise.all(
+        values.map(async (value) => {
+          const object = { kind, at, value };
+          const inFile = parseObject(objectOf(object, 'redis'), () => undefined).kind;
+          const inCluster = await answerTo(kube, object, 'Strict');
+          if ((inFile === 'object') !== (inCluster === 'accepted'))
+            apart.push(`${kind} ${at}: ${JSON.stringify(value)}: ${inFile} in a file; ${inCluster}`);
+        }),
+      );
+    }
+    assert.deepEqual(apart, []);
+  });
 });
 
 async function installedLate(t: TestContext, kube: KubeCluster): Promise<void> {
@@ -126,7 +144,7 @@ async function withoutDestinations(t: TestContext, kube: KubeCluster): Promise<v
 /** What the API server says to it; nothing is stored. */
 async function answerTo(
   kube: KubeCluster,
-  object: WrongObject,
+  object: Pick<WrongObject, 'kind' | 'at' | 'value'>,
   fieldValidation: 'Strict' | 'Ignore',
 ): Promise<string> {
   const plural = object.kind === 'RedisService' ? 'redisservices' : 'redisdestinations';
