@@ -18,6 +18,9 @@ export async function soakChaos(args: readonly string[]): Promise<void> {
       faults: { type: 'string' },
       subscribers: { type: 'string' },
       servers: { type: 'string' },
+      tls: { type: 'boolean' },
+      drain: { type: 'boolean' },
+      routes: { type: 'boolean' },
     },
   });
   const options = {
@@ -25,6 +28,9 @@ export async function soakChaos(args: readonly string[]): Promise<void> {
     clients: Number(values.clients),
     faults: values.faults?.split(','),
     isPlain: values.servers === undefined ? undefined : values.servers === 'plain',
+    isSecured: values.tls,
+    isDrained: values.drain,
+    isRouted: values.routes,
     ...(values.subscribers === undefined ? {} : { subscribers: Number(values.subscribers) }),
   };
   const end = performance.now() + Number(values.minutes) * 60_000;

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Ledger, Session } from './ledger.ts';
 import type { Random } from './random.ts';
+import { named } from './routes.ts';
 import { ReplyError, ReplyReader, request, type Protocols, type Reply } from './replies.ts';
 import { shown } from './state.ts';
 
@@ -14,6 +15,8 @@ export interface Scene {
   readonly ledger: Ledger;
   readonly mirrored: Ledger | undefined;
   port(): number;
+  /** The proxy takes nothing more in. */
+  isEnding(): boolean;
   /** Since when all reads go to primaries; Infinity: they do not. */
   masterSince(): number;
   /** Of clients that all of them use. */
@@ -29,6 +32,8 @@ export interface Scene {
   readonly mayPublish: boolean;
   /** Plain servers, whose shard channels may be named in one command whatever their slots. */
   readonly isPlain: boolean;
+  /** Keys have prefixes, for some of which there are routes. */
+  readonly isRouted: boolean;
   readonly mayScript: boolean;
   /** How many values are long, and how long at most. */
   readonly long: { readonly share: number; readonly most: number };
@@ -71,14 +76,16 @@ export class ClientConnection {
   constructor(scene: Scene, random: Random, name: string) {
     this.#scene = scene;
     this.#random = random;
-    this.session = { name, endedAt: undefined, isHalfOpen: false };
+    this.session = { name, endedAt: undefined, isHalfOpen: false, isCut: false };
     const socket = connect({ host: '127.0.0.1', port: scene.port() });
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
     socket.on('error', () => {});
     socket.on('close', () => {
       if (this.isOver) return;
-      scene.ledger.violation(`${name} was disconnected`, [name]);
+      this.session.isCut = scene.isEnding();
+      this.#note([], `${name} is sent away`);
+      if (!this.session.isCut) scene.ledger.violation(`${name} was disconnected`, [name]);
       this.session.endedAt = performance.now();
     });
   }
@@ -114,7 +121,7 @@ export class ClientConnection {
   ask(words: readonly string[], answered: (reply: Reply) => void): void {
     this.order += 1;
     this.#waiting.push({ words, sentAt: performance.now(), answered });
-    this.#out.push(request(words));
+    this.#out.push(request(this.#scene.isRouted ? words.map(named) : words));
     this.#note(words, `${this.session.name} asks ${shown(words)}`);
   }
 

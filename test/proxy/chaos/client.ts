@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { brief, type Scene } from './client-connection.ts';
 import type { Random } from './random.ts';
 import { ReplyError } from './replies.ts';
+import { unnamed } from './routes.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { CHANNELS, SHARD_CHANNELS } from './subscriber.ts';
 import { TransactingAsker } from './transacting-asker.ts';
@@ -29,6 +30,7 @@ export class ChaosClient extends TransactingAsker {
         this.connection.leave();
         this.scene.ledger.count('disconnects');
       }
+      if (this.connection.isOver && this.scene.isEnding()) return;
       if (this.connection.isOver) {
         this.connectAgain();
         this.#begin();
@@ -169,7 +171,8 @@ export class ChaosClient extends TransactingAsker {
       if (reply instanceof ReplyError) {
         // While it waits nothing is carried out: whoever has its list by then goes on.
         const { isWhole, failoverWaitMs } = this.scene;
-        if (reply.text.startsWith('upstream failure') && isWhole && tookMs < failoverWaitMs)
+        const isLost = reply.text.startsWith('upstream failure') && !this.scene.isEnding();
+        if (isLost && isWhole && tookMs < failoverWaitMs)
           ledger.violation(`BLPOP of ${session.name} was lost`, [key]);
         return this.refused(reply, key);
       }
@@ -179,7 +182,7 @@ export class ChaosClient extends TransactingAsker {
         return;
       }
       const [from, element] = Array.isArray(reply) ? reply : [];
-      if (from !== key)
+      if (unnamed(String(from)) !== key)
         ledger.violation(`BLPOP of ${session.name} was answered ${brief(reply)}`, [session.name]);
       ledger.took(key, String(element), session);
     });

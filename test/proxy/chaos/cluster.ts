@@ -4,6 +4,8 @@
  * All nodes of a shard share one set of keys, so a failover loses nothing. What changes is known to some nodes at once and
  * to the others a moment later, as by gossip.
  */
+import type { SecureContext } from 'node:tls';
+
 import { freePorts } from '../../../src/demo/child-process.ts';
 import { SLOTS } from '../../../src/redis/slots.ts';
 import type { Ledger } from './ledger.ts';
@@ -11,6 +13,7 @@ import { forgetName, nameStandsFor } from './names.ts';
 import { ScriptedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { array, bulk, integer } from './replies.ts';
+import { secureContext } from './secured.ts';
 import {
   KNOWN_MS,
   slotOfKey,
@@ -28,6 +31,12 @@ export interface Shape {
   readonly hasNewShard?: boolean;
   /** Plain servers: each shard is one, and replicas are servers for reads. */
   readonly isPlain?: boolean;
+  readonly isSecured?: boolean;
+  readonly hasSteadyRoutes?: boolean;
+  /** Has the same truth: what one is asked for, the other knows. */
+  readonly twin?: ChaosCluster | undefined;
+  /** There will be such another one. */
+  readonly isTwin?: boolean;
   /** How long it takes at most until all have heard of a change. */
   readonly gossipMs: number;
 }
@@ -44,7 +53,13 @@ export class ChaosCluster implements ClusterState {
   /** Of all nodes: it is their hosts that differ. */
   readonly port: number;
   readonly isPlain: boolean;
-  readonly lists = new Map<string, string[]>();
+  readonly secureContext: SecureContext | undefined;
+  readonly lists: Map<string, string[]>;
+  /** What its nodes are called. */
+  readonly label: string;
+  /** All that have one truth, this one too. */
+  twins: readonly ChaosCluster[];
+  readonly hasSteadyRoutes: boolean;
   readonly migrations = new Map<number, Migration>();
   truth: View;
   #hosts = 0;
@@ -53,16 +68,30 @@ export class ChaosCluster implements ClusterState {
   /** By slot: when it was last no longer on its way. */
   readonly #movedAt = new Map<number, number>();
 
-  private constructor(shape: Shape, ledger: Ledger, random: Random, port: number) {
+  private constructor(
+    shape: Shape,
+    ledger: Ledger,
+    random: Random,
+    port: number,
+    context: SecureContext | undefined,
+  ) {
+    this.secureContext = context;
     this.shape = shape;
     this.ledger = ledger;
     this.random = random;
     this.port = port;
+    this.hasSteadyRoutes = shape.hasSteadyRoutes === true;
     const { shards, replicas } = shape;
     this.isPlain = shape.isPlain === true;
     // As if all servers had one memory: what is asked of one after the other comes in order all the same.
-    const common = new Set<string>();
-    this.keys = Array.from({ length: shards }, () => (this.isPlain ? common : new Set<string>()));
+    const { twin } = shape;
+    const common = twin?.keys[0] ?? new Set<string>();
+    const isCommon = this.isPlain || shape.isTwin === true || twin !== undefined;
+    this.keys = Array.from({ length: shards }, () => (isCommon ? common : new Set<string>()));
+    this.lists = twin?.lists ?? new Map();
+    this.label = twin === undefined ? 'node' : 'twin';
+    this.twins = twin === undefined ? [this] : [this, twin];
+    if (twin !== undefined) twin.twins = this.twins;
     const serving = shape.hasNewShard === true ? shards - 1 : shards;
     const owners = Uint8Array.from({ length: SLOTS }, (_, slot) => Math.floor(slot / PIECE) % serving);
     const size = 1 + replicas;
@@ -82,7 +111,8 @@ export class ChaosCluster implements ClusterState {
 
   static async start(shape: Shape, ledger: Ledger, random: Random): Promise<ChaosCluster> {
     const [port = 0] = await freePorts(1);
-    const cluster = new ChaosCluster(shape, ledger, random, port);
+    const context = shape.isSecured === true ? await secureContext() : undefined;
+    const cluster = new ChaosCluster(shape, ledger, random, port, context);
     for (const node of cluster.nodes) await node.listen();
     const hosts = (): readonly string[] =>
       cluster.nodes.filter(({ state }) => state === 'up').map(({ host }) => host);
@@ -208,7 +238,8 @@ export class ChaosCluster implements ClusterState {
   }
 
   touch(key: string, shard: number): void {
-    for (const node of this.nodes) if (this.isPlain || node.shard === shard) node.touch(key);
+    for (const { nodes, isPlain } of this.twins)
+      for (const node of nodes) if (isPlain || this.twins.length > 1 || node.shard === shard) node.touch(key);
   }
 
   slots({ view }: NodeState): string {

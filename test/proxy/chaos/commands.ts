@@ -198,7 +198,11 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
   return name === 'BLPOP' ? pop(node, talk, command) : perform(node, talk, command);
 }
 
-function pop(node: NodeState, { protocol, name }: Talk, { words, arrivedAt }: Command): string | undefined {
+function pop(
+  node: NodeState,
+  { protocol, name }: Talk,
+  { words, asked, arrivedAt }: Command,
+): string | undefined {
   const { cluster, shard, isZombie } = node;
   const [, key = '', seconds] = words;
   const list = isZombie ? undefined : cluster.lists.get(key);
@@ -208,7 +212,7 @@ function pop(node: NodeState, { protocol, name }: Talk, { words, arrivedAt }: Co
   if (list?.length === 0) cluster.keys[shard]!.delete(key);
   cluster.touch(key, shard);
   cluster.ledger.popped(key, element, name);
-  return array([bulk(key), bulk(element)]);
+  return array([bulk(asked[1]!), bulk(element)]);
 }
 
 function endTransaction(talk: Talk): void {
@@ -316,7 +320,7 @@ function write(
   if (value === null) cluster.keys[shard]!.delete(key);
   else cluster.keys[shard]!.add(key);
   cluster.touch(key, shard);
-  cluster.ledger.count('writes');
+  cluster.ledger.count(`writes at a ${cluster.label}`);
   cluster.ledger.carriedOut(key, value, token, { node: name, arrivedAt });
   tellOfWrite(node, key);
 }

@@ -15,6 +15,8 @@ export interface Session {
   readonly name: string;
   /** undefined: it is there. */
   endedAt: number | undefined;
+  /** The proxy has ended it: what it has not answered it has not begun. */
+  isCut: boolean;
   /** It has ended its own direction only: what it has asked may still be carried out. */
   isHalfOpen: boolean;
 }
@@ -229,6 +231,19 @@ export class Ledger {
         if (!PERHAPS_DONE.test(text) && !NOT_DONE.test(text))
           this.violation(`unexpected error "${text}": ${words} of ${session.name}`, about);
       }
+    }
+  }
+
+  /** Of clients that the proxy has sent away. */
+  checkUnanswered(): void {
+    for (const { session, told, timesCarriedOut, words, key, node } of this.#writes.values()) {
+      if (!session.isCut || told !== 'nothing yet') continue;
+      this.count('never answered');
+      if (timesCarriedOut > 0)
+        this.violation(`carried out, and never answered: ${words} of ${session.name} at ${node}`, [
+          key,
+          session.name,
+        ]);
     }
   }
 

@@ -8,6 +8,8 @@ import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../../src/redis/reque
 import { carryOut, isHeldByPause } from './commands.ts';
 import { endMoved } from './messages.ts';
 import type { Random } from './random.ts';
+import { isRemovedLater, unnamed } from './routes.ts';
+import { secured } from './secured.ts';
 import { shown, type ClusterState, type Command, type NodeState, type Talk, type View } from './state.ts';
 
 /** How a node treats what comes; all are chances by command, but for the milliseconds. */
@@ -65,7 +67,7 @@ export class ScriptedNode implements NodeState {
   }
 
   get name(): string {
-    return `node ${this.index}`;
+    return `${this.cluster.label} ${this.index}`;
   }
 
   get address(): string {
@@ -98,7 +100,7 @@ export class ScriptedNode implements NodeState {
   }
 
   async listen(): Promise<void> {
-    const server = createServer((socket) => this.#take(socket));
+    const server = createServer((socket) => void this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -152,11 +154,21 @@ export class ScriptedNode implements NodeState {
     if (server !== undefined) await new Promise((resolve) => server.close(resolve));
   }
 
-  #take(socket: Socket): void {
+  /** Who hangs shakes no hands either. */
+  async #accept(carrier: Socket): Promise<void> {
+    carrier.on('error', () => {});
+    const { secureContext } = this.cluster;
+    if (secureContext !== undefined) while (this.state === 'hung') await this.#moment();
+    if (this.state === 'dead') carrier.destroy();
+    else this.#take(secured(carrier, secureContext), carrier);
+  }
+
+  #take(socket: Socket, carrier: Socket): void {
     this.#opened += 1;
     const talk: Talk = {
       name: `${this.name}/${this.#opened}`,
       socket,
+      carrier,
       queue: [],
       protocol: 2,
       isReadonly: false,
@@ -188,12 +200,19 @@ export class ScriptedNode implements NodeState {
         const words = Array.from({ length: frame.count }, (_, index) =>
           bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
         );
-        talk.queue.push({ words, arrivedAt: performance.now() });
+        talk.queue.push({ words: words.map(unnamed), asked: words, arrivedAt: performance.now() });
+        this.#checkPrefixes(words);
         at = frame.at;
       }
       bytes = bytes.subarray(at);
       if (!talk.isServing) void this.#serve(talk);
     });
+  }
+
+  #checkPrefixes(words: readonly string[]): void {
+    const { hasSteadyRoutes, ledger } = this.cluster;
+    if (hasSteadyRoutes && words.some(isRemovedLater))
+      ledger.violation(`${this.name} got a prefix that is removed: ${shown(words)}`, words.map(unnamed));
   }
 
   /** Also what came before the other side closed: Redis finds it in the socket when it looks there. */
@@ -247,7 +266,8 @@ export class ScriptedNode implements NodeState {
   #cut(talk: Talk): void {
     talk.isReset = true;
     this.talks.delete(talk);
-    talk.socket.resetAndDestroy();
+    talk.carrier.resetAndDestroy();
+    talk.socket.destroy();
   }
 
   #answer(talk: Talk, reply: string, inPieces: boolean): void {

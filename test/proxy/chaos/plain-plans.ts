@@ -7,6 +7,7 @@ import type { ProxyServers, RoutingPlan, Upstream } from '../../../src/plan/rout
 import { planTo } from '../servers.ts';
 import type { ChaosCluster } from './cluster.ts';
 import type { Random } from './random.ts';
+import { UNVERIFIED } from './secured.ts';
 import type { ShardView } from './state.ts';
 
 export class PlainPlans {
@@ -59,7 +60,9 @@ export class PlainPlans {
     };
   }
 
-  #placed(upstream: Upstream): Upstream {
+  #placed(plain: Upstream): Upstream {
+    if (plain.mode === 'unavailable') return plain;
+    const upstream = { ...plain, tls: this.#cluster.secureContext && UNVERIFIED };
     if (this.#isNamed) return upstream;
     if (upstream.mode === 'proxy') return { ...upstream, servers: this.#endpoints(upstream.servers) };
     if (upstream.mode !== 'reads') return upstream;

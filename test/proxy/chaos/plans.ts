@@ -1,14 +1,15 @@
 /**
- * The plans that the proxy is given in a run: another read policy, or another upstream in the place of the one before.
+ * The plans that the proxy is given in a run: another read policy, another upstream in the place of the one before, or
+ * routes that lead elsewhere.
  */
 import type { Fault, ReadPolicy } from '../../../src/api/objects.ts';
-import type { RoutingPlan, Upstream } from '../../../src/plan/routing-plan.ts';
+import type { BoundListener, RoutingPlan } from '../../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../../src/proxy/proxy.ts';
 import { mirrored } from '../mirrored.ts';
-import { planTo } from '../servers.ts';
 import type { ChaosCluster } from './cluster.ts';
-import { PlainPlans } from './plain-plans.ts';
 import type { Random } from './random.ts';
+import { Ways } from './routes.ts';
+import { SidePlans, planOf } from './side-plans.ts';
 
 const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
 const OP_TIMEOUT_MS = 1_000;
@@ -18,8 +19,11 @@ const FAULTY = (
   'eval evalsha eval_ro evalsha_ro script publish spublish scan'
 ).split(' ');
 
-function planOf({ port, name }: ChaosCluster, readPolicy: ReadPolicy): RoutingPlan {
-  return planTo(port, { mode: 'cluster', upstream: { address: name, port }, readPolicy });
+interface Clusters {
+  readonly main: ChaosCluster;
+  /** Where some routes lead; undefined: there is one route only. */
+  readonly other: ChaosCluster | undefined;
+  readonly mirror: ChaosCluster | undefined;
 }
 
 export class Plans {
@@ -28,39 +32,35 @@ export class Plans {
   readonly #random: Random;
   readonly #policies: readonly ReadPolicy[];
   readonly #mirror: RoutingPlan | undefined;
-  readonly #isNamed: boolean;
-  /** Of single clients, with those that all of them share. */
-  readonly #maxConnections: number | undefined;
-  readonly #plain: PlainPlans | undefined;
+  readonly #sides: readonly SidePlans[];
+  #ways: Ways | undefined;
   #faults: readonly Fault[] = [];
-  #generation = 0;
   /** When nodes were last found anew, or others. */
   renewedAt = 0;
-  #upstream: Upstream | undefined;
   /** Since when the policy is in force; Infinity: another one is about to be. */
   #policyAt = Infinity;
 
   /** `isNamed`: nodes are found by name; else by the addresses that they have when a plan is made. */
-  constructor(cluster: ChaosCluster, mirror: ChaosCluster | undefined, random: Random, isNamed: boolean) {
-    this.#cluster = cluster;
-    this.#isNamed = isNamed;
+  constructor({ main, other, mirror }: Clusters, random: Random, isNamed: boolean) {
+    this.#cluster = main;
     this.#random = random;
     // Without a replica nothing is answered under it, and little is seen.
-    const { replicas, isPlain = false } = cluster.shape;
+    const { replicas, isPlain = false } = main.shape;
     this.#policies = POLICIES.filter(
       (each) => replicas > 0 || (isPlain ? each === 'MASTER' : each !== 'REPLICA'),
     );
-    this.#plain = isPlain ? new PlainPlans(cluster, random.fork(), isNamed) : undefined;
+    const most = random.chance(0.3) ? random.between(10, 40) : undefined;
+    const clusters = other === undefined ? [main] : [main, other];
+    this.#sides = clusters.map((cluster) => new SidePlans(cluster, random.fork(), isNamed, most));
+    if (other !== undefined) this.#ways = new Ways();
     this.policy = random.chance(0.4) ? 'MASTER' : random.pick(this.#policies)!;
     this.#mirror = mirror && planOf(mirror, 'MASTER');
-    this.#maxConnections = random.chance(0.3) ? random.between(10, 40) : undefined;
     if (random.chance(0.3)) {
       this.#faults = [
         { type: 'DELAY', percentage: 5, delayMs: random.between(5, 100), commands: FAULTY },
         { type: 'ERROR', percentage: 2, delayMs: random.pick([undefined, 50]), commands: FAULTY },
       ];
     }
-    this.#renew();
   }
 
   /** Since when all reads go to primaries; Infinity: they do not. */
@@ -69,16 +69,29 @@ export class Plans {
   }
 
   async swap(proxy: Proxy): Promise<void> {
-    if (this.#random.chance(0.4)) this.#renew();
+    if (this.#ways !== undefined && this.#random.chance(0.5)) this.#changeWays(this.#ways);
+    else if (this.#random.chance(0.4)) this.#renew();
     else this.policy = this.#random.pick(this.#policies)!;
     await this.give(proxy);
+  }
+
+  #changeWays(ways: Ways): void {
+    ways.change(this.#random);
+    // To another server a cursor means nothing.
+    this.renewedAt = performance.now();
+  }
+
+  #renew(): void {
+    this.renewedAt = performance.now();
+    this.#random.pick(this.#sides)!.renew();
   }
 
   /** Under which every node is read from. */
   async readAll(proxy: Proxy): Promise<void> {
     this.policy = this.#policies.includes('ANY') ? 'ANY' : 'MASTER';
-    this.#plain?.useAll();
+    for (const side of this.#sides) side.useAll();
     this.#faults = [];
+    this.#ways = undefined;
     await this.give(proxy);
   }
 
@@ -92,37 +105,35 @@ export class Plans {
     this.#policyAt = Infinity;
     this.policy = policy;
     const { ledger } = this.#cluster;
-    ledger.note(undefined, `* plan: ${this.policy}, upstream ${this.#generation}`);
+    const generations = this.#sides.map(({ generation }) => generation).join(' and ');
+    ledger.note(undefined, `* plan: ${this.policy}, upstream ${generations}, ${JSON.stringify(this.#ways)}`);
     await proxy.update(this.#plan());
     this.#policyAt = performance.now();
   }
 
-  #renew(): void {
-    this.renewedAt = performance.now();
-    this.#generation += 1;
-    if (this.#plain === undefined) this.#upstream = this.#newUpstream();
-    else this.#plain.renew();
-  }
-
-  #newUpstream(): Upstream {
-    const { port, name } = this.#cluster;
-    const hosts = this.#isNamed ? [name] : this.#cluster.membersNow().map(({ host }) => host);
-    const seeds = hosts.map((address) => ({ address, port }));
-    const [upstream] = planOf(this.#cluster, 'MASTER').upstreams.values();
-    if (upstream?.mode !== 'cluster') throw new Error('not a cluster');
-    return { ...upstream, seeds, generation: this.#generation, maxConnections: this.#maxConnections };
-  }
-
   #plan(): RoutingPlan {
-    const { policy: readPolicy } = this;
-    const plan = this.#plain?.plan(readPolicy) ?? planOf(this.#cluster, readPolicy);
+    const plans = this.#sides.map((side) => side.plan(this.policy));
+    const routes = plans.map(({ listeners }) => listeners[0]!.listener.routes.catchAll!);
+    const [{ bind, listener }] = plans[0]!.listeners as readonly [BoundListener];
+    const ways = this.#ways;
     const main: RoutingPlan = {
-      upstreams:
-        this.#upstream === undefined ? plan.upstreams : new Map([[this.#upstream.id, this.#upstream]]),
-      listeners: plan.listeners.map(({ bind, listener }) => ({
-        bind,
-        listener: { ...listener, opTimeoutMs: OP_TIMEOUT_MS, faults: this.#faults },
-      })),
+      // Of the other side also where nothing leads there.
+      upstreams: new Map(plans.flatMap(({ upstreams }) => [...upstreams])),
+      listeners: [
+        {
+          bind,
+          listener: {
+            ...listener,
+            opTimeoutMs: OP_TIMEOUT_MS,
+            faults: this.#faults,
+            routes: {
+              catchAll: routes[ways?.catchAll ?? 0],
+              prefixes: ways?.prefixes(routes) ?? [],
+              caseInsensitive: false,
+            },
+          },
+        },
+      ],
     };
     if (this.#mirror === undefined) return main;
     const [copies] = this.#mirror.upstreams.values();

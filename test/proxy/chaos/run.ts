@@ -10,6 +10,7 @@ import { Proxy } from '../../../src/proxy/proxy.ts';
 import type { Scene } from './client-connection.ts';
 import { ChaosClient, SHARED_LIST } from './client.ts';
 import { ChaosCluster, type Shape } from './cluster.ts';
+import { DRAIN_MS, Draining } from './draining.ts';
 import { FAULT_NAMES, doHarm } from './faults.ts';
 import { healed } from './healed.ts';
 import { Ledger } from './ledger.ts';
@@ -50,6 +51,12 @@ export interface ChaosOptions {
   readonly clients: number;
   /** Plain servers instead of a Redis Cluster; undefined: as the seed decides. */
   readonly isPlain?: boolean | undefined;
+  /** Some keys have routes of their own; undefined: as the seed decides. */
+  readonly isRouted?: boolean | undefined;
+  /** The proxy ends while clients ask; undefined: as the seed decides. */
+  readonly isDrained?: boolean | undefined;
+  /** TLS towards its nodes; undefined: as the seed decides. */
+  readonly isSecured?: boolean | undefined;
   /** undefined: as the seed decides. */
   readonly subscribers?: number;
   /** undefined: some, as the seed decides. */
@@ -83,26 +90,34 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
   const random = new Random(seed);
   const ledger = new Ledger();
   const isPlain = options.isPlain ?? random.chance(0.3);
-  const cluster = await ChaosCluster.start(
-    isPlain ? plainShape(random) : clusterShape(random),
-    ledger,
-    random.fork(),
-  );
+  const isRouted = options.isRouted ?? random.chance(0.3);
+  const shape: Shape = {
+    ...(isPlain ? plainShape(random) : clusterShape(random)),
+    isSecured: options.isSecured ?? random.chance(0.15),
+    isTwin: isRouted,
+  };
   const copies = random.chance(0.3) ? new Ledger() : undefined;
   const small = { shards: 2, replicas: 0, gossipMs: 0 };
   const mirror = copies && (await ChaosCluster.start(small, copies, random.fork()));
   const chosen = (isPlain ? OF_SERVERS : FAULT_NAMES).filter(() => random.chance(0.4));
   const harms = options.faults ?? (chosen.length === 0 ? ['resets all'] : chosen);
   const isNamed = harms.some((harm) => OF_ADDRESSES.includes(harm)) || random.chance(0.5);
-  const plans = new Plans(cluster, mirror, random.fork(), isNamed);
+  const hasSteadyRoutes = !isRouted || !harms.includes('plan');
+  const cluster = await ChaosCluster.start({ ...shape, hasSteadyRoutes }, ledger, random.fork());
+  const shards = isPlain && shape.replicas > 0 ? 1 : 2;
+  const twin = { shards, replicas: Math.min(1, shape.replicas), isPlain, hasSteadyRoutes, twin: cluster };
+  const other = isRouted
+    ? await ChaosCluster.start({ ...twin, gossipMs: shape.gossipMs }, ledger, random.fork())
+    : undefined;
+  const plans = new Plans({ main: cluster, other, mirror }, random.fork(), isNamed);
   // Where servers are elsewhere, another one has their keys from then on.
-  ledger.isOrderOfNodes = isPlain && isNamed;
-  ledger.note(undefined, `* ${JSON.stringify({ ...cluster.shape, policy: plans.policy, faults: harms })}`);
+  ledger.isOrderOfNodes = (isPlain && isNamed) || !hasSteadyRoutes;
+  ledger.note(undefined, `* ${JSON.stringify({ ...shape, policy: plans.policy, faults: harms })}`);
   const proxy = await Proxy.create({
     hedgeAfterMs: random.pick([30, 200])!,
     failoverWaitMs: FAILOVER_WAIT_MS,
     maxClients: 1_000,
-    drainMs: 2_000,
+    drainMs: DRAIN_MS,
     log: pino(
       { base: null, level: 'warn' },
       { write: (line) => ledger.note(undefined, `log ${line.trim()}`) },
@@ -113,6 +128,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     ledger.violation(`an unhandled rejection: ${why}`, []);
   };
   process.on('unhandledRejection', rejected);
+  const draining = (options.isDrained ?? random.chance(0.15)) ? new Draining(proxy, ledger) : undefined;
   try {
     await plans.give(proxy);
     await eventually('ready', () => proxy.notReady() === undefined || undefined);
@@ -123,6 +139,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       ledger,
       mirrored: copies,
       port: () => port,
+      isEnding: () => draining?.hasBegun === true,
       masterSince: () => plans.masterSince,
       sharedKeys: SHARED_KEYS,
       tags: random.between(1, 3),
@@ -133,12 +150,13 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       mayBlock: random.chance(0.7),
       mayPublish: subscribers > 0,
       isPlain,
+      isRouted,
       mayScript: random.chance(0.5),
       long: { share: random.pick([0.02, 0.02, 0.2])!, most: random.pick([100_000, 100_000, 800_000])! },
       unsure: new Set(),
       published: [],
       longestMs: LONGEST_MS,
-      isOrderly: harms.every((harm) => HARMLESS.includes(harm)),
+      isOrderly: harms.every((harm) => HARMLESS.includes(harm)) && hasSteadyRoutes,
       isWhole: !harms.includes('in pieces'),
       failoverWaitMs: FAILOVER_WAIT_MS,
     };
@@ -149,28 +167,36 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     );
     // The cursor of one server alone says nothing where there are several by then, and the other way round.
     const mayBeMissed = (slot: number, since: number): boolean =>
-      cluster.mayBeMissed(slot, since) || (isPlain && plans.renewedAt >= since);
+      cluster.mayBeMissed(slot, since) || ((isPlain || isRouted) && plans.renewedAt >= since);
     const scanner = new ChaosScanner(scene, random.fork(), 'scanner', mayBeMissed);
     const all = [...clients, ...listeners, scanner];
     const runs = all.map(async (client) => await client.run());
     const keys = [...SHARED_KEYS, SHARED_LIST, ...SHARD_CHANNELS, ...clients.flatMap(({ tags }) => tags)];
     const slots = [...new Set(keys.map(slotOfKey))];
     const pace = { forMs: options.forMs, everyMs: random.pick([30, 100, 300])! };
-    const swapPlan = async (): Promise<void> => await plans.swap(proxy);
-    const harming = doHarm({ cluster, random: random.fork(), slots, swapPlan }, harms, pace);
     const nothing = async (): Promise<void> => {};
-    if (mirror !== undefined)
-      await doHarm({ cluster: mirror, random: random.fork(), slots, swapPlan: nothing }, OF_MIRRORS, pace);
-    const faults = await harming;
+    const harm = async (to: ChaosCluster, by: readonly string[], swapPlan = nothing) =>
+      await doHarm({ cluster: to, random: random.fork(), slots, swapPlan }, by, pace);
+    const [faults] = await Promise.all([
+      harm(cluster, harms, async () => await plans.swap(proxy)),
+      mirror && harm(mirror, OF_MIRRORS),
+      other && harm(other, harms),
+      draining?.after(random.between(200, options.forMs)),
+    ]);
     await sleep(300);
     for (const client of all) client.stop();
     await Promise.all(runs);
-    await healed({ cluster, proxy, ledger, clients: all, plans, port });
-    if (harms.every((harm) => HARMLESS.includes(harm) && harm !== 'plan')) heard(scene, listeners);
-    if (harms.every((harm) => harm === 'in pieces' || harm === 'lag')) heardOfAll(scene, listeners);
-    if (!scene.mayDisconnect) {
+    const clusters = [cluster, ...(other === undefined ? [] : [other])];
+    if (draining === undefined) await healed({ cluster, proxy, ledger, clients: all, plans, port });
+    else await draining.over(clusters);
+    const isHeard = draining === undefined;
+    if (isHeard && harms.every((harm) => HARMLESS.includes(harm) && harm !== 'plan')) heard(scene, listeners);
+    if (isHeard && !isRouted && harms.every((harm) => harm === 'in pieces' || harm === 'lag'))
+      heardOfAll(scene, listeners);
+    if (isHeard && !scene.mayDisconnect) {
       const isLossless = harms.every((harm) => LOSSLESS.includes(harm));
-      const open = new Set(cluster.nodes.flatMap(({ talks }) => Array.from(talks, ({ name }) => name)));
+      const nodes = clusters.flatMap((each) => each.nodes);
+      const open = new Set(nodes.flatMap(({ talks }) => Array.from(talks, ({ name }) => name)));
       // What was popped as its connection closed, nobody can have.
       const lost = ledger.lostElements().filter(({ talk }) => isLossless || open.has(talk));
       const texts = lost.map(({ text }) => text).join(', ');
@@ -189,6 +215,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     process.off('unhandledRejection', rejected);
     await cluster.close();
     await mirror?.close();
+    await other?.close();
   }
 }
 

@@ -55,9 +55,11 @@ export function scriptedCommand(
 
 /** Whoever has been primary since before a script was loaded at all primaries has got it. */
 function missed({ cluster, name, primarySince, isPrimary, isZombie }: NodeState, sha: string): void {
-  const { ledger, isPlain } = cluster;
+  const { ledger, isPlain, label, hasSteadyRoutes } = cluster;
   ledger.count('unknown scripts');
   const loadedAt = ledger.loadedAt(sha);
+  // Of other routes they are told, and nobody waits for what they say.
+  if (label !== 'node' || !hasSteadyRoutes) return;
   if (isPlain || isZombie || !isPrimary || loadedAt === undefined) return;
   if (loadedAt > primarySince + KNOWN_MS)
     ledger.violation(`${name} has not got ${sha}, which all primaries have`, [sha, name, 'SCRIPT']);

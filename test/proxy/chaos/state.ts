@@ -2,6 +2,7 @@
  * What is known of a scripted cluster, its nodes and their connections.
  */
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 
 import { slotOf } from '../../../src/redis/slots.ts';
 import type { Ledger } from './ledger.ts';
@@ -37,6 +38,11 @@ export interface ClusterState {
   readonly port: number;
   /** Its nodes know nothing of each other: plain servers, over which keys are spread, or one and its replicas. */
   readonly isPlain: boolean;
+  readonly label: string;
+  /** What leads there does so all the time: prefixes that routes remove never come. */
+  readonly hasSteadyRoutes: boolean;
+  /** undefined: in the clear. */
+  readonly secureContext: SecureContext | undefined;
   /** Which keys each shard has. */
   readonly keys: readonly Set<string>[];
   readonly lists: Map<string, string[]>;
@@ -89,7 +95,10 @@ export interface NodeState {
 }
 
 export interface Command {
+  /** With keys as the ledger has them. */
   readonly words: readonly string[];
+  /** As they came. */
+  readonly asked: readonly string[];
   readonly arrivedAt: number;
 }
 
@@ -97,6 +106,8 @@ export interface Command {
 export interface Talk {
   readonly name: string;
   readonly socket: Socket;
+  /** Under TLS what carries that; else the same. */
+  readonly carrier: Socket;
   readonly queue: Command[];
   protocol: number;
   isReadonly: boolean;

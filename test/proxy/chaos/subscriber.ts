@@ -57,7 +57,7 @@ export class ChaosSubscriber {
     this.#socket.on('error', () => {});
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
     this.#socket.on('close', () => {
-      if (!this.#isStopping) scene.ledger.violation(`${name} was disconnected`, [name]);
+      if (!this.#isStopping && !scene.isEnding()) scene.ledger.violation(`${name} was disconnected`, [name]);
     });
   }
 
