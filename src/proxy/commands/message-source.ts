@@ -4,6 +4,7 @@
  */
 import type { Session } from '../client/session.ts';
 import type { OwnConnection } from '../upstream/own-connection.ts';
+import { LOGIN_AGAIN_MS } from '../topology/conversation.ts';
 import { parseRefusal, type Refusal } from '../upstream/refusal.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import type { Asked } from './asked-subscription.ts';
@@ -30,7 +31,7 @@ export interface SourceHearer {
   takenAway(channel: string): void;
   /** Of shard channels; whoever asked has not been told. */
   refused(asked: Asked, refusal: Refusal, reply: Buffer): void;
-  /** Its client is told the error. */
+  /** Its client is told the error, if it waits for it. */
   failed(asked: Asked): void;
 }
 
@@ -118,6 +119,7 @@ export class MessageSource {
     const { channels, counts, confirmations, request } = waiting;
     const { protocol } = this.#session.local;
     if (isError) this.#hearer.failed(waiting);
+    if (isError && request === null) this.#refusedAgain(bytes, start, end);
     const count = isError ? undefined : counts[confirmations.length];
     const told = withCount(inProtocol(protocol, bytes, start, end), count);
     // That there is none is a null, which is another one in either protocol.
@@ -125,5 +127,15 @@ export class MessageSource {
     const { isFirst, isLast } = this.#waiting.take(isError);
     if (isLast && request !== null) handOn(request.sink!, request, Buffer.concat(confirmations));
     return isFirst;
+  }
+
+  /** Its client takes itself for a subscriber, and would wait for messages that do not come. */
+  #refusedAgain(bytes: Uint8Array, start: number, end: number): void {
+    const { connection } = this.own;
+    const isLockedOut = Buffer.from(bytes.subarray(start, end)).toString('latin1').startsWith('-NOAUTH');
+    // Of what we present to Redis it need not know, and of its own rights it shall.
+    if (isLockedOut)
+      setTimeout(() => connection.destroy('it does not let the proxy in'), LOGIN_AGAIN_MS).unref();
+    else this.#session.end();
   }
 }

@@ -211,7 +211,10 @@ export class Subscriber {
       unconfirmed: () => this.#place.unconfirmed(),
       takenAway: (channel) => this.#leave({ name: 'ssubscribe', channels: [channel], request: null }),
       refused: (asked, refusal, reply) => this.#refused(asked, refusal, reply),
-      failed: (asked) => this.#undo(asked),
+      failed: (asked) => {
+        // Else it is asked for again with the next connection.
+        if (isOfClient(asked)) this.#undo(asked);
+      },
     });
     this.#source = source;
     own.onLost = () => {

@@ -8,6 +8,7 @@ import { IdleConnections } from './idle-connections.ts';
 import { Connection } from '../wire/connection.ts';
 import type { ConnectionOwner, ReplyWatch } from '../wire/connection-owner.ts';
 import { LATENCY_NUMBERS } from '../wire/latency.ts';
+import { endOnceAnswered } from '../wire/handshake-refused.ts';
 import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
 import { addUp, type Role, type RoleCounts } from './role-counts.ts';
@@ -25,6 +26,8 @@ const KINDS = 8;
 const SAY_READONLY = encodeCommand('READONLY');
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
+/** So long there may be an answer over a connection that was not let in, once another one is. */
+const LOCKED_OUT_MS = 1_000;
 /** As a clue looks for more. */
 const NO_ANSWER = 'it does not answer';
 
@@ -108,8 +111,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** Why others are better to read from, while there are any; it counts for servers for reads only. */
   doubtful: string | undefined;
 
-  /** Why it does not let us in, in its own words; commands get there nevertheless, and its answer is the client's. */
-  refusal: string | undefined;
+  #refusal: string | undefined;
 
   constructor(options: NodeOptions, owner: NodeOwner) {
     this.options = options;
@@ -144,6 +146,27 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** May be sent what only a primary carries out. */
   get isUsable(): boolean {
     return !this.isDead && !this.isSilent && this.unfit === undefined;
+  }
+
+  /** Why it does not let us in, in its own words; commands get there nevertheless, and its answer is the client's. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  set refusal(why: string | undefined) {
+    const isOver = why === undefined && this.#refusal !== undefined;
+    this.#refusal = why;
+    if (isOver) this.#loginAnew();
+  }
+
+  /** Over a connection that was not let in it would go on refusing everything. */
+  #loginAnew(): void {
+    for (const [kind, connection] of this.#connections.entries()) {
+      if (connection?.isLockedOut !== true) continue;
+      this.#connections[kind] = null;
+      this.#own.add(connection);
+      endOnceAnswered(connection, 'another one is let in', performance.now() + LOCKED_OUT_MS);
+    }
   }
 
   /** Why there is no connection. */
@@ -340,8 +363,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
     this.#owner.lost(request, wasSent, this);
   }
 
-  closed(connection: object, problem: string): void {
-    const kind = this.#connections.findIndex((each) => each === connection);
+  closed(connection: Connection, problem: string): void {
+    if (this.#own.delete(connection)) return;
+    const kind = this.#connections.indexOf(connection);
     if (kind >= 0) this.#connections[kind] = null;
     this.notReached(problem);
   }

@@ -43,6 +43,8 @@ export interface ConnectionOptions extends SocketOptions {
 export class Connection implements Flushable {
   isOpen = false;
   isClosed = false;
+  /** The node has refused its login, and refuses what is asked over it. */
+  isLockedOut = false;
   /** More is waiting to be written, or to be answered, than is good. */
   isCongested = false;
   /** Who reads no more until it is not. */

@@ -13,6 +13,8 @@ const DRAINED_MS = 5;
 interface Refused {
   readonly isClosed: boolean;
   readonly pending: number;
+  /** It was not let in. */
+  isLockedOut: boolean;
   destroy(problem: string): void;
 }
 
@@ -25,12 +27,21 @@ export function handshakeRefused(
 ): void {
   const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
   if (why.startsWith('LO')) connection.destroy('the node is loading');
-  else if (why.startsWith('BUSY ')) endOnceAnswered(connection);
-  else if (REFUSED_LOGIN.test(why)) owner.loginRefused(why);
+  // All that is behind is refused, too, and none of it is lost.
+  else if (why.startsWith('BUSY ')) endOnceAnswered(connection, 'the node was busy');
+  else if (REFUSED_LOGIN.test(why)) {
+    connection.isLockedOut = true;
+    owner.loginRefused(why);
+  }
 }
 
-/** By one that is busy all that is behind is refused, too, and none of it is lost. */
-function endOnceAnswered(connection: Refused): void {
-  if (connection.pending === 0) connection.destroy('the node was busy');
-  else if (!connection.isClosed) setTimeout(() => endOnceAnswered(connection), DRAINED_MS).unref();
+/** Or at `until`. */
+export function endOnceAnswered(
+  connection: Omit<Refused, 'isLockedOut'>,
+  problem: string,
+  until = Infinity,
+): void {
+  if (connection.pending === 0 || performance.now() > until) connection.destroy(problem);
+  else if (!connection.isClosed)
+    setTimeout(() => endOnceAnswered(connection, problem, until), DRAINED_MS).unref();
 }
