@@ -7,7 +7,7 @@ import { isCommandEntry, type CommandEntry } from '../../redis/command-spec.ts';
 import { Connector } from '../../sources/observations/connector.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
 import { isReply, refusalOfLogin } from '../../sources/observations/login.ts';
-import { problemOf } from '../../sources/observations/connection-problem.ts';
+import { problemOf, turnedAway } from '../../sources/observations/connection-problem.ts';
 import type { NodeOptions } from './node.ts';
 
 /** Longer than that is no answer. */
@@ -86,6 +86,9 @@ export class Conversation {
         this.#client.call(name, ...args).catch((error: unknown) => error),
       );
       const values = await Promise.all(asked);
+      // The first one tells: what was asked behind it has no reply.
+      const away = values[0] instanceof Error ? turnedAway(values[0].message) : undefined;
+      if (away !== undefined) return { failure: 'gone', why: away };
       const broken = values.find((value) => value instanceof Error && !isReply(value));
       if (broken !== undefined) return this.#failed(failureOf(broken, this.#problem));
       this.#heardAt = performance.now();
@@ -132,6 +135,8 @@ export class Conversation {
     await this.#client.connect();
     this.#heardAt = performance.now();
     const refusal = await refusalOfLogin(this.#client, this.#credentials);
+    const away = refusal && turnedAway(refusal);
+    if (away !== undefined) throw new Error(away);
     if (refusal !== undefined) {
       // The next question begins with a login again.
       this.#client.disconnect();

@@ -21,7 +21,7 @@ import { placesOfShards } from './places-of-shards.ts';
 import { hostOf, type Refusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { PeriodicTask } from '../topology/periodic-task.ts';
-import { runsScript } from './script-words.ts';
+import { runsScript } from '../wire/script-words.ts';
 import { Probe } from '../topology/probe.ts';
 import { MASTER, Shard } from '../topology/shard.ts';
 import {

@@ -16,7 +16,7 @@ import { giveOwnBytes, keepBytes } from '../wire/own-bytes.ts';
 import { pauseMs } from './pause.ts';
 import { ASKING, MAX_HOPS, parseRefusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
-import { runsScript } from './script-words.ts';
+import { runsScript } from '../wire/script-words.ts';
 import { ServerDirectory } from './server-directory.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import type { SlowLog } from '../wire/slow-log.ts';

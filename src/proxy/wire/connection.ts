@@ -8,6 +8,7 @@
 import type { Socket } from 'node:net';
 
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
+import { turnedAway } from '../../sources/observations/connection-problem.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import type { ConnectionOwner, ReplyWatch } from './connection-owner.ts';
 import { handshakeRefused } from './handshake-refused.ts';
@@ -18,6 +19,7 @@ import { TOO_LONG, completeReply } from './partial-reply.ts';
 import { REPLIES } from './encode.ts';
 import { handOn } from './reply-sink.ts';
 import type { Request } from './request.ts';
+import { runsScript } from './script-words.ts';
 import { SocketWriter } from './socket-writer.ts';
 import { followSocket, openSocket, type SocketOptions } from './socket.ts';
 import { beginRead, clock, flushUpstream, type Flushable } from './turn.ts';
@@ -66,6 +68,8 @@ export class Connection implements Flushable {
   #readAt = clock.now;
   /** What nobody waits for was refused. */
   #isSpoilt = false;
+  /** The node hung up on whoever connected. */
+  #isTurnedAway = false;
   /** Commands of the handshake that are not answered. */
   #greetings: number;
 
@@ -234,7 +238,7 @@ export class Connection implements Flushable {
         block === null ||
         !unsentFrom.includes(block) ||
         (block === unsentFrom[0] && request.start < this.#writtenTo);
-      this.#owner.lost(request, wasSent);
+      this.#owner.lost(request, wasSent && !this.#isTurnedAway);
     }
     // Not given back to the pool: the socket may still be writing from them.
     this.#blocks.length = 0;
@@ -296,6 +300,7 @@ export class Connection implements Flushable {
 
   #take(bytes: Uint8Array, start: number, end: number): void {
     const type = bytes[start]!;
+    if (type === MINUS && this.#head === 0 && this.#turnsAway(bytes, start, end)) return;
     if (this.intercept !== null && this.#greetings === 0) {
       if (!this.intercept(bytes, start, end)) return;
     } else if (type === PUSH) {
@@ -328,6 +333,16 @@ export class Connection implements Flushable {
     }
     // Only now: a refused command is sent again from its block.
     this.#release();
+  }
+
+  /** The first reply, an error. True: it is none, and nothing is carried out. */
+  #turnsAway(bytes: Uint8Array, start: number, end: number): boolean {
+    const first = this.#head === this.#tail ? null : this.#ring[0]!;
+    const why = turnedAway(Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
+    if (why === undefined || (first !== null && runsScript(first))) return false;
+    this.#isTurnedAway = true;
+    this.destroy(why);
+    return true;
   }
 
   #release(): void {

@@ -32,6 +32,17 @@ const WORDS: readonly (readonly [code: RegExp, words: string])[] = [
   [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/, SPEAKS_NO_TLS],
 ];
 
+const TURNED_AWAY: typeof WORDS = [
+  [
+    /^ERR max number of clients (?:\+ cluster connections )?reached$/,
+    'it takes no more clients: raise its maxclients, or look who has so many connections',
+  ],
+  [
+    /^DENIED \w+ is running in protected mode/,
+    'it is in protected mode: give it a password, or write protected-mode no where only friends reach it',
+  ],
+];
+
 /** With the fields that Node gives to errors about certificates. */
 type Problem = NodeJS.ErrnoException & {
   readonly cert?: Partial<PeerCertificate>;
@@ -50,6 +61,14 @@ export function problemOf(error: Error): string {
   }
   const words = WORDS.find(([which]) => which.test(code))?.[1];
   return words === undefined ? code : `${code}: ${words}`;
+}
+
+/**
+ * What Redis says to whoever connects, before it hangs up: nothing that it was asked is carried out. `said`: the error, without
+ * its `-`. undefined: it is another one.
+ */
+export function turnedAway(said: string): string | undefined {
+  return TURNED_AWAY.find(([which]) => which.test(said))?.[1];
 }
 
 /** It says in words what is wrong. */

@@ -3,7 +3,7 @@
  */
 import { findCommand } from '../../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
-import type { Request } from '../wire/request.ts';
+import type { Request } from './request.ts';
 
 const RUN_SCRIPTS = new Set(['eval', 'evalsha', 'eval_ro', 'evalsha_ro', 'fcall', 'fcall_ro']);
 
