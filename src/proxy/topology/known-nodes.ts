@@ -5,21 +5,19 @@
 import { addressOf } from '../../api/host-port.ts';
 import { KEPT_MS, KeptReplicas } from './kept-replicas.ts';
 import { KnownNode } from './known-node.ts';
+import { LeavingNodes } from './leaving-nodes.ts';
 import type { Node, NodeOptions, NodeOwner } from './node.ts';
 import { Shard } from './shard.ts';
 import type { NodePlace, ShardPlace } from './topology.ts';
 
 const LEFT = 'it left the cluster';
-/** So long who has left is listened to, and so often looked at whether anything is under way there. */
-const LEAVING_MS = 1_000;
-const LOOK_MS = 10;
 
 export class KnownNodes {
   readonly #options: Omit<NodeOptions, 'host' | 'port'>;
   readonly #owner: NodeOwner;
   readonly #byAddress = new Map<string, KnownNode>();
   readonly #kept = new KeptReplicas();
-  readonly #leaving = new Map<KnownNode, NodeJS.Timeout>();
+  readonly #leaving = new LeavingNodes();
 
   constructor(options: Omit<NodeOptions, 'host' | 'port'>, owner: NodeOwner) {
     this.#options = options;
@@ -67,30 +65,14 @@ export class KnownNodes {
       if (node.isListed ? used.has(node) : mapAt - node.namedAt < KEPT_MS) continue;
       this.#byAddress.delete(address);
       this.#kept.forget(node);
-      if (emptied.has(node) && node.isUsable) this.#leave(known, performance.now() + LEAVING_MS);
+      if (emptied.has(node)) this.#leaving.leave(node, () => known.close(LEFT));
       else known.close(LEFT);
-    }
-  }
-
-  /** Nothing more is asked of it. */
-  #leave(known: KnownNode, until: number): void {
-    if (!known.node.isWaitedFor || performance.now() > until) {
-      this.#leaving.delete(known);
-      known.close(LEFT);
-    } else {
-      this.#leaving.set(
-        known,
-        setTimeout(() => this.#leave(known, until), LOOK_MS),
-      );
     }
   }
 
   close(): void {
     for (const known of this.#byAddress.values()) known.close('no longer used');
-    for (const [known, timer] of this.#leaving) {
-      clearTimeout(timer);
-      known.close(LEFT);
-    }
+    this.#leaving.closeAll();
     this.#byAddress.clear();
   }
 }

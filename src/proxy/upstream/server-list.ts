@@ -12,6 +12,7 @@ import type { ProxyServers } from '../../plan/routing-plan.ts';
 import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from '../topology/conversation.ts';
 import { judgeFitness, judgeLink, judgePrimary } from '../topology/fitness.ts';
 import { askingEveryMs } from '../topology/lag.ts';
+import { LeavingNodes } from '../topology/leaving-nodes.ts';
 import { LoginLog } from '../topology/login-log.ts';
 import { Node, type NodeOptions, type NodeOwner } from '../topology/node.ts';
 import { parseReplication, type ReplicationInfo } from '../topology/topology.ts';
@@ -68,6 +69,7 @@ export class ServerList {
   readonly #changed: () => void;
   readonly #replicas: Replicas | undefined;
   #known: readonly Known[] = [];
+  readonly #leaving = new LeavingNodes();
   readonly #log: Logger;
   #isResolved = false;
   /** That the name had no address last time, and why; undefined: it had one. */
@@ -146,6 +148,7 @@ export class ServerList {
     clearTimeout(this.#timer);
     clearInterval(this.#probes);
     for (const known of this.#known) closeServer(known);
+    this.#leaving.closeAll();
     this.#known = [];
   }
 
@@ -198,11 +201,11 @@ export class ServerList {
         isLoginKnown: false,
       };
     });
-    // First, so that what was under way to those that are gone finds the others.
+    // First, so that what those that are gone do not answer finds the others.
     this.#changed();
     for (const gone of before.values()) {
       this.#replicas?.said.delete(gone.node);
-      closeServer(gone);
+      this.#leaving.leave(gone.node, () => closeServer(gone));
     }
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
     void this.#try(this.#known.filter(({ triedAt }) => triedAt === 0));

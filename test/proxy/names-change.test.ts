@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import { planToServers, resolveTo } from './several-servers.ts';
+
+test('what a server was asked before its name led elsewhere it may answer, and nobody else is asked', async (t) => {
+  const [OLD, NEW] = ['127.0.0.41', '127.0.0.42'] as const;
+  let answer = (): void => {};
+  const old = await serverThat(
+    t,
+    (words, socket) => {
+      if (words === 'PING') return '+PONG\r\n';
+      answer = () => socket.write(':1\r\n');
+      return undefined;
+    },
+    { host: OLD, port: 0 },
+  );
+  const { port } = old;
+  const fresh = await serverThat(t, () => ':2\r\n', { host: NEW, port });
+  const names = resolveTo(t, OLD);
+  const plan = withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000);
+  // Who is silent for as long as it takes until the name is looked up again is not waited for.
+  const { proxy, port: through } = await proxyFor(t, plan, { hedgeAfterMs: 60_000 });
+  const client = clientOf(t, through);
+  client.socket.write('INCR a\r\n');
+  await eventually('the write', () => old.asked.includes('INCR a') || undefined);
+  names.addresses = [NEW];
+  const isThere = (): boolean => proxy.status()[0]?.nodes[0]?.address === `${NEW}:${port}`;
+  await eventually('the other server', () => isThere() || undefined);
+  answer();
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  client.socket.write('INCR a\r\n');
+  await eventually('the next one', () => client.got().split('\r\n').length > 2 || undefined);
+  assert.equal(client.got(), ':1\r\n:2\r\n');
+  assert.deepEqual(
+    fresh.asked.filter((words) => words !== 'PING'),
+    ['INCR a'],
+  );
+  await eventually('the end of the connections', () => old.sockets.size === 0 || undefined);
+});
