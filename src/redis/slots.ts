@@ -21,7 +21,9 @@ export function slotOf(bytes: Uint8Array, start: number, end: number): number {
   let to = end;
   for (let at = start; at < end; at++) {
     if (bytes[at] !== OPEN) continue;
-    const close = bytes.indexOf(CLOSE, at + 1);
+    let close = at + 1;
+    // Not by indexOf, which does not stop at the key's end: of many keys without a `}` each would look through all bytes.
+    while (close < end && bytes[close] !== CLOSE) close += 1;
     if (close > at + 1 && close < end) {
       from = at + 1;
       to = close;
