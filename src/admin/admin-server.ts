@@ -123,7 +123,8 @@ function send(response: ServerResponse, { status, type, body }: Answer, headOnly
 
 function listen(server: Server | TlsServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    // Later ones are of a client that could not be accepted (ENOBUFS), and would end the process if nobody heard them.
+    server.on('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE' ? 'is in use by another process' : `can't be listened on (${error.code})`;
       reject(new Error(`admin address ${addressOf(host, port)} ${why}; give another with --admin-address`));

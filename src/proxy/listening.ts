@@ -58,7 +58,8 @@ export class Listening implements SessionHome {
     const listening = new Listening(options);
     const { address, port } = options.bind;
     await new Promise<void>((resolve, reject) => {
-      listening.#server.once('error', (error: NodeJS.ErrnoException) => {
+      // Later ones are of a client that could not be accepted (ENOBUFS), and would end the process if nobody heard them.
+      listening.#server.on('error', (error: NodeJS.ErrnoException) => {
         const why =
           error.code === 'EADDRINUSE'
             ? 'is in use by another process'

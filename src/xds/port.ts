@@ -197,7 +197,8 @@ function contextOf(certificates: Certificates): SecureContextOptions {
 
 function listen(listener: NetServer, address: HostAndPort): Promise<number> {
   return new Promise((resolve, reject) => {
-    listener.once('error', (error: NodeJS.ErrnoException) => {
+    // Later ones are of a client that could not be accepted (ENOBUFS), and would end the process if nobody heard them.
+    listener.on('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE'
           ? 'the address is in use; stop what listens there or choose another'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, Server } from 'node:net';
 import { test } from 'node:test';
 
 import { freePorts } from '../../src/demo/child-process.ts';
@@ -100,4 +100,16 @@ test('a plan without a listener is a warning, once', async (t) => {
   await proxy.update(planOn(redis.port, [port]));
   await proxy.update(planOn(redis.port, []));
   assert.equal(told(), 2);
+});
+
+test('clients that can not be accepted, however many, end nothing', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const listen = t.mock.method(Server.prototype, 'listen');
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const servers = listen.mock.calls.map((call) => call.this as Server).filter(({ listening }) => listening);
+  assert.equal(servers.length, 1);
+  for (let count = 0; count < 2; count++) servers[0]?.emit('error', new Error('accept ENOBUFS'));
+  const client = clientOf(t, port);
+  client.socket.write('PING\r\n');
+  await eventually('a reply', () => client.got() !== '' || undefined);
 });
