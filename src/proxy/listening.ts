@@ -122,9 +122,10 @@ export class Listening implements SessionHome {
     } else if (isFull) {
       socket.on('error', () => {});
       socket.end(TOO_MANY);
-      // Read from, to see that it goes; who does not is put out.
+      // Read from, to see that it goes; who does not is put out, whatever it sends.
       socket.resume();
-      socket.setTimeout(TURNED_AWAY_MS, () => socket.destroy());
+      const limit = setTimeout(() => socket.destroy(), TURNED_AWAY_MS);
+      socket.once('close', () => clearTimeout(limit));
     } else {
       this.#serve(socket, this.#canShareBuffer);
     }

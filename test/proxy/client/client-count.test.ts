@@ -22,6 +22,18 @@ test('who is turned away is counted, and told in one line with the remedy', asyn
   assert.match(told[0] ?? '', /\(127\.0\.0\.1\): there are 1 already; raise --max-clients, or find who/);
 });
 
+test('who is turned away and goes on sending is put out all the same', async (t) => {
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const { port } = await proxyFor(t, planTo(redis.port), { maxClients: 1 });
+  const first = clientOf(t, port);
+  first.socket.write('PING\r\n');
+  await eventually('it is in', () => first.got() !== '' || undefined);
+  const other = clientOf(t, port, true);
+  const sending = setInterval(() => other.socket.write('x'), 100);
+  t.after(() => clearInterval(sending));
+  await eventually('its being put out', () => other.socket.destroyed || undefined);
+});
+
 test('a worker takes no more than have room in it, also where others would have room for more', async (t) => {
   const redis = await serverThat(t, () => '+PONG\r\n');
   const { port, lines } = await proxyFor(t, planTo(redis.port), { maxClients: 10, maxOwnClients: 1 });
