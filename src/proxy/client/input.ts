@@ -14,6 +14,9 @@ export interface InputHandler extends Unfinished {
   tooBig(): void;
 }
 
+/** When such a share of what waited is worked off, the rest is moved to a place of its own. */
+const WORKED_OFF = 0.25;
+
 /** One for all clients, while their commands come whole. */
 let shared = new RequestFrame();
 
@@ -21,6 +24,8 @@ export class Input {
   readonly #handler: InputHandler;
   readonly #maxBytes: number;
   #partial: Partial | null = null;
+  /** Where in it begins what waits. */
+  #from = 0;
   /** How far the partial command was understood; null: it was not looked at. */
   #frame: RequestFrame | null = null;
 
@@ -43,7 +48,7 @@ export class Input {
     const frame = this.#frame;
     if (frame === null) {
       this.#partial = null;
-      this.#work(partial.bytes, 0, partial.length);
+      this.#work(partial.bytes, this.#from, partial.length, partial);
       return;
     }
     const status = frame.parse(partial.bytes, partial.length, this.#handler.limits());
@@ -54,7 +59,7 @@ export class Input {
 
   /** How many bytes wait here. */
   get length(): number {
-    return this.#partial?.length ?? 0;
+    return this.#partial === null ? 0 : this.#partial.length - this.#from;
   }
 
   drop(): void {
@@ -63,7 +68,8 @@ export class Input {
     this.#frame = null;
   }
 
-  #work(bytes: Buffer, from: number, length: number): void {
+  /** `own`: whose bytes they are, where they are ours already. */
+  #work(bytes: Buffer, from: number, length: number, own: Partial | null = null): void {
     const handler = this.#handler;
     let at = from;
     while (at < length && !handler.isStopped) {
@@ -82,8 +88,11 @@ export class Input {
       handler.dispatch(bytes, frame, status);
     }
     if (at >= length) return;
-    this.#partial = new Partial();
-    this.#partial.append(bytes, at, length);
+    // Who is stopped at each of many commands would have all behind them copied each time.
+    const staysThere = own !== null && this.#frame === null && at < WORKED_OFF * length;
+    this.#partial = staysThere ? own : new Partial();
+    this.#from = staysThere ? at : 0;
+    if (!staysThere) this.#partial.append(bytes, at, length);
   }
 
   #complete(partial: Partial, frame: RequestFrame, bytes: Buffer, length: number): void {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Input, type InputHandler } from '../../../src/proxy/client/input.ts';
 import { clock } from '../../../src/proxy/wire/turn.ts';
 import { expireUnfinished, noteFinished, noteUnfinished } from '../../../src/proxy/client/unfinished.ts';
-import { REQUEST_LIMITS } from '../../../src/redis/request-frame.ts';
+import { REQUEST_LIMITS, type RequestFrame } from '../../../src/redis/request-frame.ts';
 
 const MAX_BYTES = 1_000;
 
@@ -93,3 +93,38 @@ for (const [what, words, isTaken] of [
     assert.deepEqual([handler.commands, handler.refused], isTaken ? [1, 0] : [0, 1]);
   });
 }
+
+test('what waits behind commands that each stop their client is moved a few times, not at each of them', () => {
+  const COUNT = 1_000;
+  const taken: string[] = [];
+  const buffers = new Set<ArrayBufferLike>();
+  const handler = {
+    isStopped: false,
+    limits: () => REQUEST_LIMITS,
+    dispatch: (bytes: Buffer, { offsets }: RequestFrame) => {
+      taken.push(bytes.toString('latin1', offsets[0], offsets[1]));
+      buffers.add(bytes.buffer);
+      handler.isStopped = true;
+    },
+    tooBig: () => assert.fail(),
+    unfinished: () => assert.fail(),
+  };
+  const input = new Input(handler, MAX_BYTES);
+  const command = (index: number): Buffer => Buffer.from(`*1\r\n$5\r\n${10_000 + index}\r\n`);
+  const [first, later] = [0, COUNT].map((from) =>
+    Buffer.concat(Array.from({ length: COUNT }, (_, index) => command(from + index))),
+  );
+  input.feed(first!, first!.length);
+  // In pieces, in the midst of a command too.
+  for (let at = 0; input.length > 0 || at < later!.length; at += 23) {
+    const piece = later!.subarray(at, at + 23);
+    if (piece.length > 0) input.feed(piece, piece.length);
+    handler.isStopped = false;
+    input.proceed();
+  }
+  assert.deepEqual(
+    taken,
+    Array.from({ length: 2 * COUNT }, (_, index) => String(10_000 + index)),
+  );
+  assert.ok(buffers.size < COUNT / 10, `${buffers.size} places`);
+});
