@@ -16,7 +16,7 @@ import type {
 import { contextProblem } from '../tls/context-problem.ts';
 import { canShareBuffer } from './wire/accept.ts';
 import { ClusterUpstream } from './upstream/cluster-upstream.ts';
-import { ClientCount, type ClientIds } from './client/client-count.ts';
+import { ClientCount, type ClientLimits } from './client/client-count.ts';
 import type { ListenerTls } from './listener-tls.ts';
 import { Listeners } from './listeners.ts';
 import { Listening } from './listening.ts';
@@ -41,14 +41,9 @@ const TICK_MS = 50;
 const LATE_MS = 3 * TICK_MS;
 const MAX_REQUEST_BYTES = 1_073_741_824;
 
-export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'> {
-  readonly maxClients: number;
-  /** Without those of other workers, as many as files may be open for; undefined: any number. */
-  readonly maxOwnClients?: number | undefined;
+export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'>, ClientLimits {
   /** Towards clients; undefined: in the clear. */
   readonly tls?: ListenerTls | undefined;
-  /** Of clients, where several workers give them. */
-  readonly ids?: ClientIds | undefined;
   /** At the end: how long clients may wait for what they have asked. */
   readonly drainMs: number;
   /** Commands whose client waited so long are logged; undefined: none. */

@@ -8,15 +8,16 @@ import type { Logger } from 'pino';
 import { OnceAMinute } from './once-a-minute.ts';
 
 /** From where on, and how far apart: several workers give different ones. */
-export interface ClientIds {
+interface ClientIds {
   readonly first: number;
   readonly step: number;
 }
 
-interface ClientLimits {
+export interface ClientLimits {
   readonly maxClients: number;
   /** Without those of other workers, as many as files may be open for; undefined: any number. */
   readonly maxOwnClients?: number | undefined;
+  /** Where several workers give them. */
   readonly ids?: ClientIds | undefined;
 }
 

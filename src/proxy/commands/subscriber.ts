@@ -27,7 +27,7 @@ export interface SubscriberPlace {
   /** Plain servers do not say of a shard channel that it is another's. */
   isElsewhere(shardChannel: string, node: Node): boolean;
   /** It gets no connection. Another one may have one to the node, which was not known when this one was made. */
-  stuck?(shardChannel: string | undefined): void;
+  stuck(shardChannel: string | undefined): void;
   /** They are no longer this subscriber's. */
   moved(moved: Moved): void;
   /** To how many the client is subscribed in all: shard channels, or channels and patterns. */
@@ -174,7 +174,7 @@ export class Subscriber {
     if (own === undefined) {
       this.#giveUpLate();
       setTimeout(() => {
-        if (!this.#isClosed) this.#place.stuck?.(this.shardChannels[0]);
+        if (!this.#isClosed) this.#place.stuck(this.shardChannels[0]);
         this.#connect();
       }, AGAIN_MS);
       return;

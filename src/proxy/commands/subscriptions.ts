@@ -141,6 +141,7 @@ export class Subscriptions implements Mode {
         return own;
       },
       isElsewhere: () => false,
+      stuck: () => {},
       moved: () => {},
       count: () => this.#classicSize,
       takes: () => false,
