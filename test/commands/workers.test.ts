@@ -3,11 +3,11 @@ import cluster from 'node:cluster';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 
 import { pino } from 'pino';
 
-import { Workers } from '../../src/commands/workers.ts';
+import { Workers, type WorkersOptions } from '../../src/commands/workers.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 
@@ -24,6 +24,19 @@ await first.stopAsked;
 leaveFirstProcess();
 `;
 
+/** That serve nobody. */
+async function start(t: TestContext, count: number, options: Partial<WorkersOptions> = {}): Promise<Workers> {
+  const folder = await temporaryFolder('workers');
+  t.after(() => removeFolder(folder));
+  const exec = join(folder, 'worker.mjs');
+  await writeFile(exec, WORKER);
+  cluster.setupPrimary({ exec, cwd: folder });
+  const log = pino({ enabled: false });
+  const workers = await Workers.start(count, { log, stopMs: 40_000, onReport: () => {}, ...options });
+  assert.ok(workers !== undefined);
+  return workers;
+}
+
 test('a worker whose process can not be made is one line, and no end of the first process', async () => {
   const lines: string[] = [];
   const log = pino({ base: null }, { write: (line) => void lines.push(line) });
@@ -36,17 +49,7 @@ test('a worker whose process can not be made is one line, and no end of the firs
 });
 
 test('a worker that is asked to stop while it starts stops by itself', async (t) => {
-  const folder = await temporaryFolder('worker-stops');
-  t.after(() => removeFolder(folder));
-  const exec = join(folder, 'worker.mjs');
-  await writeFile(exec, WORKER);
-  cluster.setupPrimary({ exec, cwd: folder });
-  const workers = await Workers.start(1, {
-    log: pino({ enabled: false }),
-    stopMs: 40_000,
-    onReport: () => {},
-  });
-  assert.ok(workers !== undefined);
+  const workers = await start(t, 1);
   const [report] = (await workers.reports()).values();
   const next = new Promise<number | null>((resolve) => {
     cluster.once('fork', (worker) => {
@@ -59,19 +62,9 @@ test('a worker that is asked to stop while it starts stops by itself', async (t)
 });
 
 test('a worker that stands still is ended, and another one takes its place', async (t) => {
-  const folder = await temporaryFolder('worker-hangs');
-  t.after(() => removeFolder(folder));
-  const exec = join(folder, 'worker.mjs');
-  await writeFile(exec, WORKER);
-  cluster.setupPrimary({ exec, cwd: folder });
   const lines: string[] = [];
-  const workers = await Workers.start(2, {
-    log: pino({ base: null }, { write: (line) => void lines.push(line) }),
-    stopMs: 40_000,
-    onReport: () => {},
-    patience: { everyMs: 200, questions: 10 },
-  });
-  assert.ok(workers !== undefined);
+  const log = pino({ base: null }, { write: (line) => void lines.push(line) });
+  const workers = await start(t, 2, { log, patience: { everyMs: 200, questions: 10 } });
   t.after(async () => await workers.close());
   const before = await workers.reports();
   process.kill(before.get(2)!.pid, 'SIGSTOP');

@@ -102,21 +102,13 @@ test('a worker comes back with the password and the certificate that it had, wha
   t.after(() => removeFolder(folder));
   const authority = await createAuthority(validForSeconds(3_600));
   const { certificate, key } = await authority.issueServer(['127.0.0.1'], validForSeconds(3_600));
-  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
   const files = { password: 'of-clients', 'tls.crt': certificate, 'tls.key': key };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  const [port = 0] = await freePorts(1);
-  const running = await startProxyCommand(t, [
-    '--workers=2',
-    '--mode=proxy',
-    `--upstream=127.0.0.1:${redis.port}`,
-    `--listen=127.0.0.1:${port}`,
+  const { running, port, pids } = await startTwo(t, [
     `--client-password-file=${join(folder, 'password')}`,
     `--tls-listener-cert=${join(folder, 'tls.crt')}`,
     `--tls-listener-key=${join(folder, 'tls.key')}`,
   ]);
-  const pids = async (): Promise<readonly number[]> =>
-    ((await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[]).map(({ pid }) => pid);
   const before = await pids();
   for (const name of Object.keys(files)) await writeFile(join(folder, name), '');
   for (const pid of before) process.kill(pid, 'SIGKILL');
@@ -145,22 +137,14 @@ test('a worker comes back with the password and the certificate that it had, wha
 });
 
 test('what workers have counted is told by them as they end, though nobody has asked for it', async (t) => {
-  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
-  const [port = 0] = await freePorts(1);
-  const running = await startProxyCommand(t, [
-    '--workers=2',
-    '--mode=proxy',
-    `--upstream=127.0.0.1:${redis.port}`,
-    `--listen=127.0.0.1:${port}`,
-  ]);
-  const before = (await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[];
+  const { running, port, pids } = await startTwo(t);
+  const before = await pids();
   const clients = Array.from({ length: CLIENTS }, () => connect(t, port));
   await Promise.all(clients.map((each) => each.get('k')));
-  for (const { pid } of before) process.kill(pid, 'SIGTERM');
+  for (const pid of before) process.kill(pid, 'SIGTERM');
   // Asked while they end, too.
   const metrics = await eventually('their end', async () => {
-    const now = (await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[];
-    if (now.some(({ pid }) => before.some((former) => former.pid === pid))) return undefined;
+    if ((await pids()).some((pid) => before.includes(pid))) return undefined;
     return await (await fetch(`${running.admin}/metrics`)).text();
   });
   assert.match(running.said(), /"worker":1,"how":"status 0"/);
@@ -189,6 +173,29 @@ for (const [flags, why] of KEEPS_FROM_STARTING) {
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', why);
   });
+}
+
+/** Two workers before a Redis that has `v` everywhere. */
+async function startTwo(
+  t: TestContext,
+  flags: readonly string[] = [],
+): Promise<{
+  readonly running: Awaited<ReturnType<typeof startProxyCommand>>;
+  readonly port: number;
+  readonly pids: () => Promise<readonly number[]>;
+}> {
+  const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
+  const [port = 0] = await freePorts(1);
+  const running = await startProxyCommand(t, [
+    '--workers=2',
+    '--mode=proxy',
+    `--upstream=127.0.0.1:${redis.port}`,
+    `--listen=127.0.0.1:${port}`,
+    ...flags,
+  ]);
+  const pids = async (): Promise<readonly number[]> =>
+    ((await (await fetch(`${running.admin}/topology`)).json()) as { pid: number }[]).map(({ pid }) => pid);
+  return { running, port, pids };
 }
 
 function connect(

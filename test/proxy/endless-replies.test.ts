@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { longestReply } from '../../src/proxy/wire/partial-reply.ts';
-import { clusterThat } from './scripted-cluster.ts';
+import { proxyForHalves } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 const TOO_LONG = '-upstream failure: a reply of more than 1 GiB\r\n';
@@ -71,18 +71,11 @@ for (const [asked, kind] of [
   test(`${kind} that are too long together are an error (${asked})`, async (t) => {
     limitTo(t, 10_000);
     const long = `$6000\r\n${'x'.repeat(6_000)}\r\n`;
-    const cluster = await clusterThat(t, 2, (words) => {
+    const { port } = await proxyForHalves(t, (words) => {
       const [name = '', ...keys] = words.split(' ');
       if (!/^(?:mget|keys)$/i.test(name)) return undefined;
       return `*${keys.length}\r\n${long}${'$-1\r\n'.repeat(keys.length - 1)}`;
     });
-    // Of a, and of b.
-    cluster.slots = [
-      [0, 8_191, 0],
-      [8_192, 16_383, 1],
-    ];
-    const { port, proxy } = await proxyFor(t, cluster.plan());
-    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
     const client = clientOf(t, port);
     client.socket.write(`${asked}\r\nMGET a\r\n`);
     const wanted = `${TOO_LONG}*1\r\n${long}`;

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clusterThat } from './scripted-cluster.ts';
+import { proxyForHalves } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 const MISFITS = '-upstream failure: several servers were asked, and one did not answer as Redis does\r\n';
@@ -39,16 +39,10 @@ const KINDS: readonly (readonly [asked: string, usual: string, others: readonly 
 for (const [asked, usual, others] of KINDS) {
   test(`${asked} fails where one of several servers answers what no Redis does`, async (t) => {
     let odd = '';
-    const cluster = await clusterThat(t, 2, (words, node) => {
+    const { port } = await proxyForHalves(t, (words, node) => {
       if (words.split(' ')[0]?.toLowerCase() !== asked.split(' ')[0]?.toLowerCase()) return undefined;
       return node === 1 ? odd : usual;
     });
-    cluster.slots = [
-      [0, 8_191, 0],
-      [8_192, 16_383, 1],
-    ];
-    const { port, proxy } = await proxyFor(t, cluster.plan());
-    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
     for (odd of others) {
       const client = clientOf(t, port);
       client.socket.write(`${asked}\r\nPING\r\n`);
@@ -61,18 +55,11 @@ for (const [asked, usual, others] of KINDS) {
 for (const keys of ['a b', 'a b {a}2']) {
   for (const reply of ['+OK\r\n', '*0\r\n', '*-1\r\n', '$5\r\nhello\r\n']) {
     test(`MGET ${keys} fails where a part of it is answered with ${JSON.stringify(reply)}`, async (t) => {
-      const cluster = await clusterThat(t, 2, (words, node) => {
+      const { port } = await proxyForHalves(t, (words, node) => {
         if (!words.toUpperCase().startsWith('MGET')) return undefined;
         const [, ...asked] = words.split(' ');
         return node === 1 ? reply : `*${asked.length}\r\n${'$1\r\nv\r\n'.repeat(asked.length)}`;
       });
-      // Of a, and of b.
-      cluster.slots = [
-        [0, 8_191, 0],
-        [8_192, 16_383, 1],
-      ];
-      const { port, proxy } = await proxyFor(t, cluster.plan());
-      await eventually('the topology', () => proxy.notReady() === undefined || undefined);
       const client = clientOf(t, port);
       client.socket.write(`MGET ${keys}\r\nMGET b\r\n`);
       const wanted = `${MISFITS}*1\r\n$1\r\nv\r\n`;

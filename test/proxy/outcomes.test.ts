@@ -11,16 +11,11 @@ import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
 import type { ProxyOptions } from '../../src/proxy/proxy.ts';
 import { outcomes } from '../../src/proxy/wire/outcomes.ts';
 import { parseMetrics } from '../prometheus-text.ts';
-import { clusterThat } from './scripted-cluster.ts';
+import { HALVES, clusterThat } from './scripted-cluster.ts';
 import { planToServers } from './several-servers.ts';
 import { clientOf, planTo, proxyFor, serverThat, withFault, type Client, type Server } from './servers.ts';
 
 const WRONG = "-WRONGTYPE it's a list\r\n";
-
-const HALVES = [
-  [0, 8_191, 0],
-  [8_192, 16_383, 1],
-] as const;
 
 function counts(): Map<string, number> {
   return new Map(outcomes().map(({ kind, outcome, count }) => [`${kind} ${outcome}`, count]));

@@ -5,10 +5,17 @@ import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
 import type { ReadPolicy } from '../../src/api/objects.ts';
+import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { serverThat, type Server, planTo } from './servers.ts';
+import { planTo, proxyFor, serverThat, type Server } from './servers.ts';
 
 export type Range = readonly [first: number, last: number, primary: number, ...replicas: number[]];
+
+/** Of two nodes the first has b, and the other one a. */
+export const HALVES: readonly Range[] = [
+  [0, 8_191, 0],
+  [8_192, 16_383, 1],
+];
 
 export interface ScriptedCluster {
   readonly nodes: readonly Server[];
@@ -68,4 +75,16 @@ export async function clusterThat(
     nodes.push(await serverThat(t, say));
   }
   return cluster;
+}
+
+/** A cluster of halves, and a proxy that knows it. */
+export async function proxyForHalves(
+  t: TestContext,
+  answer: (words: string, node: number) => string | undefined,
+): Promise<{ readonly cluster: ScriptedCluster; readonly port: number }> {
+  const cluster = await clusterThat(t, 2, answer);
+  cluster.slots = HALVES;
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  return { cluster, port };
 }

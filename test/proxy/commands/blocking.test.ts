@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { eventually } from '../../../src/demo/eventually.ts';
 import type { Proxy } from '../../../src/proxy/proxy.ts';
 import { slotOf } from '../../../src/redis/slots.ts';
-import { clusterThat } from '../scripted-cluster.ts';
+import { clusterThat, proxyForHalves } from '../scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from '../servers.ts';
 
 const SLOT = slotOf(Buffer.from('q'), 0, 1);
@@ -71,15 +71,9 @@ for (const [command, replies, wanted] of [
   ['WAITAOF 1 1 100', ['*2\r\n:0\r\n:2\r\n', '*2\r\n:1\r\n:1\r\n'], '*2\r\n:0\r\n:1\r\n'],
 ] as const) {
   test(`${command} asks every primary for what was written before, and the least counts`, async (t) => {
-    const cluster = await clusterThat(t, 2, (words, node) =>
+    const { cluster, port } = await proxyForHalves(t, (words, node) =>
       words.startsWith('WAIT') ? replies[node] : words.startsWith('SET') ? '+OK\r\n' : undefined,
     );
-    cluster.slots = [
-      [0, 8_191, 0],
-      [8_192, 16_383, 1],
-    ];
-    const { port, proxy } = await proxyFor(t, cluster.plan());
-    await knows(proxy);
     const client = clientOf(t, port);
     client.socket.write(`SET a 1\r\n${command}\r\n`);
     await eventually('the reply', () => client.got().length >= wanted.length + 5 || undefined);
