@@ -95,3 +95,12 @@ test('what a script says in the words of Redis is its own', async (t) => {
     ['EVAL script 1 k'],
   );
 });
+
+test('what could wait and does not goes like any command, several at a time', async (t) => {
+  const redis = await serverThat(t, (words) => (words.startsWith('XREAD') ? undefined : '+OK\r\n'));
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('XREAD STREAMS s 0\r\nXREAD COUNT 1 STREAMS block 0\r\n');
+  const asked = (): readonly string[] => redis.asked.filter((words) => words.startsWith('XREAD'));
+  await eventually('both', () => asked().length === 2 || undefined);
+});

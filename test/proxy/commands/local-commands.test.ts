@@ -70,6 +70,13 @@ test('a name is what Redis takes for one, by CLIENT SETNAME and by HELLO', async
   );
 });
 
+test('what a library says of itself is no more than a word', async (t) => {
+  assert.deepEqual(await talk(t, ['CLIENT SETINFO LIB-NAME "a b"', 'CLIENT SETINFO LIB-VER 1.0']), [
+    '-ERR LIB-NAME cannot contain spaces, newlines or special characters.',
+    '+OK',
+  ]);
+});
+
 const ONLY_DATABASE_0 =
   "-ERR 'select' of another database than 0 is not carried out by this proxy, whose clients share connections; tell applications apart by prefixes of their keys";
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
 import { markOfAddress } from '../../../src/proxy/commands/scan.ts';
-import { clusterThat, type ScriptedCluster } from '../scripted-cluster.ts';
+import { clusterThat, proxyForHalves, type ScriptedCluster } from '../scripted-cluster.ts';
 import { clientOf, proxyFor } from '../servers.ts';
 
 const page = (cursor: string, key: string): string =>
@@ -62,6 +62,16 @@ for (const [what, later] of [
     assert.deepEqual(cluster.askedOf(2), ['SCAN 0']);
   });
 }
+
+test('a cursor of a node for which there is no room is an error, not that of another node', async (t) => {
+  const { port } = await proxyForHalves(t, (words) =>
+    words.startsWith('SCAN') ? page(String(2n ** 38n), 'a') : undefined,
+  );
+  const client = clientOf(t, port);
+  client.socket.write('SCAN 0\r\n');
+  await eventually('the reply', () => client.got().endsWith('\r\n') || undefined);
+  assert.equal(client.got(), '-ERR the cursor of this node is too large for a scan of several\r\n');
+});
 
 test('a cursor that no Redis gives is refused as Redis does', async (t) => {
   const cluster = await clusterThat(t, 1, (words) => (words.startsWith('SCAN') ? page('0', 'a') : undefined));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import type { ReadPolicy } from '../../../src/api/objects.ts';
 import { Node } from '../../../src/proxy/topology/node.ts';
-import { Shard, policyIndex } from '../../../src/proxy/topology/shard.ts';
+import { POLICIES, Shard, policyIndex } from '../../../src/proxy/topology/shard.ts';
 import { keepaliveOf } from '../../../src/proxy/wire/socket.ts';
 
 interface State {
@@ -77,5 +77,16 @@ for (const [policy, states, expected] of CASES) {
   );
   test(`${policy} with zones, primary and two replicas ${words.join('; ')}: ${expected}`, () => {
     assert.equal(readers(policy, states), expected);
+  });
+}
+
+for (const prefersNear of [false, true]) {
+  test(`what a busy primary says is for who would read from it${prefersNear ? ', in a zone too' : ''}`, () => {
+    const [primary, replica] = [nodeOf(0, NEAR), nodeOf(1, NEAR_DEAD)];
+    primary.update({ unfit: 'BUSY Redis is busy' });
+    const shard = new Shard(primary, [replica]);
+    const refusals = POLICIES.map((policy) => String(shard.refusing(policyIndex(policy, prefersNear))));
+    const said = '-BUSY Redis is busy\r\n';
+    assert.deepEqual(refusals, [said, said, 'undefined', said, said]);
   });
 }
