@@ -18,7 +18,6 @@ import { Planner } from '../plan/planner.ts';
 import type { ServicePlan } from '../plan/service-plan.ts';
 import { FIRST_ANSWERS, ModeObserver } from '../sources/observations/observer.ts';
 import { Replacements } from '../sources/observations/replacements.ts';
-import { watchFiles } from '../sources/files/watch.ts';
 import { NOTHING, type Remembered } from '../sources/kubernetes/memory.ts';
 import { watchKubernetes } from '../sources/kubernetes/watch.ts';
 import type { StatusInputs, StatusKeeper } from '../status/keeper.ts';
@@ -43,11 +42,14 @@ import { keepMesh } from './keep-mesh.ts';
 import { keepStatus } from './keep-status.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
 import { logObjects } from './objects-log.ts';
+import { followFiles } from './remembering-files.ts';
 import { CLUSTER_DOMAIN } from './arguments.ts';
 
 export interface ControlPlaneOptions {
   /** Where the objects are: files, or a cluster. */
   readonly configPaths?: readonly string[];
+  /** With files: where what survives a restart is kept; undefined: nothing does. */
+  readonly statePath?: string | undefined;
   readonly kubernetes?: KubernetesOptions | undefined;
   readonly xdsAddress: HostAndPort;
   readonly adminAddress: HostAndPort;
@@ -120,6 +122,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   let status: StatusKeeper | undefined;
   let mesh: MeshKeeper | undefined;
   let startMesh: (() => void) | undefined;
+  /** Has what survives a restart written down. */
+  let remember = (): void => {};
   let notReady = (): string | undefined => 'the objects have not been read yet';
 
   const diagnostics = (): readonly Diagnostic[] => [
@@ -145,12 +149,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const changed = planner.takeChanges();
     if (planned.size > 0) views.update(changed.values());
     for (const [key, { after }] of changed) {
-      if (kubernetes !== undefined) lastGood.follow(world, key.replace('RedisService/', ''), after);
+      if (kubernetes !== undefined || options.statePath !== undefined)
+        lastGood.follow(world, key.replace('RedisService/', ''), after);
       news.set(`plan ${key}`, after === undefined ? [] : [...after.diagnostics, ...limitsOf([after])]);
     }
     builds.built(performance.now() - startedMs);
     log.debug({ objects: world.size, planned: planned.size }, 'objects changed');
     for (const callback of listeners) callback();
+    if (isComplete) remember();
     tellNews();
     observer?.follow(planner.takeQuestions());
     count(replacements.follow(planner.takeMembers(), { compare: hasBegun }));
@@ -167,7 +173,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         metrics,
       })
     : undefined;
-  const onRemembered = ({ modes, generations }: Remembered): void => {
+  const hosts = (): Pick<Remembered, 'modes' | 'generations'> => ({
+    modes: observer?.answers() ?? NOTHING.modes,
+    generations: replacements.generations(),
+  });
+  const onRemembered = ({ modes, generations }: Pick<Remembered, 'modes' | 'generations'>): void => {
     observer?.recall(modes);
     replacements.recall(generations);
     const observed = observer === undefined ? NOTHING.modes : modes;
@@ -226,7 +236,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     // Everything is read before the port opens: nothing can be sent before the World is complete.
     if (observer !== undefined) opened.push(observer);
     if (kubernetes === undefined) {
-      opened.push(await watchFiles(options.configPaths ?? [], { onChange: follow, log }));
+      const files = await followFiles({
+        paths: options.configPaths ?? [],
+        statePath: options.statePath,
+        bad: () => lastGood.objects([]),
+        hosts,
+        onRemembered,
+        onChange: follow,
+        log,
+      });
+      opened.push(files);
+      remember = () => files.changed();
       hasBegun = true;
     } else {
       const memoryNamespace = kubernetes.replica.namespace;
@@ -247,10 +267,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         if (!withIstio) return () => undefined;
         return mesh?.isSettled === true ? (object) => mesh?.outcomeOf(object) : undefined;
       };
-      const hosts = (): Pick<Remembered, 'modes' | 'generations'> => ({
-        modes: observer?.answers() ?? NOTHING.modes,
-        generations: replacements.generations(),
-      });
       const learn = (generations: Generations): void => count(replacements.learn(generations));
       const proxies = (): readonly NodeStream[] => nodes().filter(({ node }) => !node.isOnlooker);
       const ofCluster = { cluster, views, viewOf, nodes: proxies, diagnostics, lastGood, hosts, learn };
@@ -279,6 +295,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     // After a restart, too: an assumed mode must not replace the right one that Envoys have from before.
     await observer?.tried(FIRST_ANSWERS);
     isComplete = true;
+    remember();
     if (planner.plans().length === 0)
       log.warn('there is no RedisService that can be carried out: no listener is served');
     startMesh?.();

@@ -30,6 +30,7 @@ import { endWithoutReader, stopAsked } from './stop-asked.ts';
 
 interface ServeOptions extends TlsArguments {
   readonly config?: readonly string[];
+  readonly state?: string;
   readonly kubernetes: boolean;
   readonly namespace?: readonly string[];
   readonly selector?: string;
@@ -56,6 +57,10 @@ export function serveCommand(): Command {
     .description('serve the objects in files or in a cluster to Envoys over xDS, and follow every change')
     .optionsGroup('Where the objects are:')
     .option('--config <path...>', 'file or folder of objects; may be repeated', collect)
+    .option(
+      '--state <file>',
+      'with --config: keeps what was last good there, without Secrets, so that it stays in force over a restart',
+    )
     .option(
       '--kubernetes',
       'the objects of the cluster that KUBECONFIG names, in a pod those of its own',
@@ -184,20 +189,22 @@ function isOfIstio(option: Option, command: Command): boolean {
 async function sourceOf(
   options: ServeOptions,
   command: Command,
-): Promise<Pick<ControlPlaneOptions, 'configPaths' | 'kubernetes'>> {
-  const { config, kubernetes, namespace = [], selector } = options;
+): Promise<Pick<ControlPlaneOptions, 'configPaths' | 'statePath' | 'kubernetes'>> {
+  const { config, kubernetes, namespace = [], selector, state } = options;
   if (kubernetes === (config !== undefined)) {
     command.error('give either --config with a file or folder, or --kubernetes');
   }
   if (config !== undefined && (namespace.length > 0 || selector !== undefined)) {
     command.error('--namespace and --selector narrow what --kubernetes watches; remove them');
   }
+  if (kubernetes && state !== undefined)
+    command.error('--state goes with --config; --kubernetes keeps what was last good in the cluster');
   const { istio: withIstio, istioNamespaces, istioRootNamespace } = options;
   if (withIstio && config !== undefined)
     command.error('--istio writes to a cluster; give it with --kubernetes');
   const ofIstio = withIstio ? undefined : command.options.find((option) => isOfIstio(option, command));
   if (ofIstio !== undefined) command.error(`${ofIstio.long} goes with --istio`);
-  if (config !== undefined) return { configPaths: config };
+  if (config !== undefined) return { configPaths: config, statePath: state };
   // The client library takes half a second to load: only who needs it waits for that.
   const { loadCredentials } = await import('../sources/kubernetes/credentials.ts');
   const replica = thisReplica();

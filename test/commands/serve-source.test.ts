@@ -6,6 +6,7 @@ import { serveCommand } from '../../src/commands/serve.ts';
 
 const WRONG: readonly (readonly [args: readonly string[], why: RegExp])[] = [
   [['--config', 'objects', '--istio'], /--istio writes to a cluster; give it with --kubernetes/],
+  [['--kubernetes', '--state', 'state.json'], /--state goes with --config/],
   [['--kubernetes', '--istio-namespaces', 'shop'], /--istio-namespaces goes with --istio/],
   [['--kubernetes', '--istio-root-namespace', 'mesh'], /--istio-root-namespace goes with --istio/],
   [['--kubernetes', '--istio-priority', '10'], /--istio-priority goes with --istio/],

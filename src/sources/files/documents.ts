@@ -5,6 +5,8 @@ import type { Document } from 'yaml';
 
 import type { Diagnostic, FieldPath } from '../../api/diagnostic.ts';
 import { parseObject, type ParseOutcome } from '../../api/parse.ts';
+import { isOurs, remember } from '../kubernetes/raw-objects.ts';
+import type { RawObject } from '../kubernetes/reflector.ts';
 import { aliasErrors, syntaxErrors, templateError } from './syntax-error.ts';
 import { locator, parseYaml, type FileText, type YamlText } from './yaml-text.ts';
 
@@ -75,7 +77,9 @@ function parseDocument(document: Document, place: Place): readonly ParseOutcome[
 function parseValue(value: unknown, base: FieldPath, place: Place): readonly ParseOutcome[] {
   const locate = locator(place.source, place.yaml, place.index, base);
   if (typeof value !== 'object' || value === null || !('kind' in value) || value.kind !== 'List') {
-    return [parseObject(value, locate)];
+    const outcome = parseObject(value, locate);
+    if (outcome.kind === 'object' && isOurs(outcome.object)) remember(outcome.object, value as RawObject);
+    return [outcome];
   }
   const items: unknown = 'items' in value ? value.items : undefined;
   if (Array.isArray(items)) {

@@ -11,7 +11,7 @@ import type { ObjectChanges } from '../../world/world.ts';
 import { Due, type Happening } from './due.ts';
 import { changeInPlace, differences, gather, type FileState, type Held } from './gather.ts';
 import { KnownFiles, putInto, type Look } from './known-files.ts';
-import { readAndParse, unreadable } from './read.ts';
+import { EMPTY, readAndParse, unreadable } from './read.ts';
 import { inOrder, isBelow, look, sameStamp, stampOf } from './tree.ts';
 
 /** Two looks at the files this far apart must see the same. A write of some kilobytes takes well under it. */
@@ -35,6 +35,8 @@ export interface WatchOptions {
   /** First with everything, then with each change; `diagnostics` are all that hold now. */
   readonly onChange: (changes: ObjectChanges, diagnostics: readonly Diagnostic[]) => void;
   readonly log: { error(message: string): void };
+  /** In force before a restart: what can't be read now stays as it was. */
+  readonly remembered?: ReadonlyMap<string, Held>;
   /** A file that somebody writes to without end is read as it is after this time; 2 s where it is not given. */
   readonly patienceMs?: number;
 }
@@ -55,10 +57,12 @@ export class Follower {
   readonly #options: FollowerOptions;
   readonly #patienceMs: number;
   readonly #stopped = new AbortController();
+  readonly #paths: readonly string[];
   readonly #known: KnownFiles;
   #files = new Map<string, FileState>();
   #isInOrder = true;
-  #held = new Map<string, Held>();
+  #held: Map<string, Held>;
+  #hasBegun = false;
   #diagnostics: readonly Diagnostic[] = [];
   /** Then it is tried again with every change. */
   #isAnyUnreadable = false;
@@ -71,8 +75,10 @@ export class Follower {
   #lookMs = 0;
 
   constructor(paths: readonly string[], options: FollowerOptions) {
+    this.#paths = paths;
     this.#known = new KnownFiles(paths);
     this.#options = options;
+    this.#held = new Map(options.remembered);
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
@@ -225,6 +231,9 @@ export class Follower {
       const before = this.#files.get(path);
       read.set(path, unreadable(path, problem, before, before !== undefined || below.length > 0));
     }
+    // A folder that is mounted, or filled, a moment later than who reads it.
+    if (!this.#hasBegun && this.#held.size > 0 && isNothing(read))
+      for (const path of this.#paths) read.set(path, unreadable(path, EMPTY, undefined, true));
     if (hidden.size === 0) return { kind: 'everything', files: read };
     // What is hidden keeps its turn: of two objects of one name the first is in force.
     const order = new Set([...this.#files.keys(), ...read.keys()]);
@@ -268,11 +277,29 @@ export class Follower {
     }
     this.#restoreOrder();
     const gathered = gather(this.#files, this.#held);
+    if (!this.#hasBegun) this.#begin(gathered.held);
     const changes = differences(this.#held, gathered.held);
     this.#held = gathered.held;
     this.#diagnostics = gathered.diagnostics;
     this.#isAnyUnreadable = [...this.#files.values()].some(({ unreadable }) => unreadable !== undefined);
     this.#options.onChange(changes, gathered.diagnostics);
+  }
+
+  /**
+   * First what was in force before a restart, with the Secrets that there are: so it is decided anew, as if there had been no
+   * restart, whether what there is now takes its place.
+   */
+  #begin(now: ReadonlyMap<string, Held>): void {
+    this.#hasBegun = true;
+    if (this.#held.size === 0) return;
+    const secrets = [...now].filter(([, { object }]) => object.kind === 'Secret');
+    this.#held = new Map([...this.#held, ...secrets]);
+    this.#options.onChange({ set: Array.from(this.#held.values(), ({ object }) => object), deleted: [] }, []);
+  }
+
+  /** In force, with the files that they came from. */
+  held(): ReadonlyMap<string, Held> {
+    return this.#held;
   }
 
   /** Files that came one by one stand at the end; that is done for one given path only. */
@@ -296,6 +323,15 @@ export class Follower {
 
 function pairOf<T>(path: string, value: T | undefined): [string, T][] {
   return value === undefined ? [] : [[path, value]];
+}
+
+function isNothing(files: ReadonlyMap<string, FileState>): boolean {
+  return [...files.values()].every(
+    ({ documents, syntaxErrors, unreadable }) =>
+      unreadable === undefined &&
+      syntaxErrors.length === 0 &&
+      documents.every(({ outcomes }) => outcomes.length === 0),
+  );
 }
 
 /** 0 where it is gone. */

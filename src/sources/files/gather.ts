@@ -8,6 +8,7 @@ import type { ApiObject } from '../../api/objects.ts';
 import type { ParseOutcome } from '../../api/parse.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import type { ParsedFile } from './documents.ts';
+import { isBelow } from './tree.ts';
 
 export interface Held {
   readonly object: ApiObject;
@@ -100,7 +101,8 @@ class Gathering {
     if (damage === undefined) return;
     // Which of its objects the damaged text would still hold can't be told: all of them stay.
     for (const { object, file: from } of this.#before.values()) {
-      if (from === file) this.#keep(object, damage.position);
+      if (from === file || (unreadable !== undefined && isBelow(from, file)))
+        this.#keep(object, damage.position);
     }
   }
 

@@ -55,6 +55,8 @@ export async function readAndParse(path: string, before: FileState | undefined):
 const MOST_BYTES = 16 * 1_048_576;
 
 const NOT_TEXT = 'it is no text in UTF-8';
+/** Of all that is followed, at the start. */
+export const EMPTY = 'it holds no objects any more';
 const TOO_LARGE = 'it is larger than 16 MiB';
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
@@ -62,6 +64,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   [TOO_LARGE, 'split it'],
   [MISSING, 'put it back'],
   [DANGLING, 'put back what it led to, or remove it'],
+  [EMPTY, 'put some into it'],
   [UNFOLLOWED, 'put a file in its place'],
 ]);
 

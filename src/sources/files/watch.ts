@@ -7,9 +7,12 @@ import { basename, dirname, resolve } from 'node:path';
 import type { Happening } from './due.ts';
 import { FolderWatcher } from './folder-watcher.ts';
 import { Follower, type WatchOptions } from './follower.ts';
+import type { Held } from './gather.ts';
 import { checkPaths } from './tree.ts';
 
 export interface FilesSource {
+  /** The objects in force, with the files that they came from. */
+  held(): ReadonlyMap<string, Held>;
   close(): Promise<void>;
 }
 
@@ -50,5 +53,5 @@ export async function watchFiles(paths: readonly string[], options: WatchOptions
     await close();
     throw error;
   }
-  return { close };
+  return { held: () => follower.held(), close };
 }

@@ -7,6 +7,11 @@ import type { RawObject } from './reflector.ts';
 
 const rawOfOwn = new WeakMap<ApiObject, RawObject>();
 
+/** What is stored as it was written. */
+export function isOurs({ kind }: Pick<ApiObject, 'kind'>): boolean {
+  return kind === 'RedisService' || kind === 'RedisDestination';
+}
+
 const OURS = 'redpilot.dev/';
 
 /** What of an object of ours decides what becomes of it. */
