@@ -1,11 +1,10 @@
 /**
- * What Redis says of commands that our table lacks, asked by name when one comes (COMMAND INFO), or for all of them where a
- * client wants to know that, and remembered for each upstream.
+ * What Redis says of commands: of those that our table lacks, asked by name when one comes (COMMAND INFO), or of all where a
+ * client wants to know that; remembered for each upstream.
  *
  * One question at a time, with all the names that have come meanwhile: a client that invents names is no burden.
  */
 import type { CommandEntry } from '../../redis/command-spec.ts';
-import { commandByName, type Command } from '../../redis/command-table.ts';
 import { foreignCommand, type Foreign } from '../../redis/foreign-command.ts';
 
 /** After that a command is asked for again, in case a module came, went or changed. */
@@ -28,33 +27,27 @@ export class ForeignCommands {
   readonly #known = new Map<string, { readonly finding: Finding; readonly until: number }>();
   readonly #waiting = new Map<string, (() => void)[]>();
   #isAsking = false;
-  #all: { readonly commands: Promise<readonly Command[]>; until: number } | undefined;
+  #all: { readonly entries: Promise<readonly CommandEntry[]>; until: number } | undefined;
 
   constructor(ask: Ask, askForAll: AskAll) {
     this.#ask = ask;
     this.#askForAll = askForAll;
   }
 
-  /** Those that could be carried out; none where nobody answers. Of renamed ones Redis lists the name from before. */
-  async all(): Promise<readonly Command[]> {
+  /** All that a server knows, as it describes them; none where nobody answers. Of renamed ones it lists the name from before. */
+  async all(): Promise<readonly CommandEntry[]> {
     if (this.#all === undefined || this.#all.until < performance.now()) {
-      const all = { commands: this.#learnAll(), until: Infinity };
+      const all = { entries: this.#learnAll(), until: Infinity };
       this.#all = all;
-      const found = await all.commands;
+      const found = await all.entries;
       all.until = performance.now() + (found.length > 0 ? KNOWN_MS : UNKNOWN_MS);
     }
-    return await this.#all.commands;
+    return await this.#all.entries;
   }
 
-  async #learnAll(): Promise<readonly Command[]> {
+  async #learnAll(): Promise<readonly CommandEntry[]> {
     const answer = await this.#askForAll();
-    if (answer === undefined || answer instanceof Error) return [];
-    return answer.flatMap((entry) => {
-      const name = entry[0].toLowerCase();
-      if (commandByName(name) !== undefined) return [];
-      const found = foreignCommand(name, entry);
-      return 'command' in found ? [found.command] : [];
-    });
+    return answer === undefined || answer instanceof Error ? [] : answer;
   }
 
   /** undefined: it has to be asked for. `name` in lower case. */
