@@ -72,3 +72,28 @@ test('many shard channels are left at once', async (t) => {
   client.socket.write(encode(['SUNSUBSCRIBE', ...channels]));
   await soon('the end', () => client.got().endsWith(':0\r\n'));
 });
+
+for (const kind of ['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE']) {
+  test(`of a ${kind} of many channels so many are asked for at once that others have their turns`, async (t) => {
+    const redis = await serverThat(t, (words) => {
+      const [name = '', ...channels] = words.split(' ');
+      if (name === 'PING') return '+PONG\r\n';
+      let count = Number(channels[0]?.replace('{c}', ''));
+      return channels.map((each) => array(name, each, `:${++count}`)).join('');
+    });
+    const plan = withOpTimeout(planTo(redis.port), 120_000);
+    const { port } = await proxyFor(t, plan, { failoverWaitMs: 60_000 });
+    const client = clientOf(t, port);
+    const channels = names(25_000, '{c}');
+    client.socket.write(`${encode([kind, ...channels])}*1\r\n$4\r\nPING\r\n`);
+    await soon('the end', () => client.got().endsWith('*2\r\n$4\r\npong\r\n$0\r\n\r\n'));
+    const name = kind.toLowerCase();
+    const confirmations = channels.map((each, index) => array(name, each, `:${index + 1}`)).join('');
+    assert.equal(client.got(), `${confirmations}*2\r\n$4\r\npong\r\n$0\r\n\r\n`);
+    const asked = redis.asked.filter((words) => words.toUpperCase().startsWith(kind));
+    assert.deepEqual(
+      asked.map((words) => words.split(' ').length - 1),
+      [10_000, 10_000, 5_000],
+    );
+  });
+}

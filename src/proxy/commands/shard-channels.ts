@@ -49,41 +49,43 @@ export class ShardChannels {
     return this.#moving.size > 0 || [...this.#subscribers.keys()].some(({ size }) => size > 0);
   }
 
-  /** Of all nodes. */
-  ask(upstream: Upstream, command: Command, channels: readonly string[]): void {
+  /** Of all nodes. `free`: what ends its client's being held. */
+  ask(
+    upstream: Upstream,
+    command: Command,
+    channels: readonly string[],
+    free: (isRefused: boolean) => void = this.#session.hold(),
+    isCounted = true,
+  ): void {
     const groups = this.#grouped(upstream, channels);
-    if (groups.length > 1) return this.#askApart(upstream, command, groups, channels);
-    const [group = []] = groups;
-    const had = this.#heldOf(group);
-    const free = this.#session.hold();
-    this.#client.ask(this.#subscriberFor(upstream, group[0] ?? ''), command, group, (isRefused) => {
-      if (isRefused) this.#keep(had);
-      free();
-    });
+    const named = channels.length > 0 ? channels : groups.flat();
+    const had = this.#heldOf(named);
+    if (groups.length > 1) this.#apart = this.#askedApart(upstream, command, groups, had);
+    const asked = this.#apart ?? this.#subscriberFor(upstream, named[0] ?? '');
+    const answered = (isRefused: boolean): void => {
+      if (isRefused && this.#apart === undefined) this.#keep(had);
+      this.#apart = undefined;
+      free(isRefused);
+    };
+    this.#client.ask(asked, command, named, answered, isCounted);
   }
 
-  #askApart(
+  #askedApart(
     upstream: Upstream,
     command: Command,
     groups: readonly (readonly string[])[],
-    channels: readonly string[],
-  ): void {
-    const all = groups.flat();
+    had: readonly string[],
+  ): ChannelsApart {
     const parts = groups.map((group) => {
-      const had = this.#heldOf(group);
+      const hadOfGroup = this.#heldOf(group);
       return {
         channels: group,
         ask: (request: Request) =>
           this.#subscriberFor(upstream, group[0] ?? '').send(command, group, request),
-        refused: () => this.#keep(had),
+        refused: () => this.#keep(hadOfGroup),
       };
     });
-    this.#apart = new ChannelsApart(this.#session, parts, new Set(this.#heldOf(all)), this.#count());
-    const free = this.#session.hold();
-    this.#client.ask(this.#apart, command, channels.length > 0 ? channels : all, () => {
-      this.#apart = undefined;
-      free();
-    });
+    return new ChannelsApart(this.#session, parts, new Set(had), this.#count());
   }
 
   /** Goes where the plan has them now. */

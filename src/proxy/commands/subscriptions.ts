@@ -19,6 +19,9 @@ import { messageConnection } from './message-connection.ts';
 /** It is kept as strings, and put together again. */
 const MAX_COMMAND_BYTES = 16_777_216;
 
+/** So many channels of a command are asked for at once: 700,000 would take a second in which nobody else has a turn. */
+const PORTION = 10_000;
+
 const ALLOWED = new Set(['ping', 'quit', 'reset']);
 
 export class Subscriptions implements Mode {
@@ -117,13 +120,12 @@ export class Subscriptions implements Mode {
     }
     const upstream = this.#upstream();
     if (upstream === undefined) return session.answer(command, REPLIES.noUpstreamHost);
-    if (command.name === 'ssubscribe' || command.name === 'sunsubscribe') {
-      return this.#shardChannels.ask(upstream, command, channels);
-    }
-    const runs = this.#runs(command, channels);
-    const isForOne = !runs.some(({ isOfNotifications }) => isOfNotifications);
-    if (isForOne) return this.#client.ask(this.#classicOne(upstream), command, channels);
-    this.#sendInTurn(command, runs, session.hold());
+    const ofShards = [{ isOfNotifications: false, names: channels }];
+    const runs = (isOfShards(command) ? ofShards : this.#runs(command, channels)).flatMap(inPortions);
+    if (runs.length > 1 || runs[0]?.isOfNotifications === true)
+      return this.#sendInTurn(command, runs, session.hold());
+    if (isOfShards(command)) return this.#shardChannels.ask(upstream, command, channels);
+    this.#client.ask(this.#classicOne(upstream), command, channels);
   }
 
   #classicOne(upstream: Upstream): Subscriber {
@@ -170,16 +172,19 @@ export class Subscriptions implements Mode {
       this.#session.answer(command, REPLIES.noUpstreamHost);
       return free();
     }
-    const notifications = { upstream: () => this.#upstream(), count: () => this.#classicSize };
-    const to = run.isOfNotifications
-      ? (this.#notifications ??= new KeyspaceNotifications(this.#session, notifications))
-      : this.#classicOne(upstream);
     const answered = (isRefused: boolean): void => {
       if (isRefused) return free();
       // Not at once, as it may be answered here: there may be very many.
       setImmediate(() => this.#sendInTurn(command, runs, free, index + 1));
     };
-    this.#client.ask(to, command, run.names, answered, index === 0);
+    const isCounted = index === 0;
+    if (isOfShards(command))
+      return this.#shardChannels.ask(upstream, command, run.names, answered, isCounted);
+    const notifications = { upstream: () => this.#upstream(), count: () => this.#classicSize };
+    const to = run.isOfNotifications
+      ? (this.#notifications ??= new KeyspaceNotifications(this.#session, notifications))
+      : this.#classicOne(upstream);
+    this.#client.ask(to, command, run.names, answered, isCounted);
   }
 
   /** A connection on which nothing is subscribed to any more. */
@@ -194,4 +199,16 @@ export class Subscriptions implements Mode {
     }
     this.#shardChannels.leaveUnused();
   }
+}
+
+function isOfShards({ name }: Command): boolean {
+  return name === 'ssubscribe' || name === 'sunsubscribe';
+}
+
+function inPortions({ isOfNotifications, names }: Run): readonly Run[] {
+  const count = Math.max(1, Math.ceil(names.length / PORTION));
+  return Array.from({ length: count }, (_, index) => ({
+    isOfNotifications,
+    names: names.slice(index * PORTION, (index + 1) * PORTION),
+  }));
 }
