@@ -12,6 +12,8 @@ import { clientOf, proxyFor, type Client } from './servers.ts';
 /** That of `k`. */
 const SLOT = 7629;
 
+const TRYAGAIN = '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
+
 interface Scene {
   readonly client: Client;
   /** Resolves when the node has been asked for so much that it has not answered. */
@@ -35,7 +37,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   const carriedOut: string[] = [];
   const cluster = await clusterThat(t, count, (words, node, socket) => {
     if (words === 'ASKING') return '+OK\r\n';
-    if (/^[SG]ET \{?k/.test(words)) waiting[node]?.push({ words, socket });
+    if (/^(?:[SG]ET|mget) \{?k/i.test(words)) waiting[node]?.push({ words, socket });
     return undefined;
   });
   const own = (owner: number): void => {
@@ -92,6 +94,22 @@ test('a write whose redirection was taken back is not carried out behind a later
   say(1, move(0));
   await received(`${move(0)}+OK\r\n`);
   assert.deepEqual(carriedOut, ['SET k 2']);
+});
+
+test('a command that goes key by key waits for older ones of its client', async (t) => {
+  const { client, asks, say, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nMGET k {k}b\r\n');
+  await asks(0, 2);
+  say(0, "-READONLY You can't write against a read only replica.\r\n");
+  say(0, TRYAGAIN);
+  await asks(0, 2);
+  say(0, '+OK\r\n');
+  say(0, TRYAGAIN);
+  await asks(0, 2);
+  say(0, '*1\r\n$1\r\n1\r\n');
+  say(0, '*1\r\n$-1\r\n');
+  await received('+OK\r\n*2\r\n$1\r\n1\r\n$-1\r\n');
+  assert.deepEqual(carriedOut, ['SET k 1', 'mget k', 'mget {k}b']);
 });
 
 test('a write that is redirected twice waits for what its first node has not answered', async (t) => {

@@ -154,7 +154,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
         return this.#again(request, { reply: reply(), node });
       case 'torn':
         if (!this.#isHearsay(request)) this.noteMoving(request.place);
-        if (!this.#waiting.isFollowed(request, node) && this.#sendByKey(request)) return true;
+        if (this.#mayGoByKey(request, node) && this.#sendByKey(request)) return true;
         return this.#later(request, { reply: reply(), goesAlone: true, node });
       case 'later':
         return this.#later(request, { reply: reply(), node });
@@ -166,6 +166,12 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     if (!runsScript(request)) return false;
     this.noteDoubt();
     return true;
+  }
+
+  /** Nothing of its client that waits, or was redirected, is older; nor was anything asked behind it. */
+  #mayGoByKey(request: Request, node: Node): boolean {
+    const connection = node.connection(request.connectionKind);
+    return !this.#waiting.isFollowed(request, node) && !this.#waiting.isOvertaking(request, connection);
   }
 
   #sendByKey(request: Request): boolean {
