@@ -104,3 +104,54 @@ test('who leaves several shard channels while they are on their way is told a co
     seen: () => client.got(),
   });
 });
+
+test('shard channels that are asked for again as their servers change are counted once', async (t) => {
+  let isSilent = false;
+  const answer = (words: string): string | undefined => {
+    const [name = '', ...channels] = words.split(' ');
+    if (!name.endsWith('subscribe')) return '+PONG\r\n';
+    return isSilent ? undefined : channels.map((channel) => array(name, channel, ':1')).join('');
+  };
+  const hashKeys = ['one', 'other'];
+  const servers = await Promise.all(hashKeys.map(async () => await serverThat(t, answer)));
+  const endpoints = servers.map(({ port }, index) => ({
+    address: '127.0.0.1',
+    port,
+    hashKey: hashKeys[index]!,
+  }));
+  const table = maglevTable(hashKeys.map((text) => ({ text, weight: 1 })));
+  const channelOf = (server: number): string =>
+    Array.from({ length: 20 }, (_, index) => `channel${index}`).find(
+      (channel) => maglevHost(table, Buffer.from(channel), false) === server,
+    )!;
+  const [stays, goes] = [channelOf(0), channelOf(1)];
+  const { port, proxy } = await proxyFor(
+    t,
+    planToServers({ kind: 'endpoints', endpoints: endpoints.slice(0, 1) }),
+  );
+  const client = clientOf(t, port);
+  const told = async (confirmations: string): Promise<void> => {
+    await eventually('its being told', () => client.got().endsWith(confirmations) || undefined, {
+      seen: () => client.got(),
+    });
+  };
+  client.socket.write(`SSUBSCRIBE ${stays} ${goes}\r\n`);
+  await told(array('ssubscribe', stays, ':1') + array('ssubscribe', goes, ':2'));
+  isSilent = true;
+  client.socket.write(`SSUBSCRIBE ${stays} ${goes}\r\n`);
+  await eventually(
+    'its server having it',
+    () =>
+      servers[0]!.asked.filter((words) => words === `ssubscribe ${stays} ${goes}`).length === 2 || undefined,
+  );
+  isSilent = false;
+  await proxy.update(planToServers({ kind: 'endpoints', endpoints }));
+  await told(array('ssubscribe', stays, ':2') + array('ssubscribe', goes, ':2'));
+  client.socket.write(`SSUBSCRIBE ${stays}\r\n`);
+  await told(array('ssubscribe', goes, ':2') + array('ssubscribe', stays, ':2'));
+  await eventually(
+    'each being where it belongs',
+    () =>
+      servers[1]!.asked.some((words) => words.startsWith('ssubscribe') && words.includes(goes)) || undefined,
+  );
+});

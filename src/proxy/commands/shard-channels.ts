@@ -100,9 +100,12 @@ export class ShardChannels {
   #replace(subscriber: Subscriber, upstream: Upstream): void {
     this.#subscribers.delete(subscriber);
     const asked = subscriber.leave();
-    for (const channel of subscriber.shardChannels) this.#subscriberFor(upstream, channel).restore(channel);
     for (const { name, channels, request, counts } of asked) {
       this.#subscriberFor(upstream, channels[0] ?? '').send(commandByName(name)!, channels, request, counts);
+    }
+    // Those that its client asks for anew have somebody by then, all of one command the same.
+    for (const channel of subscriber.shardChannels) {
+      if (this.#holderOf(channel) === undefined) this.#subscriberFor(upstream, channel).restore(channel);
     }
   }
 
