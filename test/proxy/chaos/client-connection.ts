@@ -4,6 +4,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { HeardMessages } from './heard-messages.ts';
 import type { Ledger, Session } from './ledger.ts';
 import type { Random } from './random.ts';
 import { named } from './routes.ts';
@@ -62,6 +63,12 @@ export class ClientConnection {
   readonly told = new Map<string, number>();
   /** Of what is asked last. */
   order = 0;
+  /** Of what is asked next, where nothing is refused. */
+  protocolAsked: 2 | 3 = 2;
+  /** Channels, as it was told. */
+  readonly subscribed = new Set<string>();
+  /** It has asked for one. */
+  maySubscribe = false;
   slowestMs = 0;
   readonly #scene: Scene;
   readonly #random: Random;
@@ -71,11 +78,13 @@ export class ClientConnection {
   #out: string[] = [];
   #isFlushing = false;
   #hasSaidSlow = false;
+  readonly #heard: HeardMessages;
   #protocol: 2 | 3 = 2;
 
   constructor(scene: Scene, random: Random, name: string) {
     this.#scene = scene;
     this.#random = random;
+    this.#heard = new HeardMessages(scene, name);
     this.session = { name, endedAt: undefined, isHalfOpen: false, isCut: false };
     const socket = connect({ host: '127.0.0.1', port: scene.port() });
     this.#socket = socket;
@@ -120,6 +129,9 @@ export class ClientConnection {
 
   ask(words: readonly string[], answered: (reply: Reply) => void): void {
     this.order += 1;
+    if (words[0] === 'HELLO') this.protocolAsked = words[1] === '3' ? 3 : 2;
+    if (words[0]?.endsWith('SUBSCRIBE') === true) this.maySubscribe = true;
+    if (words[0] === 'RESET') [this.protocolAsked, this.maySubscribe] = [2, false];
     this.#waiting.push({ words, sentAt: performance.now(), answered });
     this.#out.push(request(this.#scene.isRouted ? words.map(named) : words));
     this.#note(words, `${this.session.name} asks ${shown(words)}`);
@@ -168,6 +180,7 @@ export class ClientConnection {
   }
 
   #answered(reply: Reply, only: Protocols): void {
+    if (only.has(3) && Array.isArray(reply) && this.#isMessage(reply)) return;
     const asked = this.#waiting.shift();
     if (asked === undefined) throw new Error(`a reply to nothing: ${brief(reply)}`);
     const tookMs = performance.now() - asked.sentAt;
@@ -179,10 +192,31 @@ export class ClientConnection {
     if (!this.isOver || asked.words[0]?.endsWith('PUBLISH') === true) asked.answered(reply);
   }
 
+  #isMessage([kind, channel, text]: readonly Reply[]): boolean {
+    if (kind !== 'message' && kind !== 'smessage') return false;
+    if (typeof channel === 'string' && typeof text === 'string') this.#hear(channel, text);
+    return true;
+  }
+
+  #hear(channel: string, text: string): void {
+    // What it has subscribed to since it has ended its direction is not noted.
+    if (this.isOver) return;
+    const { ledger } = this.#scene;
+    const { name } = this.session;
+    ledger.count('messages to clients');
+    ledger.note(`${name} ${text}`, `${name} gets ${text} of ${channel}`);
+    if (!this.subscribed.has(channel))
+      ledger.violation(`${name}: ${text} of ${channel}, to which it is not subscribed`, [name, text]);
+    this.#heard.hear(channel, text, '');
+  }
+
   /** Replies are of the protocol that was in force when they were asked for. */
   #follow([name, version]: readonly string[], reply: Reply, only: Protocols): void {
     if (name === 'HELLO' && !(reply instanceof ReplyError)) this.#protocol = version === '3' ? 3 : 2;
-    if (name === 'RESET') this.#protocol = 2;
+    if (name === 'RESET') {
+      this.#protocol = 2;
+      this.subscribed.clear();
+    }
     if (only.size === 0 || (only.size === 1 && only.has(this.#protocol))) return;
     const { name: who } = this.session;
     this.#scene.ledger.violation(`${who} of RESP${this.#protocol} got ${brief(reply)} of ${name}`, [who]);

@@ -9,14 +9,14 @@ import { ReplyError } from './replies.ts';
 import { unnamed } from './routes.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { CHANNELS, SHARD_CHANNELS } from './subscriber.ts';
-import { TransactingAsker } from './transacting-asker.ts';
+import { SubscribingAsker } from './subscribing-asker.ts';
 import { padding } from './values.ts';
 
 const MOST_WAITING = 60;
 export const SHARED_LIST = '{x3}l';
 const KINDS = ['s', 's', 't', 'a', 'n'] as const;
 
-export class ChaosClient extends TransactingAsker {
+export class ChaosClient extends SubscribingAsker {
   constructor(scene: Scene, random: Random, name: string) {
     super(scene, random, name);
     this.#begin();
@@ -57,7 +57,8 @@ export class ChaosClient extends TransactingAsker {
     const { sharedKeys, mayTransact, mayBlock, mayPublish } = this.scene;
     const shared = (): string => random.pick(sharedKeys)!;
     if (draw < 4) {
-      if (mayPublish) this.#publish();
+      if (mayPublish && random.chance(0.5)) this.#publish();
+      else if (mayPublish) this.subscribe();
     } else if (draw < 30) this.#get(this.key(random.pick(KINDS)!));
     else if (draw < 38) this.#get(shared());
     else if (draw < 55) this.#set(this.key(random.chance(0.8) ? 's' : 't'));
@@ -76,8 +77,9 @@ export class ChaosClient extends TransactingAsker {
       if (this.scene.mayScript) this.#load(random.pick(SCRIPTS)!);
       else this.expect(['PING'], 'PONG');
     } else if (draw < 99) {
+      // A subscriber of RESP2 may ask for nothing else.
       if (random.chance(0.3)) this.reset();
-      else this.#hello(random.chance(0.5) ? 3 : 2);
+      else this.#hello(random.chance(0.5) || this.connection.maySubscribe ? 3 : 2);
     } else this.expect(['ECHO', 'x'], 'x');
   }
 

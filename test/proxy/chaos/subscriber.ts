@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { brief, type Scene } from './client-connection.ts';
 import { HeardEvents } from './heard-events.ts';
+import { HeardMessages } from './heard-messages.ts';
 import { EVENTS } from './messages.ts';
 import type { Random } from './random.ts';
 import { ReplyError, ReplyReader, request, type Reply } from './replies.ts';
@@ -38,8 +39,7 @@ export class ChaosSubscriber {
   readonly #socket: Socket;
   /** By the letter before `subscribe`. */
   readonly #subscribed = { '': new Set<string>(), s: new Set<string>(), p: new Set<string>() };
-  /** By channel, pattern and publisher, the last message's number. */
-  readonly #last = new Map<string, number>();
+  readonly #heard: HeardMessages;
   /** Since when, by channel. */
   readonly #since = new Map<string, number>();
   #asked: Asked | undefined;
@@ -53,6 +53,7 @@ export class ChaosSubscriber {
   constructor(scene: Scene, random: Random, name: string) {
     [this.#scene, this.#random, this.name] = [scene, random, name];
     this.#events = new HeardEvents(scene.ledger);
+    this.#heard = new HeardMessages(scene, name);
     this.#socket = connect({ host: '127.0.0.1', port: scene.port() });
     this.#socket.on('error', () => {});
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
@@ -161,7 +162,7 @@ export class ChaosSubscriber {
   #take(reply: Reply): void {
     const [kind, name, last, text] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
     if (kind === 'message' || kind === 'smessage') return this.#message(kind, textOf(name), textOf(last));
-    if (kind === 'pmessage') return this.#message(kind, textOf(name), textOf(text), ` ${textOf(last)}`);
+    if (kind === 'pmessage') return this.#message(kind, textOf(name), textOf(text), textOf(last));
     this.#scene.ledger.note(this.name, `${this.name} is told ${brief(reply)}`);
     const asked = this.#asked;
     if (asked === undefined) return this.#wrong(`told what nobody asked: ${brief(reply)}`);
@@ -217,20 +218,15 @@ export class ChaosSubscriber {
     const { ledger } = this.#scene;
     ledger.count('messages');
     ledger.note(`${this.name} ${text}`, `${this.name} gets ${text} of ${channel}`);
-    const [token = '', publisher = ''] = text.split(' ');
+    const [token = ''] = text.split(' ');
     if (!this.#of(kind).has(channel))
       this.#wrong(`${text} of ${channel}, to which it is not subscribed`, [token]);
     if (channel === EVENTS) {
       if (this.#events.hear(text)) this.#wrong(`told too often of ${text}`, [text]);
       return;
     }
-    // Nobody knows when a node that hung passes it on.
+    this.#heard.hear(channel, text, through);
     if (this.#scene.unsure.has(token)) return;
-    const key = `${channel}${through} ${publisher}`;
-    const before = this.#last.get(key) ?? 0;
-    if (before >= Number(token))
-      this.#wrong(`${text} of ${channel} comes behind ${before}`, [token, String(before)]);
-    this.#last.set(key, Number(token));
     if (kind !== 'pmessage') this.got.add(token);
   }
 }
