@@ -35,11 +35,12 @@ export class SilenceWatch {
     for (const connection of node.connections()) {
       const waiting = connection.waitingMs(now);
       if (waiting < patienceMs) continue;
-      if (waiting > GIVE_UP_MS) {
+      const silent = Math.min(waiting, connection.silentMs(now));
+      if (silent > GIVE_UP_MS && !isAwaited(connection, now)) {
         connection.destroy(`no answer for ${GIVE_UP_MS} ms`);
         continue;
       }
-      const isSilent = Math.min(waiting, connection.silentMs(now)) >= hedgeAfterMs;
+      const isSilent = silent >= hedgeAfterMs;
       // One that is unfit is passed by already, and says so to who asks it by another connection.
       if (isSilent && node.unfit === undefined) node.update({ isSilent });
       connection.overdue(now - patienceMs, (request, sentAt) => {
@@ -52,4 +53,13 @@ export class SilenceWatch {
       });
     }
   }
+}
+
+/** Some client has not waited for as long as its listener lets it. */
+function isAwaited(connection: Connection, now: number): boolean {
+  let isSome = false;
+  connection.overdue(now, ({ terms }, sentAt) => {
+    isSome ||= sentAt + terms.opTimeoutMs >= now;
+  });
+  return isSome;
 }
