@@ -44,6 +44,23 @@ test('of a client that asks for much at once few commands are before those of ot
   assert.ok(before.length <= 8, `${before.length} were before it`);
 });
 
+test('of a client that takes no replies no more is asked once some wait, however slowly it asks', async (t) => {
+  const reply = `$200000\r\n${'x'.repeat(200_000)}\r\n`;
+  const redis = await serverThat(t, (words) => (words === 'GET a' ? reply : '+OK\r\n'));
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const [{ socket }, other] = [clientOf(t, port), clientOf(t, port)];
+  socket.pause();
+  for (let count = 1; count <= 80; count++) {
+    socket.write('GET a\r\n');
+    other.socket.write('GET short\r\n');
+    await eventually('the reply of another', () => other.got().length === 5 * count || undefined);
+  }
+  socket.destroy();
+  // What the kernel takes is some MiB.
+  const asked = redis.asked.filter((words) => words === 'GET a').length;
+  assert.ok(asked < 60, `${asked} were asked`);
+});
+
 test('long replies come over connections on which nobody waits for short ones', async (t) => {
   const { port, socketOf } = await setUp(t);
   const [client, other] = [clientOf(t, port), clientOf(t, port)];

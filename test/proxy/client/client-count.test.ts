@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { pino } from 'pino';
+
 import { eventually } from '../../../src/demo/eventually.ts';
+import { ClientCount } from '../../../src/proxy/client/client-count.ts';
 import { OnceAMinute } from '../../../src/proxy/client/once-a-minute.ts';
 import { clientOf, planTo, proxyFor, serverThat } from '../servers.ts';
 
@@ -44,6 +47,14 @@ test('a worker takes no more than have room in it, also where others would have 
   await eventually('its end', () => other.hasEnded || undefined);
   assert.equal(other.got(), '-ERR max number of clients reached\r\n');
   assert.match(lines.join(''), /there are 1 already; let more files be open \(ulimit -Hn\), or find who/);
+});
+
+test('each of several workers gives ids of its own', () => {
+  const counts = [1, 2, 3].map(
+    (first) => new ClientCount({ maxClients: 1, ids: { first, step: 3 } }, pino()),
+  );
+  const ids = [0, 1, 2].flatMap(() => counts.map((count) => count.newId()));
+  assert.deepEqual(ids, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
 test('what comes again and again is due once a minute, with how often it was not told', () => {
