@@ -7,7 +7,15 @@ import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import { array, clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import {
+  array,
+  clientOf,
+  planTo,
+  proxyFor,
+  serverThat,
+  withOpTimeout,
+  withPrefixRemoved,
+} from './servers.ts';
 
 const COUNT = 200_000;
 /** Of the processor's time: a busy machine is no failure. */
@@ -34,15 +42,7 @@ async function soon(what: string, isThere: () => boolean): Promise<void> {
 
 test('a prefix is cut off many keys', async (t) => {
   const redis = await serverThat(t, () => '+OK\r\n');
-  const cutting = (plan: RoutingPlan): RoutingPlan => ({
-    ...plan,
-    listeners: plan.listeners.map(({ bind, listener }) => {
-      const { catchAll } = listener.routes;
-      const prefixes = [{ ...catchAll!, prefix: 'p:', removePrefix: true }];
-      return { bind, listener: { ...listener, routes: { ...listener.routes, prefixes } } };
-    }),
-  });
-  const { port } = await proxyFor(t, cutting(patientPlanTo(redis.port)), PATIENT);
+  const { port } = await proxyFor(t, withPrefixRemoved(patientPlanTo(redis.port), 'p:'), PATIENT);
   const client = clientOf(t, port);
   client.socket.write(encode(['SUNION', ...names(2 * COUNT, 'p:')]));
   await soon('the reply', () => client.got() !== '');

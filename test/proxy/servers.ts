@@ -92,6 +92,15 @@ export function withOpTimeout(plan: RoutingPlan, opTimeoutMs: number): RoutingPl
   return { ...plan, listeners };
 }
 
+/** Keys that begin so go where all go, without that. */
+export function withPrefixRemoved(plan: RoutingPlan, prefix: string): RoutingPlan {
+  const listeners = plan.listeners.map(({ bind, listener }) => {
+    const prefixes = [{ ...listener.routes.catchAll!, prefix, removePrefix: true }];
+    return { bind, listener: { ...listener, routes: { ...listener.routes, prefixes } } };
+  });
+  return { ...plan, listeners };
+}
+
 export function withFault(plan: RoutingPlan, fault: Fault): RoutingPlan {
   const listeners = plan.listeners.map(({ bind, listener }) => ({
     bind,
