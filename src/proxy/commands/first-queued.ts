@@ -50,7 +50,7 @@ export class FirstQueued {
       return true;
     }
     const next = whereNext(this.request, refusal, this.#upstream, own.node);
-    if (next === undefined || (next === 'later' && this.#session.isGone)) return false;
+    if (next === undefined) return false;
     own.close();
     if (next === 'nowhere') this.#beginning.giveUp(REPLIES.tooManyRedirections);
     else if (next === 'later') this.#later(isRedirection ? REPLIES.noUpstreamHost : encodeError(text));

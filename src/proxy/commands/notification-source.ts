@@ -60,8 +60,7 @@ export class NotificationSource<Cause> {
     }
     const asked = this.#asked.first;
     if (asked === undefined || (said === undefined && bytes[start] !== MINUS)) return said === undefined;
-    const { isFirst, isLast } = this.#asked.take(said === undefined);
-    if (!isLast) return isFirst;
+    const { isFirst } = this.#asked.take(said === undefined);
     if (said === undefined) this.#refused(asked.cause, bytes, start, end);
     if (this.isAnswered) this.#hearer.answered();
     return isFirst;
