@@ -78,7 +78,7 @@ const LOOP_BYTES = 48;
 export function copyBytes(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
   if (end - start > LOOP_BYTES) {
     // As it was taken over.
-    if (from === to) return;
+    if (from === to && start === at) return;
     to.set(from.subarray(start, end), at);
     return;
   }
