@@ -71,7 +71,7 @@ export class LateReplies implements ReplySink {
 }
 
 /** Calls `then` after a while, or when the client goes. */
-function later(client: LateClient, delayMs: number, then: () => void): void {
+export function later(client: Pick<LateClient, 'own' | 'disown'>, delayMs: number, then: () => void): void {
   const timer = setTimeout(() => {
     client.disown(late);
     then();

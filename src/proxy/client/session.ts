@@ -7,13 +7,14 @@ import type { Socket } from 'node:net';
 
 import { isOfMessages, type Command } from '../../redis/command-table.ts';
 import { ClientStream } from './client-stream.ts';
-import { LateReplies } from './late-replies.ts';
+import { LateReplies, later } from './late-replies.ts';
 import { LocalState } from './local-state.ts';
 import { isCopied, sendCopy } from './mirroring.ts';
 import type { Mode } from './mode.ts';
 import { BULKY, READONLY, RESP3 } from '../topology/node.ts';
 import { leaveAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
 import { PlacesOfMessages } from './places-of-messages.ts';
+import { REPLIES } from '../wire/encode.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import { takeRequest, type Request } from '../wire/request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
@@ -62,6 +63,19 @@ export abstract class Session extends ClientStream {
     if (request.sink !== sink) request.sink = sink;
     this.#fill(request, command);
     return request;
+  }
+
+  /** For what Redis answers with more than one reply: not the first of them is late, but `ask`, and what its client asks next. */
+  askLate(ask: () => void): void {
+    const { lateBy } = this;
+    this.lateBy = 0;
+    if (lateBy === 0) return ask();
+    const free = this.hold(REPLIES.upstreamFailure);
+    later(this, lateBy, () => {
+      if (this.isClosed || this.isEnding) return;
+      free();
+      ask();
+    });
   }
 
   /** With this session's terms, but not queued. */

@@ -118,6 +118,12 @@ export class Subscriptions implements Mode {
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {
       return session.answer(command, encodeWrongCount(command.name));
     }
+    // Messages would come before a confirmation that is late.
+    session.askLate(() => this.#ask(command, channels));
+  }
+
+  #ask(command: Command, channels: readonly string[]): void {
+    const session = this.#session;
     const upstream = this.#upstream();
     if (upstream === undefined) return session.answer(command, REPLIES.noUpstreamHost);
     const ofShards = [{ isOfNotifications: false, names: channels }];
