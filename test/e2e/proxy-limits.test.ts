@@ -118,3 +118,26 @@ test('with command statistics calls are counted by name, without them they are n
   for (let index = 0; index < 7; index++) await through.getrange('k', 0, 1);
   assert.equal(await calls(), before + 7);
 });
+
+test('who sends longer arguments than its server takes is the only one to get an error for them', async (t) => {
+  const nodes = await startServers(t, 1);
+  const [node] = nodes ?? [];
+  if (node === undefined) return;
+  await node.client.config('SET', 'proto-max-bulk-len', '1048576');
+  const port = await startListener(t, [servers('a', [node])], () => catchAll('a'), {
+    failoverWaitMs: 20_000,
+  });
+  const [greedy, other] = [client(t, port), client(t, port)];
+  const counted: Promise<number>[] = [];
+  for (let round = 0; round < 5; round++) {
+    await other.get('k');
+    const refused = answerOf(greedy.set('k', Buffer.alloc(3_000_000)));
+    for (let count = 0; count < 100; count++) counted.push(other.incr('count'));
+    assert.match(String(await refused), /Protocol error: invalid bulk length/);
+  }
+  const counts = await Promise.all(counted);
+  assert.deepEqual(
+    counts,
+    counts.map((_, index) => index + 1),
+  );
+});

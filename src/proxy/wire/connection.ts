@@ -11,6 +11,7 @@ import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { turnedAway } from '../../sources/observations/connection-problem.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
 import type { ConnectionOwner, ReplyWatch } from './connection-owner.ts';
+import { isCutOff } from './cut-off.ts';
 import { handshakeRefused } from './handshake-refused.ts';
 import { noteReply } from './latency.ts';
 import { offer } from './offered.ts';
@@ -70,6 +71,8 @@ export class Connection implements Flushable {
   #isSpoilt = false;
   /** The node hung up on whoever connected. */
   #isTurnedAway = false;
+  /** What was sent behind that the node has not looked at; NaN: nothing. */
+  #cutOffAt = NaN;
   /** Commands of the handshake that are not answered. */
   #greetings: number;
 
@@ -226,6 +229,7 @@ export class Connection implements Flushable {
     this.isClosed = true;
     this.isOpen = false;
     this.#socket.destroy();
+    const isUnseen = this.#isTurnedAway || this.#cutOffAt === this.#head;
     const unsentFrom = this.#blocks.slice(this.#writing);
     while (this.#head !== this.#tail) {
       const place = this.#head & (this.#ring.length - 1);
@@ -234,11 +238,11 @@ export class Connection implements Flushable {
       if (request === null || request.generation !== this.#generations[place]) continue;
       request.sent -= 1;
       const block = request.block;
-      const wasSent =
+      const isWritten =
         block === null ||
         !unsentFrom.includes(block) ||
         (block === unsentFrom[0] && request.start < this.#writtenTo);
-      this.#owner.lost(request, wasSent && !this.#isTurnedAway);
+      this.#owner.lost(request, isWritten && !isUnseen);
     }
     // Not given back to the pool: the socket may still be writing from them.
     this.#blocks.length = 0;
@@ -326,6 +330,9 @@ export class Connection implements Flushable {
         if (watch === null || !watch.sees(request, bytes, start, end)) {
           request.sink!.deliver(request, bytes, start, end);
         }
+      } else if (isCutOff(request, bytes, start)) {
+        this.#cutOffAt = this.#head;
+        handOn(request.sink!, request, bytes, start, end);
       } else if (!this.#owner.refused(request, bytes, start, end)) {
         const isTakenCareOf = this.watch?.sees(request, bytes, start, end) === true;
         if (!isTakenCareOf) handOn(request.sink!, request, bytes, start, end);

@@ -92,7 +92,12 @@ export class SocketWriter {
     this.#onDrain();
   }
 
+  /** What the other end has said before it closed may have come, and is read first: there is a poll between two of these. */
   #fail(status: number): void {
+    setImmediate(() => setImmediate(() => this.#end(status)));
+  }
+
+  #end(status: number): void {
     if (this.#socket.destroyed) return;
     const code = getSystemErrorName(status);
     this.#socket.destroy(Object.assign(new Error(`write ${code}`), { code }));
