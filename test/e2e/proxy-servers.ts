@@ -9,8 +9,12 @@ import { needRedis } from './environment.ts';
 import { portsOf, startProxy } from './proxy-setting.ts';
 import { planTo } from '../proxy/servers.ts';
 
-export async function startServers(t: TestContext, count: number): Promise<readonly RedisNode[] | undefined> {
-  const redis = await needRedis(t);
+export async function startServers(
+  t: TestContext,
+  count: number,
+  from?: 'path' | 'wheel',
+): Promise<readonly RedisNode[] | undefined> {
+  const redis = await needRedis(t, from);
   if (redis === undefined) return undefined;
   const folder = await temporaryFolder('servers');
   t.after(() => removeFolder(folder));

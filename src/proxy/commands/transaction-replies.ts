@@ -8,6 +8,8 @@ const STAR = 0x2a;
 const MINUS = 0x2d;
 
 export const QUEUED = encodeStatus('QUEUED');
+export const NESTED = encodeError('ERR MULTI calls can not be nested');
+export const WATCH_INSIDE = encodeError('ERR WATCH inside MULTI is not allowed');
 export const EMPTY = Buffer.from('*0\r\n');
 export const ABORTED = encodeError('EXECABORT Transaction discarded because of previous errors.');
 export const NO_EXEC = encodeError(

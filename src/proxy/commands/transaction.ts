@@ -26,14 +26,17 @@ import {
   ABORTED,
   EMPTY,
   MOVED_AWAY,
+  NESTED,
   NO_EXEC,
   QUEUED,
   TOO_MUCH,
+  WATCH_INSIDE,
   isCarriedOut,
   nothing,
 } from './transaction-replies.ts';
 
 const DISCARD = encodeCommand('DISCARD');
+const MULTI = encodeCommand('MULTI');
 const MINUS = 0x2d;
 
 export class Transaction implements Mode {
@@ -124,7 +127,7 @@ export class Transaction implements Mode {
     }
     switch (command.name) {
       case 'multi':
-        this.#multi(command);
+        this.#multi(bytes, frame, command);
         return true;
       case 'exec':
       case 'discard':
@@ -164,8 +167,8 @@ export class Transaction implements Mode {
     this.#connection.close();
   }
 
-  #multi(command: Command): void {
-    if (this.#isMulti) return this.#session.answer(command, encodeError('ERR MULTI calls can not be nested'));
+  #multi(bytes: Buffer, frame: RequestFrame, command: Command): void {
+    if (this.#isMulti) return this.#nested(command, bytes.subarray(frame.start, frame.at), NESTED);
     this.#isMulti = true;
     this.#session.answer(command, REPLIES.ok);
     this.#connection.multi();
@@ -173,8 +176,12 @@ export class Transaction implements Mode {
 
   #watch(bytes: Buffer, frame: RequestFrame, command: Command): void {
     const session = this.#session;
-    if (this.#isMulti) return session.answer(command, encodeError('ERR WATCH inside MULTI is not allowed'));
     const location = this.#locate(bytes, frame, command);
+    if (this.#isMulti) {
+      const isElsewhere = location.kind !== 'keyed' || !this.#connection.isTo(location);
+      const asked = isElsewhere ? undefined : location.bytes.subarray(location.from, location.to);
+      return this.#nested(command, asked, WATCH_INSIDE);
+    }
     if (location.kind === 'refused') return session.answer(command, location.reply);
     if (location.kind === 'keyless') return this.#wrongCount(command);
     if (this.#isWatching && !this.#connection.isTo(location))
@@ -189,6 +196,16 @@ export class Transaction implements Mode {
     } else {
       this.#begin(this.#connection.own, command, location);
     }
+  }
+
+  /** Valkey 9 refuses EXEC then, Redis 7.0 does not: its server is asked. `asked` undefined: it would speak of the key instead. */
+  #nested(command: Command, asked: Buffer | undefined, reply: Buffer): void {
+    const isOver = this.#isAborted || this.#isLost;
+    if (!isOver && this.#connection.own !== undefined && asked !== undefined)
+      return this.#forward(command, asked, 0, asked.length);
+    if (!isOver && this.#connection.own === undefined && !this.#connection.keepEarly(MULTI, 0, MULTI.length))
+      return this.#refuse(command, TOO_MUCH);
+    this.#session.answer(command, reply);
   }
 
   #wrongCount(command: Command): void {
