@@ -12,6 +12,7 @@ import { clientOf, proxyFor, type Client } from './servers.ts';
 /** That of `k`. */
 const SLOT = 7629;
 
+const READONLY = "-READONLY You can't write against a read only replica.\r\n";
 const TRYAGAIN = '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
 
 interface Scene {
@@ -37,7 +38,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   const carriedOut: string[] = [];
   const cluster = await clusterThat(t, count, (words, node, socket) => {
     if (words === 'ASKING') return '+OK\r\n';
-    if (/^(?:[SG]ET|mget) \{?k/i.test(words)) waiting[node]?.push({ words, socket });
+    if (/^(?:[SG]ET|mget|DEL) \{?k/i.test(words)) waiting[node]?.push({ words, socket });
     return undefined;
   });
   const own = (owner: number): void => {
@@ -100,7 +101,7 @@ test('a command that goes key by key waits for older ones of its client', async 
   const { client, asks, say, carriedOut, received } = await setUp(t, 2);
   client.socket.write('SET k 1\r\nMGET k {k}b\r\n');
   await asks(0, 2);
-  say(0, "-READONLY You can't write against a read only replica.\r\n");
+  say(0, READONLY);
   say(0, TRYAGAIN);
   await asks(0, 2);
   say(0, '+OK\r\n');
@@ -110,6 +111,24 @@ test('a command that goes key by key waits for older ones of its client', async 
   say(0, '*1\r\n$-1\r\n');
   await received('+OK\r\n*2\r\n$1\r\n1\r\n$-1\r\n');
   assert.deepEqual(carriedOut, ['SET k 1', 'mget k', 'mget {k}b']);
+});
+
+test('a command that has waited alone is not carried out behind those that are sent with it', async (t) => {
+  const { client, asks, say, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('DEL k {k}a\r\nDEL k {k}b\r\nSET k 1\r\n');
+  await asks(0, 3);
+  say(0, TRYAGAIN);
+  say(0, TRYAGAIN);
+  say(0, READONLY);
+  await asks(0, 1);
+  say(0, READONLY);
+  await asks(0, 2);
+  say(0, READONLY);
+  say(0, ':1\r\n');
+  await asks(0, 1);
+  say(0, '+OK\r\n');
+  await received(`${READONLY}:1\r\n+OK\r\n`);
+  assert.deepEqual(carriedOut, ['DEL k {k}b', 'SET k 1']);
 });
 
 test('a write that is redirected twice waits for what its first node has not answered', async (t) => {

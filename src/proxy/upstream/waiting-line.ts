@@ -10,8 +10,10 @@ import { argumentsThatAreKeys } from './argument-keys.ts';
 /** Of more commands under way it is taken for granted that some are of the same client. */
 export const LOOKED_THROUGH = 1_024;
 
-/** Older than all that waits. */
+/** Older than all that waits, which waits for it. */
 const FIRST = -Infinity;
+/** The same once it has waited itself, and others are sent right behind it. */
+const EARLY = 0;
 
 /** 'all': which it concerns is not known. */
 type Keys = readonly string[] | 'all';
@@ -250,7 +252,8 @@ export class WaitingLine {
     }
     // Refused again, they are still older than what waits.
     for (const { request, generation, order } of sent) {
-      this.#underWay.set(request, { request, generation, order, behind: [], isOvertaken: false });
+      const since = Math.max(order, EARLY);
+      this.#underWay.set(request, { request, generation, order: since, behind: [], isOvertaken: false });
     }
     return isSoon || sent.length > 0;
   }
