@@ -65,7 +65,7 @@ export class ChaosClient extends SubscribingAsker {
     else if (draw < 68) this.#append(this.key('a'));
     else if (draw < 76) this.#increase(this.key('n'));
     else if (draw < 80) this.#set(shared());
-    else if (draw < 83) this.#delete(this.key('s'));
+    else if (draw < 83) this.#delete(random.pick(this.tags)!);
     else if (draw < 87) this.#getAll();
     else if (draw < 91) this.#setAll();
     else if (draw < 93) {
@@ -190,10 +190,15 @@ export class ChaosClient extends SubscribingAsker {
     });
   }
 
-  #delete(key: string): void {
+  #delete(tag: string): void {
     const token = this.scene.ledger.newToken();
-    const words = ['DEL', key, `${key.slice(0, key.indexOf('}') + 1)}tok${token}`];
-    this.write(words, [this.note(token, key, words)], false);
+    const keys = this.random.chance(0.5) ? [`${tag}s`] : [`${tag}s`, `${tag}t`];
+    const words = ['DEL', ...keys, `${tag}tok${token}`];
+    this.write(
+      words,
+      keys.map((key) => this.note(token, key, words)),
+      false,
+    );
   }
 
   #setAll(): void {

@@ -35,8 +35,8 @@ export interface Shape {
   readonly hasSteadyRoutes?: boolean;
   /** Has the same truth: what one is asked for, the other knows. */
   readonly twin?: ChaosCluster | undefined;
-  /** There will be such another one. */
-  readonly isTwin?: boolean;
+  /** Each key is at all of its nodes, and of its twin's: no slot is ever half moved. */
+  readonly isOneMemory?: boolean;
   /** How long it takes at most until all have heard of a change. */
   readonly gossipMs: number;
 }
@@ -83,10 +83,10 @@ export class ChaosCluster implements ClusterState {
     this.hasSteadyRoutes = shape.hasSteadyRoutes === true;
     const { shards, replicas } = shape;
     this.isPlain = shape.isPlain === true;
-    // As if all servers had one memory: what is asked of one after the other comes in order all the same.
+    // As if all nodes had one memory: what is asked of one after the other comes in order all the same.
     const { twin } = shape;
     const common = twin?.keys[0] ?? new Set<string>();
-    const isCommon = this.isPlain || shape.isTwin === true || twin !== undefined;
+    const isCommon = this.isPlain || shape.isOneMemory === true;
     this.keys = Array.from({ length: shards }, () => (isCommon ? common : new Set<string>()));
     this.lists = twin?.lists ?? new Map();
     this.label = twin === undefined ? 'node' : 'twin';

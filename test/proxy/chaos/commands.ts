@@ -273,7 +273,8 @@ function perform(node: NodeState, talk: Talk, command: Command): string {
     case 'DEL': {
       const token = words.length > 2 ? tokenIn(words.at(-1)!) : undefined;
       const there = words.slice(1).filter((each) => node.cluster.keys[node.shard]!.has(each));
-      if (token !== undefined || there.length > 0) write(node, command, key, null, token);
+      const named = token === undefined ? there : words.slice(1, -1);
+      for (const each of named) write(node, command, each, null, token);
       return integer(there.length);
     }
     default:

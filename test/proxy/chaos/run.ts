@@ -94,18 +94,19 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
   const shape: Shape = {
     ...(isPlain ? plainShape(random) : clusterShape(random)),
     isSecured: options.isSecured ?? random.chance(0.15),
-    isTwin: isRouted,
   };
   const copies = random.chance(0.3) ? new Ledger() : undefined;
   const small = { shards: 2, replicas: 0, gossipMs: 0 };
   const mirror = copies && (await ChaosCluster.start(small, copies, random.fork()));
   const chosen = (isPlain ? OF_SERVERS : FAULT_NAMES).filter(() => random.chance(0.4));
-  const harms = options.faults ?? (chosen.length === 0 ? ['resets all'] : chosen);
+  const wanted = options.faults ?? (chosen.length === 0 ? ['resets all'] : chosen);
+  const hasSteadyRoutes = !isRouted || !wanted.includes('plan');
+  const harms = hasSteadyRoutes ? wanted : wanted.filter((harm) => harm !== 'migration');
   const isNamed = harms.some((harm) => OF_ADDRESSES.includes(harm)) || random.chance(0.5);
-  const hasSteadyRoutes = !isRouted || !harms.includes('plan');
-  const cluster = await ChaosCluster.start({ ...shape, hasSteadyRoutes }, ledger, random.fork());
+  const routes = { hasSteadyRoutes, isOneMemory: !hasSteadyRoutes };
+  const cluster = await ChaosCluster.start({ ...shape, ...routes }, ledger, random.fork());
   const shards = isPlain && shape.replicas > 0 ? 1 : 2;
-  const twin = { shards, replicas: Math.min(1, shape.replicas), isPlain, hasSteadyRoutes, twin: cluster };
+  const twin = { shards, replicas: Math.min(1, shape.replicas), isPlain, ...routes, twin: cluster };
   const other = isRouted
     ? await ChaosCluster.start({ ...twin, gossipMs: shape.gossipMs }, ledger, random.fork())
     : undefined;

@@ -7,12 +7,15 @@ import { Asker } from './asker.ts';
 import { brief, type Scene } from './client-connection.ts';
 import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
+import { named } from './routes.ts';
 import { slotOfKey } from './state.ts';
 
 /** Many times what all shards need. */
 const MOST_STEPS = 3_000;
 /** Of lists, elements go without a word. */
 const isListed = (key: string): boolean => !key.endsWith('l');
+/** Of other routes they are elsewhere. */
+const isOfCatchAll = (key: string): boolean => named(key) === key;
 
 export class ChaosScanner extends Asker {
   readonly #mayBeMissed: (slot: number, since: number) => boolean;
@@ -67,6 +70,7 @@ export class ChaosScanner extends Asker {
     const missing = there.filter(
       ({ key, version }) =>
         isListed(key) &&
+        (!this.scene.isRouted || isOfCatchAll(key)) &&
         !found.has(key) &&
         ledger.hasStayed(key, version) &&
         !this.#mayBeMissed(slotOfKey(key), since),
