@@ -4,19 +4,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { brief, type Scene } from './client-connection.ts';
+import { PoppingAsker } from './popping-asker.ts';
 import type { Random } from './random.ts';
 import { ReplyError } from './replies.ts';
-import { unnamed } from './routes.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
 import { CHANNELS, SHARD_CHANNELS } from './subscriber.ts';
-import { SubscribingAsker } from './subscribing-asker.ts';
 import { padding } from './values.ts';
 
 const MOST_WAITING = 60;
-export const SHARED_LIST = '{x3}l';
 const KINDS = ['s', 's', 't', 'a', 'n'] as const;
 
-export class ChaosClient extends SubscribingAsker {
+export class ChaosClient extends PoppingAsker {
   constructor(scene: Scene, random: Random, name: string) {
     super(scene, random, name);
     this.#begin();
@@ -70,9 +68,9 @@ export class ChaosClient extends SubscribingAsker {
     else if (draw < 91) this.#setAll();
     else if (draw < 93) {
       if (mayTransact) this.transact(random.chance(0.5) ? shared() : this.key('s'));
-    } else if (draw < 96) this.#push(random.chance(0.3) ? SHARED_LIST : this.key('l'));
+    } else if (draw < 96) this.push();
     else if (draw < 97) {
-      if (mayBlock) this.#pop(random.chance(0.3) ? SHARED_LIST : this.key('l'));
+      if (mayBlock) this.pop();
     } else if (draw < 98) {
       if (this.scene.mayScript) this.#load(random.pick(SCRIPTS)!);
       else this.expect(['PING'], 'PONG');
@@ -154,39 +152,6 @@ export class ChaosClient extends SubscribingAsker {
         unsure.add(token);
         this.refused(reply, channel);
       } else published.push({ channel, token, sentAt });
-    });
-  }
-
-  #push(key: string): void {
-    const token = this.scene.ledger.newToken();
-    const words = ['RPUSH', key, String(token)];
-    this.write(words, [this.note(token, key, words)], true);
-  }
-
-  #pop(key: string): void {
-    const { ledger } = this.scene;
-    const { session } = this.connection;
-    const seconds = this.random.pick(['0.05', '0.3', '1'])!;
-    const askedAt = performance.now();
-    this.connection.ask(['BLPOP', key, seconds], (reply) => {
-      const tookMs = performance.now() - askedAt;
-      if (reply instanceof ReplyError) {
-        // While it waits nothing is carried out: whoever has its list by then goes on.
-        const { isWhole, failoverWaitMs } = this.scene;
-        const isLost = reply.text.startsWith('upstream failure') && !this.scene.isEnding();
-        if (isLost && isWhole && tookMs < failoverWaitMs)
-          ledger.violation(`BLPOP of ${session.name} was lost`, [key]);
-        return this.refused(reply, key);
-      }
-      if (reply === null) {
-        if (tookMs < 1_000 * Number(seconds))
-          ledger.violation(`BLPOP of ${session.name} did not wait for ${seconds} s`, [session.name, key]);
-        return;
-      }
-      const [from, element] = Array.isArray(reply) ? reply : [];
-      if (unnamed(String(from)) !== key)
-        ledger.violation(`BLPOP of ${session.name} was answered ${brief(reply)}`, [session.name]);
-      ledger.took(key, String(element), session);
     });
   }
 

@@ -59,7 +59,7 @@ export class ChaosCluster implements ClusterState {
   readonly label: string;
   /** All that have one truth, this one too. */
   twins: readonly ChaosCluster[];
-  readonly hasSteadyRoutes: boolean;
+  hasSteadyRoutes: boolean;
   readonly migrations = new Map<number, Migration>();
   truth: View;
   #hosts = 0;

@@ -3,6 +3,7 @@
  */
 import { publish, subscribe, tellOfWrite } from './messages.ts';
 import { answerOfItself } from './of-itself.ts';
+import { isPop, keysOfPop, pop } from './pops.ts';
 import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
 import { scan } from './scan.ts';
 import { NOSCRIPT, READONLY_SCRIPT, isScript, load, scriptedCommand } from './scripts.ts';
@@ -27,6 +28,7 @@ const SPECS: Readonly<Record<string, Spec>> = {
   MSET: { step: 2, isWrite: true },
   RPUSH: { step: 0, isWrite: true },
   BLPOP: { step: 0, isWrite: true },
+  BLMPOP: { step: 0, isWrite: true },
   SSUBSCRIBE: { step: 1, isWrite: false },
   SUNSUBSCRIBE: { step: 1, isWrite: false },
   SPUBLISH: { step: 0, isWrite: false },
@@ -37,6 +39,7 @@ const SPECS: Readonly<Record<string, Spec>> = {
 };
 
 function keysOf(words: readonly string[], { first = 1, step }: Spec): readonly string[] {
+  if (isPop(nameOf(words))) return keysOfPop(words);
   const args = words.slice(first);
   return step === 0 ? args.slice(0, 1) : args.filter((_, index) => index % step === 0);
 }
@@ -195,24 +198,7 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
     talk.queued.push(command);
     return '+QUEUED\r\n';
   }
-  return name === 'BLPOP' ? pop(node, talk, command) : perform(node, talk, command);
-}
-
-function pop(
-  node: NodeState,
-  { protocol, name }: Talk,
-  { words, asked, arrivedAt }: Command,
-): string | undefined {
-  const { cluster, shard, isZombie } = node;
-  const [, key = '', seconds] = words;
-  const list = isZombie ? undefined : cluster.lists.get(key);
-  const element = list?.shift();
-  if (element === undefined)
-    return performance.now() < arrivedAt + Number(seconds) * 1_000 ? undefined : noArray(protocol);
-  if (list?.length === 0) cluster.keys[shard]!.delete(key);
-  cluster.touch(key, shard);
-  cluster.ledger.popped(key, element, name);
-  return array([bulk(asked[1]!), bulk(element)]);
+  return isPop(name) ? pop(node, talk, command) : perform(node, talk, command);
 }
 
 function endTransaction(talk: Talk): void {

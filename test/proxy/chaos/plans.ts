@@ -15,7 +15,7 @@ const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', '
 const OP_TIMEOUT_MS = 1_000;
 /** What may fail by order of a RedisService. */
 const FAULTY = (
-  'get mget set append incrby del mset rpush blpop watch exec ' +
+  'get mget set append incrby del mset rpush blpop blmpop watch exec ' +
   'eval evalsha eval_ro evalsha_ro script publish spublish scan'
 ).split(' ');
 
@@ -92,6 +92,7 @@ export class Plans {
     for (const side of this.#sides) side.useAll();
     this.#faults = [];
     this.#ways = undefined;
+    for (const { cluster } of this.#sides) cluster.hasSteadyRoutes = false;
     await this.give(proxy);
   }
 

@@ -1,0 +1,61 @@
+/**
+ * Somebody who pushes elements, and waits for some.
+ */
+import { brief } from './client-connection.ts';
+import type { Session } from './ledger.ts';
+import { ReplyError, type Reply } from './replies.ts';
+import { unnamed } from './routes.ts';
+import { SubscribingAsker } from './subscribing-asker.ts';
+
+const SHARED_TAG = '{x3}';
+export const SHARED_LIST = `${SHARED_TAG}l`;
+
+export abstract class PoppingAsker extends SubscribingAsker {
+  protected push(): void {
+    const key = `${this.#tag()}${this.random.pick(['l', 'l', 'ml'])}`;
+    const token = this.scene.ledger.newToken();
+    const words = ['RPUSH', key, String(token)];
+    this.write(words, [this.note(token, key, words)], true);
+  }
+
+  protected pop(): void {
+    const tag = this.#tag();
+    const keys = this.random.chance(0.6) ? [`${tag}l`] : [`${tag}l`, `${tag}ml`];
+    const { session } = this.connection;
+    const seconds = this.random.pick(['0.05', '0.3', '1'])!;
+    const isPlain = this.random.chance(0.6);
+    const words = isPlain
+      ? ['BLPOP', ...keys, seconds]
+      : ['BLMPOP', seconds, String(keys.length), ...keys, 'LEFT'];
+    const askedAt = performance.now();
+    this.connection.ask(words, (reply) => {
+      const tookMs = performance.now() - askedAt;
+      if (reply instanceof ReplyError) this.#failed(reply, session, keys, tookMs);
+      else if (reply !== null) this.#got(reply, session, keys, isPlain);
+      else if (tookMs < 1_000 * Number(seconds))
+        this.scene.ledger.violation(`a pop of ${session.name} did not wait for ${seconds} s`, [session.name]);
+    });
+  }
+
+  #tag(): string {
+    return this.random.chance(0.3) ? SHARED_TAG : this.random.pick(this.tags)!;
+  }
+
+  /** While it waits nothing is carried out: whoever has its list by then goes on. */
+  #failed(reply: ReplyError, { name }: Session, keys: readonly string[], tookMs: number): void {
+    const { isWhole, failoverWaitMs, ledger } = this.scene;
+    const isLost = reply.text.startsWith('upstream failure') && !this.scene.isEnding();
+    if (isLost && isWhole && tookMs < failoverWaitMs) ledger.violation(`a pop of ${name} was lost`, keys);
+    this.refused(reply, keys[0]!);
+  }
+
+  #got(reply: Reply, session: Session, keys: readonly string[], isPlain: boolean): void {
+    const { ledger } = this.scene;
+    const [from, popped] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+    const [element] = isPlain ? [popped] : Array.isArray(popped) ? (popped as readonly Reply[]) : [];
+    const key = typeof from === 'string' ? unnamed(from) : '';
+    if (!keys.includes(key) || typeof element !== 'string')
+      return ledger.violation(`a pop of ${session.name} was answered ${brief(reply)}`, [session.name]);
+    ledger.took(key, element, session);
+  }
+}
