@@ -40,6 +40,7 @@ export async function migrate(setting: Locked, from: number, to: number): Promis
     cluster.moveKeys(slot, Infinity);
     const owners = cluster.truth.owners.slice();
     owners[slot] = to;
+    noteGiven(setting, owners, from);
     cluster.publish({ owners }, [cluster.truth.shards[to]!.primary]);
     setting.note(`slot ${slot} is shard ${to}'s`);
     while (cluster.migrations.has(slot)) {
@@ -56,6 +57,11 @@ const UNSERVED = 0xff;
 function placeOf(owners: Uint8Array, shard: number): number {
   const only = Uint16Array.from(owners, (owner) => (owner === shard ? shard : NOBODY));
   return placesOfShards(only, NOBODY)[0] ?? 0;
+}
+
+/** One that gives away all of its last range may be passed over by who is behind the one before. */
+function noteGiven({ cluster }: Locked, owners: Uint8Array, from: number): void {
+  if (placeOf(owners, from) < placeOf(cluster.truth.owners, from)) cluster.scansFailedAt = performance.now();
 }
 
 const MOST_AT_ONCE = 3_000;
@@ -78,9 +84,7 @@ export const slotsMoveAtOnce: Fault = async (setting) => {
       owners[slot] = to;
       cluster.endMigration(slot);
     }
-    // One that gives away all of its last range may be passed over by who is behind the one before.
-    if (placeOf(owners, from) < placeOf(cluster.truth.owners, from))
-      cluster.scansFailedAt = performance.now();
+    noteGiven(setting, owners, from);
     cluster.moveAllKeys(new Set(moving), from, to);
     cluster.publish(
       { owners },
@@ -102,8 +106,7 @@ export const slotsUnserved: Fault = ofShard(async (setting, shard) => {
   const give = (to: number): void => {
     const owners = cluster.truth.owners.slice();
     for (const slot of its) owners[slot] = to;
-    if (placeOf(owners, shard) < placeOf(cluster.truth.owners, shard))
-      cluster.scansFailedAt = performance.now();
+    noteGiven(setting, owners, shard);
     cluster.publish({ owners }, [view(setting, shard).primary]);
   };
   setting.note(`nobody serves ${its.join(' ')} of shard ${shard}`);
