@@ -34,8 +34,8 @@ export interface Failure {
 }
 
 export class Conversation {
-  readonly #client: Redis;
-  readonly #credentials: NodeOptions['credentials'];
+  readonly #options: NodeOptions;
+  #client: Redis;
   readonly #lost: (hasEnded: boolean) => void;
   #problem: Error | undefined;
   #isClosed = false;
@@ -46,12 +46,15 @@ export class Conversation {
   #heardAt = 0;
 
   /** `lost`: told when its connection is gone; `hasEnded` false: it was silent for so long, and is asked by another one. */
-  constructor(
-    { host, port, credentials, tls, connectTimeoutMs }: NodeOptions,
-    lost: (hasEnded: boolean) => void = () => {},
-  ) {
+  constructor(options: NodeOptions, lost: (hasEnded: boolean) => void = () => {}) {
     this.#lost = lost;
-    this.#client = new Redis({
+    this.#options = options;
+    this.#client = this.#newClient();
+  }
+
+  #newClient(): Redis {
+    const { host, port, tls, connectTimeoutMs } = this.#options;
+    const client = new Redis({
       Connector,
       host,
       port,
@@ -65,15 +68,16 @@ export class Conversation {
       disableClientInfo: true,
       ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
     });
-    this.#credentials = credentials;
     // What goes wrong is seen where something is asked, there as a closed connection only.
-    this.#client.on('error', (error: Error) => {
-      this.#problem = error;
+    client.on('error', (error: Error) => {
+      if (client === this.#client) this.#problem = error;
     });
-    this.#client.on('end', () => {
-      if (this.#isIn) lost(true);
+    client.on('end', () => {
+      if (client !== this.#client) return;
+      if (this.#isIn) this.#lost(true);
       this.#isIn = false;
     });
+    return client;
   }
 
   /** The replies in order, an Error where one was refused. */
@@ -82,15 +86,16 @@ export class Conversation {
     if (this.#isClosed) return { failure: 'gone', why: 'closed' };
     try {
       await this.#connected();
+      const client = this.#client;
       const asked = commands.map(([name, ...args]) =>
-        this.#client.call(name, ...args).catch((error: unknown) => error),
+        client.call(name, ...args).catch((error: unknown) => error),
       );
       const values = await Promise.all(asked);
       // The first one tells: what was asked behind it has no reply.
       const away = values[0] instanceof Error ? turnedAway(values[0].message) : undefined;
       if (away !== undefined) return { failure: 'gone', why: away };
       const broken = values.find((value) => value instanceof Error && !isReply(value));
-      if (broken !== undefined) return this.#failed(failureOf(broken, this.#problem));
+      if (broken !== undefined) return this.#failed(client, failureOf(broken, this.#problem));
       this.#heardAt = performance.now();
       return { values };
     } catch (error) {
@@ -99,11 +104,15 @@ export class Conversation {
     }
   }
 
-  #failed(failure: Failure): Failure {
+  #failed(client: Redis, failure: Failure): Failure {
+    // Who asked before has found it silent, and ended it.
+    if (client !== this.#client) return { ...failure, failure: 'silent' };
     const isLong = performance.now() - this.#heardAt > SILENT_MS;
     if (failure.failure === 'silent' && isLong) {
       this.#isIn = false;
-      this.#client.disconnect();
+      // Its end comes later, and must not be taken for that of the next.
+      this.#client = this.#newClient();
+      client.disconnect();
       this.#lost(false);
     }
     return failure;
@@ -134,7 +143,7 @@ export class Conversation {
     this.#problem = undefined;
     await this.#client.connect();
     this.#heardAt = performance.now();
-    const refusal = await refusalOfLogin(this.#client, this.#credentials);
+    const refusal = await refusalOfLogin(this.#client, this.#options.credentials);
     const away = refusal && turnedAway(refusal);
     if (away !== undefined) throw new Error(away);
     if (refusal !== undefined) {

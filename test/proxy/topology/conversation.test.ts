@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { SecretText } from '../../../src/api/secret-text.ts';
@@ -65,4 +65,26 @@ test('who asks while another one is connecting does not end its question', async
   const conversation = conversationWith(t, server.port);
   const answers = await Promise.all([conversation.ask([['PING']]), conversation.ask([['READONLY']])]);
   assert.deepEqual(answers, [{ values: ['PONG'] }, { values: ['OK'] }]);
+});
+
+test('who has been silent for long is asked by another connection, of which the end of the one before is not', async (t) => {
+  const sockets: Socket[] = [];
+  // As one that is stopped, which does not even hang up.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket.on('error', () => {}));
+  });
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const conversation = conversationWith(t, (server.address() as AddressInfo).port);
+  const failures: string[] = [];
+  while (sockets.length < 3) {
+    const answer = await conversation.ask([['PING']]);
+    failures.push('failure' in answer ? answer.failure : 'an answer');
+  }
+  assert.deepEqual([...new Set(failures)], ['silent']);
 });
