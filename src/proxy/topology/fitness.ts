@@ -43,6 +43,9 @@ export function judgeFitness(answers: Answers, before: Before): string | undefin
   return LINK_DOWN;
 }
 
+/** Who has heard of its primary within that follows it, whatever may be read from it: Redis says whole seconds. */
+const FOLLOWING_MS = 2_000;
+
 const COPYING = 'it is copying its primary';
 const LINK_DOWN = 'its link to the primary is down';
 const LAGS = 'it lags';
@@ -76,8 +79,9 @@ export function judgePrimary(
   maxLagMs?: number,
 ): string | undefined {
   if (replication === undefined || replication.role !== 'primary' || replication.id === '') return undefined;
+  const mostMs = maxLagMs === undefined ? undefined : Math.max(maxLagMs, FOLLOWING_MS);
   const following = others.filter(
-    (other) => other.role === 'replica' && other.id !== '' && judgeLink(other, maxLagMs) === undefined,
+    (other) => other.role === 'replica' && other.id !== '' && judgeLink(other, mostMs) === undefined,
   );
   const isForsaken = following.length > 0 && following.every(({ id }) => id !== replication.id);
   return isForsaken ? 'it is a primary that the others do not follow' : undefined;

@@ -140,3 +140,10 @@ test('what a replica follows that is too far behind counts nothing', () => {
   assert.notEqual(judgePrimary(own, [other], 3_000), undefined);
   assert.equal(judgePrimary(own, [other], 2_000), undefined);
 });
+
+test('what a replica follows counts also where too little lag is allowed for it to be read from', () => {
+  const own = saying('role:master\r\nmaster_replid:b\r\n');
+  const other = saying(replica({ master_replid: 'a', master_last_io_seconds_ago: 1 }));
+  assert.notEqual(judgeLink(other, 500), undefined);
+  assert.notEqual(judgePrimary(own, [other], 500), undefined);
+});
