@@ -3,7 +3,7 @@
  */
 import type { Command } from '../../redis/command-table.ts';
 import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
-import { encodeBulk } from '../wire/encode.ts';
+import { encodeBulk, encodeList } from '../wire/encode.ts';
 import { copyLocated } from './keyed-copies.ts';
 import type { Located } from '../client/locate.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
@@ -46,10 +46,7 @@ export function withoutWaiting(
 ): Located | undefined {
   const instead = unblocked(words, found);
   if (instead === undefined) return undefined;
-  const bytes = Buffer.concat([
-    Buffer.from(`*${instead.words.length}\r\n`),
-    ...instead.words.map((word) => encodeBulk(word)),
-  ]);
+  const bytes = encodeList(instead.words.map((word) => encodeBulk(word)));
   const frame = new RequestFrame();
   frame.parse(bytes, bytes.length, REQUEST_LIMITS);
   const [keyStart, keyEnd] = [frame.offsets[2 * instead.key]!, frame.offsets[2 * instead.key + 1]!];

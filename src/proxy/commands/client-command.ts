@@ -2,6 +2,7 @@
  * CLIENT: of the connection to the proxy, not of those to Redis.
  */
 import {
+  bulk,
   encodeBulk,
   encodeError,
   encodeRefusal,
@@ -86,7 +87,6 @@ export function answerClient(state: LocalState, args: readonly string[], clients
 /** As Redis says that there is none. */
 function trackingInfo(protocol: 2 | 3): Buffer {
   const [map, set] = protocol === 3 ? ['%3', '~1'] : ['*6', '*1'];
-  const bulk = (text: string): string => encodeBulk(text).toString('latin1');
   return Buffer.from(
     `${map}\r\n${bulk('flags')}${set}\r\n${bulk('off')}${bulk('redirect')}:-1\r\n${bulk('prefixes')}*0\r\n`,
   );

@@ -5,6 +5,7 @@ import { isKeyword } from '../../redis/keys.ts';
 import { SLOTS, slotOf } from '../../redis/slots.ts';
 import {
   ADMINISTRATION,
+  bulk,
   encodeBulk,
   encodeError,
   encodeInteger,
@@ -145,8 +146,4 @@ function unknownNode(id: string): Buffer {
 
 function notHere(subcommand: string, why: string): Buffer {
   return encodeRefusal(`cluster|${subcommand.toLowerCase()}`, why);
-}
-
-function bulk(text: string): string {
-  return `$${text.length}\r\n${text}\r\n`;
 }

@@ -7,7 +7,7 @@ import { areRightCredentials } from '../client/client-auth.ts';
 import { answerClient, setName } from './client-command.ts';
 import type { Listed } from './client-list.ts';
 import { answerCluster } from './cluster-emulation.ts';
-import { encodeBulk, encodeError, encodeStatus, encodeWrongCount, REPLIES } from '../wire/encode.ts';
+import { bulk, encodeBulk, encodeError, encodeStatus, encodeWrongCount, REPLIES } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
 
 export interface LocalReply {
@@ -162,7 +162,6 @@ function hello(state: LocalState, args: readonly string[], auth: ClientAuth): Bu
 /** What the proxy says it is. Clients look at `proto`; redis-py at the version, from 7.4 on for client-side caching. */
 function greeting({ protocol, id }: LocalState): Buffer {
   const head = protocol === 3 ? '%7\r\n' : '*14\r\n';
-  const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
   const pairs = [
     bulk('server') + bulk('redis'),
     bulk('version') + bulk('7.0.0'),

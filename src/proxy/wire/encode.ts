@@ -11,6 +11,11 @@ export function encodeBulk(content: string | Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, LINE_END]);
 }
 
+/** The same of a string, within what is put together as one. */
+export function bulk(content: string): string {
+  return `$${content.length}\r\n${content}\r\n`;
+}
+
 /** What is for people to read: RESP3 says so. Latin-1 as well. */
 export function encodeText(protocol: 2 | 3, text: string): Buffer {
   return protocol === 2 ? encodeBulk(text) : Buffer.from(`=${text.length + 4}\r\ntxt:${text}\r\n`, 'latin1');

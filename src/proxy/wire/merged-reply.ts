@@ -2,7 +2,7 @@
  * One reply of those to several parts of a command.
  */
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
-import { REPLIES, encodeInteger } from './encode.ts';
+import { REPLIES, encodeInteger, encodeList } from './encode.ts';
 import { keptBytes } from './offered.ts';
 import { longestReply } from './partial-reply.ts';
 import { handOn, inFrontOf } from './reply-sink.ts';
@@ -152,10 +152,6 @@ function byElement(replies: readonly Buffer[], merge: Merge): Buffer | undefined
   const fits =
     merged?.every((element) => element !== undefined) && rows.every((row) => row?.length === first?.length);
   return fits === true ? encodeList(merged ?? []) : undefined;
-}
-
-function encodeList(elements: readonly Buffer[]): Buffer {
-  return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
 }
 
 function behindLine(reply: Buffer): Buffer {
