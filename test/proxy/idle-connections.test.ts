@@ -19,13 +19,19 @@ const OK = '+OK\r\n';
 const TRANSACTION = 'MULTI\r\nSET k 1\r\nEXEC\r\n';
 
 /** A Redis that notes over which connections it was asked what. */
-async function setUp(t: TestContext, replies: Readonly<Record<string, string>> = REPLIES) {
+async function setUp(
+  t: TestContext,
+  replies: Readonly<Record<string, string>> = REPLIES,
+  more: { readonly maxConnections?: number } = {},
+) {
   const asked: (readonly [words: string, connection: Socket])[] = [];
   const redis = await serverThat(t, (words, socket) => {
     asked.push([words, socket]);
     return replies[words] ?? OK;
   });
-  const { port, proxy } = await proxyFor(t, planTo(redis.port));
+  const plan = planTo(redis.port);
+  const upstreams = new Map(Array.from(plan.upstreams, ([id, each]) => [id, { ...each, ...more }] as const));
+  const { port, proxy } = await proxyFor(t, { ...plan, upstreams });
   /** Sends it, and waits until what it ends with is answered. */
   const ask = async (client: Client, commands: string): Promise<void> => {
     const before = client.got().length;
@@ -55,6 +61,14 @@ test('transactions and blocking commands that follow each other share a connecti
   assert.equal(new Set(used).size, 1);
 });
 
+test('where the number of connections is limited none is kept that nobody uses', async (t) => {
+  const { ask, client, connectionsOf } = await setUp(t, REPLIES, { maxConnections: 3 });
+  for (const each of [client(), client()]) await ask(each, TRANSACTION);
+  const [first, second] = connectionsOf('EXEC');
+  assert.notEqual(first, second);
+  await eventually('its end', () => first?.closed === true || undefined);
+});
+
 test('transactions at the same time have a connection each', async (t) => {
   const { ask, client, connectionsOf } = await setUp(t);
   const [one, other] = [client(), client()];
@@ -82,13 +96,12 @@ for (const [what, commands, last, replies] of [
 }
 
 test('one that Redis has closed meanwhile is not used', async (t) => {
-  const { redis, ask, client, connectionsOf } = await setUp(t);
+  const { ask, client, connectionsOf } = await setUp(t);
   const asking = client();
   await ask(asking, 'BLPOP q 1\r\n');
   const [first] = connectionsOf('BLPOP q 1');
-  const before = redis.sockets.size;
   first?.end();
-  await eventually('its end', () => redis.sockets.size < before || undefined);
+  await eventually('its end', () => first?.closed === true || undefined);
   await ask(asking, 'BLPOP q 1\r\n');
   assert.equal(asking.got(), '*-1\r\n+PONG\r\n'.repeat(2));
 });
