@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { pino } from 'pino';
+
 import { eventually } from '../../../src/demo/eventually.ts';
+import { encodeCommand } from '../../../src/proxy/wire/encode.ts';
+import { giveOwnBytes } from '../../../src/proxy/wire/own-bytes.ts';
+import { takeRequest } from '../../../src/proxy/wire/request.ts';
+import { SlowLog } from '../../../src/proxy/wire/slow-log.ts';
+import { clock } from '../../../src/proxy/wire/turn.ts';
 import { mirrored } from '../mirrored.ts';
 import { clientOf, planTo, proxyFor, serverThat } from '../servers.ts';
 
@@ -42,4 +49,40 @@ test('a mirror that is slow holds up no client, and is not logged', async (t) =>
   await eventually('the reply to the copy', () => replies() > before || undefined);
   const ofMirror = lines.filter((line) => line.includes('slow command') && line.includes(`:${mirror.port}"`));
   assert.deepEqual(ofMirror, []);
+});
+
+/** What is logged of commands, each slow, by a log of its own. */
+function logged(commands: readonly string[]): readonly { readonly command: string; untold?: number }[] {
+  const lines: string[] = [];
+  const slow = new SlowLog(pino({ base: null }, { write: (line) => void lines.push(line) }), 10);
+  for (const command of commands) {
+    if (command === 'a second later') {
+      clock.now += 1_000;
+      continue;
+    }
+    const bytes = encodeCommand(...command.split(' '));
+    const request = Object.assign(takeRequest(), { sink: { deliver: () => {} } });
+    giveOwnBytes(request, bytes, 0, bytes.length);
+    slow.note(request, 'node');
+  }
+  return lines.map((line) => JSON.parse(line) as { command: string; untold?: number });
+}
+
+test('of a slow command that no table has nothing is logged that could be a secret', () => {
+  const [line] = logged(['hunter2 hunter2:hunter2']);
+  assert.equal(line?.command, 'unknown to the proxy');
+  assert.ok(!JSON.stringify(line).includes('hunter2'));
+});
+
+test('many slow commands are ten lines a second, and with the next one how many more there were', (t) => {
+  const { now } = clock;
+  t.after(() => {
+    clock.now = now;
+  });
+  const commands = Array.from({ length: 15 }, () => 'GET k');
+  const lines = logged([...commands, 'a second later', 'GET k']);
+  assert.deepEqual(
+    lines.map(({ untold }) => untold),
+    [...Array.from({ length: 10 }, () => undefined), 5],
+  );
 });
