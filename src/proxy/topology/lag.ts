@@ -45,7 +45,7 @@ export class PrimaryOffsets {
     const said = this.#said;
     if (said === undefined) return Infinity;
     // A replica that has not found the new primary yet shares its history up to the promotion.
-    const isFormer = replica.id === said.formerId && replica.offset <= said.formerUntil;
+    const isFormer = replica.id === said.formerId && replica.offset < said.formerUntil;
     if (replica.id !== said.id && !isFormer) return Infinity;
     const had = this.#samples.findLast(({ offset }) => offset <= replica.offset);
     return had === undefined ? Infinity : now - had.at;

@@ -138,7 +138,7 @@ export interface ReplicationInfo {
   /** Of the stream of writes; and where in it the node is. */
   readonly id: string;
   readonly offset: number;
-  /** Which one it was before this node became primary, and up to where both are the same. */
+  /** Which one it was before this node became primary, and the first offset at which both differ. */
   readonly formerId: string;
   readonly formerUntil: number;
 }

@@ -57,14 +57,16 @@ test('a promoted primary: a replica still on the former history counts, up to th
   const offsets = new PrimaryOffsets(10_000);
   offsets.note(said(500, { id: 'b', formerId: 'a', formerUntil: 501 }), 1_000);
   assert.equal(offsets.lagOf(said(500, { id: 'a' }), 1_100), 100);
-  assert.equal(offsets.lagOf(said(600, { id: 'a' }), 1_100), Infinity);
+  assert.equal(offsets.lagOf(said(501, { id: 'a' }), 1_100), Infinity);
 });
 
 test('a primary that starts anew forgets what it said before', () => {
   const offsets = writing();
-  offsets.note(said(10, { id: 'b' }), 5_000);
+  offsets.note(said(210, { id: 'b' }), 5_000);
   assert.equal(offsets.lagOf(said(400, { id: 'a' }), 5_100), Infinity);
-  assert.equal(offsets.lagOf(said(10, { id: 'b' }), 5_100), 100);
+  assert.equal(offsets.lagOf(said(210, { id: 'b' }), 5_100), 100);
+  // Of what it said before no offset is of that history.
+  assert.equal(offsets.lagOf(said(209, { id: 'b' }), 5_100), Infinity);
 });
 
 test('nodes are asked often enough for the maximum, and not without need', () => {
