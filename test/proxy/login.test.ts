@@ -69,7 +69,9 @@ test('a wrong password: not ready, a warning without it, and ready again when th
   assert.match(await refused(proxy), /^lets the proxy in \(WRONGPASS /);
   const warnings = (): readonly string[] => lines.filter((line) => line.includes('does not let'));
   await eventually('a warning', () => (warnings().length > 0 ? true : undefined), { deadlineMs: 30_000 });
-  assert.match(proxy.status()[0]?.nodes[0]?.state ?? '', /^does not let the proxy in: WRONGPASS/);
+  const { isUp, state = '' } = proxy.status()[0]?.nodes[0] ?? {};
+  assert.match(state, /^does not let the proxy in: WRONGPASS/);
+  assert.equal(isUp, false);
   wanted.password = PASSWORD;
   await ready(proxy);
   await eventually('the end of it', () => lines.some((line) => line.includes('in again')) || undefined, {
