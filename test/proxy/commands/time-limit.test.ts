@@ -21,6 +21,8 @@ const cases: [command: string, limitMs: number | undefined, with1234p2Left: stri
     9,
     'XREADGROUP GROUP BLOCK BLOCK block 1235 STREAMS s >',
   ],
+  ['XREADGROUP GROUP g STREAMS BLOCK 9 STREAMS s >', 9, 'XREADGROUP GROUP g STREAMS BLOCK 1235 STREAMS s >'],
+  ['XREADGROUP GROUP g BLOCK STREAMS s >', undefined, 'XREADGROUP GROUP g BLOCK STREAMS s >'],
   ['XREAD BLOCK 0 STREAMS s $', Infinity, 'XREAD BLOCK 0 STREAMS s $'],
   // Redis says what is wrong with it.
   ['BLPOP a soon', Infinity, 'BLPOP a soon'],

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import {
   betterTopology,
+  mayReplace,
   parseTopology,
   unlisted,
   type Topology,
@@ -62,6 +63,21 @@ for (const [what, a, b, isFirst] of [
     const [first, second] = [a, b].map(([covered, epoch]): Topology => ({ ...rest, covered, epoch }));
     assert.equal(betterTopology(first, second), isFirst ? first : second);
     assert.equal(betterTopology(second, first), isFirst ? first : second);
+  });
+}
+
+for (const [what, more, wanted] of [
+  ['as many slots, and the same epoch', {}, true],
+  ['more slots, and a newer epoch', { covered: 16_384, epoch: 3 }, true],
+  ['fewer slots', { covered: 15_999, epoch: 3 }, false],
+  ['an older epoch', { covered: 16_384, epoch: 1 }, false],
+  ['fewer slots, and other nodes', { covered: 1, epoch: 1, ids: ['c'] }, true],
+  ['fewer slots, and some of the nodes', { covered: 1, ids: ['c', 'b'] }, false],
+  ['an older epoch, and no ids, as of Redis 3', { epoch: 1, ids: [] }, false],
+] as const) {
+  test(`a map with ${what} ${wanted ? 'may' : 'may not'} take the place of the one before`, () => {
+    const before = { shards: [], covered: 16_000, epoch: 2, ids: ['a', 'b'], toldBy: ASKED };
+    assert.equal(mayReplace({ ...before, ...more }, before), wanted);
   });
 }
 
