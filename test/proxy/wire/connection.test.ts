@@ -159,3 +159,33 @@ test('what waits for a connection to be made holds up who sends more than a mebi
   });
   assert.deepEqual(congestion, [false, false, true]);
 });
+
+for (const [reply, isAtRest] of [
+  ['+OK\r\n', true],
+  ['-ERR not now\r\n', false],
+] as const) {
+  test(`who gets a connection next is to find it as its client asked: ${isAtRest ? '' : 'not '}after ${reply.trim()}`, async (t) => {
+    const { connection, server } = await setUp(t);
+    const multi = encodeCommand('MULTI');
+    connection.append(null, multi, 0, multi.length);
+    server.write(reply);
+    await eventually('the reply', () => connection.pending === 0 || undefined);
+    assert.equal(connection.isAtRest, isAtRest);
+  });
+}
+
+test('a node that reads all and answers nothing gets no more than so many commands', async (t) => {
+  const { connection, server, received } = await setUp(t);
+  const ping = encodeCommand('PING');
+  const send = (count: number): void => {
+    for (let index = 0; index < count; index++) connection.append(null, ping, 0, ping.length);
+  };
+  send(65_536);
+  await eventually('all of it', () => received() === 65_536 * ping.length || undefined);
+  assert.equal(connection.isCongested, false);
+  send(1);
+  await eventually('one more', () => received() === 65_537 * ping.length || undefined);
+  assert.equal(connection.isCongested, true);
+  server.write('+PONG\r\n'.repeat(40_000));
+  await eventually('room again', () => !connection.isCongested || undefined);
+});
