@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -164,5 +164,40 @@ test('a pipe that is named is read, as the shell gives the output of a command',
   assert.deepEqual(
     objects.map(({ name }) => name),
     ['a'],
+  );
+});
+
+test('what has no end is not read to it', { timeout: 30_000 }, async () => {
+  const { objects, diagnostics } = await readFiles(['/dev/zero']);
+  assert.deepEqual(objects, []);
+  assert.match(diagnostics[0]?.message ?? '', /^it is larger than 16 MiB; split it$/);
+});
+
+for (const name of ['\xff.yaml', '\xff'])
+  test(`what has a name in Latin-1 is told, and costs no other: ${encodeURIComponent(name)}`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(`${folder}/b.yaml`, service('b'));
+    const path = Buffer.from(`${folder}/${name}`, 'latin1');
+    if (name.endsWith('.yaml')) writeFileSync(path, service('a'));
+    else mkdirSync(path);
+    const { objects, diagnostics } = await readFiles([folder]);
+    assert.equal(objects.length, 1);
+    assert.deepEqual(
+      diagnostics.map(({ message }) => message),
+      ['its name is not UTF-8; rename it'],
+    );
+  });
+
+test('lists in lists without end are told, and cost no other document', () => {
+  const text = `${service('a')}---\n${'['.repeat(20_000)}${']'.repeat(20_000)}\n`;
+  const { held, diagnostics } = gather(
+    new Map([['x.yaml', parseFile('x.yaml', text, undefined)]]),
+    new Map(),
+  );
+  assert.equal(held.size, 1);
+  assert.deepEqual(
+    diagnostics.map(({ message }) => message),
+    ['lists or maps stand in each other too deep; write them flatter'],
   );
 });

@@ -2,14 +2,24 @@
  * Reads files of objects once.
  */
 import { isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject } from '../../api/objects.ts';
 import { parseFile } from './documents.ts';
 import { gather, type FileState } from './gather.ts';
-import { DANGLING, MISSING, UNFOLLOWED, checkPaths, codeOf, listFiles, look, unreadableFor } from './tree.ts';
+import {
+  DANGLING,
+  MISNAMED,
+  MISSING,
+  UNFOLLOWED,
+  checkPaths,
+  codeOf,
+  listFiles,
+  look,
+  unreadableFor,
+} from './tree.ts';
 
 export interface FilesContent {
   readonly objects: readonly ApiObject[];
@@ -19,11 +29,11 @@ export interface FilesContent {
 /** `-` is standard input. Fails with one line where a path is not there. */
 export async function readFiles(paths: readonly string[]): Promise<FilesContent> {
   const files = new Map<string, FileState>();
-  if (paths.includes('-')) files.set('-', parseFile('-', await text(process.stdin), undefined));
+  if (paths.includes('-')) files.set('-', await readStreamAndParse('-', process.stdin));
   const named: string[] = [];
   for (const path of paths.filter((path) => path !== '-')) {
     // What the shell makes of `<(command)`: it can be read once, and nobody follows it here.
-    if (await isPipe(path)) files.set(path, parseFile(path, await readFile(path, 'utf8'), undefined));
+    if (await isPipe(path)) files.set(path, await readStreamAndParse(path, createReadStream(path)));
     else named.push(path);
   }
   await checkPaths(named);
@@ -43,12 +53,31 @@ async function isPipe(path: string): Promise<boolean> {
 export async function readAndParse(path: string, before: FileState | undefined): Promise<FileState> {
   try {
     if ((await stat(path)).size > MOST_BYTES) return unreadable(path, TOO_LARGE, before);
-    const bytes = await readFile(path);
-    if (!isUtf8(bytes) || bytes.includes(0)) return unreadable(path, NOT_TEXT, before);
-    return parseFile(path, bytes.toString(), before);
+    return parseBytes(path, await readFile(path), before);
   } catch (error) {
     return unreadable(path, unreadableFor(codeOf(error)), before);
   }
+}
+
+/** What may have no end: no more of it is read than a file may hold. */
+async function readStreamAndParse(path: string, stream: AsyncIterable<Buffer>): Promise<FileState> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      size += chunk.length;
+      if (size > MOST_BYTES) return unreadable(path, TOO_LARGE, undefined);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    return unreadable(path, unreadableFor(codeOf(error)), undefined);
+  }
+  return parseBytes(path, Buffer.concat(chunks), undefined);
+}
+
+function parseBytes(path: string, bytes: Buffer, before: FileState | undefined): FileState {
+  if (!isUtf8(bytes) || bytes.includes(0)) return unreadable(path, NOT_TEXT, before);
+  return parseFile(path, bytes.toString(), before);
 }
 
 /** A parser takes a third of a second for each MiB, and some 40 MiB of memory; nothing else happens meanwhile. */
@@ -65,6 +94,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   [MISSING, 'put it back'],
   [DANGLING, 'put back what it led to, or remove it'],
   [EMPTY, 'put some into it'],
+  [MISNAMED, 'rename it'],
   [UNFOLLOWED, 'put a file in its place'],
 ]);
 

@@ -18,6 +18,7 @@ const MESSAGES: Readonly<Partial<Record<YamlError['code'], string>>> = {
   BAD_SCALAR_START: 'a value can not begin with this character; put the value in quotes',
   TAG_RESOLVE_FAILED: 'a tag (!) is not known; remove it, or put the value in quotes if it begins with !',
   BAD_ALIAS: '* begins an alias of YAML, and & what it stands for; put the value in quotes',
+  RESOURCE_EXHAUSTION: 'lists or maps stand in each other too deep; write them flatter',
   ALIAS_PROPS: 'an alias (*) stands beside an anchor or a tag; write the value itself',
 };
 

@@ -58,6 +58,9 @@ export const UNFOLLOWED = 'it is a pipe, a socket or a device';
 /** It may be a file of objects, or a folder of them, that is not there now: what it held must not go without a word. */
 export const DANGLING = 'it is a link that leads nowhere';
 
+/** The system takes any bytes for a name; Node can't ask for it by what it makes of them. */
+export const MISNAMED = 'its name is not UTF-8';
+
 export function unreadableFor(code: string): string {
   // It went while it was being read.
   if (code === 'ENOENT') return MISSING;
@@ -129,11 +132,12 @@ async function listFolder(
     return;
   }
   const entries = listed.filter(({ name }) => !name.startsWith('..'));
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   found.isLinked ||= entries.some((entry) => entry.isSymbolicLink());
-  const names = entries.map(({ name }) => name).sort();
   // All at once: for ten thousand files 0.1 s instead of 0.4 (measured).
-  const states = await Promise.all(names.map((name) => look(join(folder, name))));
-  for (const [index, name] of names.entries()) {
+  const states = await Promise.all(entries.map(({ name }) => look(join(folder, name))));
+  for (const [index, entry] of entries.entries()) {
+    const { name } = entry;
     const path = join(folder, name);
     const state = states[index];
     if (typeof state === 'string') {
@@ -144,6 +148,12 @@ async function listFolder(
       if (!above.has(identity)) await listFolder(path, found, new Set([...above, identity]));
     } else if (state?.isFile() === true && isObjectFile(name)) {
       found.files.set(path, stampOf(state));
+    } else if (
+      state === undefined &&
+      name.includes('\ufffd') &&
+      (entry.isDirectory() || isObjectFile(name))
+    ) {
+      found.hidden.set(path, MISNAMED);
     }
   }
 }
