@@ -101,6 +101,11 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   return visible([...parts, message].join(': '));
 }
 
+/** `FILE:LINE:COLUMN`; whoever may put files into a folder names them. */
+export function formatPosition({ file, line, column }: Position): string {
+  return visible(`${file}:${line}:${column}`);
+}
+
 /** Line breaks, control and invisible characters as escapes: one line, and nothing that a terminal would obey. */
 function visible(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u00a0]/gu, (character) => {
@@ -112,6 +117,6 @@ function visible(text: string): string {
 /** The line of `redpilot validate`: `FILE:LINE:COLUMN: SEVERITY REASON: …`. */
 export function formatDiagnosticLine(diagnostic: Diagnostic): string {
   const { position, severity, reason } = diagnostic;
-  const place = position === undefined ? '' : `${position.file}:${position.line}:${position.column}: `;
+  const place = position === undefined ? '' : `${formatPosition(position)}: `;
   return `${place}${severity} ${reason}: ${formatDiagnostic(diagnostic)}`;
 }

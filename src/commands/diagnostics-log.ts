@@ -4,7 +4,13 @@
  */
 import type { Logger } from 'pino';
 
-import { formatDiagnostic, formatDiagnosticLine, type Diagnostic, type Reason } from '../api/diagnostic.ts';
+import {
+  formatDiagnostic,
+  formatDiagnosticLine,
+  formatPosition,
+  type Diagnostic,
+  type Reason,
+} from '../api/diagnostic.ts';
 
 const LEVELS = { error: 'error', warning: 'warn', note: 'info' } as const;
 
@@ -70,7 +76,7 @@ export class DiagnosticsLog {
   #tellNew(line: string, diagnostic: Diagnostic): void {
     this.#said.add(line);
     const { reason, position, severity } = diagnostic;
-    const place = position && `${position.file}:${position.line}:${position.column}`;
+    const place = position && formatPosition(position);
     this.#log[LEVELS[severity]]({ reason, place }, formatDiagnostic(diagnostic));
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { formatDiagnosticLine } from '../../src/api/diagnostic.ts';
 import { parseFile } from '../../src/sources/files/documents.ts';
 import { gather } from '../../src/sources/files/gather.ts';
 import { readFiles } from '../../src/sources/files/read.ts';
@@ -171,6 +172,16 @@ test('what has no end is not read to it', { timeout: 30_000 }, async () => {
   const { objects, diagnostics } = await readFiles(['/dev/zero']);
   assert.deepEqual(objects, []);
   assert.match(diagnostics[0]?.message ?? '', /^it is larger than 16 MiB; split it$/);
+});
+
+test('a file is named in one line, whatever its name is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'redpilot-files-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(`${folder}/a\n\u001b[31mb.yaml`, '[]');
+  const { diagnostics } = await readFiles([folder]);
+  assert.deepEqual(diagnostics.map(formatDiagnosticLine), [
+    `${folder}/a\\n\\u{1b}[31mb.yaml:1:1: error SyntaxError: a list is no object; write apiVersion, kind, metadata and spec`,
+  ]);
 });
 
 for (const name of ['\xff.yaml', '\xff'])
