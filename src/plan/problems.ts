@@ -9,10 +9,11 @@ import {
   type Severity,
 } from '../api/diagnostic.ts';
 import type { ApiObject } from '../api/objects.ts';
-import { sameContent } from './same-content.ts';
 
 export class Problems {
   readonly #found: Diagnostic[] = [];
+  /** By what is said: thousands are told apart without comparing each with each. */
+  readonly #said = new Set<string>();
   #blocking = false;
 
   get found(): readonly Diagnostic[] {
@@ -37,13 +38,11 @@ export class Problems {
   /** What holds for every listener, or every port of a host, is said once. */
   addAll(diagnostics: readonly Diagnostic[]): void {
     for (const diagnostic of diagnostics) {
-      if (!this.#found.some((before) => isSame(before, diagnostic))) this.#found.push(diagnostic);
+      const { reason, object, path, message } = diagnostic;
+      const said = JSON.stringify([reason, object?.kind, object?.namespace, object?.name, path, message]);
+      if (this.#said.has(said)) continue;
+      this.#said.add(said);
+      this.#found.push(diagnostic);
     }
   }
-}
-
-function isSame(a: Diagnostic, b: Diagnostic): boolean {
-  return (
-    a.reason === b.reason && a.message === b.message && sameContent([a.object, a.path], [b.object, b.path])
-  );
 }
