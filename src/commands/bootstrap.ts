@@ -78,7 +78,7 @@ export function bootstrapCommand(): Command {
     const where =
       'socketPath' in admin ? `unix socket ${admin.socketPath}` : `http://${admin.host}:${admin.port}`;
     process.stderr.write(
-      `run it with: envoy --config-path ${file ?? 'FILE'} ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
+      `run it with: envoy --config-path ${file === undefined ? 'FILE' : quoted(file)} ${drainFlags(options.drainSeconds).join(' ')} --use-dynamic-base-id\n` +
         `Envoy's admin: ${where}\n${drainAdvice(options.drainSeconds)}`,
     );
   });
@@ -116,6 +116,11 @@ function drainAdvice(seconds: number): string {
  */
 function drainFlags(seconds: number): readonly string[] {
   return ['--drain-time-s', String(seconds), '--drain-strategy', 'gradual'];
+}
+
+/** As a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function writeTo(file: string, text: string): void {

@@ -50,6 +50,14 @@ const FORMS = {
   envoy: staticConfiguration,
 } satisfies Record<string, (plan: RoutingPlan, write: Write) => unknown>;
 
+/** What not every form heeds: by which forms it is. */
+const HEEDED_BY: Readonly<Record<string, readonly TranslateOptions['to'][]>> = {
+  output: ['plan', 'xds', 'envoy', 'istio'],
+  bind: ['plan', 'xds', 'envoy', 'hosts'],
+  istioNamespaces: ['istio'],
+  showSecrets: ['plan', 'xds', 'envoy', 'istio'],
+};
+
 export function translateCommand(): Command {
   return new Command('translate')
     .description('show what becomes of the objects in files; connects to nothing')
@@ -89,7 +97,8 @@ export function translateCommand(): Command {
       [],
     )
     .option('--show-secrets', 'write passwords as they are; without it the output shows [redacted]', false)
-    .action(async (options: TranslateOptions) => {
+    .action(async (options: TranslateOptions, command: Command) => {
+      refuseUnheeded(command, options.to);
       const content = await readFiles(options.config);
       const { objects, diagnostics: ofObjects } = content;
       const problem = nothingFound(options.config, content);
@@ -117,6 +126,15 @@ export function translateCommand(): Command {
         options.to === 'hosts' ? hostsFile(plan, options.clusterDomain) : render(plan, options.to, options),
       );
     });
+}
+
+/** Else whoever gives it would believe it. */
+function refuseUnheeded(command: Command, to: TranslateOptions['to']): void {
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== 'cli' || HEEDED_BY[name]?.includes(to) !== false) continue;
+    command.error(`error: ${option.long}: has no effect with --to ${to}; remove it`);
+  }
 }
 
 function tell(diagnostics: readonly Diagnostic[]): void {

@@ -1,7 +1,7 @@
 /**
  * `redpilot xds get`: what the control plane serves, asked as an Envoy asks.
  */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { stringify } from 'yaml';
 
 import { ONLOOKER } from '../envoy/node.ts';
@@ -34,6 +34,12 @@ export function xdsCommand(): Command {
   return new Command('xds').description('talk to a control plane as an Envoy does').addCommand(getCommand());
 }
 
+/** Without words it would be no refusal. */
+function parseWords(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('write the words of the refusal');
+  return text;
+}
+
 function getCommand(): Command {
   const command = new Command('get')
     .description('print the resources of one type')
@@ -51,7 +57,7 @@ function getCommand(): Command {
       parseNamespace,
     )
     .option('--delta', 'delta xDS instead of the state of the world', false)
-    .option('--nack <message>', 'refuse what comes, with these words')
+    .option('--nack <message>', 'refuse what comes, with these words', parseWords)
     .option('--watch', 'go on, and print each further response', false)
     .option('--show-secrets', 'print passwords as they are; without it the output shows [redacted]', false)
     .addOption(

@@ -191,6 +191,34 @@ test('a reader that leaves early makes wrong objects no better', async () => {
   assert.equal(status, 1);
 });
 
+for (const [given, flag, to] of [
+  [['--to', 'hosts', '-o', 'json'], '--output', 'hosts'],
+  [['--to', 'istio', '--bind', 'auto'], '--bind', 'istio'],
+  [['--istio-namespaces', 'shop'], '--istio-namespaces', 'envoy'],
+  [['--to', 'hosts', '--show-secrets'], '--show-secrets', 'hosts'],
+] as const)
+  test(`translate refuses ${flag}, which has no effect with --to ${to}`, async () => {
+    const { status, stdout, stderr } = await redpilot(['translate', '--config', SAMPLE, ...given]);
+    assert.equal(status, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, new RegExp(`^redpilot: ${flag}: has no effect with --to ${to}; remove it; see `));
+  });
+
+test('xds get --nack wants words: without any it would be no refusal', async () => {
+  const { status, stderr } = await redpilot(['xds', 'get', '--type', 'clusters', '--nack', '']);
+  assert.equal(status, 2);
+  assert.match(stderr, /--nack.*write the words of the refusal/);
+});
+
+test('bootstrap names its file as a shell takes it for one word', async (t) => {
+  const folder = await temporaryFolder('bootstrap');
+  t.after(() => removeFolder(folder));
+  const file = join(folder, "app's envoy.json");
+  const args = ['bootstrap', '--xds-address', '127.0.0.1:18000', '--node-id', 'a', '--file', file];
+  const { stderr } = await redpilot(args);
+  assert.ok(stderr.includes(`envoy --config-path '${folder}/app'\\''s envoy.json' --drain-time-s `), stderr);
+});
+
 test('bootstrap --file writes there, and names it in the command line to use', async (t) => {
   const folder = await temporaryFolder('bootstrap');
   t.after(() => removeFolder(folder));
