@@ -103,7 +103,7 @@ export class Fields {
     const value = this.#value(name, 'a text');
     if (value === undefined) return undefined;
     if (typeof value === 'string') return new SecretText(value);
-    this.invalid(name, `is ${kindOf(value)}, not a text; write it in quotes`);
+    this.invalid(name, `is ${kindOf(value)}, not a text; ${asText(value)}`);
     return undefined;
   }
 

@@ -50,7 +50,9 @@ export async function readPair(
     createPrivateKey(key),
   );
   if (!own.checkPrivateKey(privateKey)) {
-    throw new Error(`${keyFlag} ${files.key} is not the key of the certificate in ${certFlag} ${files.cert}`);
+    throw new Error(
+      `${keyFlag} ${files.key} is not the key of the certificate in ${certFlag} ${files.cert}; give two that were made together`,
+    );
   }
   const notAfter = new Date(own.validTo);
   if (notAfter.getTime() < Date.now()) {
@@ -74,7 +76,7 @@ async function read(flag: string, file: string): Promise<Buffer> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const why = code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code})`;
-    throw new Error(`${flag} ${file}: ${why}`, { cause: error });
+    throw new Error(`${flag} ${file}: ${why}; give the path of a PEM file`, { cause: error });
   }
 }
 
@@ -82,6 +84,6 @@ function parse<T>(flag: string, file: string, what: string, action: () => T): T 
   try {
     return action();
   } catch (error) {
-    throw new Error(`${flag} ${file} is not ${what}`, { cause: error });
+    throw new Error(`${flag} ${file} is not ${what}; give a file that is`, { cause: error });
   }
 }

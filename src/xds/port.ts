@@ -201,7 +201,7 @@ function listen(listener: NetServer, address: HostAndPort): Promise<number> {
     listener.on('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'EADDRINUSE'
-          ? 'the address is in use; stop what listens there or choose another'
+          ? 'the address is in use; stop what listens there, or give another with --xds-address'
           : `${error.code ?? error.message}; give an address of this machine with --xds-address`;
       reject(new Error(`cannot listen on xDS address "${formatAddress(address)}": ${why}`, { cause: error }));
     });

@@ -33,22 +33,22 @@ const faults: [what: string, spoil: (place: Place) => Promise<CertificateFiles>,
   [
     'a missing file',
     async ({ files }) => ({ ...files, ca: '/nowhere/ca.crt' }),
-    /^--tls-ca \/nowhere\/ca\.crt: there is no such file$/,
+    /^--tls-ca \/nowhere\/ca\.crt: there is no such file; give the path of a PEM file$/,
   ],
   [
     'a folder',
     async ({ files, folder }) => ({ ...files, key: folder }),
-    /^--tls-key .*: it can't be read \(EISDIR\)$/,
+    /^--tls-key .*: it can't be read \(EISDIR\); give the path of a PEM file$/,
   ],
   [
     'a key in place of a certificate',
     async ({ files }) => ({ ...files, cert: files.key }),
-    /^--tls-cert .*tls\.key is not a certificate \(PEM\)$/,
+    /^--tls-cert .*tls\.key is not a certificate \(PEM\); give a file that is$/,
   ],
   [
     'a certificate in place of a key',
     async ({ files }) => ({ ...files, key: files.cert }),
-    /^--tls-key .*tls\.crt is not a private key without a password \(PEM\)$/,
+    /^--tls-key .*tls\.crt is not a private key without a password \(PEM\); give a file that is$/,
   ],
   [
     'the key of another certificate',
@@ -58,7 +58,7 @@ const faults: [what: string, spoil: (place: Place) => Promise<CertificateFiles>,
       await writeFile(key, other.key);
       return { ...files, key };
     },
-    /^--tls-key .*other\.key is not the key of the certificate in --tls-cert .*tls\.crt$/,
+    /^--tls-key .*other\.key is not the key of the certificate in --tls-cert .*tls\.crt; give two that were made together$/,
   ],
 ];
 for (const [what, spoil, expected] of faults) {

@@ -321,7 +321,7 @@ suite('following a control plane', { concurrency: true }, () => {
 
     await writeFile(ofClient.key, 'no key');
     await assert.rejects(follow(t, here.server.address, ofClient), {
-      message: `--tls-key ${ofClient.key} is not a private key without a password (PEM)`,
+      message: `--tls-key ${ofClient.key} is not a private key without a password (PEM); give a file that is`,
     });
   });
 });

@@ -347,6 +347,6 @@ test('when the certificate in force ends is a metric, which follows it', async (
 test('a server whose files are not usable does not start, with one line', async () => {
   const files = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' };
   await assert.rejects(stage(SERVED, { tls: { files, clusterDomain: 'cluster.local' } }), {
-    message: '--tls-ca ca.crt: there is no such file',
+    message: '--tls-ca ca.crt: there is no such file; give the path of a PEM file',
   });
 });
