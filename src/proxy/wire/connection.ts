@@ -69,9 +69,7 @@ export class Connection implements Flushable {
   #readAt = clock.now;
   /** What nobody waits for was refused. */
   #isSpoilt = false;
-  /** The node hung up on whoever connected. */
-  #isTurnedAway = false;
-  /** What was sent behind that the node has not looked at; NaN: nothing. */
+  /** What was sent from there on the node has not looked at; NaN: nothing. */
   #cutOffAt = NaN;
   /** Commands of the handshake that are not answered. */
   #greetings: number;
@@ -229,7 +227,7 @@ export class Connection implements Flushable {
     this.isClosed = true;
     this.isOpen = false;
     this.#socket.destroy();
-    const isUnseen = this.#isTurnedAway || this.#cutOffAt === this.#head;
+    const isUnseen = this.#cutOffAt === this.#head;
     const unsentFrom = this.#blocks.slice(this.#writing);
     while (this.#head !== this.#tail) {
       const place = this.#head & (this.#ring.length - 1);
@@ -347,7 +345,7 @@ export class Connection implements Flushable {
     const first = this.#head === this.#tail ? null : this.#ring[0]!;
     const why = turnedAway(Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1'));
     if (why === undefined || (first !== null && runsScript(first))) return false;
-    this.#isTurnedAway = true;
+    this.#cutOffAt = this.#head;
     this.destroy(why);
     return true;
   }
