@@ -18,14 +18,14 @@ import {
   type Merge,
 } from '../wire/merged-reply.ts';
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
-import { killScripts } from './kill-script.ts';
+import { KILLING, TELLING, askScripts, type ToScripts } from './scripts-at-work.ts';
 import type { Session } from '../client/session.ts';
 import type { Node } from '../topology/node.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 interface Plan extends Gathered, ForAll {
-  /** Ends a script, which replicas run, too. */
-  readonly kills?: boolean;
+  /** About what is running, which holds up the connections that all share. */
+  readonly toScripts?: ToScripts;
   /** Servers of all routes are told: it is asked for with their keys. */
   readonly otherRoutesToo?: boolean;
   /** Not carried out: it would turn a connection that others share into something else. */
@@ -47,12 +47,13 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['script|flush', { merge: same, replicasToo: true, isCopied: true }],
   ['script|exists', { merge: allTrue }],
   ['script|debug', { merge: same, isRefused: true }],
-  ['script|kill', { merge: same, kills: true }],
+  ['script|kill', { merge: same, toScripts: KILLING }],
   ['function|load', { merge: same, isCopied: true }],
   ['function|delete', { merge: same, isCopied: true }],
   ['function|flush', { merge: same, isCopied: true }],
   ['function|restore', { merge: same, isCopied: true }],
-  ['function|kill', { merge: same, kills: true }],
+  ['function|kill', { merge: same, toScripts: KILLING }],
+  ['function|stats', { merge: same, toScripts: TELLING }],
   ['config|set', { merge: same, replicasToo: true }],
   ['config|resetstat', { merge: same, replicasToo: true }],
   // Who subscribes does so at any of them.
@@ -90,7 +91,8 @@ export function sendEverywhere(
     return session.answer(command, encodeRefusal(`${command.name}|${name}`, ADMINISTRATION));
   }
   toAllPrimaries(session, bytes, frame, command, (primaries, kept, again) => {
-    if (plan.kills === true) return killScripts(session, command, primaries, kept, again);
+    const { toScripts } = plan;
+    if (toScripts !== undefined) return askScripts(session, command, toScripts, primaries, kept, again);
     const { upstream, places } = primaries;
     // Each its turn, so that RANDOMKEY is not always of the first.
     const first = Math.floor(Math.random() * places.length);

@@ -109,3 +109,38 @@ test('where one has ended a script, nobody waits for a replica that is silent; e
   client.socket.write('PING\r\n');
   await eventually('the next', () => client.got().endsWith('+OK\r\n+PONG\r\n') || undefined);
 });
+
+for (const [version, nothing] of [
+  [2, '*4\r\n$14\r\nrunning_script\r\n$-1\r\n$7\r\nengines\r\n*0\r\n'],
+  [3, '%2\r\n$14\r\nrunning_script\r\n_\r\n$7\r\nengines\r\n%0\r\n'],
+] as const) {
+  test(`FUNCTION STATS tells of the function that runs, whichever node it is, in RESP${version}`, async (t) => {
+    const running = nothing.replace(/(?:\$-1|_)\r/, '*0\r');
+    const cluster = await clusterThat(t, 3, (words, node) => {
+      if (words.startsWith('HELLO')) return '%0\r\n';
+      if (words === 'FUNCTION STATS') return node === atWork ? running : nothing;
+      return undefined;
+    });
+    let atWork: number | undefined;
+    cluster.slots = [
+      [0, 5_000, 0],
+      [5_001, 10_000, 1],
+      [10_001, 16_383, 2],
+    ];
+    const { port } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
+    const client = clientOf(t, port);
+    const others = clientOf(t, port);
+    // Over the connections that all share nothing comes any more.
+    others.socket.write(`HELLO ${version}\r\nFCALL slow 1 a\r\nFCALL slow 1 b\r\nFCALL slow 1 c\r\n`);
+    const isAsked = (node: number): boolean =>
+      cluster.askedOf(node).some((words) => words.startsWith('FCALL'));
+    await eventually('all at work', () => [0, 1, 2].every(isAsked) || undefined);
+    client.socket.write(`HELLO ${version}\r\nFUNCTION STATS\r\n`);
+    await eventually('nobody is', () => client.got().endsWith(nothing) || undefined);
+    for (atWork of [0, 1, 2]) {
+      const before = client.got().length;
+      client.socket.write('FUNCTION STATS\r\n');
+      await eventually('the reply', () => client.got().slice(before) === running || undefined);
+    }
+  });
+}
