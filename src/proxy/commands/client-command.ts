@@ -31,7 +31,7 @@ const HELP = encodeList(
     '    The same of all clients of this listener (of several workers: of this one).',
     'TRACKINGINFO, GETREDIR, TRACKING OFF',
     '    There is no tracking here.',
-    'REPLY ON, NO-EVICT ON|OFF, NO-TOUCH ON|OFF',
+    'REPLY ON, NO-EVICT ON|OFF, NO-TOUCH ON|OFF, CAPA <capability> ...',
     '    Without effect, for libraries that ask for it.',
     'HELP',
     '    Print this help.',
@@ -61,7 +61,11 @@ export function answerClient(state: LocalState, args: readonly string[], clients
       return listClients(state.protocol, clients, rest);
     case 'NO-EVICT':
     case 'NO-TOUCH':
-      return rest.length === 1 ? REPLIES.ok : wrongCount();
+      if (rest.length !== 1) return wrongCount();
+      return /^(on|off)$/i.test(rest[0] ?? '') ? REPLIES.ok : encodeError('ERR syntax error');
+    case 'CAPA':
+      // Valkey, too, takes those that it does not know. It is rueidis that asks, and that does not connect after an error.
+      return rest.length > 0 ? REPLIES.ok : wrongCount();
     case 'REPLY':
       return rest[0]?.toUpperCase() === 'ON' ? REPLIES.ok : notHere(subcommand);
     case 'GETREDIR':

@@ -45,6 +45,26 @@ test('what Redis has and the proxy has not is no unknown subcommand', async (t) 
   ]);
 });
 
+test('what a library switches on as it connects is taken, and what is none of it refused', async (t) => {
+  const asked = ['NO-EVICT on', 'NO-TOUCH OFF', 'CAPA redirect', 'CAPA redirect unheard-of'];
+  assert.deepEqual(
+    await talk(
+      t,
+      asked.map((words) => `CLIENT ${words}`),
+    ),
+    asked.map(() => '+OK'),
+  );
+  assert.deepEqual(
+    await talk(t, ['CLIENT NO-EVICT x', 'CLIENT NO-TOUCH x', 'CLIENT CAPA', 'CLIENT NO-TOUCH']),
+    [
+      '-ERR syntax error',
+      '-ERR syntax error',
+      "-ERR wrong number of arguments for 'client|capa' command",
+      "-ERR wrong number of arguments for 'client|no-touch' command",
+    ],
+  );
+});
+
 test('keys need not be text', async (t) => {
   const slot = slotOf(Buffer.from('\xff', 'latin1'), 0, 1);
   assert.deepEqual(await talk(t, ['CLUSTER KEYSLOT \xff']), [`:${slot}`]);
