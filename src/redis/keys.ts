@@ -11,15 +11,22 @@ export function isKeyword(text: string, keyword: string): boolean {
 /** An argument's text. */
 export type ArgumentAt = (index: number) => string;
 
-/** Indexes of the keys, ascending; `count` arguments in all, the command's name included. */
+/**
+ * Indexes of the keys, ascending; `count` arguments in all, the command's name included. Where more keys are announced than
+ * there are arguments, the first alone: Redis refuses that whatever their slots are, and says why.
+ */
 export function keyArguments(specs: readonly KeySpec[], count: number, argument: ArgumentAt): number[] {
   const found = new Set<number>();
+  let isShort = false;
   for (const { begin, find } of specs) {
     const at = begin.kind === 'index' ? begin.index : indexBehind(begin.keyword, begin.from, count, argument);
     if (at === undefined || at >= count) continue;
-    for (const index of keysFrom(at, find, count, argument)) found.add(index);
+    const keys = keysFrom(at, find, count, argument);
+    isShort ||= find.kind === 'count' && keys.length < Number(argument(at + find.count));
+    for (const index of keys) found.add(index);
   }
-  return [...found].sort((a, b) => a - b);
+  const sorted = [...found].sort((a, b) => a - b);
+  return isShort ? sorted.slice(0, 1) : sorted;
 }
 
 function keysFrom(at: number, find: KeySpec['find'], count: number, argument: ArgumentAt): readonly number[] {
