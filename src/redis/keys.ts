@@ -29,6 +29,18 @@ export function keyArguments(specs: readonly KeySpec[], count: number, argument:
   return isShort ? sorted.slice(0, 1) : sorted;
 }
 
+/** Of SORT: which arguments are patterns of other keys, as `BY weight_*` and `GET *` have them. */
+export function sortPatterns(count: number, argument: ArgumentAt): number[] {
+  const found: number[] = [];
+  for (let at = 2; at < count; at++) {
+    const word = argument(at).toUpperCase();
+    if (word === 'LIMIT') at += 2;
+    else if (word === 'STORE') at += 1;
+    else if ((word === 'BY' || word === 'GET') && at + 1 < count) found.push(++at);
+  }
+  return found;
+}
+
 function keysFrom(at: number, find: KeySpec['find'], count: number, argument: ArgumentAt): readonly number[] {
   const keys: number[] = [];
   if (find.kind === 'count') {

@@ -3,7 +3,7 @@
  * place does not come here.
  */
 import type { Command } from '../../redis/command-table.ts';
-import { keyArguments } from '../../redis/keys.ts';
+import { keyArguments, sortPatterns } from '../../redis/keys.ts';
 import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { REPLIES, encodeError } from '../wire/encode.ts';
 import { rewriteKeys } from './rewrite.ts';
@@ -31,6 +31,9 @@ export type Location =
 
 /** A channel stands where others have a key; prefixes are of keys. */
 const OF_CHANNELS: ReadonlySet<string> = new Set(['spublish', 'ssubscribe', 'sunsubscribe']);
+
+/** Their patterns are of keys as clients know them. */
+const SORTS: ReadonlySet<string> = new Set(['sort', 'sort_ro']);
 
 const CROSS_SERVER = encodeError('CROSSSLOT The keys of this transaction are at different servers');
 
@@ -71,7 +74,12 @@ export function locate(
     const [keyStart, keyEnd] = [offsets[2 * first]!, offsets[2 * first + 1]!];
     return { ...common, bytes, from: frame.start, to: frame.at, keyStart, keyEnd };
   }
-  const written = rewriteKeys(bytes, frame, keys, destination.cut);
+  const patterns = SORTS.has(command.name) ? sortPatterns(frame.count, wordAt(bytes, frame)) : [];
+  const isThere = (index: number): boolean => {
+    const found = routing.find(bytes, offsets[2 * index]!, offsets[2 * index + 1]!);
+    return found !== null && isSameWay(found, common.destination);
+  };
+  const written = rewriteKeys(bytes, frame, [...keys, ...patterns.filter(isThere)], destination.cut);
   const again = new RequestFrame();
   again.parse(written, written.length, REQUEST_LIMITS);
   const [keyStart, keyEnd] = [again.offsets[2 * first]!, again.offsets[2 * first + 1]!];
