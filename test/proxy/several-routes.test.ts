@@ -14,6 +14,7 @@ async function setUp(
   t: TestContext,
   isElsewhere: boolean,
   answer: (words: string, node: number) => string | undefined,
+  hasCatchAll = true,
 ) {
   const [one, other] = [await clusterThat(t, 1, answer), await clusterThat(t, 1, answer)];
   const [first] = one.plan().upstreams.values();
@@ -24,7 +25,12 @@ async function setUp(
     listeners: plan.listeners.map(({ bind, listener }) => {
       const upstream = isElsewhere ? 'other' : first.id;
       const prefixes = [{ upstream, reads: undefined, mirrors: [], prefix: 'b:', removePrefix: false }];
-      return { bind, listener: { ...listener, routes: { ...listener.routes, prefixes } } };
+      if (hasCatchAll) return { bind, listener: { ...listener, routes: { ...listener.routes, prefixes } } };
+      prefixes.unshift({ ...prefixes[0]!, upstream: first.id, prefix: 'a:' });
+      return {
+        bind,
+        listener: { ...listener, routes: { caseInsensitive: false, catchAll: undefined, prefixes } },
+      };
     }),
   });
   const { port, proxy } = await proxyFor(t, withPrefix(one.plan()));
@@ -54,14 +60,28 @@ for (const [command, isElsewhere, wanted] of [
 
 test('scripts are loaded at the servers of all routes, and only there what concerns all of one', async (t) => {
   const { port, one, other } = await setUp(t, true, (words) =>
-    /^(?:SCRIPT|FLUSH)/.test(words) ? OK : undefined,
+    /^(?:SCRIPT|FUNCTION|FLUSH)/.test(words) ? OK : undefined,
   );
   const client = clientOf(t, port);
-  client.socket.write('FLUSHALL\r\nSCRIPT FLUSH\r\nSCRIPT LOAD x\r\n');
-  await eventually('the replies', () => client.got() === OK.repeat(3) || undefined);
+  const toAll = ['FUNCTION DELETE x', 'FUNCTION RESTORE x', 'FUNCTION LOAD x', 'SCRIPT LOAD x'];
+  const toOne = ['FLUSHALL', 'SCRIPT FLUSH', 'FUNCTION FLUSH'];
+  client.socket.write([...toOne, ...toAll, ''].join('\r\n'));
+  await eventually('the replies', () => client.got() === OK.repeat(7) || undefined);
   const toldOf = ({ askedOf }: typeof one): readonly string[] =>
-    askedOf(0).filter((words) => /^(?:SCRIPT|FLUSH)/.test(words));
-  await eventually('the other', () => toldOf(other).length > 0 || undefined);
-  assert.deepEqual(toldOf(one), ['FLUSHALL', 'SCRIPT FLUSH', 'SCRIPT LOAD x']);
-  assert.deepEqual(toldOf(other), ['SCRIPT LOAD x']);
+    askedOf(0).filter((words) => /^(?:SCRIPT|FUNCTION|FLUSH)/.test(words));
+  await eventually('the other', () => toldOf(other).includes('SCRIPT LOAD x') || undefined);
+  assert.deepEqual(toldOf(one), [...toOne, ...toAll]);
+  assert.deepEqual(toldOf(other), toAll);
+});
+
+test('scripts and functions are loaded at the servers of all routes also where none is a catch-all', async (t) => {
+  const answer = (words: string): string | undefined => (words.endsWith('LOAD x') ? OK : undefined);
+  const { port, one, other } = await setUp(t, true, answer, false);
+  const client = clientOf(t, port);
+  client.socket.write('SCRIPT LOAD x\r\nFUNCTION LOAD x\r\nSCRIPT EXISTS x\r\n');
+  const replies = `${OK}${OK}-no upstream host\r\n`;
+  await eventually('the replies', () => client.got() === replies || undefined, { seen: () => client.got() });
+  await eventually('the other', () => other.askedOf(0).length === 2 || undefined);
+  assert.deepEqual(other.askedOf(0), ['SCRIPT LOAD x', 'FUNCTION LOAD x']);
+  assert.deepEqual(one.askedOf(0), ['SCRIPT LOAD x', 'FUNCTION LOAD x']);
 });

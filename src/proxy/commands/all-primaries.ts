@@ -1,5 +1,5 @@
 /**
- * What concerns every primary of the catch-all's upstream: carried out once it is known which those are, or it would be of one.
+ * What concerns every primary of the catch-all's upstream, or of another one: carried out once it is known which those are, or it would be of one.
  */
 import type { Command } from '../../redis/command-table.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
@@ -14,24 +14,28 @@ export interface Primaries {
   readonly places: readonly number[];
 }
 
+export type SendToAll = (primaries: Primaries, bytes: Buffer, frame: RequestFrame) => void;
+
+/** `upstreamNow`: whose, as the plan has it then. */
 export function toAllPrimaries(
   session: Session,
   bytes: Buffer,
   frame: RequestFrame,
   command: Command,
-  send: (primaries: Primaries, bytes: Buffer, frame: RequestFrame) => void,
+  send: SendToAll,
+  upstreamNow = (): Upstream | undefined => session.home.routing.catchAll?.upstream,
 ): void {
-  const primaries = primariesOf(session);
+  const primaries = primariesOf(upstreamNow());
   if (primaries === undefined) return session.answer(command, REPLIES.noUpstreamHost);
   if (areKnown(primaries)) return send(primaries, bytes, frame);
   primaries.upstream.noteDoubt();
   const isKnown = (): boolean => {
-    const now = primariesOf(session);
+    const now = primariesOf(upstreamNow());
     return now === undefined || areKnown(now);
   };
   const waitMs = primaries.upstream.settings.failoverWaitMs;
   lookLater(session, bytes, frame, command, waitMs, isKnown, (kept, again) => {
-    const now = primariesOf(session);
+    const now = primariesOf(upstreamNow());
     if (now === undefined || now.places.length === 0) session.answer(command, REPLIES.noUpstreamHost);
     else send(now, kept, again);
   });
@@ -41,8 +45,6 @@ function areKnown({ upstream, places }: Primaries): boolean {
   return places.length > 0 && !upstream.arePrimariesInDoubt;
 }
 
-/** As the plan has it now. */
-function primariesOf(session: Session): Primaries | undefined {
-  const upstream = session.home.routing.catchAll?.upstream;
+function primariesOf(upstream: Upstream | undefined): Primaries | undefined {
   return upstream && { upstream, places: upstream.primaryPlaces() };
 }

@@ -4,7 +4,7 @@
  */
 import { KIND, type Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
-import { toAllPrimaries } from './all-primaries.ts';
+import { toAllPrimaries, type SendToAll } from './all-primaries.ts';
 import { ADMINISTRATION, encodeRefusal } from '../wire/encode.ts';
 import {
   MergedReply,
@@ -48,10 +48,10 @@ const PLANS: ReadonlyMap<string, Plan> = new Map<string, Plan>([
   ['script|exists', { merge: allTrue }],
   ['script|debug', { merge: same, isRefused: true }],
   ['script|kill', { merge: same, toScripts: KILLING }],
-  ['function|load', { merge: same, isCopied: true }],
-  ['function|delete', { merge: same, isCopied: true }],
+  ['function|load', { merge: same, otherRoutesToo: true, isCopied: true }],
+  ['function|delete', { merge: same, otherRoutesToo: true, isCopied: true }],
   ['function|flush', { merge: same, isCopied: true }],
-  ['function|restore', { merge: same, isCopied: true }],
+  ['function|restore', { merge: same, otherRoutesToo: true, isCopied: true }],
   ['function|kill', { merge: same, toScripts: KILLING }],
   ['function|stats', { merge: same, toScripts: TELLING }],
   ['config|set', { merge: same, replicasToo: true }],
@@ -90,7 +90,11 @@ export function sendEverywhere(
     const name = wordAt(bytes, frame)(1).toLowerCase();
     return session.answer(command, encodeRefusal(`${command.name}|${name}`, ADMINISTRATION));
   }
-  toAllPrimaries(session, bytes, frame, command, (primaries, kept, again) => {
+  const upstreamNow = (): Upstream | undefined => {
+    const { catchAll, upstreams } = session.home.routing;
+    return catchAll?.upstream ?? (plan.otherRoutesToo === true ? upstreams[0] : undefined);
+  };
+  const send: SendToAll = (primaries, kept, again) => {
     const { toScripts } = plan;
     if (toScripts !== undefined) return askScripts(session, command, toScripts, primaries, kept, again);
     const { upstream, places } = primaries;
@@ -110,14 +114,17 @@ export function sendEverywhere(
     for (const node of othersToTell(session, upstream, plan))
       node.connection(session.connectionKind()).append(null, kept, again.start, again.at);
     copyWithoutKey(session, { command, plan, bytes: kept, from: again.start, to: again.at });
-  });
+  };
+  toAllPrimaries(session, bytes, frame, command, send, upstreamNow);
 }
 
 function othersToTell({ home }: Session, upstream: Upstream, plan: Plan): ReadonlySet<Node> {
-  const { catchAll, ways } = home.routing;
-  const own = plan.replicasToo === true ? [upstream, catchAll?.reads ?? upstream] : [];
-  const others = plan.otherRoutesToo === true ? ways.filter((way) => way !== upstream) : [];
+  const { catchAll, upstreams, ways } = home.routing;
+  const isForReplicas = plan.replicasToo === true;
+  const all = isForReplicas ? ways : upstreams;
+  const others = plan.otherRoutesToo === true ? all.filter((way) => way !== upstream) : [];
   const primaries = others.flatMap((way) => way.primaryPlaces().map((place) => way.primaryFor(place)));
-  const replicas = [...own, ...others].flatMap((way) => way.usableReplicas());
+  const withReplicas = isForReplicas ? [upstream, catchAll?.reads ?? upstream, ...others] : [];
+  const replicas = withReplicas.flatMap((way) => way.usableReplicas());
   return new Set([...primaries, ...replicas].filter((node) => node !== null));
 }
