@@ -36,6 +36,13 @@ export function everyAddress(interfaces = networkInterfaces()): string {
   return all.some(({ family }) => family === 'IPv6') ? '::' : '0.0.0.0';
 }
 
+/** Where to listen: `:PORT` is every address. */
+export function parseListening(text: string): HostAndPort {
+  const isEvery = /^:\d/.test(text);
+  const { host, port } = parseAddress(isEvery ? `0.0.0.0${text}` : text);
+  return { host: isEvery ? everyAddress() : host, port };
+}
+
 /** Of what runs already: there nobody takes a free port. */
 export function parseRemote(text: string): HostAndPort {
   const address = parseAddress(text);

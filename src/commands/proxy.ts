@@ -13,14 +13,13 @@ import {
   clusterDomainOption,
   collect,
   collectNamespaces,
-  everyAddress,
-  parseAddress,
   parseBind,
   parseHosts,
   parseNamespace,
   parseNetworks,
   parseNodeId,
   parseFile,
+  parseListening,
   parseRemote,
 } from './arguments.ts';
 import { inEnvironment, misspeltVariables } from './environment.ts';
@@ -204,8 +203,9 @@ export function proxyCommand(): Command {
       inEnvironment(
         addressOption(
           '--admin-address <host:port>',
-          'health, readiness, metrics, topology',
+          'health, readiness, metrics, topology; :PORT is every address',
           '127.0.0.1:19001',
+          parseListening,
         ),
       ),
     )
@@ -289,7 +289,6 @@ function parseZone(text: string): string {
 }
 
 function parseListen(text: string): SocketAddress {
-  const isEvery = /^:\d/.test(text);
-  const { host, port } = parseAddress(isEvery ? `0.0.0.0${text}` : text);
-  return { address: isEvery ? everyAddress() : host, port };
+  const { host: address, port } = parseListening(text);
+  return { address, port };
 }

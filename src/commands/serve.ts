@@ -18,6 +18,7 @@ import {
   parseBind,
   parseExportTo,
   parseIstioNamespaces,
+  parseListening,
   parseNamespace,
   parseNetworks,
   parsePriority,
@@ -74,7 +75,14 @@ export function serveCommand(): Command {
     )
     .addOption(clusterDomainOption())
     .optionsGroup('For Envoys:')
-    .addOption(addressOption('--xds-address <host:port>', 'where Envoys connect', '127.0.0.1:18000'))
+    .addOption(
+      addressOption(
+        '--xds-address <host:port>',
+        'where Envoys connect; :PORT is every address',
+        '127.0.0.1:18000',
+        parseListening,
+      ),
+    )
     .option(
       '--max-connection-age <duration>',
       'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
@@ -134,8 +142,9 @@ export function serveCommand(): Command {
     .addOption(
       addressOption(
         '--admin-address <host:port>',
-        'health, readiness, metrics, config_dump',
+        'health, readiness, metrics, config_dump; :PORT is every address',
         '127.0.0.1:19000',
+        parseListening,
       ),
     )
     .option('--insecure', 'allow an xDS address beyond loopback without TLS', false)

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { everyAddress } from '../../src/commands/arguments.ts';
 import { proxyCommand } from '../../src/commands/proxy.ts';
+import { serveCommand } from '../../src/commands/serve.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -77,4 +78,16 @@ test('proxy --listen :PORT is for clients of IPv6 and IPv4, where the machine ha
   assert.equal(everyAddress({ lo: [of('IPv4')] }), '0.0.0.0');
   const listen = proxyCommand().options.find(({ long }) => long === '--listen');
   assert.deepEqual(listen?.parseArg?.(':6379', undefined), { address: everyAddress(), port: 6_379 });
+});
+
+test('so is :PORT wherever a command listens', () => {
+  for (const [command, flag] of [
+    [proxyCommand(), '--admin-address'],
+    [serveCommand(), '--admin-address'],
+    [serveCommand(), '--xds-address'],
+  ] as const) {
+    const option = command.options.find(({ long }) => long === flag);
+    assert.deepEqual(option?.parseArg?.(':19001', undefined), { host: everyAddress(), port: 19_001 });
+    assert.throws(() => option?.parseArg?.(':port', undefined), /HOST:PORT/);
+  }
 });
