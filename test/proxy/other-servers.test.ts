@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import dns from 'node:dns/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
-import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import { planToServers, resolveTo } from './several-servers.ts';
 
 const [DEAD, SILENT, OLD, NEW] = ['127.0.0.11', '127.0.0.12', '127.0.0.13', '127.0.0.14'];
 
@@ -99,4 +101,42 @@ test('what waits for a server that went, or was under way to it, goes to the one
       [`SET ${waiting} 1`, `BLPOP ${waiting} 0`],
     ],
   );
+});
+
+test('a write that its server refuses once another one has come is not carried out behind later ones', async (t) => {
+  const waiting: string[] = [];
+  const sockets: Socket[] = [];
+  const stays = await serverThat(
+    t,
+    (words, socket) => {
+      if (!words.startsWith('SET')) return '+OK\r\n';
+      waiting.push(words);
+      sockets.push(socket);
+      return undefined;
+    },
+    { host: OLD, port: 0 },
+  );
+  const { port } = stays;
+  await serverThat(t, () => '+OK\r\n', { host: NEW, port });
+  const names = resolveTo(t, OLD);
+  const { port: through, proxy } = await proxyFor(
+    t,
+    withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000),
+    {
+      failoverWaitMs: 30_000,
+    },
+  );
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const key = keyOf(port, [[OLD, NEW], OLD]);
+  const client = clientOf(t, through);
+  client.socket.write(`SET ${key} 1\r\nSET ${key} 2\r\n`);
+  await eventually('both', () => waiting.length === 2 || undefined);
+  names.addresses = [OLD, NEW];
+  await eventually('both servers', () => proxy.status()[0]?.nodes.length === 2 || undefined);
+  sockets[0]!.write("-READONLY You can't write against a read only replica.\r\n+OK\r\n");
+  await eventually('the replies', () => client.got().endsWith('\r\n+OK\r\n') || undefined, {
+    seen: () => client.got(),
+  });
+  assert.match(client.got(), /^-READONLY/);
+  assert.equal(waiting.length, 2);
 });

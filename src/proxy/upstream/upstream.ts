@@ -336,8 +336,17 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     return this.settings.slow ?? null;
   }
 
-  /** Keys are at other servers than before: what waits is looked for at those, in the order in which it waits. */
+  /**
+   * Keys are at other servers than before: what waits is looked for at those, in the order in which it waits. What is under way
+   * has its place among what is asked from now on.
+   */
   protected placeAnew(): void {
+    for (const node of this.nodes()) {
+      for (const connection of node.connections())
+        connection.overdue(Infinity, (request) => {
+          if (!request.isDone) this.place(request);
+        });
+    }
     if (this.#waiting.isEmpty) return;
     this.#waiting.placeAnew((request) => {
       if (this.place(request)) return true;

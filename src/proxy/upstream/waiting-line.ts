@@ -142,9 +142,17 @@ export class WaitingLine {
     return this.#underWay.size > 0 || held.behind.length > 0;
   }
 
-  /** Nothing waits any more. */
-  takeAll(): readonly Held[] {
-    return this.#held.splice(0).filter(isLive);
+  /** Nothing waits any more, nor for anything. */
+  takeAll(): { readonly held: readonly Held[]; readonly underWay: readonly UnderWay[] } {
+    const underWay = [...this.#underWay.values()].filter(isLive);
+    this.#underWay.clear();
+    return { held: this.#held.splice(0).filter(isLive), underWay };
+  }
+
+  /** What waited for it in another line does so here. */
+  noteUnderWayAgain(note: UnderWay): void {
+    const order = note.order === FIRST ? FIRST : this.#nextOrder();
+    this.#underWay.set(note.request, { ...note, order });
   }
 
   /** It has waited in another line. */

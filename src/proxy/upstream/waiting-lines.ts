@@ -126,10 +126,16 @@ export class WaitingLines {
     return isSoon;
   }
 
-  /** Whatever waits goes to the end of the line where it belongs now; `place`: false: it waits no longer. */
+  /**
+   * Whatever waits goes to the end of the line where it belongs now, behind what is under way before it, which has been placed
+   * anew already; `place`: false: it waits no longer.
+   */
   placeAnew(place: (request: Request) => boolean): void {
-    const all = [...this.#lines].flatMap((line) => line.takeAll());
-    for (const held of all) if (place(held.request)) this.#lineFor(held.request).addAgain(held);
+    const all = [...this.#lines].map((line) => line.takeAll());
+    for (const note of all.flatMap(({ underWay }) => underWay))
+      if (isOrdered(note.request)) this.#lineFor(note.request).noteUnderWayAgain(note);
+    for (const held of all.flatMap((each) => each.held))
+      if (place(held.request)) this.#lineFor(held.request).addAgain(held);
     this.#dropEmpty();
   }
 

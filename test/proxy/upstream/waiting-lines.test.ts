@@ -5,6 +5,28 @@ import { Request } from '../../../src/proxy/wire/request.ts';
 import type { Carrier } from '../../../src/proxy/upstream/waiting-line.ts';
 import { WaitingLines } from '../../../src/proxy/upstream/waiting-lines.ts';
 
+test('what waits does so also where its keys are elsewhere by now, until what is older is answered', () => {
+  const client = { deliver: () => {} };
+  const [first, second] = [new Request(), new Request()];
+  for (const request of [first, second]) request.sink = client;
+  const sent: string[] = [];
+  const carrier: Carrier = {
+    send: (request) => sent.push(request === first ? 'first' : 'second') > 0,
+    giveUp: () => assert.fail(),
+  };
+  const lines = new WaitingLines();
+  lines.add(first, Infinity, {});
+  lines.add(second, Infinity, { delayMs: 60_000 });
+  lines.retry(performance.now(), carrier);
+  for (const request of [first, second]) request.place = 1;
+  lines.placeAnew(() => true);
+  lines.retry(performance.now() + 120_000, carrier);
+  assert.deepEqual(sent, ['first']);
+  lines.add(first, Infinity, {});
+  lines.retry(performance.now() + 120_000, carrier);
+  assert.deepEqual(sent, ['first', 'first', 'second']);
+});
+
 test('what is refused again stays before what waits behind it', () => {
   const client = { deliver: () => {} };
   const [first, second] = [new Request(), new Request()];
