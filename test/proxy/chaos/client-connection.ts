@@ -1,7 +1,7 @@
 /**
  * One connection of a client: what was asked on it, and what came back.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { HeardMessages } from './heard-messages.ts';
@@ -15,7 +15,8 @@ import { shown } from './state.ts';
 export interface Scene {
   readonly ledger: Ledger;
   readonly mirrored: Ledger | undefined;
-  port(): number;
+  /** A connection to the proxy. */
+  dial(): Socket;
   /** The proxy takes nothing more in. */
   isEnding(): boolean;
   /** Since when all reads go to primaries; Infinity: they do not. */
@@ -86,7 +87,7 @@ export class ClientConnection {
     this.#random = random;
     this.#heard = new HeardMessages(scene, name);
     this.session = { name, endedAt: undefined, isHalfOpen: false, isCut: false };
-    const socket = connect({ host: '127.0.0.1', port: scene.port() });
+    const socket = scene.dial();
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
     socket.on('error', () => {});

@@ -1,7 +1,7 @@
 /**
  * Once all faults are over: nothing may be left of them, nor of clients that have gone.
  */
-import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 
 import type { ReadPolicy } from '../../../src/api/objects.ts';
 import { eventually } from '../../../src/demo/eventually.ts';
@@ -32,10 +32,10 @@ interface Parts {
   readonly ledger: Ledger;
   readonly plans: Plans;
   readonly clients: readonly (ChaosClient | ChaosScanner | ChaosSubscriber)[];
-  readonly port: number;
+  readonly dial: () => Socket;
 }
 
-export async function healed({ cluster, proxy, ledger, clients, plans, port }: Parts): Promise<void> {
+export async function healed({ cluster, proxy, ledger, clients, plans, dial }: Parts): Promise<void> {
   const settled = async (what: string, look: () => boolean, seen: () => string): Promise<void> => {
     await eventually(what, () => look() || undefined, { deadlineMs: SETTLED_MS, seen }).catch(
       (problem: Error) => ledger.violation(problem.message, []),
@@ -76,7 +76,7 @@ export async function healed({ cluster, proxy, ledger, clients, plans, port }: P
   const isReadFrom = (node: NodeState, index: number): boolean => readsOf(node, anything) > before[index]!;
   // On a busy machine one may count as silent for a moment, and is passed by then.
   for (let tries = 0; tries < TRIES && !members.every(isReadFrom); tries++)
-    await readAll(port, cluster, anything);
+    await readAll(dial, cluster, anything);
   await settled(
     'every node being read from',
     () => members.every(isReadFrom),
@@ -91,7 +91,7 @@ export async function healed({ cluster, proxy, ledger, clients, plans, port }: P
     );
     const keys = keysThere(cluster, round);
     const counts = members.map((node) => readsOf(node, keys));
-    await readAll(port, cluster, keys);
+    await readAll(dial, cluster, keys);
     for (const [index, node] of members.entries())
       if (readsOf(node, keys) > counts[index]! && !mayRead(policy, node))
         ledger.violation(`${node.name} was read from under ${policy}`, [node.name]);
@@ -126,10 +126,10 @@ function readsOf(node: NodeState, keys: readonly string[]): number {
   return keys.reduce((sum, key) => sum + (node.readsOf.get(key) ?? 0), 0);
 }
 
-async function readAll(port: number, { ledger }: ChaosCluster, keys: readonly string[]): Promise<void> {
+async function readAll(dial: () => Socket, { ledger }: ChaosCluster, keys: readonly string[]): Promise<void> {
   const since = performance.now();
   const words = keys.flatMap((key) => Array.from({ length: READS_OF_A_SHARD }, () => request(['GET', key])));
-  const socket = connect({ host: '127.0.0.1', port });
+  const socket = dial();
   const replies = new ReplyReader();
   const refused: Reply[] = [];
   let count = 0;

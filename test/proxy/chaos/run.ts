@@ -19,6 +19,7 @@ import { SHARED_LIST } from './popping-asker.ts';
 import { Random } from './random.ts';
 import { slotOfKey } from './state.ts';
 import { ChaosScanner } from './scanner.ts';
+import { dial, listenerTls } from './secured.ts';
 import { ChaosSubscriber, SHARD_CHANNELS } from './subscriber.ts';
 
 const FAILOVER_WAIT_MS = 1_500;
@@ -115,7 +116,9 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
   // Where servers are elsewhere, another one has their keys from then on.
   ledger.isOrderOfNodes = (isPlain && isNamed) || !hasSteadyRoutes;
   ledger.note(undefined, `* ${JSON.stringify({ ...shape, policy: plans.policy, faults: harms })}`);
+  const tls = (options.isSecured ?? random.chance(0.1)) ? await listenerTls() : undefined;
   const proxy = await Proxy.create({
+    tls,
     hedgeAfterMs: random.pick([30, 200])!,
     failoverWaitMs: FAILOVER_WAIT_MS,
     maxClients: 1_000,
@@ -140,7 +143,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     const scene: Scene = {
       ledger,
       mirrored: copies,
-      port: () => port,
+      dial: () => dial(port, tls !== undefined),
       isEnding: () => draining?.hasBegun === true,
       masterSince: () => plans.masterSince,
       sharedKeys: SHARED_KEYS,
@@ -189,7 +192,8 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     for (const client of all) client.stop();
     await Promise.all(runs);
     const clusters = [cluster, ...(other === undefined ? [] : [other])];
-    if (draining === undefined) await healed({ cluster, proxy, ledger, clients: all, plans, port });
+    if (draining === undefined)
+      await healed({ cluster, proxy, ledger, clients: all, plans, dial: () => scene.dial() });
     else await draining.over(clusters);
     const isHeard = draining === undefined;
     if (isHeard && harms.every((harm) => HARMLESS.includes(harm) && harm !== 'plan')) heard(scene, listeners);

@@ -2,7 +2,7 @@
  * A client that subscribes and leaves at random: each confirmation is as Redis would say it, and of each publisher the
  * messages come in order, none twice, and none of what it has left.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { brief, type Scene } from './client-connection.ts';
@@ -54,7 +54,7 @@ export class ChaosSubscriber {
     [this.#scene, this.#random, this.name] = [scene, random, name];
     this.#events = new HeardEvents(scene.ledger);
     this.#heard = new HeardMessages(scene, name);
-    this.#socket = connect({ host: '127.0.0.1', port: scene.port() });
+    this.#socket = scene.dial();
     this.#socket.on('error', () => {});
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
     this.#socket.on('close', () => {
