@@ -203,6 +203,8 @@ export class Proxy {
       [...plan.upstreams].map(([id, upstreamPlan]) => {
         const known = before.get(id);
         if (known?.plan === upstreamPlan) return [id, known];
+        if (known?.upstream.follow(upstreamPlan) === true)
+          return [id, { plan: upstreamPlan, upstream: known.upstream }];
         return [id, { plan: upstreamPlan, upstream: this.#createUpstream(upstreamPlan) }];
       }),
     );
@@ -267,9 +269,6 @@ export class Proxy {
       case 'cluster':
         return new ClusterUpstream(plan, settings, log);
       case 'proxy':
-        if (plan.servers.kind === 'endpoints' && plan.servers.endpoints.length === 0) {
-          return new UnavailableUpstream('it has no servers');
-        }
         return new ShardedUpstream(plan, settings, log);
       case 'reads':
         return new ReadsUpstream(plan, settings, log);

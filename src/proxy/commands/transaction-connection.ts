@@ -93,6 +93,13 @@ export class TransactionConnection {
     return this.own !== undefined && !this.#session.home.routing.ways.includes(this.own.upstream);
   }
 
+  /** What its keys were at when it was opened has others by now. */
+  get isMoved(): boolean {
+    const { own } = this;
+    if (own === undefined || this.isOfFormerPlan) return own !== undefined;
+    return !own.upstream.checksSlots && own.upstream.holderOf(this.#place) !== own.node;
+  }
+
   /** Writes and reads alike go to the primary, which must not answer once it is one no longer. */
   #kindNow(): number {
     return this.#session.connectionKind() & RESP3;

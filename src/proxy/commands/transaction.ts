@@ -250,10 +250,7 @@ export class Transaction implements Mode {
       return this.#session.answer(command, QUEUED);
     }
     if (this.#connection.own !== undefined && !this.#connection.isTo(location))
-      return this.#refuse(
-        command,
-        this.#connection.isOfFormerPlan ? MOVED_AWAY : crossing(location.upstream),
-      );
+      return this.#refuse(command, this.#connection.isMoved ? MOVED_AWAY : crossing(location.upstream));
     this.#copies.keep(command, location);
     const isFirst = this.#connection.own === undefined;
     this.#connection.enter(location);

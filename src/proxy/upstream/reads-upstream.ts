@@ -3,7 +3,12 @@
  */
 import type { Logger } from 'pino';
 
-import type { ReadsUpstream as ReadsPlan } from '../../plan/routing-plan.ts';
+import type {
+  ProxyServers,
+  ReadsUpstream as ReadsPlan,
+  Upstream as UpstreamPlan,
+} from '../../plan/routing-plan.ts';
+import { sameContent } from '../../plan/same-content.ts';
 import type { Conversation } from '../topology/conversation.ts';
 import { nodeOptionsOf, type Node } from '../topology/node.ts';
 import { NodeLog } from '../topology/node-log.ts';
@@ -12,6 +17,7 @@ import type { UpstreamSettings } from './upstream-settings.ts';
 import { Upstream } from './upstream.ts';
 
 export class ReadsUpstream extends Upstream {
+  #plan: ReadsPlan;
   readonly #groups: readonly (readonly ServerList[])[];
   #readers: readonly Node[] = [];
   /** Whose turn it is. */
@@ -20,6 +26,7 @@ export class ReadsUpstream extends Upstream {
   constructor(plan: ReadsPlan, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
     this.nodeLog = new NodeLog(plan.id, log);
+    this.#plan = plan;
     const options = nodeOptionsOf(plan, false);
     const replicas = { maxLagMs: settings.maxLagMs, said: new Map() };
     // Within the constructor there are no groups yet.
@@ -41,6 +48,19 @@ export class ReadsUpstream extends Upstream {
   override get refusal(): string | undefined {
     const refusals = this.#groups.flat().map((list) => list.refusal);
     return refusals.includes(undefined) ? undefined : refusals[0];
+  }
+
+  /** Where some of its servers, listed one by one, are others. */
+  override follow(plan: UpstreamPlan): boolean {
+    const { groups } = plan.mode === 'reads' ? plan : this.#plan;
+    const isAlike = sameContent(groups.map(kindsOf), this.#plan.groups.map(kindsOf));
+    if (!isAlike || !sameContent(plan, { ...this.#plan, groups })) return false;
+    this.#plan = { ...this.#plan, groups };
+    for (const [at, group] of groups.entries()) {
+      for (const [index, servers] of group.entries())
+        if (servers.kind === 'endpoints') this.#groups[at]![index]!.use(servers.endpoints);
+    }
+    return true;
   }
 
   placeOf(): number {
@@ -104,4 +124,9 @@ export class ReadsUpstream extends Upstream {
   close(): void {
     for (const list of this.#groups.flat()) list.close();
   }
+}
+
+/** Of those that are found by name: the name. */
+function kindsOf(group: readonly ProxyServers[]): readonly unknown[] {
+  return group.map((servers) => (servers.kind === 'dns' ? servers : servers.kind));
 }

@@ -8,7 +8,7 @@ import { lookup } from 'node:dns/promises';
 import type { Logger } from 'pino';
 
 import { addressOf } from '../../api/host-port.ts';
-import type { ProxyServers } from '../../plan/routing-plan.ts';
+import type { ProxyEndpoint, ProxyServers } from '../../plan/routing-plan.ts';
 import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from '../topology/conversation.ts';
 import { judgeFitness, judgeLink, judgePrimary } from '../topology/fitness.ts';
 import { askingEveryMs } from '../topology/lag.ts';
@@ -31,6 +31,7 @@ export interface Server {
 }
 
 interface Known extends Server {
+  text: string;
   readonly conversation: Conversation;
   readonly login: LoginLog;
   isBeingProbed: boolean;
@@ -113,8 +114,13 @@ export class ServerList {
       void this.#resolve(servers.name, servers.port);
     } else {
       this.#isResolved = true;
-      this.#use(servers.endpoints.map(({ address, port, hashKey }) => ({ address, port, text: hashKey })));
+      this.use(servers.endpoints);
     }
+  }
+
+  /** Those and no others from now on. */
+  use(endpoints: readonly ProxyEndpoint[]): void {
+    this.#use(endpoints.map(({ address, port, hashKey }) => ({ address, port, text: hashKey })));
   }
 
   /** It is known where they are, and whether they let us in. */
@@ -122,9 +128,10 @@ export class ServerList {
     return this.#isResolved && this.#isTried;
   }
 
-  /** Why it is not known where they are; undefined: it is. */
+  /** Why it is not known where they are, or that there are none; undefined: it is. */
   get problem(): string | undefined {
-    return this.#isResolved ? undefined : this.#unresolved;
+    if (!this.#isResolved) return this.#unresolved;
+    return this.#known.length === 0 ? 'it has no servers' : undefined;
   }
 
   /** Why none of them lets us in; undefined: one may. */
@@ -183,24 +190,10 @@ export class ServerList {
     const keyOf = ({ address, port, text }: Place): string => `${addressOf(address, port)} ${text}`;
     const before = new Map(this.#known.map((known) => [`${known.node.address} ${known.text}`, known]));
     if (places.length === before.size && places.every((place) => before.has(keyOf(place)))) return;
-    this.#known = places.map((place) => {
-      const known = before.get(keyOf(place));
-      before.delete(keyOf(place));
-      if (known !== undefined) return known;
-      const options = { ...this.#options, host: place.address, port: place.port };
-      const node = new Node(options, this.#owner);
-      if (this.#replicas !== undefined) node.role = 'replica';
-      return {
-        text: place.text,
-        node,
-        conversation: new Conversation(options),
-        login: new LoginLog(addressOf(place.address, place.port), this.#log),
-        isBeingProbed: false,
-        triedAt: 0,
-        isBeingTried: false,
-        isLoginKnown: false,
-      };
-    });
+    const stays = places.map((place) => take(before, keyOf(place)));
+    this.#known = places.map(
+      (place, index) => stays[index] ?? renamed(before, place) ?? this.#newServer(place),
+    );
     // First, so that what those that are gone do not answer finds the others.
     this.#changed();
     for (const gone of before.values()) {
@@ -209,6 +202,22 @@ export class ServerList {
     }
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
     void this.#try(this.#known.filter(({ triedAt }) => triedAt === 0));
+  }
+
+  #newServer({ address, port, text }: Place): Known {
+    const options = { ...this.#options, host: address, port };
+    const node = new Node(options, this.#owner);
+    if (this.#replicas !== undefined) node.role = 'replica';
+    return {
+      text,
+      node,
+      conversation: new Conversation(options),
+      login: new LoginLog(addressOf(address, port), this.#log),
+      isBeingProbed: false,
+      triedAt: 0,
+      isBeingTried: false,
+      isLoginKnown: false,
+    };
   }
 
   async #try(fresh: readonly Known[]): Promise<void> {
@@ -268,6 +277,23 @@ export class ServerList {
       this.#log.warn(`${address} does not answer INFO replication: no maximum lag holds there`);
     this.#isUnboundedTold = true;
   }
+}
+
+function take(known: Map<string, Known>, key: string): Known | undefined {
+  const taken = known.get(key);
+  known.delete(key);
+  return taken;
+}
+
+/** The same server, placed by another text: what is asked of it must not overtake what was. */
+function renamed(before: Map<string, Known>, { address, port, text }: Place): Known | undefined {
+  for (const [key, known] of before) {
+    if (known.node.address !== addressOf(address, port)) continue;
+    before.delete(key);
+    known.text = text;
+    return known;
+  }
+  return undefined;
 }
 
 /** Asks a server whether it lets us in, by a connection of its own: one that is there was let in before. */

@@ -3,7 +3,8 @@
  */
 import type { Logger } from 'pino';
 
-import type { ProxyUpstream } from '../../plan/routing-plan.ts';
+import type { ProxyUpstream, Upstream as UpstreamPlan } from '../../plan/routing-plan.ts';
+import { sameContent } from '../../plan/same-content.ts';
 import { maglevHost, maglevTable } from '../../redis/maglev.ts';
 import { isOfMessages } from '../../redis/command-table.ts';
 import { argumentsThatAreKeys, commandForAny } from './argument-keys.ts';
@@ -22,6 +23,7 @@ const INDEX = 0xffff;
 const EDITIONS = 0x7fff;
 
 export class ShardedUpstream extends Upstream {
+  #plan: ProxyUpstream;
   readonly #list: ServerList;
   readonly #id: string;
   readonly #log: Logger;
@@ -36,6 +38,7 @@ export class ShardedUpstream extends Upstream {
   constructor(plan: ProxyUpstream, settings: UpstreamSettings, log: Logger) {
     super(settings, plan.maxConnections);
     this.nodeLog = new NodeLog(plan.id, log);
+    this.#plan = plan;
     this.#id = plan.id;
     this.#log = log;
     let isMade = false;
@@ -58,6 +61,16 @@ export class ShardedUpstream extends Upstream {
 
   override get refusal(): string | undefined {
     return this.#list.refusal;
+  }
+
+  /** What waits goes where its keys are by then, and the connections to servers that stay are kept. */
+  override follow(plan: UpstreamPlan): boolean {
+    const { servers } = plan.mode === 'proxy' ? plan : this.#plan;
+    if (servers.kind !== 'endpoints' || !sameContent(plan, { ...this.#plan, servers })) return false;
+    if (this.#plan.servers.kind !== 'endpoints') return false;
+    this.#plan = { ...this.#plan, servers };
+    this.#list.use(servers.endpoints);
+    return true;
   }
 
   placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number {
@@ -150,7 +163,7 @@ export class ShardedUpstream extends Upstream {
     this.#places = inOrder.map(([, index]) => this.#placeAt(index));
     const texts = this.#list.servers.map(({ text }) => text);
     // So for messages.
-    this.#ofMessages = texts.indexOf(texts.toSorted()[0] ?? '');
+    this.#ofMessages = Math.max(0, texts.indexOf(texts.toSorted()[0] ?? ''));
     this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
     this.placeAnew();
     this.retryHeld();

@@ -4,6 +4,7 @@
  * A read is tried elsewhere at once; a write only where it certainly was not carried out. While nobody can be asked a
  * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
  */
+import type { Upstream as UpstreamPlan } from '../../plan/routing-plan.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import { OwnConnections } from './own-connections.ts';
 import { sendByKey, sendInParts } from './by-key.ts';
@@ -55,6 +56,11 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   }
 
   abstract changed(node: Node): void;
+
+  /** True: it carries out that plan from now on. False: that takes another one. */
+  follow(_plan: UpstreamPlan): boolean {
+    return false;
+  }
 
   /** For people and metrics. */
   status(): UpstreamStatus {

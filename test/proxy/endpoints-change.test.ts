@@ -1,0 +1,103 @@
+/**
+ * Plain servers that a plan lists one by one, as pods are listed: others come in their place, under the same upstream.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { ProxyServers, RoutingPlan } from '../../src/plan/routing-plan.ts';
+import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
+import { planToServers } from './several-servers.ts';
+
+const LATE = { deadlineMs: 20_000 };
+const PATIENT = { failoverWaitMs: 60_000 };
+
+/** Each by its name, wherever it is. */
+function listed(servers: Readonly<Record<string, Pick<Server, 'port'>>>): ProxyServers {
+  const endpoints = Object.entries(servers).map(([hashKey, { port }]) => ({
+    address: '127.0.0.1',
+    port,
+    hashKey,
+  }));
+  return { kind: 'endpoints', endpoints };
+}
+
+function readingFrom(servers: ProxyServers): RoutingPlan {
+  const plan = planTo(1, { reads: { address: '127.0.0.1', port: 1 }, readPolicy: 'REPLICA' });
+  const upstreams = Array.from(plan.upstreams, ([id, upstream]) => {
+    return [id, upstream.mode === 'reads' ? { ...upstream, groups: [[servers]] } : upstream] as const;
+  });
+  return { ...plan, upstreams: new Map(upstreams) };
+}
+
+/** Nobody listens there. */
+const GONE = { port: 1 };
+
+for (const [what, before] of [
+  ['a server that is gone', listed({ 'redis-0': GONE })],
+  ['some server, while there is none', listed({})],
+] as const) {
+  test(`what waits for ${what} is carried out by the one that takes its place`, async (t) => {
+    const server = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : ':1\r\n'));
+    const { proxy, port } = await proxyFor(t, planToServers(before), PATIENT);
+    const commands = ['INCR a', 'GET a', 'BLPOP a 0', 'TIME'];
+    const clients = commands.map((command) => {
+      const client = clientOf(t, port);
+      client.socket.write(`${command}\r\n`);
+      return client;
+    });
+    await eventually('their being held', () => proxy.status()[0]!.events['held']! > 1 || undefined);
+    await proxy.update(planToServers(listed({ 'redis-0': server })));
+    const missing = (): string => commands.filter((_, index) => clients[index]!.got() === '').join(', ');
+    await eventually('the replies', () => missing() === '' || undefined, { ...LATE, seen: missing });
+    for (const client of clients) assert.equal(client.got(), ':1\r\n');
+    for (const command of commands)
+      assert.equal(server.asked.filter((words) => words === command).length, 1, command);
+  });
+}
+
+test('a read that waits for a replica is answered by the one that comes', async (t) => {
+  const server = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : ':1\r\n'));
+  const { proxy, port } = await proxyFor(t, readingFrom(listed({ 'replica-0': GONE })), PATIENT);
+  const client = clientOf(t, port);
+  client.socket.write('GET a\r\n');
+  const held = (): number => proxy.status().reduce((sum, { events }) => sum + (events['held'] ?? 0), 0);
+  await eventually('its being held', () => held() > 0 || undefined);
+  await proxy.update(readingFrom(listed({ 'replica-0': server })));
+  await eventually('the reply', () => client.got() !== '' || undefined, LATE);
+  assert.equal(client.got(), ':1\r\n');
+});
+
+test('the connection to a server that stays is used on, also where it has another name', async (t) => {
+  const connections = new Set<object>();
+  const stays = await serverThat(t, (words, socket) => {
+    if (words.startsWith('INCR')) connections.add(socket);
+    return words === 'PING' ? '+PONG\r\n' : ':1\r\n';
+  });
+  const { proxy, port } = await proxyFor(t, planToServers(listed({ one: stays })));
+  const client = clientOf(t, port);
+  const plans = [{ one: stays }, { another: stays }].map((servers) => planToServers(listed(servers)));
+  for (const [index, plan] of [...plans, ...plans].entries()) {
+    await proxy.update(plan);
+    client.socket.write('INCR a\r\n');
+    await eventually('the reply', () => client.got() === ':1\r\n'.repeat(index + 1) || undefined);
+  }
+  assert.equal(connections.size, 1);
+});
+
+test('a transaction whose key has another server by then is told so', async (t) => {
+  const queued = (words: string): string => (words.startsWith('SET') ? '+QUEUED\r\n' : '+OK\r\n');
+  const [one, two] = [await serverThat(t, queued), await serverThat(t, queued)];
+  const table = maglevTable(['one', 'two'].map((text) => ({ text, weight: 1 })));
+  const keys = Array.from({ length: 100 }, (_, number) => `key:${number}`);
+  const key = keys.find((each) => maglevHost(table, Buffer.from(each), false) === 1);
+  const { proxy, port } = await proxyFor(t, planToServers(listed({ one })));
+  const client = clientOf(t, port);
+  client.socket.write(`MULTI\r\nSET ${key} 1\r\n`);
+  await eventually('its begin', () => client.got().endsWith('QUEUED\r\n') || undefined);
+  await proxy.update(planToServers(listed({ one, two })));
+  client.socket.write(`SET ${key} 2\r\nEXEC\r\n`);
+  await eventually('its end', () => client.got().split('\r\n').length > 4 || undefined);
+  assert.match(client.got(), /QUEUED\r\n-TRYAGAIN .*moved.*\r\n-EXECABORT/);
+});
