@@ -6,22 +6,51 @@ import { answer, copied, mirrored } from '../mirrored.ts';
 import { clusterThat } from '../scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat } from '../servers.ts';
 
-test('a copy that a mirror refuses is not tried again', async (t) => {
+for (const [what, command, answered] of [
+  ['refuses', 'SET k 1', "-READONLY You can't write against a read only replica.\r\n"],
+  ['loses', 'SET k 1', undefined],
+] as const) {
+  test(`a copy (${command}) that a mirror ${what} is not tried again`, async (t) => {
+    const main = await serverThat(t, () => '+OK\r\n');
+    const mirror = await serverThat(t, (words, socket) => {
+      if (words !== command) return '+PONG\r\n';
+      if (answered === undefined) socket.destroy();
+      return answered;
+    });
+    const plan = mirrored(planTo(main.port), planTo(mirror.port));
+    const { port, proxy } = await proxyFor(t, plan, { failoverWaitMs: 20_000 });
+    const client = clientOf(t, port);
+    client.socket.write(`${command}\r\n`);
+    const events = (name: string): number =>
+      proxy.status().reduce((sum, status) => sum + (status.events[name] ?? 0), 0);
+    await eventually('its being given up', () => events('failed') > 0 || undefined);
+    assert.deepEqual(
+      [main, mirror].map(({ asked }) => asked.filter((words) => words === command)),
+      [[command], [command]],
+    );
+  });
+}
+
+test('a copy of a read that a node of a mirror loses is not asked of another one', async (t) => {
   const main = await serverThat(t, () => '+OK\r\n');
-  const mirror = await serverThat(t, (words) =>
-    words.startsWith('SET') ? "-READONLY You can't write against a read only replica.\r\n" : '+PONG\r\n',
+  const mirror = await clusterThat(t, 2, (words, _, socket) => {
+    if (words === 'GET k') socket.destroy();
+    return words === 'READONLY' ? '+OK\r\n' : undefined;
+  });
+  mirror.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(
+    t,
+    mirrored(planTo(main.port, { readPolicy: 'ANY' }), mirror.plan()),
   );
-  const plan = mirrored(planTo(main.port), planTo(mirror.port));
-  const { port, proxy } = await proxyFor(t, plan, { failoverWaitMs: 20_000 });
-  const client = clientOf(t, port);
-  client.socket.write('SET k 1\r\n');
-  const events = (name: string): number =>
-    proxy.status().reduce((sum, status) => sum + (status.events[name] ?? 0), 0);
-  await eventually('its being given up', () => events('failed') > 0 || undefined);
-  assert.deepEqual(
-    [main, mirror].map(({ asked }) => asked.filter((words) => words.startsWith('SET'))),
-    [['SET k 1'], ['SET k 1']],
-  );
+  const nodes = (): readonly { readonly isUp: boolean; readonly state: string }[] =>
+    proxy.status().flatMap(({ id, nodes: those }) => (id === 'mirror' ? those : []));
+  const areFit = (): boolean => nodes().length === 2 && nodes().every(({ state }) => state === 'fit');
+  await eventually('its nodes', () => areFit() || undefined, { seen: () => JSON.stringify(nodes()) });
+  clientOf(t, port).socket.write('GET k\r\n');
+  const failed = (): number => proxy.status().reduce((sum, { events }) => sum + (events['failed'] ?? 0), 0);
+  await eventually('its being given up', () => failed() > 0 || undefined);
+  const asked = [0, 1].flatMap(mirror.askedOf).filter((words) => words === 'GET k');
+  assert.deepEqual(asked, ['GET k']);
 });
 
 test('a mirror that does not answer gets no more than it can be behind, and delays nobody', async (t) => {
