@@ -230,13 +230,12 @@ class ServicePlanning {
   /** Objects in the host's own namespace compete with each other, and so do those of any other namespace. */
   #olderClaim(host: Host, port: number): RedisService | undefined {
     const service = this.#service;
-    return this.#world
-      .claims(host.key)
-      .filter((claim) => claim.namespace === service.namespace && compareAge(claim, service) < 0)
-      .find((claim) => {
-        const keyOf = (name: string): string => hostKey(name, claim.namespace, this.#world.clusterDomain);
-        const ports = listenerPorts(host, claim, keyOf);
-        return 'ports' in ports && ports.ports.includes(port);
-      });
+    // Ends at the first: of thousands that claim one host each would look at all.
+    return this.#world.claims(host.key).find((claim) => {
+      if (claim.namespace !== service.namespace || compareAge(claim, service) >= 0) return false;
+      const keyOf = (name: string): string => hostKey(name, claim.namespace, this.#world.clusterDomain);
+      const ports = listenerPorts(host, claim, keyOf);
+      return 'ports' in ports && ports.ports.includes(port);
+    });
   }
 }
