@@ -40,7 +40,11 @@ function cleanUp(): void {
 /** Removed by `removeFolder`, else when this process ends. */
 export async function temporaryFolder(name: string): Promise<string> {
   guard();
-  const folder = await mkdtemp(join(tmpdir(), `redpilot-${name}-`));
+  const folder = await mkdtemp(join(tmpdir(), `redpilot-${name}-`)).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${tmpdir()} can't be written to (${error.code}); set TMPDIR to a folder that can`, {
+      cause: error,
+    });
+  });
   folders.add(folder);
   return folder;
 }

@@ -37,7 +37,9 @@ export async function writeCertificates(folder: string, wanted: Wanted): Promise
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
     if (code === undefined || path === undefined) throw error;
-    throw new Error(`${path}: can't be read or written (${code}); give another folder with --out`, {
+    const why =
+      code === 'EEXIST' || code === 'ENOTDIR' ? 'is no folder' : `can't be read or written (${code})`;
+    throw new Error(`${path}: ${why}; give another folder with --out`, {
       cause: error,
     });
   }

@@ -132,7 +132,7 @@ test('a folder that can not be written is told in one line, with its path', asyn
   const file = join(folder, 'file');
   writeFileSync(file, '');
   await assert.rejects(writeCertificates(file, WANTED), {
-    message: `${file}: can't be read or written (EEXIST); give another folder with --out`,
+    message: `${file}: is no folder; give another folder with --out`,
   });
 });
 
