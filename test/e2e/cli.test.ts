@@ -204,6 +204,15 @@ for (const [given, flag, to] of [
     assert.match(stderr, new RegExp(`^redpilot: ${flag}: has no effect with --to ${to}; remove it; see `));
   });
 
+for (const flag of ['--data-plane', '--port'])
+  test(`demo refuses ${flag} for servers that run already`, async () => {
+    const running = ['--redis', '127.0.0.1:1', '--proxy', '127.0.0.1:2', '--proxy-admin', '127.0.0.1:3'];
+    const value = flag === '--port' ? '6379' : 'proxy';
+    const { status, stderr } = await redpilot(['demo', ...running, flag, value]);
+    assert.equal(status, 2);
+    assert.match(stderr, new RegExp(`^redpilot: ${flag} is for servers that the demo starts; remove it, or`));
+  });
+
 test('xds get --nack wants words: without any it would be no refusal', async () => {
   const { status, stderr } = await redpilot(['xds', 'get', '--type', 'clusters', '--nack', '']);
   assert.equal(status, 2);
