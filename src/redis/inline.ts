@@ -8,6 +8,8 @@ const HTTP = /^(post|host:)$/i;
 
 /** In ASCII only, as Redis has it: the last byte of "à" in UTF-8 is a space in Latin-1. */
 const SPACE = /[ \t\n\v\f\r]/;
+/** Of those, what ends a word that has begun; a closing quote ends it before any. */
+const SEPARATOR = /[ \t\n\r]/;
 
 /** The words as one RESP command; no word: an empty Buffer; a text: what is wrong with the line. */
 export function inlineToCommand(line: Buffer): Buffer | string {
@@ -26,7 +28,7 @@ function splitWords(line: string): readonly string[] | undefined {
     while (SPACE.test(line[at] ?? '')) at += 1;
     if (at >= line.length) return words;
     let word = '';
-    while (at < line.length && !SPACE.test(line[at] ?? '')) {
+    while (at < line.length && !SEPARATOR.test(line[at] ?? '')) {
       const quote = line[at];
       if (quote !== '"' && quote !== "'") {
         word += quote;
@@ -34,10 +36,10 @@ function splitWords(line: string): readonly string[] | undefined {
         continue;
       }
       const quoted = readQuoted(line, at, quote);
-      // A closing quote must end the word.
       if (quoted === undefined || !SPACE.test(line[quoted.behind] ?? ' ')) return undefined;
       word += quoted.text;
       at = quoted.behind;
+      break;
     }
     words.push(word);
   }

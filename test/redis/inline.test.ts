@@ -15,6 +15,11 @@ const CASES: [line: string, words: string[] | string][] = [
   ['POST / HTTP/1.1\r\n', 'this is Redis, and was asked in HTTP'],
   ['host: localhost:6379\r\n', 'this is Redis, and was asked in HTTP'],
   ['GET POST\r\n', ['GET', 'POST']],
+  ['\v\fGET a\r\n', ['GET', 'a']],
+  ['GET\va\fb\r\n', ['GET\va\fb']],
+  ['GET\ta \vb\r\n', ['GET', 'a', 'b']],
+  ['ECHO "a"\vb\r\n', ['ECHO', 'a', 'b']],
+  ['ECHO x"a"\f\r\n', ['ECHO', 'xa']],
 ];
 
 for (const [line, words] of CASES) {
