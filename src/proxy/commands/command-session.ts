@@ -21,7 +21,7 @@ import {
 import { mayWait, sendBlocking } from './blocking.ts';
 import { slotAskedAbout } from './cluster-emulation.ts';
 import { tellCommands } from './command-command.ts';
-import { ADMINISTRATION, REPLIES, encodeError, encodeRefusal, encodeWrongCount } from '../wire/encode.ts';
+import { REPLIES, encodeError, encodeRefusal, encodeWrongCount, whyRefused } from '../wire/encode.ts';
 import { commandCounts, countBegun, countError, countLater, countUnknown } from '../wire/outcomes.ts';
 import { planEverywhere, sendEverywhere } from './everywhere.ts';
 import type { Faults } from '../client/faults.ts';
@@ -192,7 +192,7 @@ export class CommandSession extends Session implements InputHandler {
         if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         return sendScan(this, bytes, frame, command);
       case KIND.refused:
-        return this.answer(command, encodeRefusal(command.name, ADMINISTRATION));
+        return this.answer(command, encodeRefusal(command.name, whyRefused(command.name)));
     }
   }
 

@@ -31,6 +31,15 @@ export function encodeError(text: string): Buffer {
 /** Why a command is refused that concerns the server itself. */
 export const ADMINISTRATION = 'it is for administrators, who ask a node itself';
 
+const OTHER_REASONS: ReadonlyMap<string, string> = new Map([
+  ['clusterscan', 'it is for clients that ask each node; SCAN goes through all of them here'],
+]);
+
+/** Of a command that is refused whatever its arguments are. */
+export function whyRefused(name: string): string {
+  return OTHER_REASONS.get(name) ?? ADMINISTRATION;
+}
+
 /** `name`: of a subcommand `client|kill`. */
 export function encodeRefusal(name: string, why: string): Buffer {
   return encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`);
