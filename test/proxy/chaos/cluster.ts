@@ -33,6 +33,7 @@ export interface Shape {
   readonly isPlain?: boolean;
   readonly isSecured?: boolean;
   readonly hasSteadyRoutes?: boolean;
+  readonly maxLagMs?: number | undefined;
   /** Has the same truth: what one is asked for, the other knows. */
   readonly twin?: ChaosCluster | undefined;
   /** Each key is at all of its nodes, and of its twin's: no slot is ever half moved. */
@@ -60,6 +61,7 @@ export class ChaosCluster implements ClusterState {
   /** All that have one truth, this one too. */
   twins: readonly ChaosCluster[];
   hasSteadyRoutes: boolean;
+  readonly maxLagMs: number | undefined;
   readonly migrations = new Map<number, Migration>();
   truth: View;
   #hosts = 0;
@@ -80,6 +82,7 @@ export class ChaosCluster implements ClusterState {
     this.ledger = ledger;
     this.random = random;
     this.port = port;
+    this.maxLagMs = shape.maxLagMs;
     this.hasSteadyRoutes = shape.hasSteadyRoutes === true;
     const { shards, replicas } = shape;
     this.isPlain = shape.isPlain === true;

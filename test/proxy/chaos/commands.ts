@@ -7,6 +7,7 @@ import { isPop, keysOfPop, pop } from './pops.ts';
 import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
 import { scan } from './scan.ts';
 import { NOSCRIPT, READONLY_SCRIPT, isScript, load, scriptedCommand } from './scripts.ts';
+import { stalledSince } from './stalls.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
 interface Spec {
@@ -287,11 +288,23 @@ function read(node: NodeState, talk: Talk, key: string): string {
   if ((talk.isReadonly || cluster.isPlain) && !isPrimary) ledger.count('replica reads');
   if (!cluster.keys[node.shard]!.has(key)) return nothing(talk.protocol);
   if (node.isZombie) ledger.count('reads of zombies');
+  checkLag(node, key);
   const value =
     isPrimary || node.lagMs === 0
       ? ledger.value(key)
       : ledger.valueBefore(key, performance.now() - node.lagMs);
   return value === null ? nothing(talk.protocol) : bulk(value);
+}
+
+/** Where a node stops answering, or this process does, it shows a little later. */
+const UNSEEN_MS = 500;
+
+function checkLag({ cluster, isPrimary, name, lagMs }: NodeState, key: string): void {
+  const { maxLagMs, ledger } = cluster;
+  if (maxLagMs === undefined || isPrimary) return;
+  const most = maxLagMs + UNSEEN_MS;
+  if (lagMs > most && lagMs > most + stalledSince(performance.now() - lagMs))
+    ledger.violation(`${name} was read from, which is ${Math.round(lagMs)} ms behind: ${key}`, [key]);
 }
 
 function write(

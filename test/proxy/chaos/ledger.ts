@@ -67,6 +67,7 @@ interface Event {
   readonly text: string;
 }
 
+const FIRST_OFFSET = 1_000;
 /** So much of what came before a violation is shown. */
 const SHOWN = 150;
 const SHOWN_MS = 5_000;
@@ -89,6 +90,7 @@ export class Ledger {
   readonly #elements = new Map<string, Element>();
   /** By its hash. */
   readonly #loadedAt = new Map<string, number>();
+  readonly #writtenAt: number[] = [];
   #events: Event[] = [];
   #token = 1_000;
 
@@ -173,6 +175,11 @@ export class Ledger {
     return this.key(name).versions.findLast((version) => version.at <= at)?.value ?? null;
   }
 
+  /** How many writes there were. */
+  offsetAt(at: number): number {
+    return FIRST_OFFSET + 1 + this.#writtenAt.findLastIndex((each) => each <= at);
+  }
+
   /** `token` undefined: the command does not say. `arrivedAt`: at the node. */
   carriedOut(
     name: string,
@@ -182,6 +189,7 @@ export class Ledger {
   ): void {
     const key = this.key(name);
     const write = token === undefined ? undefined : this.#writes.get(`${token} ${name}`);
+    this.#writtenAt.push(performance.now());
     const index = key.versions.push({ value, write, at: performance.now() }) - 1;
     if (write === undefined) return;
     write.version = index;

@@ -47,7 +47,7 @@ export class ScriptedNode implements NodeState {
   isEmpty = false;
   isPaused = false;
   isZombie = false;
-  lagMs = 0;
+  #lag = { ms: 0, since: 0 };
   readonly scripts = new Set<string>();
   primarySince: number;
   readonly readsOf = new Map<string, number>();
@@ -84,6 +84,21 @@ export class ScriptedNode implements NodeState {
 
   get isFit(): boolean {
     return this.state === 'up' && !this.isEmpty && !this.isLoading && !this.isBusy && this.isLinkUp;
+  }
+
+  /** It stands still until it is so far behind. */
+  get lagMs(): number {
+    const { ms, since } = this.#lag;
+    return Math.min(ms, performance.now() - since);
+  }
+
+  set lagMs(ms: number) {
+    this.#lag = { ms, since: performance.now() };
+  }
+
+  get offset(): number {
+    const { ledger } = this.cluster;
+    return ledger.offsetAt(performance.now() - (this.isPrimary ? 0 : this.lagMs));
   }
 
   behaves(manners: Partial<Manners>): void {

@@ -58,11 +58,12 @@ function greeting(node: NodeState, { protocol }: Talk): string {
 }
 
 function replicationOf(node: NodeState): string {
-  const offset = `master_replid:${'a'.repeat(40)}\r\nmaster_repl_offset:1000\r\n`;
+  const at = node.offset;
+  const offset = `master_replid:${'a'.repeat(40)}\r\nmaster_repl_offset:${at}\r\n`;
   if (node.isPrimary) return `# Replication\r\nrole:master\r\nconnected_slaves:2\r\n${offset}`;
   const downFor = Math.round((performance.now() - node.linkDownAt) / 1_000);
   const link = node.isLinkUp
     ? 'master_link_status:up\r\nmaster_last_io_seconds_ago:0\r\n'
     : `master_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\nmaster_link_down_since_seconds:${downFor}\r\n`;
-  return `# Replication\r\nrole:slave\r\n${link}master_sync_in_progress:0\r\nslave_repl_offset:1000\r\n${offset}`;
+  return `# Replication\r\nrole:slave\r\n${link}master_sync_in_progress:0\r\nslave_repl_offset:${at}\r\n${offset}`;
 }

@@ -39,6 +39,17 @@ const LOSSLESS = [
   'masterdown',
   'resets before',
 ];
+/** Under these primaries say how far they are. */
+const OF_LAG = [
+  'lag',
+  'in pieces',
+  'plan',
+  'resets before',
+  'resets all',
+  'migration',
+  'manual failover',
+  'replica leaves',
+];
 /** Once all nodes are elsewhere only their name says where. */
 const OF_ADDRESSES = ['address changes', 'addresses swap'];
 /** What may happen to plain servers. */
@@ -105,7 +116,10 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
   const hasSteadyRoutes = !isRouted || !wanted.includes('plan');
   const harms = hasSteadyRoutes ? wanted : wanted.filter((harm) => harm !== 'migration');
   const isNamed = harms.some((harm) => OF_ADDRESSES.includes(harm)) || random.chance(0.5);
-  const routes = { hasSteadyRoutes, isOneMemory: !hasSteadyRoutes };
+  // Of servers for reads nothing is known but when they last heard of their primary; of one that is lost nothing newer.
+  const isBounded = !isPlain && harms.every((harm) => OF_LAG.includes(harm)) && random.chance(0.8);
+  const maxLagMs = isBounded ? 500 : undefined;
+  const routes = { hasSteadyRoutes, isOneMemory: !hasSteadyRoutes, maxLagMs };
   const cluster = await ChaosCluster.start({ ...shape, ...routes }, ledger, random.fork());
   const shards = isPlain && shape.replicas > 0 ? 1 : 2;
   const twin = { shards, replicas: Math.min(1, shape.replicas), isPlain, ...routes, twin: cluster };
@@ -121,6 +135,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     tls,
     hedgeAfterMs: random.pick([30, 200])!,
     failoverWaitMs: FAILOVER_WAIT_MS,
+    maxLagMs,
     maxClients: 1_000,
     drainMs: DRAIN_MS,
     log: pino(
@@ -200,7 +215,8 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     if (isHeard && !isRouted && harms.every((harm) => harm === 'in pieces' || harm === 'lag'))
       heardOfAll(scene, listeners);
     if (isHeard && !scene.mayDisconnect) {
-      const isLossless = harms.every((harm) => LOSSLESS.includes(harm));
+      // Who waits where a route leads no longer is asked elsewhere, and its connection closed.
+      const isLossless = hasSteadyRoutes && harms.every((harm) => LOSSLESS.includes(harm));
       const nodes = clusters.flatMap((each) => each.nodes);
       const open = new Set(nodes.flatMap(({ talks }) => Array.from(talks, ({ name }) => name)));
       // What was popped as its connection closed, nobody can have.

@@ -38,6 +38,8 @@ export interface ClusterState {
   readonly port: number;
   /** Its nodes know nothing of each other: plain servers, over which keys are spread, or one and its replicas. */
   readonly isPlain: boolean;
+  /** No read of a replica is older; undefined: any may be. */
+  readonly maxLagMs: number | undefined;
   readonly label: string;
   /** What leads there does so all the time: prefixes that routes remove never come. */
   readonly hasSteadyRoutes: boolean;
@@ -83,6 +85,8 @@ export interface NodeState {
   readonly isZombie: boolean;
   /** A replica's data is so old. */
   readonly lagMs: number;
+  /** How far it is in the stream of writes. */
+  readonly offset: number;
   /** What it has seen since it started. */
   readonly scripts: Set<string>;
   /** Since when it is that with slots, and has not started anew. */
