@@ -9,6 +9,7 @@ import type { Fault, ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
+import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat, withFault, type Server } from './servers.ts';
 
 for (const what of ['', ' where replies are late']) {
@@ -158,5 +159,38 @@ for (const command of ['COMMAND COUNT', 'JSON.SET k 3']) {
     assert.ok(!later.asked.some((words) => words.includes('SET k')));
     answerSet?.();
     await eventually('the second write', () => later.asked.includes('SET k 2') || undefined);
+  });
+}
+
+for (const [how, later] of [
+  ['has moved to another primary', [[0, 16_383, 1, 2]]],
+  ['is of a replica that was promoted', [[0, 16_383, 2, 0]]],
+] as const) {
+  test(`what follows to a slot that ${how} waits for what the former primary has not answered`, async (t) => {
+    const answers: (() => void)[] = [];
+    const cluster = await clusterThat(t, 3, (words, node, socket) => {
+      if (words === 'SET k 1' && node === 0) answers.push(() => socket.write('+OK\r\n'));
+      else if (/^[SG]ET/.test(words)) return '+OK\r\n';
+      return undefined;
+    });
+    cluster.slots = [[0, 16_383, 0, 2]];
+    // It is slow, not silent.
+    const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 60_000 });
+    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+    const [client, other] = [clientOf(t, port), clientOf(t, port)];
+    client.socket.write('SET k 1\r\n');
+    await eventually('the first', () => answers.length === 1 || undefined);
+    cluster.slots = later;
+    const primary = cluster.addressOf(later[0][2]);
+    await eventually('the map', () => proxy.status()[0]?.shards?.[0]?.primary === primary || undefined);
+    client.socket.write('SET k 2\r\n');
+    await eventually('its being held', () => proxy.status()[0]?.events['held'] === 1 || undefined);
+    other.socket.write('GET k\r\n');
+    await eventually('the reply of another', () => other.got() === '+OK\r\n' || undefined);
+    const asked = (): readonly string[] => cluster.askedOf(later[0][2]);
+    assert.deepEqual(asked(), ['GET k']);
+    answers[0]?.();
+    await eventually('both replies', () => client.got() === '+OK\r\n+OK\r\n' || undefined);
+    assert.deepEqual(asked(), ['GET k', 'SET k 2']);
   });
 }
