@@ -281,3 +281,17 @@ test('who is turned away costs nothing once it has gone', async (t) => {
   }
   await eventually('all gone', () => sockets() <= before || undefined, { seen: () => `${sockets()}` });
 });
+
+test('of who waits for a blocking command no more than so much is taken that comes behind it', async (t) => {
+  const redis = await serverThat(t, (words) => (words.startsWith('BLPOP') ? undefined : '+OK\r\n'));
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const [{ socket }, other] = [clientOf(t, port), clientOf(t, port)];
+  socket.write('BLPOP q 0\r\n');
+  await eventually('the command', () => redis.asked.includes('BLPOP q 0') || undefined);
+  socket.write(Buffer.alloc(64 * 1_048_576, 'GET k\r\n'));
+  for (let count = 1; count <= 40; count++) {
+    other.socket.write('GET k\r\n');
+    await eventually('the reply of another', () => other.got().length === 5 * count || undefined);
+  }
+  assert.ok(socket.writableLength > 0);
+});
