@@ -85,3 +85,19 @@ test('scripts and functions are loaded at the servers of all routes also where n
   assert.deepEqual(other.askedOf(0), ['SCRIPT LOAD x', 'FUNCTION LOAD x']);
   assert.deepEqual(one.askedOf(0), ['SCRIPT LOAD x', 'FUNCTION LOAD x']);
 });
+
+for (const count of [2, 40]) {
+  test(`of ${2 * count} keys in one slot those of another route go there`, async (t) => {
+    const { port, one, other } = await setUp(t, true, (words) =>
+      words.startsWith('del') ? ':1\r\n' : undefined,
+    );
+    const keysOf = (prefix: string): readonly string[] =>
+      Array.from({ length: count }, (_, index) => `${prefix}:{t}${index}`);
+    const client = clientOf(t, port);
+    client.socket.write(`DEL ${[...keysOf('a'), ...keysOf('b')].join(' ')}\r\n`);
+    await eventually('its reply', () => client.got().endsWith('\r\n') || undefined);
+    assert.equal(client.got(), ':2\r\n');
+    assert.deepEqual(one.askedOf(0), [`del ${keysOf('a').join(' ')}`]);
+    assert.deepEqual(other.askedOf(0), [`del ${keysOf('b').join(' ')}`]);
+  });
+}
