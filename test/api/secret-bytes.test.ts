@@ -63,7 +63,9 @@ test('the proxy presents it to Redis, for commands and questions alike', async (
   const { port } = await proxyFor(t, plan);
   clientOf(t, port).socket.write('GET a\r\n*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\nGET a\r\n');
   const logins = (): readonly string[] => redis.asked.filter((words) => /AUTH/i.test(words));
-  await eventually('all logins', () => logins().length >= 3 || undefined, { seen: () => redis.asked.join() });
+  await eventually('logins of both kinds', () => new Set(logins()).size > 1 || undefined, {
+    seen: () => redis.asked.join(),
+  });
   const word = TRIMMED.toString('latin1');
   assert.deepEqual(new Set(logins()), new Set([`AUTH ${word}`, `HELLO 3 AUTH default ${word}`]));
 });
