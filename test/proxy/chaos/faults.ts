@@ -202,7 +202,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 
   lag: async (setting) => {
     const node = setting.anyNode();
-    if (node === undefined || node.lagMs > 0) return false;
+    if (node === undefined || node.isPrimary || node.lagMs > 0) return false;
     node.lagMs = setting.random.between(20, setting.random.pick([500, 3_000])!);
     await setting.pause(100, setting.random.pick([1_000, 3_000])!);
     node.lagMs = 0;
