@@ -15,7 +15,12 @@ export interface Change {
   readonly counts: readonly number[];
 }
 
+/** What one takes beside its name. */
+export const PLACE_BYTES = 64;
+
 export class HeldChannels {
+  /** What they take, about. */
+  bytes = 0;
   readonly #held: Readonly<Record<Subscribing, Set<string>>> = {
     subscribe: new Set(),
     psubscribe: new Set(),
@@ -31,12 +36,17 @@ export class HeldChannels {
   }
 
   add(kind: Subscribing, channel: string): void {
-    this.#held[kind].add(channel);
+    const held = this.#held[kind];
+    if (held.has(channel)) return;
+    held.add(channel);
+    this.bytes += channel.length + PLACE_BYTES;
   }
 
   /** False: it was not among them. */
   delete(kind: Subscribing, channel: string): boolean {
-    return this.#held[kind].delete(channel);
+    const had = this.#held[kind].delete(channel);
+    if (had) this.bytes -= channel.length + PLACE_BYTES;
+    return had;
   }
 
   /**
@@ -59,8 +69,8 @@ export class HeldChannels {
     let count = before;
     const counts = asked.map((channel) => {
       const had = held.has(channel) || takes(channel);
-      if (isUnsubscribing) held.delete(channel);
-      else held.add(channel);
+      if (isUnsubscribing) this.delete(kind, channel);
+      else this.add(kind, channel);
       if (had === isUnsubscribing) count += isUnsubscribing ? -1 : 1;
       return count;
     });
@@ -69,11 +79,11 @@ export class HeldChannels {
   }
 
   forget(name: string, fresh: Iterable<string>): void {
-    for (const channel of fresh) this.#held[kindOf(name)].delete(channel);
+    for (const channel of fresh) this.delete(kindOf(name), channel);
   }
 
   takeBack(name: string, left: readonly string[]): void {
-    for (const channel of left) this.#held[kindOf(name)].add(channel);
+    for (const channel of left) this.add(kindOf(name), channel);
   }
 }
 

@@ -64,6 +64,11 @@ export class KeyspaceNotifications {
     return this.#names.size;
   }
 
+  /** What they take, about. */
+  get bytes(): number {
+    return this.#names.bytes;
+  }
+
   get isUnused(): boolean {
     return this.size === 0 && this.#asked === undefined;
   }

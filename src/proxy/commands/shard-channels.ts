@@ -49,6 +49,11 @@ export class ShardChannels {
     return this.#moving.size > 0 || [...this.#subscribers.keys()].some(({ size }) => size > 0);
   }
 
+  /** What they take, about; those on their way are few. */
+  get bytes(): number {
+    return [...this.#subscribers.keys()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Of all nodes. `free`: what ends its client's being held. */
   ask(
     upstream: Upstream,

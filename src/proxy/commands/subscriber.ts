@@ -68,6 +68,11 @@ export class Subscriber {
     return this.#channels.size;
   }
 
+  /** What they take, about. */
+  get bytes(): number {
+    return this.#channels.bytes;
+  }
+
   get #isAnswered(): boolean {
     return this.#source?.isAnswered !== false;
   }

@@ -9,6 +9,7 @@ import { REPLIES, encodeBulk, encodeError, encodeWrongCount } from '../wire/enco
 import type { Mode } from '../client/mode.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { PLACE_BYTES } from './held-channels.ts';
 import { HeldClient } from './held-client.ts';
 import { KeyspaceNotifications } from './keyspace-notifications.ts';
 import { inRuns, type Run } from './notification-names.ts';
@@ -18,6 +19,9 @@ import { messageConnection } from './message-connection.ts';
 
 /** It is kept as strings, and put together again. */
 const MAX_COMMAND_BYTES = 16_777_216;
+
+/** What all channels of a client may take: their names are kept, and asked for again with every connection. */
+const MAX_HELD_BYTES = 67_108_864;
 
 /** So many channels of a command are asked for at once: 700,000 would take a second in which nobody else has a turn. */
 const PORTION = 10_000;
@@ -118,8 +122,17 @@ export class Subscriptions implements Mode {
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {
       return session.answer(command, encodeWrongCount(command.name));
     }
+    if (!command.name.includes('unsubscribe') && this.#wouldHoldTooMuch(frame)) {
+      session.answer(command, encodeError('ERR subscribed to too much: the names may take 64 MiB in all'));
+      return session.end();
+    }
     // Messages would come before a confirmation that is late.
     session.askLate(() => this.#ask(command, channels));
+  }
+
+  #wouldHoldTooMuch({ start, at, count }: RequestFrame): boolean {
+    const held = this.#shardChannels.bytes + (this.#classic?.bytes ?? 0) + (this.#notifications?.bytes ?? 0);
+    return held + at - start + count * PLACE_BYTES > MAX_HELD_BYTES;
   }
 
   #ask(command: Command, channels: readonly string[]): void {
