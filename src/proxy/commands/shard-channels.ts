@@ -5,6 +5,7 @@
 import { commandByName, type Command } from '../../redis/command-table.ts';
 import type { Session } from '../client/session.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Connection } from '../wire/connection.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
@@ -17,6 +18,8 @@ import { messageConnection } from './message-connection.ts';
 
 /** Until the new node of a slot is looked for again. */
 const AGAIN_MS = 50;
+/** A server that takes longer to answer is silent. */
+const ANSWERED_MS = 250;
 
 export interface ShardChannelsPlace {
   /** As the plan has it now. */
@@ -175,7 +178,8 @@ export class ShardChannels {
         const now = this.#place.upstream();
         const own = now && messageConnection(now, this.#homes.nodeOf(now, channel), session, kind);
         if (own !== undefined && !own.upstream.checksSlots) {
-          own.isMisplaced = this.#homes.hasOthers(own.upstream, own.node, () => made.shardChannels);
+          const hasOthers = this.#homes.hasOthers(own.upstream, own.node, () => made.shardChannels);
+          own.isMisplaced = () => isAtLeisure(own.connection) && hasOthers();
         }
         return own;
       },
@@ -260,6 +264,11 @@ export class ShardChannels {
       this.#subscriberFor(upstream, channel).restore(channel);
     }
   }
+}
+
+/** What has just been asked over it is answered first: asked of the next connection, it would have to go again, without end. */
+function isAtLeisure(connection: Connection): boolean {
+  return connection.pending === 0 || connection.waitingMs(performance.now()) > ANSWERED_MS;
 }
 
 function grouped(channels: readonly string[], keyOf: (channel: string) => unknown): readonly string[][] {
