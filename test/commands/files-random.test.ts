@@ -6,12 +6,11 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
-import { pino } from 'pino';
 import { parse } from 'yaml';
 
 import type { ApiObject } from '../../src/api/objects.ts';
 import { parseObject } from '../../src/api/parse.ts';
-import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
+import type { ControlPlane } from '../../src/commands/control-plane.ts';
 import { planObjects } from '../../src/commands/translate-objects.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
@@ -20,10 +19,10 @@ import { ViewSnapshots } from '../../src/envoy/view-snapshots.ts';
 import { documents, redisDestination, redisService, serviceObjects } from '../e2e/objects.ts';
 import { randomOf, type Choose } from '../e2e/random.ts';
 import { resourcesFor } from '../e2e/served.ts';
+import { startFromFiles } from './file-control-plane.ts';
 
 const SEEDS = 4;
 const STEPS = 30;
-const LOCAL = { host: '127.0.0.1', port: 0 };
 const HOSTS = ['one', 'two', 'three'] as const;
 const TYPES = [CLUSTER_TYPE, LISTENER_TYPE] as const;
 
@@ -147,16 +146,7 @@ async function follow(t: TestContext, seed: number): Promise<void> {
   const files = new RandomFiles(join(folder, 'objects'), random);
   await files.begin();
   const start = (): Promise<ControlPlane> =>
-    startControlPlane({
-      configPaths: [join(folder, 'objects')],
-      statePath: join(folder, 'state.json'),
-      xdsAddress: LOCAL,
-      adminAddress: LOCAL,
-      bindAddress: '127.0.0.1',
-      insecure: false,
-      probe: false,
-      log: pino({ level: 'silent' }),
-    });
+    startFromFiles(join(folder, 'objects'), join(folder, 'state.json'));
   let controlPlane = await start();
   t.after(() => controlPlane.close());
   const served = async (): Promise<string> => {

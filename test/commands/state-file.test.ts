@@ -6,9 +6,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
-import { pino } from 'pino';
-
-import { startControlPlane, type ControlPlane } from '../../src/commands/control-plane.ts';
+import type { ControlPlane } from '../../src/commands/control-plane.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE } from '../../src/envoy/resource.ts';
@@ -21,8 +19,8 @@ import {
   serviceObjects,
 } from '../e2e/objects.ts';
 import { resourcesFor } from '../e2e/served.ts';
+import { startFromFiles } from './file-control-plane.ts';
 
-const LOCAL = { host: '127.0.0.1', port: 0 };
 const PASSWORD = 'a-very-secret-word';
 const IN_OBJECT = 'another-secret-word';
 
@@ -64,16 +62,7 @@ class Serving {
   }
 
   async start(): Promise<ControlPlane> {
-    this.#controlPlane = await startControlPlane({
-      configPaths: [this.objects],
-      statePath: this.state,
-      xdsAddress: LOCAL,
-      adminAddress: LOCAL,
-      bindAddress: '127.0.0.1',
-      insecure: false,
-      probe: false,
-      log: pino({ level: 'silent' }),
-    });
+    this.#controlPlane = await startFromFiles(this.objects, this.state);
     return this.#controlPlane;
   }
 

@@ -7,8 +7,8 @@ import type { CommandEntry } from '../../redis/command-spec.ts';
 import { allCommands, commandByName, KIND, type Command } from '../../redis/command-table.ts';
 import { foreignCommand } from '../../redis/foreign-command.ts';
 import { isKeyword } from '../../redis/keys.ts';
-import { encodeInteger } from '../wire/encode.ts';
-import { encodeArray, encodeBulk, encodeEntry } from './command-entries.ts';
+import { bulk, encodeInteger } from '../wire/encode.ts';
+import { encodeArray, encodeEntry } from './command-entries.ts';
 import type { ForeignCommands } from '../upstream/foreign-commands.ts';
 import type { Session } from '../client/session.ts';
 
@@ -55,7 +55,7 @@ async function replyTo(
     case 'COUNT':
       return encodeInteger(all.length);
     case 'LIST':
-      return Buffer.from(encodeArray(all.flatMap(namesOf).map(encodeBulk)));
+      return Buffer.from(encodeArray(all.flatMap(namesOf).map(bulk)));
     default:
       return Buffer.from(encodeArray(all.map(encode)));
   }

@@ -3,6 +3,7 @@
  * in RESP2, which has no sets and no maps: what is one where stands here.
  */
 import type { CommandEntry } from '../../redis/command-spec.ts';
+import { bulk } from '../wire/encode.ts';
 
 type Encode = (value: unknown) => string;
 
@@ -57,11 +58,7 @@ function encodeStatus(value: unknown): string {
 }
 
 function encodeValue(value: unknown): string {
-  return typeof value === 'number' ? `:${value}\r\n` : encodeBulk(String(value));
-}
-
-export function encodeBulk(text: string): string {
-  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+  return typeof value === 'number' ? `:${value}\r\n` : bulk(String(value));
 }
 
 export function encodeArray(items: readonly string[]): string {

@@ -11,9 +11,9 @@ export function encodeBulk(content: string | Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, LINE_END]);
 }
 
-/** The same of a string, within what is put together as one. */
+/** The same within a text that is put together, to be UTF-8. */
 export function bulk(content: string): string {
-  return `$${content.length}\r\n${content}\r\n`;
+  return `$${Buffer.byteLength(content)}\r\n${content}\r\n`;
 }
 
 /** What is for people to read: RESP3 says so. Latin-1 as well. */
