@@ -2,7 +2,8 @@
  * One turn of the event loop: everything that was written in it to a socket leaves as one write, at its end.
  *
  * The one technique that is worth more than all others together: a write per command costs 5.6 times the CPU at
- * pipeline 16 (`npm run bench -- proxy`). Towards Redis first, then towards the clients.
+ * pipeline 16 (`npm run bench -- proxy`). Towards the clients first: a write to Redis wakes a process that, where cores are
+ * few, takes this one's place, and replies that are ready would wait for it (p99 at 20,000 a second 1.16 of Envoy's, not 0.77).
  *
  * Where several connections were read in a turn, more are likely to be readable by its end: what goes to Redis then waits for
  * them, for some turns, and never two milliseconds. A write to Redis costs twice one to a client, as it wakes a process that
@@ -80,10 +81,10 @@ export function beginRead(): void {
 function flushAll(): void {
   const before = read;
   read = 0;
+  clients.flush();
   if (mayWait(before)) {
     if (waited === 0) waitingSince = clock.now;
     waited += 1;
-    clients.flush();
     clock.now = Math.trunc(performance.now());
     setImmediate(flushAll);
     return;
@@ -91,6 +92,7 @@ function flushAll(): void {
   waited = 0;
   isArmed = false;
   upstreams.flush();
+  // Who is told that it could not be sent.
   clients.flush();
 }
 

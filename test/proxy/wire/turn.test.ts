@@ -50,3 +50,18 @@ test('replies wait for nobody', async () => {
   await turn();
   assert.equal(client.flushes, 1);
 });
+
+test('who has a reply does not wait for what goes to Redis', async () => {
+  const order: string[] = [];
+  flushUpstream({ flush: () => void order.push('to Redis') });
+  flushClient({ flush: () => void order.push('to a client') });
+  await turn();
+  assert.deepEqual(order, ['to a client', 'to Redis']);
+});
+
+test('who is told that Redis can not be written to is told in the same turn', async () => {
+  const client = counted();
+  flushUpstream({ flush: () => flushClient(client) });
+  await turn();
+  assert.equal(client.flushes, 1);
+});
