@@ -9,7 +9,7 @@ export class Hopeless extends Error {}
 /** Of a busy machine, too: what never comes true is only told later. */
 const DEADLINE_MS = 30_000;
 
-/** Resolves with the first value that `look` gives; undefined or a thrown error mean not yet. */
+/** Resolves with the first value that `look` gives; undefined, false or a thrown error mean not yet. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
@@ -21,7 +21,7 @@ export async function eventually<T>(
   for (;;) {
     try {
       const value = await look();
-      if (value !== undefined) return value;
+      if (value !== undefined && value !== false) return value;
       failure = '';
     } catch (error) {
       if (error instanceof Hopeless) throw error;
