@@ -33,10 +33,10 @@ export function keyArguments(specs: readonly KeySpec[], count: number, argument:
 export function sortPatterns(count: number, argument: ArgumentAt): number[] {
   const found: number[] = [];
   for (let at = 2; at < count; at++) {
-    const word = argument(at).toUpperCase();
-    if (word === 'LIMIT') at += 2;
-    else if (word === 'STORE') at += 1;
-    else if ((word === 'BY' || word === 'GET') && at + 1 < count) found.push(++at);
+    const word = argument(at);
+    if (isKeyword(word, 'LIMIT')) at += 2;
+    else if (isKeyword(word, 'STORE')) at += 1;
+    else if ((isKeyword(word, 'BY') || isKeyword(word, 'GET')) && at + 1 < count) found.push(++at);
   }
   return found;
 }

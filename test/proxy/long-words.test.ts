@@ -13,7 +13,7 @@ import { unblocked } from '../../src/proxy/commands/unblocked.ts';
 import { planEverywhere } from '../../src/proxy/commands/everywhere.ts';
 import { refusalText } from '../../src/proxy/upstream/refusal.ts';
 import { commandByName } from '../../src/redis/command-table.ts';
-import { keyArguments } from '../../src/redis/keys.ts';
+import { keyArguments, sortPatterns } from '../../src/redis/keys.ts';
 import { BROKEN, COMPLETE, INCOMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -59,6 +59,11 @@ test('a word is none of a command where it would be too long in upper case, or t
   const keys = (name: string): readonly number[] =>
     keyArguments(commandByName(name)!.keys, asked.length, (index) => asked[index]!);
   assert.deepEqual([keys('xread'), keys('sort')], [[3], [1]]);
+  const sorted = ['sort', 'k', word];
+  assert.deepEqual(
+    sortPatterns(sorted.length, (index) => sorted[index]!),
+    [],
+  );
   assert.equal(slotAskedAbout([word, '1']), undefined);
   assert.equal(tellCommands({} as unknown as Session, commandByName('command')!, [word]), false);
   const digits = '9'.repeat(constants.MAX_STRING_LENGTH);
