@@ -43,17 +43,21 @@ for (const [what, before, presented, after, wanted] of [
   });
 }
 
-test('a client within a transaction can give the password that is asked for later', async (t) => {
-  const redis = await serverThat(t, () => OK);
-  const plan = asking(planTo(redis.port), NONE);
-  const { proxy, port } = await proxyFor(t, plan);
-  const client = clientOf(t, port);
-  await said(client, 'MULTI\r\n');
-  await proxy.update(asking(plan, password('new')));
-  assert.equal(await said(client, 'EXEC\r\n'), NOAUTH);
-  assert.equal(await said(client, 'AUTH new\r\n'), OK);
-  assert.equal(await said(client, 'EXEC\r\n'), '*0\r\n');
-});
+for (const refused of ['SET a 2', 'NOSUCH', 'EXEC']) {
+  test(`a transaction of which ${refused} is refused, since a password is asked for by then, is none`, async (t) => {
+    const redis = await serverThat(t, (words) => (words === 'EXEC' ? '*1\r\n+OK\r\n' : OK));
+    const plan = asking(planTo(redis.port), NONE);
+    const { proxy, port } = await proxyFor(t, plan);
+    const client = clientOf(t, port);
+    await said(client, 'MULTI\r\n');
+    await said(client, 'SET a 1\r\n');
+    await proxy.update(asking(plan, password('new')));
+    assert.equal(await said(client, `${refused}\r\n`), NOAUTH);
+    assert.equal(await said(client, 'AUTH new\r\n'), OK);
+    assert.match(await said(client, 'EXEC\r\n'), /^-EXECABORT /);
+    assert.equal(redis.asked.includes('EXEC'), false);
+  });
+}
 
 test('a subscriber that has given no password is disconnected where one is asked for', async (t) => {
   const redis = await serverThat(t, (words) => (words === 'subscribe news' ? CONFIRMED : OK));

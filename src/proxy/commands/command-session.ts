@@ -130,6 +130,7 @@ export class CommandSession extends Session implements InputHandler {
     if (command === undefined) return;
     if (!this.local.isAuthenticated && command.kind !== KIND.local) {
       countBegun(command);
+      this.mode?.refused();
       return this.answer(command, NOT_AUTHENTICATED);
     }
     if (this.mode !== null && !this.replies.isEmpty && this.mode.changesWay(bytes, frame, command)) {
@@ -331,6 +332,7 @@ export class CommandSession extends Session implements InputHandler {
     if (this.local.isAuthenticated) {
       return recognize(this, bytes, frame, (kept, again) => this.#command(kept, again));
     }
+    this.mode?.refused();
     countError(countUnknown(), NOT_AUTHENTICATED, 0, NOT_AUTHENTICATED.length);
     this.say(NOT_AUTHENTICATED);
     return undefined;
