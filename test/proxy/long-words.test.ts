@@ -74,7 +74,12 @@ const long = (bytes: number): string => `$${bytes}\r\n${'x'.repeat(bytes)}\r\n`;
 const word = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 
 for (const [what, asked, wanted] of [
-  ['CLIENT', `*2\r\n${word('CLIENT')}${long(70_000)}`, "-ERR an argument of 'client' is too long\r\n"],
+  [
+    'CLIENT SETNAME',
+    `*3\r\n${word('CLIENT')}${word('SETNAME')}${long(1_025)}`,
+    '-ERR Client names cannot be longer than 1024 bytes.\r\n',
+  ],
+  ['HELLO', `*2\r\n${word('HELLO')}${long(70_000)}`, "-ERR an argument of 'hello' is too long\r\n"],
   [
     'SUBSCRIBE',
     `*2\r\n${word('SUBSCRIBE')}${long(17_000_000)}`,

@@ -101,17 +101,15 @@ function notHere(subcommand: string, why = 'CLIENT HELP says what is'): Buffer {
 }
 
 export function setName(state: LocalState, name: string): Buffer {
-  if (!/^[!-~]*$/.test(name)) {
-    return encodeError('ERR Client names cannot contain spaces, newlines or special characters.');
-  }
+  const problem = problemOf('Client names', name);
+  if (problem !== undefined) return problem;
   state.name = name;
   return REPLIES.ok;
 }
 
 function setInfo(state: LocalState, option: string, value: string): Buffer {
-  if (!/^[!-~]*$/.test(value)) {
-    return encodeError(`ERR ${option} cannot contain spaces, newlines or special characters.`);
-  }
+  const problem = problemOf(option, value);
+  if (problem !== undefined) return problem;
   switch (option.toUpperCase()) {
     case 'LIB-NAME':
       state.libraryName = value;
@@ -122,4 +120,14 @@ function setInfo(state: LocalState, option: string, value: string): Buffer {
     default:
       return encodeError(`ERR Unrecognized option '${option}'`);
   }
+}
+
+/** Kept of each client, and CLIENT LIST puts those of all into one string. */
+const LONGEST_NAME = 1_024;
+
+function problemOf(what: string, name: string): Buffer | undefined {
+  if (name.length > LONGEST_NAME)
+    return encodeError(`ERR ${what} cannot be longer than ${LONGEST_NAME} bytes.`);
+  if (/^[!-~]*$/.test(name)) return undefined;
+  return encodeError(`ERR ${what} cannot contain spaces, newlines or special characters.`);
 }
