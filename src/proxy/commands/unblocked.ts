@@ -48,16 +48,20 @@ export function unblocked(words: readonly string[], found?: string): Unblocked |
 }
 
 function withoutBlock(words: readonly string[]): Unblocked | undefined {
-  let block = words.length;
-  for (let at = 1; at < words.length; at++) {
+  const left: string[] = [];
+  for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
-    if (isKeyword(word, 'STREAMS')) {
-      const left = [...words.slice(0, block), ...words.slice(block + 2)];
-      return { words: left, key: at + 1 - (words.length - left.length) };
+    if (isKeyword(word, 'STREAMS')) return { words: [...left, ...words.slice(at)], key: left.length + 1 };
+    if (isKeyword(word, 'GROUP')) {
+      // Its names may be anything.
+      left.push(...words.slice(at, at + 3));
+      at += 2;
+    } else if (isKeyword(word, 'BLOCK')) {
+      // Said twice, the last time counts.
+      at += 1;
+    } else {
+      left.push(word);
     }
-    if (isKeyword(word, 'BLOCK')) block = at;
-    // Names, which may be anything.
-    if (isKeyword(word, 'GROUP')) at += 2;
   }
   return undefined;
 }

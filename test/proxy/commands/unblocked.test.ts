@@ -14,6 +14,7 @@ for (const [command, found, wanted, key] of [
   ['BLMPOP 0 2 a b LEFT COUNT 3', 'b', 'LMPOP 1 b LEFT COUNT 3', 'b'],
   ['BZMPOP 0 2 a b MIN', undefined, 'ZMPOP 2 a b MIN', 'a'],
   ['XREAD COUNT 1 BLOCK 0 STREAMS a b $ $', undefined, 'XREAD COUNT 1 STREAMS a b $ $', 'a'],
+  ['XREAD BLOCK 0 COUNT 1 block 5 STREAMS a $', undefined, 'XREAD COUNT 1 STREAMS a $', 'a'],
   ['XREAD STREAMS BLOCK 0', undefined, 'XREAD STREAMS BLOCK 0', 'BLOCK'],
   [
     'XREADGROUP GROUP BLOCK STREAMS BLOCK 5 NOACK STREAMS a >',
