@@ -38,6 +38,21 @@ test('it waits no longer than any other', async (t) => {
   assert.match(client.got(), /^-ERR 'X\.GET' is not carried out by this proxy: .*no Redis can be asked/);
 });
 
+test('another plan has it asked about where it goes by then', async (t) => {
+  const silent = await serverThat(t, (words, socket) => {
+    if (/^command/i.test(words)) socket.destroy();
+    return '+PONG\r\n';
+  });
+  const redis = await serverThat(t, (words) => (/^command/i.test(words) ? IS_KNOWN : VALUE));
+  const { port, proxy } = await proxyFor(t, planTo(silent.port), { failoverWaitMs: 60_000 });
+  const client = clientOf(t, port);
+  client.socket.write('X.GET a\r\n');
+  await eventually('the question', () => silent.asked.some((words) => /^command/i.test(words)) || undefined);
+  await proxy.update(planTo(redis.port));
+  await eventually('the reply', () => client.got() !== '' || undefined);
+  assert.equal(client.got(), VALUE);
+});
+
 test('where Redis then refuses it, it has waited already', async (t) => {
   const failoverWaitMs = 2_000;
   const since = performance.now();

@@ -54,23 +54,28 @@ async function learn(
   if (session.isEnding || session.isClosed) return;
   const frame = new RequestFrame();
   frame.parse(bytes, bytes.length, REQUEST_LIMITS);
-  if (finding === 'unreachable') answerUnknown(session, bytes, frame, finding);
+  if (finding === 'unreachable' && isAsked(session, upstream)) answerUnknown(session, bytes, frame, finding);
   // It may go over other connections than what was asked before: meanwhile the plan may have changed.
   else session.afterAnswers(() => session.beginLate(since, () => again(bytes, frame)));
+}
+
+/** False: by another plan nothing goes there any more. */
+function isAsked({ home }: Session, upstream: Upstream): boolean {
+  return home.routing.upstreams.includes(upstream);
 }
 
 /** Where nobody can be asked now, the question waits like any command. */
 async function askUntilTold(
   session: Session,
-  { foreign, settings }: Upstream,
+  upstream: Upstream,
   name: string,
   since: number,
 ): Promise<Finding> {
-  const until = since + settings.failoverWaitMs;
+  const until = since + upstream.settings.failoverWaitMs;
   for (;;) {
-    const finding = await foreign.learn(name);
+    const finding = await upstream.foreign.learn(name);
     const isOver = session.isEnding || session.isGone || performance.now() >= until;
-    if (finding !== 'unreachable' || isOver) return finding;
+    if (finding !== 'unreachable' || isOver || !isAsked(session, upstream)) return finding;
     await sleep(pauseMs(since, until));
   }
 }
