@@ -209,6 +209,16 @@ for (const [before, wanted] of [
   });
 }
 
+test('who watches a key that another plan has elsewhere may watch it again, and EXEC is as for a changed key', async (t) => {
+  const { client, proxy } = await setUp(t);
+  const other = await serverThat(t, () => OK);
+  client.socket.write('WATCH k\r\n');
+  await replies(client, OK);
+  await proxy.update(planTo(other.port));
+  client.socket.write('WATCH k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${OK}${OK}${OK}${QUEUED}*-1\r\n`);
+});
+
 test('who watches and subscribes to a channel of the same slot goes on having replies of its own', async (t) => {
   const { client, connectionOf } = await setUp(t);
   client.socket.write('HELLO 3\r\n');

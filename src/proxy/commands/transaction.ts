@@ -184,8 +184,11 @@ export class Transaction implements Mode {
     }
     if (location.kind === 'refused') return session.answer(command, location.reply);
     if (location.kind === 'keyless') return this.#wrongCount(command);
-    if (this.#isWatching && !this.#connection.isTo(location))
-      return session.answer(command, crossing(location.upstream));
+    if (this.#isWatching && !this.#connection.isTo(location)) {
+      // Whether the keys belong together nobody can say any more.
+      if (!this.#connection.isMoved) return session.answer(command, crossing(location.upstream));
+      this.#isLost = true;
+    }
     if (this.#isLost) return session.answer(command, REPLIES.ok);
     this.#connection.enter(location);
     if (this.#connection.own === undefined) {
