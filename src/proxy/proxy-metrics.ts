@@ -7,6 +7,7 @@ import { allCommands } from '../redis/command-table.ts';
 import type { ListenerTls } from './listener-tls.ts';
 import type { Proxy } from './proxy.ts';
 import { createReplyTimes } from './reply-times.ts';
+import type { NodeCounts } from './topology/role-counts.ts';
 import { commandCounts, outcomes } from './wire/outcomes.ts';
 
 /** As CLUSTER NODES says it; `fail?` is what one node suspects. */
@@ -94,15 +95,7 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     labelNames: ['upstream', 'node', 'role', 'type'],
     registers,
     collect() {
-      this.reset();
-      for (const { id, nodes } of proxy.status()) {
-        for (const { address, countsByRole } of nodes) {
-          for (const [role, { reads, writes }] of Object.entries(countsByRole)) {
-            this.inc({ upstream: id, node: address, role, type: 'read' }, reads);
-            this.inc({ upstream: id, node: address, role, type: 'write' }, writes);
-          }
-        }
-      }
+      countByRole(this, proxy, ({ reads, writes }) => ({ read: reads, write: writes }));
     },
   });
   void new Counter({
@@ -111,15 +104,7 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
     labelNames: ['upstream', 'node', 'role', 'type'],
     registers,
     collect() {
-      this.reset();
-      for (const { id, nodes } of proxy.status()) {
-        for (const { address, countsByRole } of nodes) {
-          for (const [role, { errors }] of Object.entries(countsByRole)) {
-            this.inc({ upstream: id, node: address, role, type: 'read' }, errors.read);
-            this.inc({ upstream: id, node: address, role, type: 'write' }, errors.write);
-          }
-        }
-      }
+      countByRole(this, proxy, ({ errors }) => errors);
     },
   });
   createReplyTimes(registry, () => proxy.status());
@@ -157,6 +142,22 @@ export function createProxyMetrics(registry: Registry, proxy: Proxy): void {
       }
     },
   });
+}
+
+function countByRole(
+  counter: Counter,
+  proxy: Proxy,
+  countsOf: (counts: NodeCounts) => NodeCounts['errors'],
+): void {
+  counter.reset();
+  for (const { id: upstream, nodes } of proxy.status()) {
+    for (const { address: node, countsByRole } of nodes) {
+      for (const [role, counts] of Object.entries(countsByRole)) {
+        for (const [type, count] of Object.entries(countsOf(counts)))
+          counter.inc({ upstream, node, role, type }, count);
+      }
+    }
+  }
 }
 
 export function createCertificateMetric(registry: Registry, tls: ListenerTls): void {
