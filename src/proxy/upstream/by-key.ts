@@ -19,12 +19,10 @@ const LONGEST_NAME = 6;
 
 type SendPart = (part: Request, bytes: Buffer) => void;
 
-/** True: `send` got a part for each key, and the request is answered once they are. */
-export function sendByKey(request: Request, send: SendPart): boolean {
-  return sendInParts(request, undefined, send);
-}
-
-/** `placeOf`: keys that have the same are one part; undefined: none are. */
+/**
+ * True: `send` got the parts, and the request is answered once they are. `placeOf`: keys that have the same are one part;
+ * undefined: none are.
+ */
 export function sendInParts(
   request: Request,
   placeOf: ((bytes: Buffer, start: number, end: number) => number) | undefined,

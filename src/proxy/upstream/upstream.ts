@@ -7,7 +7,7 @@
 import type { Upstream as UpstreamPlan } from '../../plan/routing-plan.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import { OwnConnections } from './own-connections.ts';
-import { sendByKey, sendInParts } from './by-key.ts';
+import { sendInParts } from './by-key.ts';
 import type { Connection } from '../wire/connection.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { HedgeBudget } from './hedge-budget.ts';
@@ -181,7 +181,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   }
 
   #sendByKey(request: Request): boolean {
-    return sendByKey(request, (part, own) => {
+    return sendInParts(request, undefined, (part, own) => {
       if (this.#waiting.leave(request)) this.#waiting.noteUnderWay(part, true);
       const connection = this.#connectionNow(part);
       if (connection === null) this.#hold(part, own, 0, own.length, {});
