@@ -8,11 +8,10 @@ export function messageConnection(
   upstream: Upstream,
   node: Node | null,
   session: Session,
-  kind = session.connectionKind(),
 ): OwnConnection | undefined {
   if (node === null || upstream.isFull) return undefined;
   // Without READONLY, which no subscription needs: one that is busy refuses it, and is connected to anew for that.
-  const own = new OwnConnection(upstream, node, kind & RESP3);
+  const own = new OwnConnection(upstream, node, session.connectionKind() & RESP3);
   own.patienceMs = session.home.routing.terms.opTimeoutMs;
   return own;
 }

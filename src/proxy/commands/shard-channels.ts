@@ -171,12 +171,11 @@ export class ShardChannels {
   /** `first`: the channel that it is made for. */
   #makeSubscriber(upstream: Upstream, first: string): Subscriber {
     const session = this.#session;
-    const kind = session.connectionKind();
     const made: Subscriber = new Subscriber(session, upstream.settings.failoverWaitMs, {
       upstream: () => this.#place.upstream(),
       open: (channel = first) => {
         const now = this.#place.upstream();
-        const own = now && messageConnection(now, this.#homes.nodeOf(now, channel), session, kind);
+        const own = now && messageConnection(now, this.#homes.nodeOf(now, channel), session);
         if (own !== undefined && !own.upstream.checksSlots) {
           const hasOthers = this.#homes.hasOthers(own.upstream, own.node, () => made.shardChannels);
           own.isMisplaced = () => isAtLeisure(own.connection) && hasOthers();

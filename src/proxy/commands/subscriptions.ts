@@ -149,12 +149,11 @@ export class Subscriptions implements Mode {
 
   #classicOne(upstream: Upstream): Subscriber {
     const session = this.#session;
-    const kind = session.connectionKind();
     return (this.#classic ??= new Subscriber(session, upstream.settings.failoverWaitMs, {
       upstream: () => this.#upstream(),
       open: () => {
         const now = this.#upstream();
-        const own = now && messageConnection(now, now.primaryFor(now.anyPlace(true)), session, kind);
+        const own = now && messageConnection(now, now.primaryFor(now.anyPlace(true)), session);
         // Nodes of a cluster tell each other of messages, plain servers do not.
         if (now?.checksSlots === false && own !== undefined) {
           own.isMisplaced = () => (now.primaryFor(now.anyPlace(true)) ?? own.node) !== own.node;
