@@ -313,6 +313,18 @@ test('an upstream that says the same stays the same object, whichever of its enc
   assert.equal(received.plan().upstreams.get(upstream.id), before);
 });
 
+test('a listener that says the same stays the same object, whatever else has come', () => {
+  const received = taken(simple);
+  const [before] = received.plan().listeners;
+  const [listener] = snapshotOf(simple, undefined).get(LISTENER_TYPE)?.list ?? [];
+  const [cluster] = snapshotOf(simple, undefined).get(CLUSTER_TYPE)?.list ?? [];
+  assert.ok(before && listener && cluster);
+  received.apply(CLUSTER_TYPE, [cluster], []);
+  assert.equal(received.plan().listeners[0]?.listener, before.listener);
+  received.apply(LISTENER_TYPE, [listener], []);
+  assert.equal(received.plan().listeners[0]?.listener, before.listener);
+});
+
 test('another seed is another upstream', () => {
   const received = taken(simple);
   const other: ClusterUpstream = { ...upstream, seeds: [{ address: '127.0.0.2', port: 7_000 }] };

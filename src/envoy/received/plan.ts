@@ -1,8 +1,8 @@
 /**
  * The resources that a control plane has sent, as a RoutingPlan: the inverse of `snapshot.ts`.
  *
- * A resource that is refused changes nothing: its last good version stays. An upstream that says the same as before stays
- * the same object, so that its connections stay too.
+ * A resource that is refused changes nothing: its last good version stays. What says the same as before stays the same object,
+ * so that an upstream keeps its connections, and a listener's clients need not wait for their answers.
  */
 import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from '../../plan/routing-plan.ts';
 import { reuse } from '../../plan/same-content.ts';
@@ -29,6 +29,8 @@ export class ReceivedPlan {
   readonly #clusters = new Map<UpstreamId, ReceivedCluster>();
   readonly #endpoints = new Map<string, ClusterLoadAssignment>();
   readonly #listeners = new Map<string, BoundListener>();
+  /** As they were in the last plan. */
+  #planned: ReadonlyMap<string, BoundListener> = new Map();
 
   /** Returns what is refused and why, by name; everything else is in the plan from now on. */
   apply(
@@ -62,13 +64,14 @@ export class ReceivedPlan {
   plan(): RoutingPlan {
     const upstreams = new Map<UpstreamId, Upstream>();
     for (const [id, { upstream }] of this.#clusters) if (upstream !== undefined) upstreams.set(id, upstream);
-    return {
-      upstreams,
-      listeners: [...this.#listeners.values()].map(({ bind, listener }) => ({
-        bind,
-        listener: withUpstreams(listener, upstreams),
-      })),
-    };
+    const before = this.#planned;
+    this.#planned = new Map(
+      Array.from(this.#listeners, ([name, { bind, listener }]) => [
+        name,
+        reuse(before.get(name), { bind, listener: withUpstreams(listener, upstreams) }),
+      ]),
+    );
+    return { upstreams, listeners: [...this.#planned.values()] };
   }
 
   #set(typeUrl: TypeUrl, { name, bytes }: ReceivedBytes): void {
