@@ -4,7 +4,7 @@
  * Commands that it can't carry out are answered with an error (a fault of 100 %). The listener's metadata names them, so
  * that a data plane that carries them out well takes no notice.
  */
-import type { Listener, Route } from '../plan/routing-plan.ts';
+import { routesOf, type Listener } from '../plan/routing-plan.ts';
 import type { Metadata } from './protos/envoy/config/core/v3/Metadata.ts';
 
 export interface Guard {
@@ -45,8 +45,6 @@ export function guardedCommands(metadata: Metadata | null | undefined): readonly
   return values.flatMap(({ stringValue }) => stringValue ?? []);
 }
 
-function hasPartialMirror({ routes }: Listener): boolean {
-  const all: readonly Route[] =
-    routes.catchAll === undefined ? routes.prefixes : [...routes.prefixes, routes.catchAll];
-  return all.some(({ mirrors }) => mirrors.some(({ percentage }) => percentage < 100));
+function hasPartialMirror(listener: Listener): boolean {
+  return routesOf(listener).some(({ mirrors }) => mirrors.some(({ percentage }) => percentage < 100));
 }

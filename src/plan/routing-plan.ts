@@ -88,6 +88,11 @@ export interface Route {
   readonly mirrors: readonly Mirror[];
 }
 
+/** The catch-all last. */
+export function routesOf({ routes: { prefixes, catchAll } }: Listener): readonly Route[] {
+  return catchAll === undefined ? prefixes : [...prefixes, catchAll];
+}
+
 /** A copy of the commands; the reply is thrown away. */
 export interface Mirror {
   readonly upstream: UpstreamId;

@@ -5,7 +5,14 @@ import { diagnosticOf, type Diagnostic } from '../api/diagnostic.ts';
 import { addressOf } from '../api/host-port.ts';
 import { compareAge, type Aged } from './age.ts';
 import { loopbackAddress } from './loopback-address.ts';
-import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from './routing-plan.ts';
+import {
+  routesOf,
+  type BoundListener,
+  type Listener,
+  type RoutingPlan,
+  type Upstream,
+  type UpstreamId,
+} from './routing-plan.ts';
 import type { ServicePlan } from './service-plan.ts';
 
 export interface View {
@@ -117,9 +124,8 @@ function age(listener: Listener): Aged {
 }
 
 /** All that its commands may go to; one may be there twice. */
-export function upstreamsOf({ routes: { prefixes, catchAll } }: Listener): readonly UpstreamId[] {
-  const routes = catchAll === undefined ? prefixes : [...prefixes, catchAll];
-  return routes.flatMap(({ upstream, reads, mirrors }) => [
+export function upstreamsOf(listener: Listener): readonly UpstreamId[] {
+  return routesOf(listener).flatMap(({ upstream, reads, mirrors }) => [
     upstream,
     ...(reads === undefined ? [] : [reads]),
     ...mirrors.map((mirror) => mirror.upstream),

@@ -1,8 +1,4 @@
-import type { Listener, Route, RoutingPlan, UpstreamId } from '../plan/routing-plan.ts';
-
-export function routesOf({ routes: { prefixes, catchAll } }: Listener): readonly Route[] {
-  return catchAll === undefined ? prefixes : [...prefixes, catchAll];
-}
+import { routesOf, type RoutingPlan, type UpstreamId } from '../plan/routing-plan.ts';
 
 /** Upstreams that get nothing but copies: whatever becomes of them, no client sees it. */
 export function onlyCopies({ listeners }: RoutingPlan): ReadonlySet<UpstreamId> {

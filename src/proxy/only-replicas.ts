@@ -1,5 +1,4 @@
-import type { RoutingPlan, UpstreamId } from '../plan/routing-plan.ts';
-import { routesOf } from './only-copies.ts';
+import { routesOf, type RoutingPlan, type UpstreamId } from '../plan/routing-plan.ts';
 
 /** Upstreams of which some listener wants reads that replicas alone may answer. */
 export function onlyReplicas({ listeners }: RoutingPlan): ReadonlySet<UpstreamId> {

@@ -4,7 +4,14 @@
  * A resource that is refused changes nothing: its last good version stays. What says the same as before stays the same object,
  * so that an upstream keeps its connections, and a listener's clients need not wait for their answers.
  */
-import type { BoundListener, Listener, RoutingPlan, Upstream, UpstreamId } from '../../plan/routing-plan.ts';
+import {
+  routesOf,
+  type BoundListener,
+  type Listener,
+  type RoutingPlan,
+  type Upstream,
+  type UpstreamId,
+} from '../../plan/routing-plan.ts';
 import { reuse } from '../../plan/same-content.ts';
 import { decode, encode, type MessageName, type Messages } from '../codec.ts';
 import type { Cluster } from '../protos/envoy/config/cluster/v3/Cluster.ts';
@@ -137,10 +144,7 @@ export class ReceivedPlan {
 
 /** What of a listener only its upstreams tell. */
 function withUpstreams(listener: Listener, upstreams: ReadonlyMap<UpstreamId, Upstream>): Listener {
-  const { prefixes, catchAll } = listener.routes;
-  const used = [...prefixes, ...(catchAll === undefined ? [] : [catchAll])].flatMap(
-    ({ upstream }) => upstreams.get(upstream) ?? [],
-  );
+  const used = routesOf(listener).flatMap(({ upstream }) => upstreams.get(upstream) ?? []);
   return {
     ...listener,
     // Envoy has no policy of zones for each of ours; nodes are asked for their zone only where it is wished for.
