@@ -211,7 +211,8 @@ export class ServerList {
     return {
       text,
       node,
-      conversation: new Conversation(options),
+      // Where clients have only connections of their own to it, nothing else tells that it has gone.
+      conversation: new Conversation(options, () => node.update({ isProbed: false })),
       login: new LoginLog(addressOf(address, port), this.#log),
       isBeingProbed: false,
       triedAt: 0,

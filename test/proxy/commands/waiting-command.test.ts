@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 
 import { freePorts } from '../../../src/demo/child-process.ts';
 import { eventually } from '../../../src/demo/eventually.ts';
+import type { Proxy } from '../../../src/proxy/proxy.ts';
 import { outcomes } from '../../../src/proxy/wire/outcomes.ts';
 import { mirrored } from '../mirrored.ts';
 import { clientOf, planTo, proxyFor, serverThat, type Client, type Server } from '../servers.ts';
@@ -201,9 +202,15 @@ for (const [protocol, nothing] of [
   });
 }
 
+/** From then on it is asked nothing but what clients ask. */
+async function isFit(proxy: Proxy): Promise<void> {
+  await eventually('its server', () => proxy.status()[0]?.nodes[0]?.state === 'fit' || undefined);
+}
+
 test('a pop waits for its server to come back, and is gone with its client', async (t) => {
   const redis = await mortal(t);
   const { port, proxy } = await proxyFor(t, planTo(redis.port), { failoverWaitMs: 60_000 });
+  await isFit(proxy);
   const [stays, goes] = [clientOf(t, port), clientOf(t, port)];
   const abandoned = (): number =>
     outcomes().find(({ kind, outcome }) => kind === 'blocking' && outcome === 'abandoned')?.count ?? 0;
@@ -226,6 +233,7 @@ test('a pop whose server is replaced in the plan is asked of the new one', async
   const plan = planTo(redis.port);
   const [{ bind } = assert.fail()] = plan.listeners;
   const { port, proxy } = await proxyFor(t, plan, { failoverWaitMs: 60_000 });
+  await isFit(proxy);
   const client = clientOf(t, port);
   client.socket.write('BLPOP q 0\r\n');
   await eventually('its end', () => proxy.status()[0]?.nodes[0]?.isUp === false || undefined);
