@@ -57,13 +57,13 @@ interface Setting extends Partial<Omit<Mirror, 'upstream'>> {
   readonly change?: (plan: RoutingPlan) => RoutingPlan;
 }
 
-/** What of `commands`, asked at once, comes to each node of a mirror. */
+/** What of `commands`, asked at once, comes to each node of a mirror; `replies`: what has come to the client by now. */
 export async function copied(
   t: TestContext,
   from: RoutingPlan,
   commands: readonly string[],
   { isOfCluster = true, change = (plan) => plan, ...more }: Setting = {},
-): Promise<{ readonly replies: string; readonly copies: readonly (readonly string[])[] }> {
+): Promise<{ readonly replies: () => string; readonly copies: readonly (readonly string[])[] }> {
   const cluster = await clusterThat(t, 3, answer);
   if (isOfCluster) {
     cluster.slots = [
@@ -83,7 +83,7 @@ export async function copied(
   await eventually('the last copy', () => asked().every((words) => words.includes(LAST)) || undefined, {
     seen: () => `${client.got()} ${JSON.stringify(asked())}`,
   });
-  return { replies: client.got(), copies: asked().map((words) => words.filter((word) => word !== LAST)) };
+  return { replies: client.got, copies: asked().map((words) => words.filter((word) => word !== LAST)) };
 }
 
 /** Where commands go. */
