@@ -18,8 +18,8 @@ if (isCurrent) {
   const program = existsSync(sources) ? '../src/cli.ts' : '../dist/cli.js';
   void import(program).then(({ run }) => run(process.argv.slice(2)));
 } else if (existsSync(sources) && existsSync(ownNode)) {
-  const child = spawn(ownNode, [sources, ...process.argv.slice(2)], { stdio: 'inherit' });
   let asked;
+  // Before it runs: one of them in between would end us without it.
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM']) {
     process.on(signal, () => {
       asked ??= signal;
@@ -27,6 +27,7 @@ if (isCurrent) {
       child.kill(signal === 'SIGINT' ? 'SIGTERM' : signal);
     });
   }
+  const child = spawn(ownNode, [sources, ...process.argv.slice(2)], { stdio: 'inherit' });
   child.on('error', (error) => {
     process.stderr.write(`redpilot: ${ownNode} can't be started: ${error.message}\n`);
     process.exitCode = 1;

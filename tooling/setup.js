@@ -52,6 +52,15 @@ async function install(attempts) {
 
 function npmCi() {
   removeHalfMade();
+  let asked;
+  const stop = (signal) => {
+    asked ??= signal;
+    // At the first time it may clean up.
+    killGroup(child, asked === signal ? 'SIGTERM' : 'SIGKILL');
+    setTimeout(() => killGroup(child, 'SIGKILL'), STOP_LIMIT_MS).unref();
+  };
+  // Before npm runs: one of them in between would end us without it.
+  for (const signal of STOPPING) process.on(signal, stop);
   // A process group of its own: a terminal's Ctrl-C is for us alone, who wait until npm has ended.
   const child = spawn('npm', ARGS, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   let said = '';
@@ -66,14 +75,6 @@ function npmCi() {
     isSilent = answers === 0 && waitedMs >= SILENT_MS;
     if (isSilent) killGroup(child, 'SIGKILL');
   }, LOOK_MS);
-  let asked;
-  const stop = (signal) => {
-    asked ??= signal;
-    // At the first time it may clean up.
-    killGroup(child, asked === signal ? 'SIGTERM' : 'SIGKILL');
-    setTimeout(() => killGroup(child, 'SIGKILL'), STOP_LIMIT_MS).unref();
-  };
-  for (const signal of STOPPING) process.on(signal, stop);
   return new Promise((resolve) => {
     child.on('error', (error) => {
       clearInterval(look);
