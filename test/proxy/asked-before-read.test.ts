@@ -33,33 +33,56 @@ for (const policy of ['PREFER_MASTER', 'ANY'] as const) {
   });
 }
 
+const INFO = 'role:slave\r\nmaster_link_status:up\r\n';
+const OF_A_REPLICA: Readonly<Record<string, string>> = {
+  PING: '+PONG\r\n',
+  'INFO REPLICATION': `$${INFO.length}\r\n${INFO}\r\n`,
+  'CLUSTER INFO': '$16\r\ncluster_state:ok\r\n',
+  'CLUSTER NODES': '$0\r\n\r\n',
+};
+
 for (const [when, afterMs] of [
   ['at once', 0],
   ['a moment later', 100],
 ] as const) {
   test(`DBSIZE is not asked of what an old map calls a primary, which says ${when} that it is none`, async (t) => {
-    const info = 'role:slave\r\nmaster_link_status:up\r\n';
-    const ofItself: Readonly<Record<string, string>> = {
-      PING: '+PONG\r\n',
-      'INFO REPLICATION': `$${info.length}\r\n${info}\r\n`,
-      'CLUSTER INFO': '$16\r\ncluster_state:ok\r\n',
-      'CLUSTER NODES': '$0\r\n\r\n',
-    };
     const cluster = await clusterThat(t, 2, (words, node, socket) => {
       if (words === 'DBSIZE') return node === 1 ? ':5\r\n' : ':0\r\n';
-      const said = node === 0 ? ofItself[words.toUpperCase()] : undefined;
+      const said = node === 0 ? OF_A_REPLICA[words.toUpperCase()] : undefined;
       if (said === undefined) return undefined;
       setTimeout(() => {
         socket.write(said);
-        if (said.includes(info)) cluster.slots = [[0, 16_383, 1, 0]];
+        if (said.includes(INFO)) cluster.slots = [[0, 16_383, 1, 0]];
       }, afterMs);
       return '';
     });
     cluster.slots = [[0, 16_383, 0, 1]];
-    const { port } = await proxyFor(t, cluster.plan());
+    const { port } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
     const client = clientOf(t, port);
     client.socket.write('DBSIZE\r\n');
     await eventually('a reply', () => client.got() !== '' || undefined);
     assert.equal(client.got(), ':5\r\n');
   });
 }
+
+test('while DBSIZE waits for a newer map it is asked for sooner than usual', async (t) => {
+  const askedAt: number[] = [];
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (node === 0 && words.toUpperCase() === 'CLUSTER SLOTS') askedAt.push(performance.now());
+    return node === 0 ? OF_A_REPLICA[words.toUpperCase()] : undefined;
+  });
+  cluster.slots = [[0, 16_383, 0, 1]];
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 60_000 });
+  const nodes = () => proxy.status()[0]?.nodes ?? [];
+  await eventually(
+    'both nodes',
+    () => nodes().filter(({ state }) => state === 'fit').length === 2 || undefined,
+  );
+  clientOf(t, port).socket.write('DBSIZE\r\n');
+  // The first two may be of before, and of its coming.
+  const from = askedAt.length + 2;
+  await eventually('a question half a second after another', () => {
+    const pausesMs = askedAt.slice(from + 1).map((at, index) => at - askedAt[from + index]!);
+    return pausesMs.some((ms) => ms < 500) || undefined;
+  });
+});

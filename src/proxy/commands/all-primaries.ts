@@ -28,10 +28,12 @@ export function toAllPrimaries(
   const primaries = primariesOf(upstreamNow());
   if (primaries === undefined) return session.answer(command, REPLIES.noUpstreamHost);
   if (areKnown(primaries)) return send(primaries, bytes, frame);
-  primaries.upstream.noteDoubt();
   const isKnown = (): boolean => {
     const now = primariesOf(upstreamNow());
-    return now === undefined || areKnown(now);
+    if (now === undefined || areKnown(now)) return true;
+    // Who said so may have said it after the last map was asked for.
+    now.upstream.noteDoubt();
+    return false;
   };
   const waitMs = primaries.upstream.settings.failoverWaitMs;
   lookLater(session, bytes, frame, command, waitMs, isKnown, (kept, again) => {
