@@ -83,7 +83,10 @@ export async function copied(
   await eventually('the last copy', () => asked().every((words) => words.includes(LAST)) || undefined, {
     seen: () => `${client.got()} ${JSON.stringify(asked())}`,
   });
-  return { replies: client.got, copies: asked().map((words) => words.filter((word) => word !== LAST)) };
+  return {
+    replies: () => client.got(),
+    copies: asked().map((words) => words.filter((word) => word !== LAST)),
+  };
 }
 
 /** Where commands go. */
