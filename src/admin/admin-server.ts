@@ -7,6 +7,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Registry } from 'prom-client';
 
 import { addressOf } from '../api/host-port.ts';
+import { listenProblem } from '../api/listen-problem.ts';
 import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
 import { watchCertificates } from '../tls/watch.ts';
 
@@ -125,8 +126,7 @@ function listen(server: Server | TlsServer, host: string, port: number): Promise
   return new Promise((resolve, reject) => {
     // Later ones are of a client that could not be accepted (ENOBUFS), and would end the process if nobody heard them.
     server.on('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE' ? 'is in use by another process' : `can't be listened on (${error.code})`;
+      const why = listenProblem(error, port);
       reject(new Error(`admin address ${addressOf(host, port)} ${why}; give another with --admin-address`));
     });
     server.listen(port, host, () => resolve());

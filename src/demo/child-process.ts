@@ -8,6 +8,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { listenProblem } from '../api/listen-problem.ts';
+
 const running = new Set<ChildProcess>();
 const folders = new Set<string>();
 
@@ -145,8 +147,7 @@ export async function checkFree(port: number): Promise<void> {
     const server = await listenOn(port);
     await new Promise((resolve) => server.close(resolve));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'EADDRINUSE' ? 'is in use' : `can't be listened on (${code})`;
+    const why = listenProblem(error as NodeJS.ErrnoException, port);
     throw new Error(`127.0.0.1:${port} ${why}; give another with --port`, { cause: error });
   }
 }

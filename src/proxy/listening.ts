@@ -4,6 +4,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 import { addressOf } from '../api/host-port.ts';
+import { listenProblem } from '../api/listen-problem.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { adopt } from './wire/accept.ts';
 import { CommandSession } from './commands/command-session.ts';
@@ -60,11 +61,7 @@ export class Listening implements SessionHome {
     await new Promise<void>((resolve, reject) => {
       // Later ones are of a client that could not be accepted (ENOBUFS), and would end the process if nobody heard them.
       listening.#server.on('error', (error: NodeJS.ErrnoException) => {
-        const why =
-          error.code === 'EADDRINUSE'
-            ? 'is in use by another process'
-            : `can't be listened on (${error.code})`;
-        reject(new Error(`${addressOf(address, port)} ${why}`));
+        reject(new Error(`${addressOf(address, port)} ${listenProblem(error, port)}`));
       });
       listening.#server.listen({ host: address, port, backlog: BACKLOG }, () => resolve());
     });

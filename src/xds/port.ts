@@ -21,6 +21,7 @@ import {
   readCertificates,
   tlsContext,
 } from '../tls/certificate-files.ts';
+import { listenProblem } from '../api/listen-problem.ts';
 import { type Found, namespaceOf } from '../tls/identity.ts';
 import { watchCertificates } from '../tls/watch.ts';
 import type { Clock } from './clock.ts';
@@ -199,11 +200,12 @@ function listen(listener: NetServer, address: HostAndPort): Promise<number> {
   return new Promise((resolve, reject) => {
     // Later ones are of a client that could not be accepted (ENOBUFS), and would end the process if nobody heard them.
     listener.on('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? 'the address is in use; stop what listens there, or give another with --xds-address'
-          : `${error.code ?? error.message}; give an address of this machine with --xds-address`;
-      reject(new Error(`cannot listen on xDS address "${formatAddress(address)}": ${why}`, { cause: error }));
+      const why = listenProblem(error, address.port);
+      reject(
+        new Error(`xDS address ${formatAddress(address)} ${why}; give another with --xds-address`, {
+          cause: error,
+        }),
+      );
     });
     listener.listen(address.port, address.host, () => {
       const bound = listener.address();

@@ -9,7 +9,9 @@ test('a port that is taken is told in one line, with the flag that gives another
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   t.after(() => taken.close());
   const { port } = taken.address() as AddressInfo;
-  await assert.rejects(checkFree(port), { message: `127.0.0.1:${port} is in use; give another with --port` });
+  await assert.rejects(checkFree(port), {
+    message: `127.0.0.1:${port} is in use by another process; give another with --port`,
+  });
 });
 
 test('a free port is free still after it was looked at', async () => {

@@ -106,7 +106,7 @@ test('serve: a taken xDS port is one line with the address, and status 1', async
   assert.equal(status, 1);
   assert.match(
     stderr,
-    new RegExp(`^redpilot: cannot listen on xDS address "127.0.0.1:${port}": .*in use.*\\n$`),
+    new RegExp(`^redpilot: xDS address 127.0.0.1:${port} is in use by another process; .*\\n$`),
   );
 });
 

@@ -27,6 +27,6 @@ test('server: a taken port is one line that names the address', async () => {
   const [host = '', port = ''] = here.server.address.split(':');
   const options = { address: { host, port: Number(port) }, source: new HandSource({}), log: SILENT_LOG };
   await assert.rejects(createXdsServer(options), {
-    message: `cannot listen on xDS address "${here.server.address}": the address is in use; stop what listens there, or give another with --xds-address`,
+    message: `xDS address ${here.server.address} is in use by another process; give another with --xds-address`,
   });
 });
