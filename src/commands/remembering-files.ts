@@ -30,10 +30,13 @@ export async function followFiles(options: RememberingOptions): Promise<Remember
   const { paths, statePath, bad, hosts, onRemembered, onChange, log } = options;
   if (statePath === undefined) return { ...(await watchFiles(paths, { onChange, log })), changed: () => {} };
   const before = await readState(statePath);
-  if (before === undefined)
-    log.warn(`${statePath} can't be understood: nothing is known of what was good before the restart`);
+  if ('movedTo' in before)
+    log.warn(
+      `${statePath} can't be understood, and is ${before.movedTo} now: nothing is known of what was good before the restart`,
+    );
   else onRemembered(before);
-  const files = await watchFiles(paths, { onChange, log, remembered: before?.held ?? new Map() });
+  const remembered = 'movedTo' in before ? new Map<string, Held>() : before.held;
+  const files = await watchFiles(paths, { onChange, log, remembered });
   const state = new StateFile({
     path: statePath,
     state: () => ({ held: withGood(files.held(), bad()), ...hosts() }),

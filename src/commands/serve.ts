@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../api/duration.ts';
 import { tellNewer } from '../envoy/adapted-plan.ts';
 import { ISTIO_DEFAULTS } from '../istio/envoy-filters.ts';
+import { isReadWith } from '../sources/files/tree.ts';
 import { thisReplica } from '../status/replica.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import {
@@ -208,6 +209,8 @@ async function sourceOf(
   }
   if (kubernetes && state !== undefined)
     command.error('--state goes with --config; --kubernetes keeps what was last good in the cluster');
+  if (state !== undefined && config !== undefined && isReadWith(state, config))
+    command.error('--state lies where --config reads objects; give a file outside of it');
   const { istio: withIstio, istioNamespaces, istioRootNamespace } = options;
   if (withIstio && config !== undefined)
     command.error('--istio writes to a cluster; give it with --kubernetes');

@@ -10,6 +10,7 @@ import type { ControlPlane } from '../../src/commands/control-plane.ts';
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE } from '../../src/envoy/resource.ts';
+import { StateFile } from '../../src/sources/files/state.ts';
 import {
   documents,
   hostObjects,
@@ -185,12 +186,51 @@ test('no password is in the state, and only its owner may read it', async (t) =>
   assert.equal((await stat(serving.state)).mode & 0o777, 0o600);
 });
 
-test('a state that is something else costs what was remembered, nothing more', async (t) => {
+test('a state that is something else costs what was remembered, and is kept beside the new one', async (t) => {
   const { serving, before } = await stopped(t);
-  for (const text of ['', '[]', '{"objects":7}', '{"objects":[["a",{"kind":"Secret"}]],"modes":7}']) {
+  for (const text of ['', '[]', '{"name":"of somebody"}', '{"objects":7}']) {
     await writeFile(serving.state, text);
     await serving.start();
     assert.deepEqual(await serving.served(), before);
     await serving.stop();
+    assert.equal(await readFile(`${serving.state}.not-understood`, 'utf8'), text);
+    assert.match(await readFile(serving.state, 'utf8'), /"name":"cache"/);
   }
+});
+
+test('what stands in a state and is none of ours is passed over', async (t) => {
+  const { serving, before } = await stopped(t);
+  await writeFile(serving.state, '{"objects":[["a",{"kind":"Secret"}]],"modes":7}');
+  await serving.start();
+  assert.deepEqual(await serving.served(), before);
+});
+
+test('what could not be stored is stored when it can be', async (t) => {
+  const folder = await temporaryFolder('state');
+  t.after(() => removeFolder(folder));
+  const path = join(folder, 'missing', 'state.json');
+  const told: string[] = [];
+  const state = new StateFile({
+    path,
+    state: () => ({ held: new Map(), modes: new Map(), generations: new Map() }),
+    log: { error: (message) => told.push(message) },
+  });
+  state.changed();
+  await eventually('the problem', () => (told.length > 0 ? true : undefined));
+  assert.deepEqual(told, [
+    `--state ${path} can't be written (ENOENT), so what must survive a restart is not stored; ` +
+      `mend that in ${join(folder, 'missing')}, or give another file`,
+  ]);
+  await mkdir(join(folder, 'missing'));
+  await state.close();
+  assert.match(await readFile(path, 'utf8'), /"objects"/);
+});
+
+test('a state that is a folder ends the start with what to give', async (t) => {
+  const { serving } = await stopped(t);
+  await rm(serving.state);
+  await mkdir(serving.state);
+  await assert.rejects(serving.start(), {
+    message: `--state ${serving.state}: it is a folder; give the path of a file`,
+  });
 });

@@ -5,6 +5,7 @@
  * Secrets are never in it, nor objects that hold a password themselves.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 import type { ApiObject } from '../../api/objects.ts';
 import { parseObject } from '../../api/parse.ts';
@@ -27,24 +28,28 @@ export interface StateFileOptions {
 /** From a change to the writing: what follows soon is one write with it. */
 const GATHER_MS = 1_000;
 
+/** From a writing that failed to the next. */
+const RETRY_MS = 5_000;
+
 export class StateFile {
   readonly #options: StateFileOptions;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #written: string | undefined;
+  /** Said once for as long as it is so. */
+  #problem: string | undefined;
+  #isClosed = false;
 
   constructor(options: StateFileOptions) {
     this.#options = options;
   }
 
   changed(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#write();
-    }, GATHER_MS);
+    this.#writeIn(GATHER_MS);
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#timer !== undefined) {
       clearTimeout(this.#timer);
       this.#write();
@@ -52,49 +57,83 @@ export class StateFile {
     await this.#writing;
   }
 
+  #writeIn(milliseconds: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#write();
+    }, milliseconds);
+  }
+
   #write(): void {
-    const { log } = this.#options;
     const text = textOf(this.#options.state());
     if (text === this.#written) return;
     this.#written = text;
-    this.#writing = this.#put(text, this.#writing).catch((error: unknown) => {
-      this.#written = undefined;
-      const why = error instanceof Error ? error.message : String(error);
-      log.error(`what must survive a restart was not stored: ${why}`);
-    });
+    this.#writing = this.#put(text, this.#writing);
   }
 
   async #put(text: string, before: Promise<void>): Promise<void> {
     await before;
     const { path } = this.#options;
-    await writeFile(`${path}.new`, text, { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    try {
+      await writeFile(`${path}.new`, text, { mode: 0o600 });
+      await rename(`${path}.new`, path);
+      this.#problem = undefined;
+    } catch (error) {
+      this.#written = undefined;
+      this.#tell(`--state ${path} can't be written (${whyOf(error)})`);
+      if (!this.#isClosed) this.#writeIn(RETRY_MS);
+    }
+  }
+
+  #tell(problem: string): void {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    const { path, log } = this.#options;
+    const remedy = `mend that in ${dirname(path)}, or give another file`;
+    log.error(`${problem}, so what must survive a restart is not stored; ${remedy}`);
   }
 }
 
-/** Nothing where there is no such file yet; undefined where it holds something else. Fails where it can't be known. */
-export async function readState(path: string): Promise<State | undefined> {
+/**
+ * Nothing where there is no such file yet. One that holds something else may be dear to somebody, so it is moved away before
+ * anything is written: `movedTo`. Fails with one line where what it holds can't be known.
+ */
+export async function readState(path: string): Promise<State | { readonly movedTo: string }> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') text = '{}';
-    else throw error;
+    const code = whyOf(error);
+    if (code === 'ENOENT') return parseState({ objects: [] });
+    const why = code === 'EISDIR' ? 'it is a folder' : `it can't be read (${code})`;
+    throw new Error(`--state ${path}: ${why}; give the path of a file`, { cause: error });
   }
   try {
     return parseState(JSON.parse(text) as Written);
   } catch {
-    return undefined;
+    const movedTo = `${path}.not-understood`;
+    await rename(path, movedTo).catch((error: unknown) => {
+      throw new Error(
+        `--state ${path} holds something else, and can't be moved away (${whyOf(error)}); give another file`,
+        { cause: error },
+      );
+    });
+    return { movedTo };
   }
 }
 
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error ? String(error.code) : error.message;
+}
+
 interface Written {
-  readonly objects?: readonly (readonly [file: string, object: unknown])[];
+  readonly objects: readonly (readonly [file: string, object: unknown])[];
   readonly modes?: unknown;
   readonly generations?: unknown;
 }
 
-function parseState({ objects = [], modes, generations }: Written): State {
+function parseState({ objects, modes, generations }: Written): State {
   const held = new Map<string, Held>();
   for (const [file, raw] of objects) {
     const outcome = parseObject(raw, () => undefined);

@@ -98,6 +98,11 @@ export function isBelow(file: string, folder: string): boolean {
   return way !== '' && way.split('/')[0] !== '..';
 }
 
+/** Whether the file would be one of the objects' that these paths, files and folders, lead to. */
+export function isReadWith(file: string, paths: readonly string[]): boolean {
+  return paths.some((path) => relative(path, file) === '' || (isObjectFile(file) && isBelow(file, path)));
+}
+
 export function sameStamp(a: Stamp | undefined, b: Stamp | undefined): boolean {
   return a?.size === b?.size && a?.mtimeMs === b?.mtimeMs && a?.inode === b?.inode;
 }
