@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { ApiServer } from '../sources/kubernetes/api-server.ts';
 import { thisReplica } from '../status/replica.ts';
 import { validFor } from '../tls/authority.ts';
-import { writeCertificates } from '../tls/certificate-folder.ts';
+import { serverHostsIn, writeCertificates } from '../tls/certificate-folder.ts';
 import { collect, parseNamespace } from './arguments.ts';
 import { applySecrets, fetchAuthority, type Applied } from './certificate-secrets.ts';
 
@@ -38,7 +38,7 @@ export function certsCommand(): Command {
     )
     .option(
       '--server-name <name>',
-      `DNS name or address under which Envoys reach the control plane; may be repeated (default: ${HERE.join(', ')})`,
+      `DNS name or address under which Envoys reach the control plane; may be repeated (default: as it is called already, else ${HERE.join(', ')})`,
       (text: string, before: readonly string[] | undefined) => collect(parseHost(text), before),
     )
     .option('--trust-domain <domain>', 'the first part of SPIFFE names', parseTrustDomain, 'cluster.local')
@@ -58,7 +58,7 @@ export function certsCommand(): Command {
       await secrets?.fetchAuthority(options.out);
       const namespaces = [...new Set(options.namespace ?? ['default'])];
       const made = await writeCertificates(options.out, {
-        serverHosts: options.serverName ?? HERE,
+        serverHosts: options.serverName ?? (await serverHostsIn(options.out)) ?? HERE,
         namespaces,
         trustDomain: options.trustDomain,
         caValidity: validFor(CA_DAYS),

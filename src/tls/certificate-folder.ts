@@ -73,6 +73,19 @@ async function write(folder: string, wanted: Wanted): Promise<readonly Made[]> {
   return made;
 }
 
+/** As the server's certificate calls it: one that is made anew is still found by the names before. undefined: there is none. */
+export async function serverHostsIn(folder: string): Promise<readonly string[] | undefined> {
+  const text = await readFile(join(folder, 'server', 'tls.crt')).catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const names = new X509Certificate(text).subjectAltName?.split(', ') ?? [];
+    const hosts = names.flatMap((name) => /^(?:DNS|IP Address):(.+)$/.exec(name)?.[1] ?? []);
+    return hosts.length > 0 ? hosts : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function clientFolder(folder: string, namespace: string): string {
   return join(folder, 'clients', namespace);
 }

@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 
 import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { validFor } from '../../src/tls/authority.ts';
-import { writeCertificates, type Wanted } from '../../src/tls/certificate-folder.ts';
+import { serverHostsIn, writeCertificates, type Wanted } from '../../src/tls/certificate-folder.ts';
 import { namespaceOf } from '../../src/tls/identity.ts';
 import { validForSeconds } from './certificates.ts';
 
@@ -140,4 +140,16 @@ test('a folder where none can be made is told in one line, and at once', { timeo
   await assert.rejects(writeCertificates('/proc/redpilot/certs', WANTED), {
     message: "/proc/redpilot: can't be read or written (ENOENT); give another folder with --out",
   });
+});
+
+test('what the server is called is known for making its certificate anew', async (t) => {
+  const folder = await emptyFolder(t);
+  assert.equal(await serverHostsIn(folder), undefined);
+  await writeCertificates(folder, { ...WANTED, serverHosts: ['redpilot.redpilot.svc', '::1'] });
+  const again = await serverHostsIn(folder);
+  await writeCertificates(folder, { ...WANTED, serverHosts: again ?? [], force: true });
+  const { subjectAltName } = certificate(folder, 'server', 'tls.crt');
+  assert.equal(subjectAltName, 'DNS:redpilot.redpilot.svc, IP Address:0:0:0:0:0:0:0:1');
+  writeFileSync(join(folder, 'server', 'tls.crt'), 'no certificate');
+  assert.equal(await serverHostsIn(folder), undefined);
 });
