@@ -94,11 +94,15 @@ export class XdsClient {
   /** Ends with the stream; fails with one line where the server refuses it. */
   async *responses(): AsyncGenerator<Received> {
     const place = `xDS at ${formatAddress(this.#options.address)}`;
+    let isConnected = false;
     try {
-      for await (const bytes of this.#call) yield readResponse(this.variant, bytes as Buffer);
+      for await (const bytes of this.#call) {
+        isConnected = true;
+        yield readResponse(this.variant, bytes as Buffer);
+      }
     } catch (error) {
       if (this.#isClosed) return;
-      const reason = this.#tookTooLong ?? reasonOf(error, this.#options.tls !== undefined);
+      const reason = this.#tookTooLong ?? reasonOf(error, this.#options.tls !== undefined, isConnected);
       throw new Error(`${place}: ${reason}`, { cause: error });
     } finally {
       this.close();
@@ -133,7 +137,7 @@ export function isUnimplemented(error: unknown): boolean {
   return cause?.code === status.UNIMPLEMENTED;
 }
 
-function reasonOf(error: unknown, hasTls: boolean): string {
+function reasonOf(error: unknown, hasTls: boolean, isConnected: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const { code, details } = error as { readonly code?: status; readonly details?: string };
   if (code === undefined || details === undefined) return error.message;
@@ -148,9 +152,13 @@ function reasonOf(error: unknown, hasTls: boolean): string {
     if (handshake?.kind === 'other') return `the TLS handshake failed (${handshake.what})`;
     if (handshake !== undefined || details.includes('Protocol error'))
       return `what listens there speaks no gRPC${hasTls ? '' : ' in the clear'}; ${ADDRESS_HINT} (the admin has another)${hasTls ? '' : `; ${TLS_HINT}`}`;
-    if (details.includes('Failed to connect') && !hasTls) return `the connection was closed; ${TLS_HINT}`;
+    if (details.includes('Failed to connect'))
+      return hasTls
+        ? 'the connection was closed; give the certificate of a client, and see in the log of serve why it was refused'
+        : `the connection was closed; ${TLS_HINT}`;
   }
   const [first = ''] = details.replace(/ ?Resolution note: $/, '').split('\n');
-  const hint = isUnavailable && !hasTls ? `; ${TLS_HINT}` : '';
+  // Who has had an answer knows how to connect.
+  const hint = isUnavailable && !hasTls && !isConnected ? `; ${TLS_HINT}` : '';
   return `${status[code] ?? code}: ${first}${hint}`;
 }

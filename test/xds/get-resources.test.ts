@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 
+import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { encode } from '../../src/envoy/codec.ts';
 import {
   CLUSTER_TYPE,
@@ -12,8 +13,11 @@ import {
   type TypeUrl,
 } from '../../src/envoy/resource.ts';
 import { ResourceSet, type Snapshot } from '../../src/envoy/resource-set.ts';
+import { createAuthority } from '../../src/tls/authority.ts';
+import { readCertificates } from '../../src/tls/certificate-files.ts';
 import { XdsClient } from '../../src/xds/client.ts';
 import { getResources, type GetOptions, type ShownResponse } from '../../src/xds/get-resources.ts';
+import { validForSeconds, writeFiles } from '../tls/certificates.ts';
 import { SERVED, type Stage, stage, until } from './surroundings.ts';
 
 const VARIANTS = ['state of the world', 'delta'] as const;
@@ -114,6 +118,37 @@ test('a stream that the server refuses is one line with status and reason', asyn
   await using here = await stage(SERVED, { limits: { streams: 0 } });
   await assert.rejects(collect(getResources(client(here, 'delta'), LISTENER_TYPE, ONCE)), {
     message: `xDS at ${here.server.address}: RESOURCE_EXHAUSTED: there are 0 streams already`,
+  });
+});
+
+test('a server that ends while it is watched gives no advice on how to connect', async () => {
+  await using here = await stage();
+  here.source.setSnapshot(snapshot(1));
+  const watching = (async (): Promise<void> => {
+    const responses = getResources(client(here, 'delta'), LISTENER_TYPE, { ...ONCE, watch: true });
+    for await (const { version } of responses) if (version !== undefined) await here.server.close();
+  })();
+  await assert.rejects(watching, {
+    message: `xDS at ${here.server.address}: UNAVAILABLE: the control plane is closing`,
+  });
+});
+
+test('a certificate that is not for clients is told to who shows it, with what to give', async (t) => {
+  const folder = await temporaryFolder('xds-get');
+  t.after(() => removeFolder(folder));
+  const authority = await createAuthority(validForSeconds(3_600));
+  const server = await authority.issueServer(['127.0.0.1'], validForSeconds(3_600));
+  const files = await writeFiles(folder, authority.certificate, server);
+  await using here = await stage(SERVED, { tls: { files, clusterDomain: 'cluster.local', everyMs: 5 } });
+  const [host = '', port = ''] = here.server.address.split(':');
+  const asking = new XdsClient({
+    address: { host, port: Number(port) },
+    tls: await readCertificates(files),
+    variant: 'delta',
+    node: { id: 'a', namespace: undefined },
+  });
+  await assert.rejects(collect(getResources(asking, LISTENER_TYPE, ONCE)), {
+    message: /: the connection was closed; give the certificate of a client, [^\n]*the log of serve [^\n]*$/,
   });
 });
 
