@@ -35,6 +35,13 @@ export async function loadCommands(args: readonly string[] = []): Promise<readon
   return await Promise.all(Object.values(COMMANDS).map(async (loadEach) => await loadEach()));
 }
 
+/** To who asks for the help of a command that there is not Commander would show the help of everything. */
+function withoutHelp(args: readonly string[]): readonly string[] {
+  const [first, asked] = args;
+  const isKnown = asked === undefined || asked.startsWith('-') || Object.hasOwn(COMMANDS, asked);
+  return first === 'help' && !isKnown && asked !== 'help' ? [asked] : args;
+}
+
 /** The whole command line, for `run` and for those who want to check a call without making it. */
 export function createProgram(commands: readonly CreateCommand[]): Command {
   const program = new Command('redpilot')
@@ -106,8 +113,11 @@ export async function run(args: readonly string[]): Promise<void> {
     // What is known by then holds: objects with errors are no better for it.
     process.exit(error.code === 'EPIPE' ? process.exitCode : 1);
   });
+  // What nobody can be told costs no result.
+  process.stderr.on('error', () => {});
   try {
-    await createProgram(await loadCommands(args)).parseAsync([...args], { from: 'user' });
+    const known = withoutHelp(args);
+    await createProgram(await loadCommands(known)).parseAsync([...known], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2;

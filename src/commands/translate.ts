@@ -108,6 +108,10 @@ export function translateCommand(): Command {
         const { bodies, diagnostics } = toIstio(objects, options);
         tell([...ofFiles, ...placed(diagnostics, objects)]);
         process.stdout.write(renderBodies(bodies, options.output));
+        if (bodies.length === 0)
+          process.stderr.write(
+            'redpilot: no EnvoyFilter comes of these objects: Istio listens where the Services (or ServiceEntries) of their hosts say; give those too\n',
+          );
         return;
       }
       const isHosts = options.to === 'hosts';
