@@ -140,11 +140,12 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   }
 
   /**
-   * The time is up: what is not answered by now gets `reply`, unless it may wait for ever by its nature. Resolves when the
+   * The time is up: what is not answered by now gets `reply`; what may wait for ever by its nature none. Resolves when the
    * client has taken it and let go, or has been put out.
    */
   async giveUp(reply: Buffer): Promise<void> {
-    if (this.#leaving.mayBlock) return this.destroy();
+    if (this.#leaving.mayBlock) await this.#leaving.letGo();
+    if (this.isClosed) return;
     this.replies.awaited(({ label }) => countFailed(label));
     this.replies.answerRest(reply);
     this.#output.flush(this.#writer);

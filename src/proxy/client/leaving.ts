@@ -13,6 +13,8 @@ const LAST_REPLIES_MS = 500;
 /** A connection of a client's own, or a reply that is late for it. */
 export interface Owned {
   close(): void;
+  /** The same, but for a reply that is on its way. */
+  letGo?(): void;
   /** Its reply may never come. */
   readonly mayBlock?: boolean;
 }
@@ -35,6 +37,8 @@ export class Leaving {
   #isLimited = false;
   /** Closed with it. */
   #owned: Set<Owned> | null = null;
+  /** Told once none of those may block. */
+  #whenLetGo: (() => void)[] = [];
 
   constructor(client: Leaver, socket: Socket, writer: SocketWriter) {
     this.#client = client;
@@ -55,6 +59,7 @@ export class Leaving {
 
   disown(connection: Owned): void {
     this.#owned?.delete(connection);
+    if (!this.mayBlock) this.#tellLetGo();
   }
 
   get mayBlock(): boolean {
@@ -65,8 +70,15 @@ export class Leaving {
   /** Ends with the replies to what it has asked. */
   finish(): void {
     // What may wait for ever, or take an element out of a list, would do so for nobody.
-    if (this.mayBlock) this.#client.destroy();
+    if (this.mayBlock) void this.letGo();
     else if (!this.#client.isUnfinished) this.#client.end();
+  }
+
+  /** Who waits gets what it has, or is put out; resolves then. */
+  async letGo(): Promise<void> {
+    for (const each of this.#owned ?? []) each.letGo?.();
+    if (!this.mayBlock) return;
+    await new Promise<void>((resolve) => this.#whenLetGo.push(resolve));
   }
 
   /** All is answered, and given to the socket. */
@@ -85,6 +97,11 @@ export class Leaving {
 
   closeOwned(): void {
     for (const connection of this.#owned ?? []) connection.close();
+    this.#tellLetGo();
+  }
+
+  #tellLetGo(): void {
+    for (const tell of this.#whenLetGo.splice(0)) tell();
   }
 
   #limit(): void {

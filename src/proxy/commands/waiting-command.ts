@@ -58,6 +58,8 @@ export class WaitingCommand implements Owned {
   #until: number | undefined;
   /** Whether something was carried out, nobody knows. */
   #isLost = false;
+  /** For its client: nobody else is asked. */
+  #isLetGo = false;
 
   /** `search`: its goal by the routing of then; a Buffer: why there is none. */
   constructor(
@@ -99,13 +101,20 @@ export class WaitingCommand implements Owned {
     this.#own?.close();
   }
 
+  /** What has been taken for its client already is its client's; else that is put out, as by Redis. */
+  letGo(): void {
+    this.#isLetGo = true;
+    if (this.#own === undefined) this.#session.destroy();
+    else this.#own.connection.giveUp('its client no longer waits');
+  }
+
   #send(own: OwnConnection, isAsking = false): void {
     this.#own = own;
     this.#sentAt = performance.now();
     own.mayBlock = true;
     own.leavesNothing = true;
     own.isMisplaced = this.#hasMoved(own.node);
-    own.onError = (_, text) => this.#refused(own.node, readRefusal(text));
+    own.onError = (_, text) => this.#refused(own, readRefusal(text));
     own.onUnanswered = (_, wasSent) => this.#unanswered(own, wasSent);
     this.#session.own(this);
     for (const command of isAsking ? [...this.#before, ASKING] : this.#before) own.send(null, command);
@@ -115,8 +124,11 @@ export class WaitingCommand implements Owned {
   }
 
   /** True: somebody else gets it, or the same node later. */
-  #refused(node: Node, refusal: Refusal | undefined): boolean {
+  #refused(own: OwnConnection, refusal: Refusal | undefined): boolean {
     if (refusal === undefined) return false;
+    // It is somewhere else already that it is to go.
+    if (own.connection.isHangingUp) return this.#unanswered(own, false);
+    const { node } = own;
     if (performance.now() > this.#sentAt + WAITED_MS) this.#hasWaited();
     if (!this.#mayGoOn()) return this.#endsOtherwise();
     const request = this.#request;
@@ -163,6 +175,10 @@ export class WaitingCommand implements Owned {
   #unanswered({ connection }: OwnConnection, wasSent: boolean): boolean {
     const { isRead } = this.#request;
     const isMovable = isRead || this.#before.length === 0;
+    if (this.#isLetGo) {
+      this.#session.destroy();
+      return true;
+    }
     if (this.#isUnwanted) return false;
     if (!isMovable) return this.#fails(MAY_BE_LOST);
     if (wasSent) {

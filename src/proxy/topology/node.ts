@@ -327,9 +327,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
     return `${isDead} ${isSilent} ${unfit} ${isProbed} ${isNear} ${doubtful}`;
   }
 
-  /** Gives it up: what it says later counts for nobody. */
+  /** Gives it up: what it says later counts for nobody, but for those who wait as long as it takes. */
   close(problem: string): void {
-    for (const connection of [...this.connections(), ...this.#own]) connection.destroy(problem);
+    for (const connection of [...this.connections(), ...this.#own]) connection.giveUp(problem);
   }
 
   /** Somebody else has found so. */

@@ -49,7 +49,8 @@ export class OwnConnection implements ConnectionOwner {
 
   /** A node that leaves a command unanswered for too long is not waited for: what it says later counts for nobody. */
   expire(now: number): void {
-    if (this.isMisplaced()) return this.connection.destroy('its place is at another node');
+    if (this.connection.isHangingUp) return;
+    if (this.isMisplaced()) return this.connection.giveUp('its place is at another node');
     if (this.mayBlock) return;
     let isLate = this.connection.waitingMs(now) > this.patienceMs;
     this.connection.overdue(now, ({ terms }, sentAt) => {

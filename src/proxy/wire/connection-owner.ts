@@ -1,7 +1,15 @@
 /**
- * Whom a connection to Redis tells what.
+ * What a connection to Redis is told, and whom it tells what.
  */
 import type { Request } from './request.ts';
+import type { SocketOptions } from './socket.ts';
+
+export interface ConnectionOptions extends SocketOptions {
+  /** Sent first, whole commands. */
+  readonly handshake: readonly Buffer[];
+  /** Where replies are counted, by how long they took: the buckets and the sum. */
+  readonly latency: Float64Array;
+}
 
 /** Who is told what happens on a connection. */
 export interface ConnectionOwner {
@@ -12,6 +20,8 @@ export interface ConnectionOwner {
   loginRefused(why: string): void;
   /** Not carried out; true: it is taken care of, false: the client shall see it. */
   refused(request: Request, bytes: Uint8Array, start: number, end: number): boolean;
+  /** What was sent last may wait for ever, and take something with its answer that nobody has then. */
+  readonly mayBlock?: boolean;
   /** The connection is gone; `wasSent`: the node may have carried the command out. */
   lost(request: Request, wasSent: boolean): void;
   /** After every request was told to be lost. `connection`: which of the owner's. */

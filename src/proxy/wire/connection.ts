@@ -10,9 +10,11 @@ import type { Socket } from 'node:net';
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { turnedAway } from '../../sources/observations/connection-problem.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
-import type { ConnectionOwner, ReplyWatch } from './connection-owner.ts';
+import type { ConnectionOptions, ConnectionOwner, ReplyWatch } from './connection-owner.ts';
 import { isCutOff } from './cut-off.ts';
+import { grown } from './grown-ring.ts';
 import { handshakeRefused } from './handshake-refused.ts';
+import { hearLastWords } from './last-words.ts';
 import { noteReply } from './latency.ts';
 import { offer } from './offered.ts';
 import { Partial } from './partial.ts';
@@ -22,7 +24,7 @@ import { handOn } from './reply-sink.ts';
 import type { Request } from './request.ts';
 import { runsScript } from './script-words.ts';
 import { SocketWriter } from './socket-writer.ts';
-import { followSocket, openSocket, type SocketOptions } from './socket.ts';
+import { followSocket, openSocket } from './socket.ts';
 import { beginRead, clock, flushUpstream, type Flushable } from './turn.ts';
 
 const READ_BYTES = 65_536;
@@ -35,13 +37,6 @@ const CONGESTED_REQUESTS = 65_536;
 
 const MINUS = 0x2d;
 const PUSH = 0x3e;
-
-export interface ConnectionOptions extends SocketOptions {
-  /** Sent first, whole commands. */
-  readonly handshake: readonly Buffer[];
-  /** Where replies are counted, by how long they took: the buckets and the sum. */
-  readonly latency: Float64Array;
-}
 
 export class Connection implements Flushable {
   isOpen = false;
@@ -59,6 +54,9 @@ export class Connection implements Flushable {
   /** null: nobody, as nearly always. */
   watch: ReplyWatch | null = null;
 
+  /** The node is told that nothing more comes, and has not said its last. */
+  isHangingUp = false;
+
   readonly #socket: Socket;
   readonly #writer: SocketWriter;
   #owner: ConnectionOwner;
@@ -67,7 +65,7 @@ export class Connection implements Flushable {
   #partial: Partial | null = null;
   #isDirty = false;
   #readAt = clock.now;
-  /** What nobody waits for was refused. */
+  /** What nobody waits for was refused, or nothing more is taken. */
   #isSpoilt = false;
   /** What was sent from there on the node has not looked at; NaN: nothing. */
   #cutOffAt = NaN;
@@ -158,7 +156,13 @@ export class Connection implements Flushable {
 
   #note(request: Request | null, block: Block, size: number): void {
     const tail = this.#tail;
-    if (((tail - this.#head) | 0) === this.#ring.length) this.#growRing();
+    if (((tail - this.#head) | 0) === this.#ring.length)
+      [this.#ring, this.#generations, this.#sentAt] = grown(
+        this.#head,
+        this.#ring,
+        this.#generations,
+        this.#sentAt,
+      );
     const place = tail & (this.#ring.length - 1);
     this.#ring[place] = request;
     this.#sentAt[place] = clock.now;
@@ -220,6 +224,16 @@ export class Connection implements Flushable {
       const request = this.#ring[place]!;
       if (request !== null && request.generation === this.#generations[place]) tell(request, sentAt);
     }
+  }
+
+  /** What it has said before it has heard that nobody waits any more counts, where that may be what nobody else can have. */
+  giveUp(problem: string): void {
+    if (this.isHangingUp) return;
+    const isAwaited = this.isOpen && this.pending > 0 && this.#owner.mayBlock === true;
+    if (!isAwaited) return this.destroy(problem);
+    this.isHangingUp = this.#isSpoilt = true;
+    this.flush();
+    hearLastWords(this.#socket, () => this.destroy(problem));
   }
 
   destroy(problem: string): void {
@@ -379,21 +393,5 @@ export class Connection implements Flushable {
     this.#blocks.push(next);
     this.#current = next;
     return next;
-  }
-
-  #growRing(): void {
-    const size = this.#ring.length;
-    const ring: (Request | null)[] = Array.from({ length: 2 * size }, () => null);
-    const generations = new Uint32Array(2 * size);
-    const sentAt = new Float64Array(2 * size);
-    for (let index = this.#head; index !== this.#tail; index = (index + 1) | 0) {
-      const [from, to] = [index & (size - 1), index & (2 * size - 1)];
-      ring[to] = this.#ring[from]!;
-      generations[to] = this.#generations[from]!;
-      sentAt[to] = this.#sentAt[from]!;
-    }
-    this.#ring = ring;
-    this.#generations = generations;
-    this.#sentAt = sentAt;
   }
 }
