@@ -201,6 +201,11 @@ export class ScriptedNode implements NodeState {
     };
     this.talks.add(talk);
     socket.on('error', () => {});
+    // Whoever has only ended his own direction hears what is carried out of what he has sent.
+    socket.allowHalfOpen = true;
+    socket.on('end', () => {
+      if (!talk.isServing) socket.end();
+    });
     socket.on('close', () => {
       if (!talk.isServing) this.talks.delete(talk);
     });
@@ -235,6 +240,7 @@ export class ScriptedNode implements NodeState {
     talk.isServing = true;
     await this.#carryOutAll(talk);
     talk.isServing = false;
+    if (talk.socket.readableEnded) talk.socket.end();
     if (talk.socket.destroyed) this.talks.delete(talk);
   }
 

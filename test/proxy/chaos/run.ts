@@ -215,8 +215,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
     if (isHeard && !isRouted && harms.every((harm) => harm === 'in pieces' || harm === 'lag'))
       heardOfAll(scene, listeners);
     if (isHeard && !scene.mayDisconnect) {
-      // Who waits where a route leads no longer is asked elsewhere, and its connection closed.
-      const isLossless = hasSteadyRoutes && harms.every((harm) => LOSSLESS.includes(harm));
+      const isLossless = harms.every((harm) => LOSSLESS.includes(harm));
       const nodes = clusters.flatMap((each) => each.nodes);
       const open = new Set(nodes.flatMap(({ talks }) => Array.from(talks, ({ name }) => name)));
       // What was popped as its connection closed, nobody can have.
