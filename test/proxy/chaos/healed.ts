@@ -2,6 +2,7 @@
  * Once all faults are over: nothing may be left of them, nor of clients that have gone.
  */
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ReadPolicy } from '../../../src/api/objects.ts';
 import { eventually } from '../../../src/demo/eventually.ts';
@@ -22,7 +23,7 @@ const SETTLED_MS = 30_000;
 const MOST_CONNECTIONS = 9;
 const READS_OF_A_SHARD = 12;
 const READS_OF_SERVERS = 40;
-const TRIES = 5;
+const AGAIN_MS = 100;
 /** Longer than that, and reads may not be answered in time. */
 const STALLED_MS = 300;
 
@@ -74,14 +75,17 @@ export async function healed({ cluster, proxy, ledger, clients, plans, dial }: P
   const anything = anyKeys(cluster);
   const before = members.map((node) => readsOf(node, anything));
   const isReadFrom = (node: NodeState, index: number): boolean => readsOf(node, anything) > before[index]!;
-  // On a busy machine one may count as silent for a moment, and is passed by then.
-  for (let tries = 0; tries < TRIES && !members.every(isReadFrom); tries++)
+  // On a busy machine one may count as silent for a moment, and is passed by then; and of servers with names the upstream for
+  // reads finds one that is elsewhere by itself, maybe later than the other upstream did.
+  const end = performance.now() + SETTLED_MS;
+  while (!members.every(isReadFrom) && performance.now() < end) {
     await readAll(dial, cluster, anything);
-  await settled(
-    'every node being read from',
-    () => members.every(isReadFrom),
-    () => members.map((node, index) => `${node.name} ${readsOf(node, anything) - before[index]!}`).join('; '),
-  );
+    await sleep(AGAIN_MS);
+  }
+  if (!members.every(isReadFrom)) {
+    const counts = members.map((node, index) => `${node.name} ${readsOf(node, anything) - before[index]!}`);
+    ledger.violation(`not every node was read from within ${SETTLED_MS} ms: ${counts.join('; ')}`, []);
+  }
   for (const [round, policy] of plans.strictPolicies.entries()) {
     await plans.give(proxy, policy);
     await settled(
