@@ -122,6 +122,15 @@ export class ClientConnection {
     else this.#socket.destroy();
   }
 
+  /** In the middle of a command, which nobody may carry out. */
+  breakOff(words: readonly string[]): void {
+    if (this.isOver || this.#isFlushing) return this.leave();
+    const text = request(this.#scene.isRouted ? words.map(named) : words);
+    this.#note(words, `${this.session.name} asks half of ${shown(words)}`);
+    this.#socket.write(text.slice(0, this.#random.between(1, text.length - 1)), 'latin1');
+    this.leave();
+  }
+
   async pause(ms: number): Promise<void> {
     this.#socket.pause();
     await sleep(ms);

@@ -25,7 +25,7 @@ export class ChaosClient extends PoppingAsker {
     const { mostAtOnce, mayPause } = this.scene;
     while (!this.isStopping) {
       if (this.scene.mayDisconnect && random.chance(0.01)) {
-        this.connection.leave();
+        await this.#disconnect();
         this.scene.ledger.count('disconnects');
       }
       if (this.connection.isOver && this.scene.isEnding()) return;
@@ -42,6 +42,29 @@ export class ChaosClient extends PoppingAsker {
       await sleep(random.below(50));
       this.connection.look();
     }
+  }
+
+  /** Between commands, in the middle of one, or of a reply. */
+  async #disconnect(): Promise<void> {
+    const { random, connection } = this;
+    const draw = random.below(10);
+    if (draw < 3 && !this.isInTransaction) return this.#breakOff();
+    if (draw < 6 && connection.waiting < MOST_WAITING && !this.isInTransaction) {
+      for (let count = 0; count < 5; count++) this.#get(this.key('s'));
+      await connection.flush();
+      await connection.pause(random.below(20));
+    }
+    connection.leave();
+  }
+
+  #breakOff(): void {
+    const { ledger, long } = this.scene;
+    const token = ledger.newToken();
+    const key = this.key('s');
+    const words = ['SET', key, `v${token}${padding(this.random, long)}`];
+    const write = this.note(token, key, words);
+    this.connection.breakOff(words);
+    ledger.told([write], new ReplyError('EXECABORT half of it was asked'), true);
   }
 
   #begin(): void {
