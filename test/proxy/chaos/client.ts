@@ -91,8 +91,10 @@ export class ChaosClient extends PoppingAsker {
     else if (draw < 91) this.#setAll();
     else if (draw < 93) {
       if (mayTransact) this.transact(random.chance(0.5) ? shared() : this.key('s'));
-    } else if (draw < 96) this.push();
-    else if (draw < 97) {
+    } else if (draw < 96) {
+      if (random.chance(0.3)) this.move();
+      else this.push();
+    } else if (draw < 97) {
       if (mayBlock) this.pop();
     } else if (draw < 98) {
       if (this.scene.mayScript) this.#load(random.pick(SCRIPTS)!);

@@ -1,13 +1,14 @@
 /**
  * What a scripted node answers to a command, and what the command does: as Redis 7 in cluster mode, of what clients here ask.
  */
-import { publish, subscribe, tellOfWrite } from './messages.ts';
+import { publish, subscribe } from './messages.ts';
+import { isMove, move } from './moves.ts';
+import { read, tokenIn, write } from './node-keys.ts';
 import { answerOfItself } from './of-itself.ts';
 import { isPop, keysOfPop, pop } from './pops.ts';
-import { OK, array, bulk, error, integer, noArray, nothing } from './replies.ts';
+import { OK, array, bulk, error, integer, noArray } from './replies.ts';
 import { scan } from './scan.ts';
 import { NOSCRIPT, READONLY_SCRIPT, isScript, load, scriptedCommand } from './scripts.ts';
-import { stalledSince } from './stalls.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
 interface Spec {
@@ -30,6 +31,8 @@ const SPECS: Readonly<Record<string, Spec>> = {
   RPUSH: { step: 0, isWrite: true },
   BLPOP: { step: 0, isWrite: true },
   BLMPOP: { step: 0, isWrite: true },
+  LMOVE: { step: 1, isWrite: true },
+  BLMOVE: { step: 1, isWrite: true },
   SSUBSCRIBE: { step: 1, isWrite: false },
   SUNSUBSCRIBE: { step: 1, isWrite: false },
   SPUBLISH: { step: 0, isWrite: false },
@@ -41,6 +44,7 @@ const SPECS: Readonly<Record<string, Spec>> = {
 
 function keysOf(words: readonly string[], { first = 1, step }: Spec): readonly string[] {
   if (isPop(nameOf(words))) return keysOfPop(words);
+  if (isMove(nameOf(words))) return words.slice(1, 3);
   const args = words.slice(first);
   return step === 0 ? args.slice(0, 1) : args.filter((_, index) => index % step === 0);
 }
@@ -199,6 +203,7 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
     talk.queued.push(command);
     return '+QUEUED\r\n';
   }
+  if (isMove(name)) return move(node, talk, command);
   return isPop(name) ? pop(node, talk, command) : perform(node, talk, command);
 }
 
@@ -267,60 +272,4 @@ function perform(node: NodeState, talk: Talk, command: Command): string {
     default:
       return error(`ERR ${words[0]}`);
   }
-}
-
-/** `v123xxx`, `123,`, `{tag}tok123`. */
-const tokenIn = (text: string): number => Number(/^(?:v|\{.*\}tok)?(\d+)/.exec(text)?.[1]);
-
-function read(node: NodeState, talk: Talk, key: string): string {
-  const { cluster, isPrimary } = node;
-  const { ledger } = cluster;
-  node.readsOf.set(key, (node.readsOf.get(key) ?? 0) + 1);
-  if (node.isEmpty && cluster.isPlain) {
-    // There may have been no other.
-    ledger.count('reads of servers without data');
-    return nothing(talk.protocol);
-  }
-  if (node.isEmpty) {
-    ledger.violation(`${node.name} was read from, which has no data: ${key} (${talk.name})`, [key]);
-    return nothing(talk.protocol);
-  }
-  if ((talk.isReadonly || cluster.isPlain) && !isPrimary) ledger.count('replica reads');
-  if (!cluster.keys[node.shard]!.has(key)) return nothing(talk.protocol);
-  if (node.isZombie) ledger.count('reads of zombies');
-  checkLag(node, key);
-  const value =
-    isPrimary || node.lagMs === 0
-      ? ledger.value(key)
-      : ledger.valueBefore(key, performance.now() - node.lagMs);
-  return value === null ? nothing(talk.protocol) : bulk(value);
-}
-
-/** Where a node stops answering, or this process does, it shows a little later. */
-const UNSEEN_MS = 500;
-
-function checkLag({ cluster, isPrimary, name, lagMs }: NodeState, key: string): void {
-  const { maxLagMs, ledger } = cluster;
-  if (maxLagMs === undefined || isPrimary) return;
-  const most = maxLagMs + UNSEEN_MS;
-  if (lagMs > most && lagMs > most + stalledSince(performance.now() - lagMs))
-    ledger.violation(`${name} was read from, which is ${Math.round(lagMs)} ms behind: ${key}`, [key]);
-}
-
-function write(
-  node: NodeState,
-  { arrivedAt }: Command,
-  key: string,
-  value: string | null,
-  token: number | undefined,
-): void {
-  const { cluster, shard, name } = node;
-  // It is lost once it has got the data of the primary that it does not know yet.
-  if (node.isZombie) return cluster.ledger.count('writes to zombies');
-  if (value === null) cluster.keys[shard]!.delete(key);
-  else cluster.keys[shard]!.add(key);
-  cluster.touch(key, shard);
-  cluster.ledger.count(`writes at a ${cluster.label}`);
-  cluster.ledger.carriedOut(key, value, token, { node: name, arrivedAt });
-  tellOfWrite(node, key);
 }

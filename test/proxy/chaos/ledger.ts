@@ -6,6 +6,7 @@
  */
 import { ReplyError, type Reply } from './replies.ts';
 import { stalledSince } from './stalls.ts';
+import type { Talk } from './state.ts';
 
 /** What a client has sent before it went is still begun behind a command of its that waits, as long as that may. */
 const GONE_MS = 3_000;
@@ -36,6 +37,8 @@ export interface Write {
   timesCarriedOut: number;
   /** Who did so last. */
   node: string;
+  /** Over which connection, where it matters. */
+  talk: Talk | undefined;
 }
 
 interface Element {
@@ -75,7 +78,7 @@ const MOST_VIOLATIONS = 5;
 
 /** What Redis and the proxy say of what was not carried out. */
 const NOT_DONE =
-  /^(?:no upstream host$|upstream failure: (?:redirected|the connection of this transaction)|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |EXECABORT |NOSCRIPT |Fault Injected: Error$)/;
+  /^(?:no upstream host$|upstream failure: (?:redirected|the connection of this transaction)|ERR max number of connections to Redis reached$|MOVED |ASK |TRYAGAIN |CLUSTERDOWN |LOADING |MASTERDOWN |BUSY |READONLY |UNBLOCKED |EXECABORT |NOSCRIPT |Fault Injected: Error$)/;
 /** What stands in the place of a command's reply. */
 const NEVER_BEGUN = /^Fault Injected: Error$/;
 const PERHAPS_DONE = /^upstream failure(?:$|: EXEC got no answer|: the command got no answer)/;
@@ -130,6 +133,7 @@ export class Ledger {
       version: undefined,
       timesCarriedOut: 0,
       node: '',
+      talk: undefined,
     };
     this.#writes.set(`${write.token} ${write.key}`, noted);
     return noted;
@@ -185,7 +189,11 @@ export class Ledger {
     name: string,
     value: string | null,
     token: number | undefined,
-    { node, arrivedAt }: { readonly node: string; readonly arrivedAt: number },
+    {
+      node,
+      arrivedAt,
+      talk,
+    }: { readonly node: string; readonly arrivedAt: number; readonly talk?: Talk | undefined },
   ): void {
     const key = this.key(name);
     const write = token === undefined ? undefined : this.#writes.get(`${token} ${name}`);
@@ -195,10 +203,14 @@ export class Ledger {
     write.version = index;
     write.timesCarriedOut += 1;
     write.node = node;
+    // While it waits nothing is carried out: of one that was lost in the moment in which it did, nobody knows.
+    const isForgotten = write.words.startsWith('BLMOVE') && write.talk?.isReset === true;
+    write.talk = talk;
     const { session, words } = write;
     const about = [name, session.name];
     const said = `${words} of ${session.name} at ${node}`;
-    if (write.timesCarriedOut > 1) this.violation(`carried out twice: ${said}`, about);
+    if (isForgotten) this.count('moved again');
+    else if (write.timesCarriedOut > 1) this.violation(`carried out twice: ${said}`, about);
     if (write.told === 'not done')
       this.violation(`carried out, though its client was told it was not: ${said}`, about);
     const { endedAt = Infinity, isHalfOpen } = session;

@@ -2,7 +2,8 @@
  * Somebody who pushes elements, and waits for some.
  */
 import { brief } from './client-connection.ts';
-import type { Session } from './ledger.ts';
+import type { Session, Write } from './ledger.ts';
+import { moveTo } from './moves.ts';
 import { ReplyError, type Reply } from './replies.ts';
 import { unnamed } from './routes.ts';
 import { SubscribingAsker } from './subscribing-asker.ts';
@@ -35,6 +36,38 @@ export abstract class PoppingAsker extends SubscribingAsker {
       else if (tookMs < 1_000 * Number(seconds))
         this.scene.ledger.violation(`a pop of ${session.name} did not wait for ${seconds} s`, [session.name]);
     });
+  }
+
+  /** To a list of its own, so that whoever does it can say for whom. */
+  protected move(): void {
+    const { ledger, mayBlock } = this.scene;
+    const tag = this.#tag();
+    const token = ledger.newToken();
+    const to = moveTo(tag, token);
+    const seconds = mayBlock && this.random.chance(0.6) ? this.random.pick(['0.05', '0.3', '1'])! : undefined;
+    const ends = [`${tag}l`, to, 'LEFT', 'RIGHT'];
+    const words = seconds === undefined ? ['LMOVE', ...ends] : ['BLMOVE', ...ends, seconds];
+    const write = this.note(token, to, words);
+    const { told, session } = this.connection;
+    const askedAt = performance.now();
+    this.connection.ask(words, (reply) => {
+      const tookMs = performance.now() - askedAt;
+      if (reply === null && tookMs < 1_000 * Number(seconds ?? 0))
+        ledger.violation(`a move of ${session.name} did not wait for ${seconds} s`, [session.name]);
+      this.#moved(write, reply);
+      this.remember(told, [write]);
+    });
+  }
+
+  #moved(write: Write, reply: Reply): void {
+    const { ledger } = this.scene;
+    const { session, key, words } = write;
+    if (reply === null && write.talk?.isReset === true) return ledger.count('moved, and nobody was told');
+    ledger.told([write], reply ?? new ReplyError('EXECABORT nothing to move'), true);
+    if (reply === null || reply instanceof ReplyError) return;
+    ledger.count('moves');
+    if (ledger.value(key) !== reply)
+      ledger.violation(`${words} of ${session.name} was answered ${brief(reply)}`, [key, session.name]);
   }
 
   #tag(): string {
