@@ -229,6 +229,11 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     if (this.#keptBytes + this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
   }
 
+  /** Behind all replies that are awaited, as something of them may have come; of what waits by its nature nothing has. */
+  pushBehind(message: Uint8Array): void {
+    this.push(message, this.#leaving.isWaiting);
+  }
+
   flush(): void {
     this.#isDirty = false;
     if (this.isClosed) return;

@@ -17,6 +17,8 @@ export interface Owned {
   letGo?(): void;
   /** Its reply may never come. */
   readonly mayBlock?: boolean;
+  /** Nothing else of its client's is under way. */
+  readonly isWaiting?: boolean;
 }
 
 interface Leaver {
@@ -60,6 +62,12 @@ export class Leaving {
   disown(connection: Owned): void {
     this.#owned?.delete(connection);
     if (!this.mayBlock) this.#tellLetGo();
+  }
+
+  /** Until a command that waits by its nature is answered. */
+  get isWaiting(): boolean {
+    for (const { isWaiting } of this.#owned ?? []) if (isWaiting === true) return true;
+    return false;
   }
 
   get mayBlock(): boolean {

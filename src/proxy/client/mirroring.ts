@@ -4,7 +4,8 @@
 import type { UpstreamId } from '../../plan/routing-plan.ts';
 import type { Command } from '../../redis/command-table.ts';
 import type { Connection } from '../wire/connection.ts';
-import { READONLY, type Node } from '../topology/node.ts';
+import { READONLY } from '../topology/handshake.ts';
+import type { Node } from '../topology/node.ts';
 import { NOBODY } from '../wire/nobody.ts';
 import { giveRequest, type Request } from '../wire/request.ts';
 import type { MirrorDestination } from './routing.ts';

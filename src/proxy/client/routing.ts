@@ -29,7 +29,7 @@ export function isSameWay(a: Destination, b: Destination): boolean {
   return a === b || (a.upstream === b.upstream && a.reads === b.reads && a.cut === b.cut);
 }
 
-interface Prefix {
+export interface Prefix {
   readonly bytes: Buffer;
   readonly destination: Destination;
 }
@@ -49,8 +49,8 @@ export class Routing {
   /** Of its routes in their order, those for reads too. */
   readonly ways: readonly Upstream[];
   /** The longest first. */
-  readonly #prefixes: readonly Prefix[];
-  readonly #foldsCase: boolean;
+  readonly prefixes: readonly Prefix[];
+  readonly foldsCase: boolean;
 
   constructor(listener: Listener, upstreamOf: (id: UpstreamId) => Upstream) {
     const { routes, readPolicy, zoneAffinity, followRedirections, opTimeoutMs, hashTags, faults } = listener;
@@ -81,8 +81,8 @@ export class Routing {
             })),
     });
     this.catchAll = routes.catchAll === undefined ? null : destination(routes.catchAll, 0);
-    this.#foldsCase = routes.caseInsensitive;
-    this.#prefixes = routes.prefixes
+    this.foldsCase = routes.caseInsensitive;
+    this.prefixes = routes.prefixes
       .map((route) => {
         const bytes = Buffer.from(route.prefix);
         return { bytes, destination: destination(route, route.removePrefix ? bytes.length : 0) };
@@ -90,7 +90,7 @@ export class Routing {
       .sort((a, b) => b.bytes.length - a.bytes.length);
     const all = [
       ...(this.catchAll === null ? [] : [this.catchAll]),
-      ...this.#prefixes.map((each) => each.destination),
+      ...this.prefixes.map((each) => each.destination),
     ];
     this.upstreams = [...new Set(all.map(({ upstream }) => upstream))];
     this.mirrors = new Map(
@@ -111,13 +111,13 @@ export class Routing {
 
   /** Its servers themselves refuse commands whose keys belong apart; a mirror, which may be one server, would not. */
   checksKeys({ upstream, mirrors }: Destination): boolean {
-    return this.#prefixes.length === 0 && upstream.checksSlots && mirrors === null;
+    return this.prefixes.length === 0 && upstream.checksSlots && mirrors === null;
   }
 
   /** null: no route. */
   find(bytes: Uint8Array, start: number, end: number): Destination | null {
-    for (const { bytes: prefix, destination } of this.#prefixes) {
-      if (startsWith(bytes, start, end, prefix, this.#foldsCase)) return destination;
+    for (const { bytes: prefix, destination } of this.prefixes) {
+      if (startsWith(bytes, start, end, prefix, this.foldsCase)) return destination;
     }
     return this.catchAll;
   }

@@ -11,7 +11,7 @@ import { LateReplies, later } from './late-replies.ts';
 import { LocalState } from './local-state.ts';
 import { isCopied, sendCopy } from './mirroring.ts';
 import type { Mode } from './mode.ts';
-import { BULKY, READONLY, RESP3 } from '../topology/node.ts';
+import { BULKY, READONLY } from '../topology/handshake.ts';
 import { leaveAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
 import { PlacesOfMessages } from './places-of-messages.ts';
 import { REPLIES } from '../wire/encode.ts';
@@ -107,7 +107,7 @@ export abstract class Session extends ClientStream {
 
   connectionKind(): number {
     const { policy } = this.home.routing.terms;
-    const kind = (this.local.protocol === 3 ? RESP3 : 0) | (policy === MASTER ? 0 : READONLY);
+    const kind = this.local.connectionKind | (policy === MASTER ? 0 : READONLY);
     return this.isBulky ? kind | BULKY : kind;
   }
 

@@ -2,7 +2,6 @@
  * CLIENT: of the connection to the proxy, not of those to Redis.
  */
 import {
-  bulk,
   encodeBulk,
   encodeError,
   encodeRefusal,
@@ -14,10 +13,8 @@ import {
   REPLIES,
 } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
+import { answerCaching, redirection, trackingInfo } from './tracking-command.ts';
 import { describeClient, listClients, type Listed } from './client-list.ts';
-
-/** Nobody would say when what it has kept has changed. */
-const NO_CACHING = 'switch client-side caching off in the client';
 
 /** What is there, for people. */
 const HELP = encodeList(
@@ -29,8 +26,10 @@ const HELP = encodeList(
     '    What is known of it.',
     'LIST [TYPE normal|pubsub | ID <id> ...]',
     '    The same of all clients of this listener (of several workers: of this one).',
-    'TRACKINGINFO, GETREDIR, TRACKING OFF',
-    '    There is no tracking here.',
+    'TRACKING ON [OPTIN|OPTOUT] [NOLOOP], TRACKING OFF, CACHING YES|NO',
+    '    In RESP3: it is told when what it has read has changed. OPTIN, OPTOUT and NOLOOP change nothing of that.',
+    'TRACKINGINFO, GETREDIR',
+    '    Whether it is.',
     'REPLY ON, NO-EVICT ON|OFF, NO-TOUCH ON|OFF, CAPA <capability> ...',
     '    Without effect, for libraries that ask for it.',
     'HELP',
@@ -69,15 +68,13 @@ export function answerClient(state: LocalState, args: readonly string[], clients
     case 'REPLY':
       return rest[0]?.toUpperCase() === 'ON' ? REPLIES.ok : notHere(subcommand);
     case 'GETREDIR':
-      return encodeInteger(-1);
-    case 'TRACKING':
-      return rest[0]?.toUpperCase() === 'OFF' ? REPLIES.ok : notHere(subcommand, NO_CACHING);
+      return rest.length === 0 ? encodeInteger(redirection(state.tracking)) : wrongCount();
     case 'TRACKINGINFO':
-      return rest.length === 0 ? trackingInfo(state.protocol) : wrongCount();
+      return rest.length === 0 ? trackingInfo(state) : wrongCount();
     case 'HELP':
       return rest.length === 0 ? HELP : wrongCount();
     case 'CACHING':
-      return notHere(subcommand, NO_CACHING);
+      return answerCaching(state, rest);
     case 'KILL':
     case 'PAUSE':
     case 'UNBLOCK':
@@ -88,16 +85,8 @@ export function answerClient(state: LocalState, args: readonly string[], clients
   }
 }
 
-/** As Redis says that there is none. */
-function trackingInfo(protocol: 2 | 3): Buffer {
-  const [map, set] = protocol === 3 ? ['%3', '~1'] : ['*6', '*1'];
-  return Buffer.from(
-    `${map}\r\n${bulk('flags')}${set}\r\n${bulk('off')}${bulk('redirect')}:-1\r\n${bulk('prefixes')}*0\r\n`,
-  );
-}
-
-function notHere(subcommand: string, why = 'CLIENT HELP says what is'): Buffer {
-  return encodeRefusal(`client|${subcommand.toLowerCase()}`, why);
+function notHere(subcommand: string): Buffer {
+  return encodeRefusal(`client|${subcommand.toLowerCase()}`, 'CLIENT HELP says what is');
 }
 
 export function setName(state: LocalState, name: string): Buffer {

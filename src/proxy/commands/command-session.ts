@@ -36,11 +36,14 @@ import { Session, type SessionHome } from '../client/session.ts';
 import { sendSplit } from './split.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
+import { answerTracking, isTracking } from './tracking-command.ts';
 import { UNFINISHED_MS } from '../client/unfinished.ts';
 import { recognize } from './unknown-command.ts';
 
 export class CommandSession extends Session implements InputHandler {
   #subscriptions: Subscriptions | null = null;
+  /** It has gone on over a change of the routing, and may have read by the former. */
+  #isModeOld = false;
   readonly #input: Input;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
@@ -52,8 +55,11 @@ export class CommandSession extends Session implements InputHandler {
   override rerouted(): void {
     this.local.follow(this.home.routing.listener.clientAuth);
     // Who has to give a password now would get messages all the same.
-    if (this.#subscriptions !== null && !this.local.isAuthenticated) return this.end();
+    const { tracking, isAuthenticated } = this.local;
+    if ((this.#subscriptions !== null || tracking !== null) && !isAuthenticated) return this.end();
     this.#subscriptions?.rerouted();
+    tracking?.rerouted();
+    this.#isModeOld = this.mode !== null;
     this.lateBy = 0;
   }
 
@@ -63,6 +69,8 @@ export class CommandSession extends Session implements InputHandler {
 
   override leaveTransaction(): void {
     this.mode = this.#subscriptions;
+    if (this.#isModeOld) this.local.tracking?.forget();
+    this.#isModeOld = false;
   }
 
   protected override take(bytes: Buffer, length: number): void {
@@ -83,6 +91,7 @@ export class CommandSession extends Session implements InputHandler {
 
   protected override closed(): void {
     this.#leaveModes();
+    this.local.track(null);
     this.home.ended(this);
   }
 
@@ -159,7 +168,8 @@ export class CommandSession extends Session implements InputHandler {
       case KIND.movable:
         return this.#located(bytes, frame, command);
       case KIND.local:
-        if (!CHANGES_CONNECTIONS.has(command.name)) return this.#answerLocally(bytes, frame, command);
+        if (!CHANGES_CONNECTIONS.has(command.name) && !isTracking(bytes, frame, command))
+          return this.#answerLocally(bytes, frame, command);
         return this.#inItsTurn(bytes, frame, command, (kept, again) =>
           this.#answerLocally(kept, again, command),
         );
@@ -304,6 +314,8 @@ export class CommandSession extends Session implements InputHandler {
     if (command.name === 'cluster' && this.local.isAuthenticated) {
       if (this.#askedOfSlot(bytes, frame, command, words.slice(1))) return;
     }
+    if (this.local.isAuthenticated && isTracking(bytes, frame, command))
+      return this.answer(command, answerTracking(this, words.slice(2)));
     const { listener, isCluster } = this.home.routing;
     const around = { auth: listener.clientAuth, isCluster, clients: this.home.sessions };
     const { reply, ends = false } = answerLocally(this.local, command, words, around);

@@ -164,7 +164,7 @@ function greeting({ protocol, id }: LocalState): Buffer {
   const head = protocol === 3 ? '%7\r\n' : '*14\r\n';
   const pairs = [
     bulk('server') + bulk('redis'),
-    bulk('version') + bulk('7.0.0'),
+    bulk('version') + bulk('7.4.0'),
     `${bulk('proto')}:${protocol}\r\n`,
     `${bulk('id')}:${id}\r\n`,
     bulk('mode') + bulk('standalone'),

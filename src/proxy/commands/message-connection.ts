@@ -1,5 +1,6 @@
 import type { Session } from '../client/session.ts';
-import { RESP3, type Node } from '../topology/node.ts';
+import { RESP3 } from '../topology/handshake.ts';
+import type { Node } from '../topology/node.ts';
 import { OwnConnection } from '../upstream/own-connection.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 

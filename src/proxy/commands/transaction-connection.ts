@@ -3,7 +3,8 @@
  * that came before that node was known are sent first.
  */
 import type { Session } from '../client/session.ts';
-import { RESP3, type Node } from '../topology/node.ts';
+import { RESP3, TRACKED } from '../topology/handshake.ts';
+import type { Node } from '../topology/node.ts';
 import { OwnConnection, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING } from '../upstream/refusal.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -83,7 +84,7 @@ export class TransactionConnection {
     return this.own !== undefined && upstream.primaryFor(place) === this.own.node;
   }
 
-  /** HELLO has come since it was opened: over it replies would be of the other protocol. */
+  /** HELLO or CLIENT TRACKING has come since it was opened: replies would be of the other protocol, or what is read not tracked. */
   get isOfOtherProtocol(): boolean {
     return this.own !== undefined && this.#kind !== this.#kindNow();
   }
@@ -102,7 +103,7 @@ export class TransactionConnection {
 
   /** Writes and reads alike go to the primary, which must not answer once it is one no longer. */
   #kindNow(): number {
-    return this.#session.connectionKind() & RESP3;
+    return this.#session.connectionKind() & (RESP3 | TRACKED);
   }
 
   /** Opens it, if there is somebody to open it to. */

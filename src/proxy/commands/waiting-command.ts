@@ -6,7 +6,7 @@
 import { REPLIES, encodeError } from '../wire/encode.ts';
 import type { Owned } from '../client/leaving.ts';
 import type { Node } from '../topology/node.ts';
-import { RESP3 } from '../topology/node.ts';
+import { RESP3 } from '../topology/handshake.ts';
 import { OwnConnection, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING, readRefusal, type Refusal } from '../upstream/refusal.ts';
 import { giveOwnBytes } from '../wire/own-bytes.ts';
@@ -42,8 +42,7 @@ export interface Goal {
 }
 
 export class WaitingCommand implements Owned {
-  /** Its reply may never come: a client that ends its direction is let go. */
-  readonly mayBlock = true;
+  readonly isWaiting = true;
   readonly #session: Session;
   readonly #request: Request;
   /** What goes before it over the same connection, and is about what was written to that node: it can't be elsewhere. */
@@ -74,6 +73,7 @@ export class WaitingCommand implements Owned {
     this.#goal = goal;
     this.#routing = session.home.routing;
     this.#search = search;
+    session.own(this);
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (which, reply, start, end) => {
       session.disown(this);
@@ -81,6 +81,11 @@ export class WaitingCommand implements Owned {
       this.#leave(reply[start] !== MINUS);
       answered();
     });
+  }
+
+  /** Its reply may never come: a client that ends its direction is let go. */
+  get mayBlock(): boolean {
+    return this.#sentAt > 0;
   }
 
   open(): void {
@@ -116,7 +121,6 @@ export class WaitingCommand implements Owned {
     own.isMisplaced = this.#hasMoved(own.node);
     own.onError = (_, text) => this.#refused(own, readRefusal(text));
     own.onUnanswered = (_, wasSent) => this.#unanswered(own, wasSent);
-    this.#session.own(this);
     for (const command of isAsking ? [...this.#before, ASKING] : this.#before) own.send(null, command);
     const { message } = this.#goal;
     const isAgain = this.#until !== undefined;

@@ -8,7 +8,7 @@ import { Connector } from '../../sources/observations/connector.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
 import { isReply, refusalOfLogin } from '../../sources/observations/login.ts';
 import { problemOf, turnedAway } from '../../sources/observations/connection-problem.ts';
-import type { NodeOptions } from './node.ts';
+import type { NodeOptions } from './node-options.ts';
 
 /** Longer than that is no answer. */
 export const ANSWER_MS = 500;

@@ -8,7 +8,7 @@ import type { ClusterUpstream } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
 import { ANSWER_MS, Conversation } from './conversation.ts';
 import { LOGIN_REMEDY } from './login-log.ts';
-import { nodeOptionsOf, type NodeOptions } from './node.ts';
+import { nodeOptionsOf, type NodeOptions } from './node-options.ts';
 import { betterTopology, isSameCluster, parseTopology, type NodePlace, type Topology } from './topology.ts';
 
 const NODES_ASKED = 3;

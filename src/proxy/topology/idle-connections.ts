@@ -4,6 +4,7 @@
  */
 import type { Connection } from '../wire/connection.ts';
 import type { ConnectionOwner } from '../wire/connection-owner.ts';
+import { clock } from '../wire/turn.ts';
 
 /** Unused for one to two of them, a connection is closed. */
 const ROUND_MS = 10_000;
@@ -16,14 +17,23 @@ interface Idle {
   isOld: boolean;
 }
 
+interface IdleOwner {
+  gone(connection: Connection): void;
+  /** Of this kind none grows too old. */
+  isKept(kind: number): boolean;
+}
+
+/** One that has not answered for so long is gone without a word. */
+const SILENT_MS = 3_000;
+
 export class IdleConnections implements ConnectionOwner {
   /** The one that was kept last is taken first, so that those too many grow old. */
   #idle: Idle[] = [];
   #isCounting = false;
-  readonly #gone: (connection: Connection) => void;
+  readonly #owner: IdleOwner;
 
-  constructor(gone: (connection: Connection) => void) {
-    this.#gone = gone;
+  constructor(owner: IdleOwner) {
+    this.#owner = owner;
   }
 
   keep(connection: Connection, kind: number): void {
@@ -44,6 +54,15 @@ export class IdleConnections implements ConnectionOwner {
     for (const { connection } of this.#idle) connection.destroy('no longer needed');
   }
 
+  /** Whether those of kinds with this bit are still there. */
+  ask(bit: number, bytes: Buffer): void {
+    for (const { connection, kind } of this.#idle) {
+      if ((kind & bit) === 0) continue;
+      if (connection.pending === 0) connection.append(null, bytes, 0, bytes.length);
+      else if (connection.waitingMs(clock.now) > SILENT_MS) connection.destroy('it does not answer');
+    }
+  }
+
   #beginRound(): void {
     this.#isCounting = true;
     setTimeout(() => this.#endRound(), ROUND_MS).unref();
@@ -51,7 +70,7 @@ export class IdleConnections implements ConnectionOwner {
 
   #endRound(): void {
     for (const one of this.#idle) {
-      if (one.isOld) one.connection.destroy('no longer needed');
+      if (one.isOld && !this.#owner.isKept(one.kind)) one.connection.destroy('no longer needed');
       one.isOld = true;
     }
     if (this.#idle.length > 0) this.#beginRound();
@@ -73,6 +92,6 @@ export class IdleConnections implements ConnectionOwner {
   closed(connection: Connection): void {
     // Another list: who closes them all goes on in the former.
     this.#idle = this.#idle.filter((one) => one.connection !== connection);
-    this.#gone(connection);
+    this.#owner.gone(connection);
   }
 }

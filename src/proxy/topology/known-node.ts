@@ -4,7 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ANSWER_MS, Conversation, LOGIN_AGAIN_MS, refusalIn } from './conversation.ts';
-import { Node, type NodeOptions, type NodeOwner } from './node.ts';
+import { Node, type NodeOwner } from './node.ts';
+import type { NodeOptions } from './node-options.ts';
 
 type Questions = Parameters<Conversation['askNamed']>[0];
 

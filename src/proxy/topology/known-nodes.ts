@@ -6,7 +6,8 @@ import { addressOf } from '../../api/host-port.ts';
 import { KEPT_MS, KeptReplicas } from './kept-replicas.ts';
 import { KnownNode } from './known-node.ts';
 import { LeavingNodes } from './leaving-nodes.ts';
-import type { Node, NodeOptions, NodeOwner } from './node.ts';
+import type { Node, NodeOwner } from './node.ts';
+import type { NodeOptions } from './node-options.ts';
 import { Shard } from './shard.ts';
 import type { NodePlace, ShardPlace } from './topology.ts';
 

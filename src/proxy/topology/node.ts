@@ -2,28 +2,22 @@
  * One Redis server as the proxy sees it: its connections by kind, and whether it may be asked.
  */
 import { addressOf } from '../../api/host-port.ts';
-import type { Credentials, UpstreamBase, UpstreamTls } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { Connection } from '../wire/connection.ts';
-import type { ConnectionOwner, ReplyWatch } from '../wire/connection-owner.ts';
+import type { ConnectionOwner, PushHearer, ReplyWatch } from '../wire/connection-owner.ts';
 import { LATENCY_NUMBERS } from '../wire/latency.ts';
 import { endOnceAnswered } from '../wire/handshake-refused.ts';
 import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
+import { KINDS, READONLY, SAY_READONLY, TRACKED, handshakeOf } from './handshake.ts';
+import type { NodeOptions } from './node-options.ts';
 import { addUp, type Role, type RoleCounts } from './role-counts.ts';
 import type { Request } from '../wire/request.ts';
 import type { SlowLog } from '../wire/slow-log.ts';
-import { keepaliveOf, type Keepalive } from '../wire/socket.ts';
 import { beginTurn, clock } from '../wire/turn.ts';
 
-/** RESP3, READONLY, and long replies: a connection of a kind serves all clients that need just that. */
-export const RESP3 = 1;
-export const READONLY = 2;
-export const BULKY = 4;
-const KINDS = 8;
-
-const SAY_READONLY = encodeCommand('READONLY');
+const PING = encodeCommand('PING');
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
 /** So long there may be an answer over a connection that was not let in, once another one is. */
@@ -34,29 +28,11 @@ const NO_ANSWER = 'it does not answer';
 /** Of commands that may wait by their nature, and what comes with them: it says nothing of the node. */
 const UNTOLD_LATENCY = newLatency();
 
-export interface NodeOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly connectTimeoutMs: number;
-  readonly credentials: Credentials | undefined;
-  readonly tls: UpstreamTls | undefined;
-  readonly keepalive: Keepalive;
-  /** Whether it knows READONLY. */
-  readonly isClusterNode: boolean;
-}
-
-/** All but where it is. */
-export function nodeOptionsOf(
-  { connectTimeoutMs, credentials, tls, keepalive }: UpstreamBase,
-  isClusterNode: boolean,
-): Omit<NodeOptions, 'host' | 'port'> {
-  return { connectTimeoutMs, credentials, tls, keepalive: keepaliveOf(keepalive), isClusterNode };
-}
-
 /** Who decides what happens with a node's requests. */
 export interface NodeOwner {
   /** null: nobody wants to know. */
   readonly slow: SlowLog | null;
+  readonly invalidations: PushHearer & { readonly isHeard: boolean };
   /** A replica's reply that may be wrong while slots move; true: somebody else is asked. */
   doubted(request: Request, node: Node): boolean;
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean;
@@ -73,7 +49,10 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #owner: NodeOwner;
   /** Of single clients, and those of them that have no client now. */
   readonly #own = new Set<Connection>();
-  readonly #idle = new IdleConnections((connection) => this.disown(connection));
+  readonly #idle = new IdleConnections({
+    gone: (connection) => this.disown(connection),
+    isKept: (kind) => (kind & TRACKED) !== 0 && this.#owner.invalidations.isHeard,
+  });
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
   /** Kinds whose connection has still to say READONLY. */
   readonly #unsaid = new Set<number>();
@@ -162,11 +141,32 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** Over a connection that was not let in it would go on refusing everything. */
   #loginAnew(): void {
     for (const [kind, connection] of this.#connections.entries()) {
-      if (connection?.isLockedOut !== true) continue;
-      this.#connections[kind] = null;
-      this.#own.add(connection);
-      endOnceAnswered(connection, 'another one is let in', performance.now() + LOCKED_OUT_MS);
+      if (connection?.isLockedOut === true)
+        this.#leave(kind, 'another one is let in', performance.now() + LOCKED_OUT_MS);
     }
+  }
+
+  /** Nobody is told over them any more what has changed. */
+  leaveTracked(): void {
+    for (const kind of this.#connections.keys())
+      if ((kind & TRACKED) !== 0) this.#leave(kind, 'no longer needed');
+  }
+
+  /** What is sent from now on goes over another one. */
+  #leave(kind: number, problem: string, until?: number): void {
+    const connection = this.#connections[kind];
+    if (connection === null || connection === undefined) return;
+    this.#connections[kind] = null;
+    this.#own.add(connection);
+    endOnceAnswered(connection, problem, until);
+  }
+
+  /** That nothing has changed is known only over connections that are still there. */
+  askTracked(): void {
+    for (const [kind, connection] of this.#connections.entries()) {
+      if ((kind & TRACKED) !== 0 && connection?.pending === 0) connection.append(null, PING, 0, PING.length);
+    }
+    this.#idle.ask(TRACKED, PING);
   }
 
   /** Why there is no connection. */
@@ -174,6 +174,14 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #clue: Clue;
   #isDoubted = false;
   #isOrderWatched = false;
+  readonly #pushes: PushHearer = {
+    pushed: (bytes, start, end) => this.#owner.invalidations.pushed(bytes, start, end),
+    untracked: (why) => {
+      this.leaveTracked();
+      this.#owner.invalidations.untracked(why);
+    },
+    lost: () => this.#owner.invalidations.lost(),
+  };
 
   /** What it says to whoever asks it now, where it was not asked for that. */
   get refusing(): Buffer | undefined {
@@ -243,7 +251,11 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }
 
   #open(kind: number, owner: ConnectionOwner, latency: Float64Array): Connection {
-    return new Connection({ ...this.options, handshake: this.#handshake(kind), latency }, owner);
+    const pushes = (kind & TRACKED) === 0 ? null : this.#pushes;
+    return new Connection(
+      { ...this.options, handshake: handshakeOf(kind, this.options), latency, pushes },
+      owner,
+    );
   }
 
   /** Whether its word counts for keys that it does not have. */
@@ -299,6 +311,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }): void {
     const before = this.#summary();
     const wasUsable = this.isUsable;
+    const wasDoubtful = this.doubtful !== undefined;
     Object.assign(this, state);
     // Whoever takes one then would have to find out by itself.
     if (state.isDead === true || state.isSilent === true) this.#idle.closeAll();
@@ -309,6 +322,9 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (this.#unsaid.size > 0 && this.kindNow(READONLY) === READONLY) this.#sayReadonly();
     if (this.#summary() !== before) {
       this.#owner.changed(this);
+      // Others are read from now, and what it has to say may not come.
+      if (this.isUsable !== wasUsable || (this.doubtful !== undefined) !== wasDoubtful)
+        this.#owner.invalidations.lost();
     }
     if (state.isDead === true) this.#giveUpUnopened();
   }
@@ -368,20 +384,5 @@ export class Node implements ConnectionOwner, ReplyWatch {
     const kind = this.#connections.indexOf(connection);
     if (kind >= 0) this.#connections[kind] = null;
     this.notReached(problem);
-  }
-
-  #handshake(kind: number): readonly Buffer[] {
-    const { credentials, isClusterNode } = this.options;
-    const login =
-      credentials === undefined ? [] : [credentials.username ?? 'default', credentials.password.bytes()];
-    const commands: Buffer[] = [];
-    if ((kind & RESP3) !== 0) {
-      commands.push(encodeCommand('HELLO', '3', ...(login.length === 0 ? [] : ['AUTH', ...login])));
-    } else if (login.length > 0) {
-      // With one argument as every version knows it.
-      commands.push(encodeCommand('AUTH', ...(credentials?.username === undefined ? login.slice(1) : login)));
-    }
-    if (isClusterNode && (kind & READONLY) !== 0) commands.push(SAY_READONLY);
-    return commands;
   }
 }

@@ -15,7 +15,8 @@ import { LagJudge } from '../topology/lag-judge.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { LonePrimaries } from '../topology/lone-primaries.ts';
 import { Migrations, emptiedNodes, haveSlotsMoved } from '../topology/migrations.ts';
-import { nodeOptionsOf, type Node } from '../topology/node.ts';
+import type { Node } from '../topology/node.ts';
+import { nodeOptionsOf } from '../topology/node-options.ts';
 import { NodeLog } from '../topology/node-log.ts';
 import { placesOfShards } from './places-of-shards.ts';
 import { hostOf, type Refusal } from './refusal.ts';
@@ -259,6 +260,7 @@ export class ClusterUpstream extends Upstream {
     }
     this.#slots[slot] = index;
     this.#places = undefined;
+    if (former !== node) this.invalidations.lost();
     if (former !== undefined && former !== node) this.hasMoved(former, (place) => place === slot);
   }
 
@@ -345,6 +347,17 @@ export class ClusterUpstream extends Upstream {
     this.#migrations.doubtReplicas(this.#shards);
     if (isFirst) this.#log.info({ upstream: this.#plan.id, shards: this.#shards.length }, 'topology known');
     this.retryHeld();
+    // Behind what was asked of those before.
+    if (this.#isReadElsewhere(before)) this.invalidations.lost();
+  }
+
+  /** Some slot has another primary, or other replicas. */
+  #isReadElsewhere(before: { readonly shards: readonly Shard[]; readonly slots: Uint16Array }): boolean {
+    if (!this.invalidations.isHeard) return false;
+    const namesOf = (shards: readonly Shard[]): readonly string[] =>
+      shards.map(({ primary, replicas }) => [primary, ...replicas].map(({ address }) => address).join(' '));
+    const [former, now] = [namesOf(before.shards), namesOf(this.#shards)];
+    return this.#slots.some((index, slot) => now[index] !== former[before.slots[slot]!]);
   }
 
   /** What the primary of `shard` says; one that is busy does not. */

@@ -10,7 +10,8 @@ import type {
 } from '../../plan/routing-plan.ts';
 import { sameContent } from '../../plan/same-content.ts';
 import type { Conversation } from '../topology/conversation.ts';
-import { nodeOptionsOf, type Node } from '../topology/node.ts';
+import type { Node } from '../topology/node.ts';
+import { nodeOptionsOf } from '../topology/node-options.ts';
 import { NodeLog } from '../topology/node-log.ts';
 import { ServerList } from './server-list.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';

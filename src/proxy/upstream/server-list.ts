@@ -14,7 +14,8 @@ import { judgeFitness, judgeLink, judgePrimary } from '../topology/fitness.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { LeavingNodes } from '../topology/leaving-nodes.ts';
 import { LoginLog } from '../topology/login-log.ts';
-import { Node, type NodeOptions, type NodeOwner } from '../topology/node.ts';
+import { Node, type NodeOwner } from '../topology/node.ts';
+import type { NodeOptions } from '../topology/node-options.ts';
 import { parseReplication, type ReplicationInfo } from '../topology/topology.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;

@@ -9,7 +9,8 @@ import { maglevHost, maglevTable } from '../../redis/maglev.ts';
 import { isOfMessages } from '../../redis/command-table.ts';
 import { argumentsThatAreKeys, commandForAny } from './argument-keys.ts';
 import type { Conversation } from '../topology/conversation.ts';
-import { nodeOptionsOf, type Node } from '../topology/node.ts';
+import type { Node } from '../topology/node.ts';
+import { nodeOptionsOf } from '../topology/node-options.ts';
 import { NodeLog } from '../topology/node-log.ts';
 import { parseRefusal } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
@@ -167,5 +168,6 @@ export class ShardedUpstream extends Upstream {
     this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
     this.placeAnew();
     this.retryHeld();
+    this.invalidations.lost();
   }
 }

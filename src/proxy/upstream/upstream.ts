@@ -11,6 +11,7 @@ import { sendInParts } from './by-key.ts';
 import type { Connection } from '../wire/connection.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { HedgeBudget } from './hedge-budget.ts';
+import { Invalidations } from './invalidations.ts';
 import type { Node, NodeOwner } from '../topology/node.ts';
 import { isCopy } from '../wire/nobody.ts';
 import { giveOwnBytes, keepBytes } from '../wire/own-bytes.ts';
@@ -33,6 +34,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   /** undefined: no limit. */
   readonly maxConnections: number | undefined;
   readonly ownConnections: OwnConnections;
+  readonly invalidations = new Invalidations();
   readonly #waiting = new WaitingLines();
   /** Nobody tells that the replies have come for which some wait. */
   readonly #soonAgain = new SoonAgain(() => this.retryHeld());
@@ -262,6 +264,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     }
     this.retryHeld();
     this.#hedging.tick(now);
+    this.invalidations.tick(now, this.nodes());
   }
 
   /** Tries what is held again; call it whenever a node may be asked again. */

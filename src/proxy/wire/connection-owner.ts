@@ -1,5 +1,5 @@
 /**
- * What a connection to Redis is told, and whom it tells what.
+ * What a connection to Redis is made of, and whom it tells what.
  */
 import type { Request } from './request.ts';
 import type { SocketOptions } from './socket.ts';
@@ -9,6 +9,8 @@ export interface ConnectionOptions extends SocketOptions {
   readonly handshake: readonly Buffer[];
   /** Where replies are counted, by how long they took: the buckets and the sum. */
   readonly latency: Float64Array;
+  /** The last command of the handshake asks for pushes; null: none does. */
+  readonly pushes: PushHearer | null;
 }
 
 /** Who is told what happens on a connection. */
@@ -26,6 +28,15 @@ export interface ConnectionOwner {
   lost(request: Request, wasSent: boolean): void;
   /** After every request was told to be lost. `connection`: which of the owner's. */
   closed(connection: object, problem: string): void;
+}
+
+/** Who is told what a node says without being asked, over a connection on which it remembers what is read. */
+export interface PushHearer {
+  pushed(bytes: Uint8Array, start: number, end: number): void;
+  /** It does not remember it: what was read may change without a word. */
+  untracked(why: string): void;
+  /** What was read before may have changed without a word. */
+  lost(): void;
 }
 
 /** Who looks at replies before they are handed on. */

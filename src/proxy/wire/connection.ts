@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { turnedAway } from '../../sources/observations/connection-problem.ts';
 import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
-import type { ConnectionOptions, ConnectionOwner, ReplyWatch } from './connection-owner.ts';
+import type { ConnectionOptions, ConnectionOwner, PushHearer, ReplyWatch } from './connection-owner.ts';
 import { isCutOff } from './cut-off.ts';
 import { grown } from './grown-ring.ts';
 import { handshakeRefused } from './handshake-refused.ts';
@@ -61,6 +61,7 @@ export class Connection implements Flushable {
   readonly #writer: SocketWriter;
   #owner: ConnectionOwner;
   readonly #latency: Float64Array;
+  readonly #pushes: PushHearer | null;
   readonly #scanner = new ReplyScanner();
   #partial: Partial | null = null;
   #isDirty = false;
@@ -89,6 +90,7 @@ export class Connection implements Flushable {
   constructor(options: ConnectionOptions, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#latency = options.latency;
+    this.#pushes = options.pushes;
     this.#current = takeBlock(0);
     this.#blocks.push(this.#current);
     const { handshake } = options;
@@ -259,6 +261,7 @@ export class Connection implements Flushable {
     // Not given back to the pool: the socket may still be writing from them.
     this.#blocks.length = 0;
     this.#owner.closed(this, problem);
+    this.#pushes?.lost();
     // Only now: who goes on must not find it.
     this.#relieve();
   }
@@ -320,8 +323,8 @@ export class Connection implements Flushable {
     if (this.intercept !== null && this.#greetings === 0) {
       if (!this.intercept(bytes, start, end)) return;
     } else if (type === PUSH) {
-      // Nobody subscribes or tracks on a shared connection; whatever this is, it is no reply.
-      return;
+      // Whatever this is, it is no reply.
+      return this.#pushes?.pushed(bytes, start, end);
     }
     if (this.#head === this.#tail) return this.destroy('the node answered what nobody asked');
     const place = this.#head & (this.#ring.length - 1);
@@ -332,7 +335,10 @@ export class Connection implements Flushable {
       if (type === MINUS) this.#isSpoilt = true;
       if (this.#greetings > 0) {
         this.#greetings -= 1;
-        if (type === MINUS) handshakeRefused(this, this.#owner, bytes, start, end);
+        if (type === MINUS) {
+          const why = handshakeRefused(this, this.#owner, bytes, start, end);
+          if (this.#greetings === 0) this.#pushes?.untracked(why);
+        }
       }
     } else if (request.generation === this.#generations[place]) {
       request.sent -= 1;

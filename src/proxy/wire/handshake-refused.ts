@@ -24,7 +24,7 @@ export function handshakeRefused(
   bytes: Uint8Array,
   start: number,
   end: number,
-): void {
+): string {
   const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
   if (why.startsWith('LO')) connection.destroy('the node is loading');
   // All that is behind is refused, too, and none of it is lost.
@@ -33,6 +33,7 @@ export function handshakeRefused(
     connection.isLockedOut = true;
     owner.loginRefused(why);
   }
+  return why;
 }
 
 /** Or at `until`. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Invalidations } from '../../../src/proxy/upstream/invalidations.ts';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
@@ -22,7 +23,12 @@ async function setUp(t: TestContext, count: number) {
   const server = await serverThat(t, () => '+OK\r\n');
   const options = { host: '127.0.0.1', port: server.port, connectTimeoutMs: 5_000, credentials: undefined };
   const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
-  const owner = { slow: null, doubted: () => false, refused: () => false };
+  const owner = {
+    invalidations: new Invalidations(),
+    slow: null,
+    doubted: () => false,
+    refused: () => false,
+  };
   const node = new Node(
     { ...options, ...rest },
     { ...owner, lost() {}, changed() {}, carriedOut: () => false },

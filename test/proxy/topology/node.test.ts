@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { Invalidations } from '../../../src/proxy/upstream/invalidations.ts';
 import { test, type TestContext } from 'node:test';
 
 import { pino } from 'pino';
 
 import { eventually } from '../../../src/demo/eventually.ts';
 import { encodeCommand } from '../../../src/proxy/wire/encode.ts';
-import { Node, READONLY, RESP3, type NodeOwner } from '../../../src/proxy/topology/node.ts';
+import { READONLY, RESP3 } from '../../../src/proxy/topology/handshake.ts';
+import { Node, type NodeOwner } from '../../../src/proxy/topology/node.ts';
 import type { Connection } from '../../../src/proxy/wire/connection.ts';
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
 import { SlowLog } from '../../../src/proxy/wire/slow-log.ts';
@@ -16,6 +18,7 @@ test('what a client waited for alone is looked for nowhere else, where slow comm
   const server = await serverThat(t, () => '*-1\r\n');
   let isDoubted = false;
   const owner: NodeOwner = {
+    invalidations: new Invalidations(),
     slow: new SlowLog(pino({ level: 'silent' }), 60_000),
     doubted: () => (isDoubted = true),
     refused: () => false,
@@ -52,6 +55,7 @@ test('what a client waited for alone is looked for nowhere else, where slow comm
 /** One that knows READONLY; nobody cares what it answers. */
 function clusterNode(t: TestContext, port: number): Node {
   const owner: NodeOwner = {
+    invalidations: new Invalidations(),
     slow: null,
     doubted: () => false,
     refused: () => false,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Invalidations } from '../../../src/proxy/upstream/invalidations.ts';
 import { test } from 'node:test';
 
 import type { ReadPolicy } from '../../../src/api/objects.ts';
@@ -27,6 +28,7 @@ function nodeOf(port: number, state: State): Node {
       isClusterNode: true,
     },
     {
+      invalidations: new Invalidations(),
       slow: null,
       doubted: () => false,
       refused: () => false,

@@ -1,0 +1,79 @@
+/**
+ * CLIENT TRACKING of one client: it keeps what it reads, and is told by whom it reads of that it may have changed.
+ *
+ * Whatever is said comes to it behind the replies to all that it has asked so far: a value that was on its way would be kept
+ * after it had been said to be old.
+ */
+import type { Change, Invalidations, KeepingClient } from '../upstream/invalidations.ts';
+import { encodeBulk, encodeList } from '../wire/encode.ts';
+import { keptNames } from './kept-names.ts';
+import type { Routing } from './routing.ts';
+
+const HEAD = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
+const NOTHING = Buffer.alloc(0);
+const EVERYTHING = Buffer.concat([HEAD, Buffer.from('_\r\n')]);
+
+/** As the client has asked for it. What it reads is tracked nevertheless, and what it writes itself told. */
+export interface TrackingOptions {
+  readonly mode: 'all' | 'optin' | 'optout';
+  readonly isNoLoop: boolean;
+}
+
+interface Client {
+  readonly home: { readonly routing: Routing };
+  pushBehind(message: Uint8Array): void;
+  destroy(): void;
+}
+
+export class Tracking implements KeepingClient {
+  readonly #client: Client;
+  options: TrackingOptions;
+  #sources: ReadonlySet<Invalidations> = new Set();
+
+  constructor(client: Client, options: TrackingOptions) {
+    this.#client = client;
+    this.options = options;
+    this.#follow();
+  }
+
+  /** What it has read is at others by now, of which it has not heard. */
+  rerouted(): void {
+    this.#follow();
+    this.forget();
+  }
+
+  forget(): void {
+    this.#client.pushBehind(EVERYTHING);
+  }
+
+  changed(change: Change): void {
+    const { routing } = this.#client.home;
+    let message = change.messages.get(routing);
+    if (message === undefined) {
+      message = messageOf(change, routing);
+      change.messages.set(routing, message);
+    }
+    if (message.length > 0) this.#client.pushBehind(message);
+  }
+
+  untracked(): void {
+    this.#client.destroy();
+  }
+
+  close(): void {
+    for (const source of this.#sources) source.delete(this);
+    this.#sources = new Set();
+  }
+
+  #follow(): void {
+    this.close();
+    this.#sources = new Set(this.#client.home.routing.ways.map(({ invalidations }) => invalidations));
+    for (const source of this.#sources) source.add(this);
+  }
+}
+
+function messageOf({ of, keys }: Change, routing: Routing): Buffer {
+  const names = keys === null ? null : keptNames(routing, of, keys);
+  if (names === null) return EVERYTHING;
+  return names.length === 0 ? NOTHING : Buffer.concat([HEAD, encodeList(names.map(encodeBulk))]);
+}

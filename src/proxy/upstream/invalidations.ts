@@ -1,0 +1,117 @@
+/**
+ * Clients that keep what they read of an upstream, and what its servers say has changed of it.
+ *
+ * A server says so once for each connection over which a key was read, and clients share those: it is passed on to all of
+ * them. They only drop what they have, so that too much does no harm, and nobody has to know who has read what.
+ */
+import type { PushHearer } from '../wire/connection-owner.ts';
+
+const HEAD = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
+const ARRAY = 0x2a;
+const CR = 0x0d;
+/** One that refused to track is not asked for so long. */
+const REFUSED_MS = 10_000;
+/** Whether they are still there. */
+const ASK_MS = 1_000;
+
+export interface Change {
+  readonly of: Invalidations;
+  /** null: whatever was read may have changed. */
+  readonly keys: readonly Buffer[] | null;
+  /** What is said to clients, by what they have in common. */
+  readonly messages: Map<object, Buffer>;
+}
+
+export interface KeepingClient {
+  changed(change: Change): void;
+  /** What it has read nobody watches over. */
+  untracked(): void;
+}
+
+interface Tracker {
+  askTracked(): void;
+  leaveTracked(): void;
+}
+
+export class Invalidations implements PushHearer {
+  readonly #clients = new Set<KeepingClient>();
+  #refusal = { why: '', at: -Infinity };
+
+  #wasHeard = false;
+  #askedAt = 0;
+
+  get isHeard(): boolean {
+    return this.#clients.size > 0;
+  }
+
+  /** Why a server does not track, in its own words; undefined: none has said so of late. */
+  get refusal(): string | undefined {
+    const { why, at } = this.#refusal;
+    return performance.now() - at < REFUSED_MS ? why : undefined;
+  }
+
+  add(client: KeepingClient): void {
+    this.#clients.add(client);
+  }
+
+  delete(client: KeepingClient): void {
+    this.#clients.delete(client);
+  }
+
+  /** Several times a second. */
+  tick(now: number, nodes: Iterable<Tracker>): void {
+    const { isHeard } = this;
+    if (!isHeard && !this.#wasHeard) return;
+    if (isHeard && now - this.#askedAt < ASK_MS) return;
+    this.#askedAt = now;
+    this.#wasHeard = isHeard;
+    for (const node of nodes) {
+      if (isHeard) node.askTracked();
+      else node.leaveTracked();
+    }
+  }
+
+  pushed(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.isHeard || !isInvalidation(bytes, start, end)) return;
+    this.#tell(keysOf(bytes, start + HEAD.length));
+  }
+
+  lost(): void {
+    if (this.isHeard) this.#tell(null);
+  }
+
+  untracked(why: string): void {
+    this.#refusal = { why, at: performance.now() };
+    for (const client of this.#clients) client.untracked();
+  }
+
+  #tell(keys: readonly Buffer[] | null): void {
+    const change = { of: this, keys, messages: new Map() };
+    for (const client of this.#clients) client.changed(change);
+  }
+}
+
+function isInvalidation(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start <= HEAD.length) return false;
+  for (let at = 0; at < HEAD.length; at++) if (bytes[start + at] !== HEAD[at]) return false;
+  return true;
+}
+
+/** null: all of them. */
+function keysOf(bytes: Uint8Array, start: number): readonly Buffer[] | null {
+  if (bytes[start] !== ARRAY) return null;
+  let at = start;
+  /** The number behind a type's letter. */
+  const length = (): number => {
+    let value = 0;
+    for (at += 1; bytes[at] !== CR; at++) value = 10 * value + bytes[at]! - 0x30;
+    at += 2;
+    return value;
+  };
+  return Array.from({ length: length() }, () => {
+    const size = length();
+    const key = Buffer.from(bytes.subarray(at, at + size));
+    at += size + 2;
+    return key;
+  });
+}

@@ -1,0 +1,191 @@
+/**
+ * CLIENT TRACKING before real servers: what is said to whom, and when.
+ */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import type { RedisNode } from '../../src/demo/redis-node.ts';
+import type { Listener } from '../../src/plan/routing-plan.ts';
+import { CachingClient } from './caching-client.ts';
+import { catchAll, readsFrom, servers, startListener, startServers } from './proxy-servers.ts';
+
+async function setUp(
+  t: TestContext,
+  change: (listener: Listener) => Partial<Listener> = () => catchAll('s'),
+): Promise<{ readonly port: number; readonly server: RedisNode } | undefined> {
+  const [server] = (await startServers(t, 1)) ?? [];
+  if (server === undefined) return undefined;
+  return { port: await startListener(t, [servers('s', [server])], change), server };
+}
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  await eventually(what, () => (isSo() ? true : undefined));
+}
+
+/** `a:` and `B:` cut off, `c:` kept, all to the same server. */
+function prefixes(caseInsensitive: boolean): (listener: Listener) => Partial<Listener> {
+  const route = { upstream: 's', reads: undefined, mirrors: [] };
+  const routes = {
+    prefixes: [
+      { ...route, prefix: 'a:', removePrefix: true },
+      { ...route, prefix: 'B:', removePrefix: true },
+      { ...route, prefix: 'c:', removePrefix: false },
+    ],
+    catchAll: undefined,
+    caseInsensitive,
+  };
+  return () => ({ routes });
+}
+
+test('it answers as Redis does', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const talks: readonly (readonly string[])[] = [
+    ['TRACKING', 'TRACKING FOO', 'TRACKING ON FOO', 'TRACKING ON REDIRECT', 'TRACKING ON REDIRECT abc'],
+    ['TRACKING ON PREFIX', 'TRACKING ON PREFIX a', 'TRACKING ON OPTIN OPTOUT', 'TRACKINGINFO', 'GETREDIR'],
+    ['CACHING', 'CACHING YES', 'CACHING FOO', 'CACHING a b', 'GETREDIR x', 'TRACKINGINFO x', 'TRACKING OFF'],
+    ['TRACKING ON', 'TRACKINGINFO', 'GETREDIR', 'CACHING YES', 'CACHING NO', 'CACHING FOO', 'TRACKING off'],
+    ['TRACKING ON', 'TRACKING OFF FOO', 'TRACKINGINFO', 'TRACKING OFF OPTIN BCAST', 'TRACKINGINFO'],
+    ['TRACKING ON OPTIN noloop', 'TRACKINGINFO', 'CACHING NO', 'CACHING YES', 'TRACKING ON OPTOUT'],
+    ['TRACKING ON OPTOUT', 'TRACKINGINFO', 'CACHING YES', 'CACHING NO', 'TRACKING ON OPTIN', 'TRACKING ON'],
+    ['TRACKING ON OPTIN', 'TRACKING ON', 'TRACKINGINFO', 'TRACKING ON OPTOUT NOLOOP', 'TRACKINGINFO'],
+  ];
+  for (const talk of talks) {
+    const [through, direct] = await Promise.all([
+      CachingClient.start(t, port, null),
+      CachingClient.start(t, server.port, null),
+    ]);
+    for (const line of talk) {
+      const words = ['CLIENT', ...line.split(' ')];
+      const [answer, expected] = await Promise.all([through.ask(...words), direct.ask(...words)]);
+      assert.deepEqual(answer, expected, `${line} of ${talk.join(', ')}`);
+    }
+  }
+});
+
+test('what it can`t do it refuses', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const client = await CachingClient.start(t, setting.port, null);
+  const refused = /^Error: ERR 'client\|tracking' is not carried out by this proxy: /;
+  assert.match(String(await client.ask('CLIENT', 'TRACKING', 'ON', 'BCAST', 'PREFIX', 'a')), refused);
+  assert.match(String(await client.ask('CLIENT', 'TRACKING', 'ON', 'REDIRECT', '1')), refused);
+  await client.ask('HELLO', '2');
+  assert.match(String(await client.ask('CLIENT', 'TRACKING', 'ON')), /HELLO 3/);
+});
+
+test('it ends with TRACKING OFF, RESET and HELLO 2, and nobody else`s', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const other = await CachingClient.start(t, port);
+  for (const end of [['CLIENT', 'TRACKING', 'OFF'], ['RESET'], ['HELLO', '2']]) {
+    const client = await CachingClient.start(t, port);
+    await client.ask(...end);
+    await client.ask('HELLO', '3');
+    await other.get('k');
+    await client.get('k');
+    other.told.clear();
+    await server.client.set('k', end.join(' '));
+    await until('the other one being told', () => other.told.has('k'));
+    await client.ask('PING');
+    assert.equal(client.told.size, 0);
+  }
+});
+
+test('what was cut off the names is there again', async (t) => {
+  const setting = await setUp(t, prefixes(false));
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await CachingClient.start(t, port);
+  for (const key of ['a:k', 'B:k', 'c:k']) await client.get(key);
+  await server.client.mset('k', 'new', 'c:k', 'new');
+  await until('being told', () => client.told.has('c:k') && client.told.has('a:k'));
+  assert.deepEqual([...client.told].toSorted(), ['B:c:k', 'B:k', 'a:c:k', 'a:k', 'c:k']);
+});
+
+test('where it is not known how it was written, everything is dropped', async (t) => {
+  const setting = await setUp(t, prefixes(true));
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await CachingClient.start(t, port);
+  await client.get('A:k');
+  assert.equal(client.cache.size, 1);
+  await server.client.set('k', 'new');
+  await until('being told', () => client.cache.size === 0);
+});
+
+test('names that lead elsewhere are not told', async (t) => {
+  const setting = await setUp(t, () => ({
+    routes: {
+      prefixes: [{ upstream: 's', reads: undefined, mirrors: [], prefix: 'mine:', removePrefix: false }],
+      catchAll: undefined,
+      caseInsensitive: false,
+    },
+  }));
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await CachingClient.start(t, port);
+  await client.get('mine:k');
+  // It reads what is another's, too, by way of a script.
+  await client.ask('EVAL_RO', "return redis.call('GET', 'other')", '1', 'mine:k');
+  await server.client.set('other', 'new');
+  await server.client.set('mine:k', 'new');
+  await until('being told', () => client.told.has('mine:k'));
+  assert.ok(!client.told.has('other'));
+});
+
+test('who waits for an element is told meanwhile', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await CachingClient.start(t, port);
+  await client.get('k');
+  void client.ask('BLPOP', 'list', '0');
+  await until('waiting', () => true);
+  await eventually('being blocked', async () =>
+    /blocked_clients:1\r/.test(await server.client.info('clients')) ? true : undefined,
+  );
+  await server.client.set('k', 'new');
+  await until('being told', () => client.told.has('k'));
+});
+
+test('what servers for reads say is told, and what a transaction has read', async (t) => {
+  const started = await startServers(t, 2);
+  const [primary, replica] = started ?? [];
+  if (primary === undefined || replica === undefined) return;
+  await replica.client.replicaof('127.0.0.1', primary.port);
+  const port = await startListener(t, [servers('s', [primary]), readsFrom('r', [replica])], () =>
+    catchAll('s', { reads: 'r' }),
+  );
+  const client = await CachingClient.start(t, port);
+  await client.get('k');
+  await client.getInTransaction('t');
+  await primary.client.mset('k', 'new', 't', 'new');
+  await until('being told', () => client.told.has('k') && client.told.has('t'));
+});
+
+test('a server that does not track closes the client, which is told why', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  await server.client.call('ACL', 'SETUSER', 'default', '-client|tracking');
+  const client = await CachingClient.start(t, port);
+  await client.get('k');
+  await until('being closed', () => client.isClosed);
+  assert.equal(client.cache.size, 0);
+  await assert.rejects(CachingClient.start(t, port), /a server behind it answers: NOPERM/);
+});
+
+test('a connection that is lost drops everything', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await CachingClient.start(t, port);
+  await client.get('k');
+  const before = client.flushes;
+  await server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await until('being told', () => client.flushes > before && client.cache.size === 0);
+});
