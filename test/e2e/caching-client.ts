@@ -58,6 +58,7 @@ export class CachingClient {
   }
 
   send(words: readonly string[], heard: (value: Value) => void): void {
+    if (this.isClosed) return heard(new Error('closed'));
     this.#waiting.push(heard);
     const bulks = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
     this.#socket.write(`*${words.length}\r\n${bulks.join('')}`);

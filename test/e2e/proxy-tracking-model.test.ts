@@ -86,9 +86,10 @@ interface Setting {
 
 async function setUp(
   t: TestContext,
+  from?: 'path' | 'wheel',
   change: (plan: RoutingPlan) => RoutingPlan = (plan) => plan,
 ): Promise<Setting | undefined> {
-  const redis = await needRedis(t);
+  const redis = await needRedis(t, from);
   if (redis === undefined) return undefined;
   const cluster = await RedisCluster.start({
     redis,
@@ -149,7 +150,7 @@ test('nothing old stays while nothing happens, and what was not written stays ke
 });
 
 test('nothing old stays where replies are late', async (t) => {
-  const setting = await setUp(t, (plan) =>
+  const setting = await setUp(t, undefined, (plan) =>
     withFault(plan, { type: 'DELAY', percentage: 30, delayMs: 15, commands: [] }),
   );
   if (setting === undefined) return;
@@ -159,47 +160,51 @@ test('nothing old stays where replies are late', async (t) => {
   await agrees(setting.cluster, load);
 });
 
-test('nothing old stays while slots move', async (t) => {
-  const setting = await setUp(t);
-  if (setting === undefined) return;
-  const { cluster } = setting;
-  const [a, b] = await cluster.shards();
-  assert.ok(a && b);
-  const [from, to] = [cluster.node(a.primary), cluster.node(b.primary)];
-  const slots = await Promise.all(KEYS.map((key) => from.client.cluster('KEYSLOT', key)));
-  const there = [...new Set(slots)].filter((slot) =>
-    a.slots.some(([first, last]) => first <= slot && slot <= last),
-  );
-  const load = await start(t, setting, 3);
-  for (const slot of there.slice(0, 8)) {
-    await moveSlot(slot, from, to);
-    await after(100);
-  }
-  await load.stop();
-  await agrees(cluster, load);
-});
-
-test('nothing old stays when a primary dies and comes back', async (t) => {
-  const setting = await setUp(t);
-  if (setting === undefined) return;
-  const { cluster } = setting;
-  const load = await start(t, setting, 4);
-  await after(500);
-  const [a] = await cluster.shards();
-  assert.ok(a);
-  const killed = cluster.node(a.primary);
-  await cluster.kill(killed);
-  await eventually('another primary', async () => {
-    const shards = await cluster.shards();
-    return shards.every(({ primary }) => primary !== a.primary) ? true : undefined;
+for (const from of ['path', 'wheel'] as const) {
+  test(`nothing old stays while slots move (server from the ${from})`, async (t) => {
+    const setting = await setUp(t, from);
+    if (setting === undefined) return;
+    const { cluster } = setting;
+    const [a, b] = await cluster.shards();
+    assert.ok(a && b);
+    const [source, target] = [cluster.node(a.primary), cluster.node(b.primary)];
+    const slots = await Promise.all(KEYS.map((key) => source.client.cluster('KEYSLOT', key)));
+    const there = [...new Set(slots)].filter((slot) =>
+      a.slots.some(([first, last]) => first <= slot && slot <= last),
+    );
+    const load = await start(t, setting, 3);
+    for (const slot of there.slice(0, 8)) {
+      await moveSlot(slot, source, target);
+      await after(100);
+    }
+    await load.stop();
+    await agrees(cluster, load);
   });
-  await after(500);
-  await cluster.restart(killed);
-  await cluster.settled();
-  await after(500);
-  await load.stop();
-  await agrees(cluster, load);
-});
+}
+
+for (const from of ['path', 'wheel'] as const) {
+  test(`nothing old stays when a primary dies and comes back (server from the ${from})`, async (t) => {
+    const setting = await setUp(t, from);
+    if (setting === undefined) return;
+    const { cluster } = setting;
+    const load = await start(t, setting, 4);
+    await after(500);
+    const [a] = await cluster.shards();
+    assert.ok(a);
+    const killed = cluster.node(a.primary);
+    await cluster.kill(killed);
+    await eventually('another primary', async () => {
+      const shards = await cluster.shards();
+      return shards.every(({ primary }) => primary !== a.primary) ? true : undefined;
+    });
+    await after(500);
+    await cluster.restart(killed);
+    await cluster.settled();
+    await after(500);
+    await load.stop();
+    await agrees(cluster, load);
+  });
+}
 
 test('nothing old stays when the plan changes', async (t) => {
   const setting = await setUp(t);

@@ -2,12 +2,15 @@
  * CLIENT TRACKING before real servers: what is said to whom, and when.
  */
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RedisNode } from '../../src/demo/redis-node.ts';
-import type { Listener } from '../../src/plan/routing-plan.ts';
+import type { Listener, ProxyUpstream, RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { CachingClient } from './caching-client.ts';
+import { BUSY, planTo, proxyFor, serverThat } from '../proxy/servers.ts';
+import { portsOf, startProxy } from './proxy-setting.ts';
 import { catchAll, readsFrom, servers, startListener, startServers } from './proxy-servers.ts';
 
 async function setUp(
@@ -117,26 +120,6 @@ test('where it is not known how it was written, everything is dropped', async (t
   await until('being told', () => client.cache.size === 0);
 });
 
-test('names that lead elsewhere are not told', async (t) => {
-  const setting = await setUp(t, () => ({
-    routes: {
-      prefixes: [{ upstream: 's', reads: undefined, mirrors: [], prefix: 'mine:', removePrefix: false }],
-      catchAll: undefined,
-      caseInsensitive: false,
-    },
-  }));
-  if (setting === undefined) return;
-  const { port, server } = setting;
-  const client = await CachingClient.start(t, port);
-  await client.get('mine:k');
-  // It reads what is another's, too, by way of a script.
-  await client.ask('EVAL_RO', "return redis.call('GET', 'other')", '1', 'mine:k');
-  await server.client.set('other', 'new');
-  await server.client.set('mine:k', 'new');
-  await until('being told', () => client.told.has('mine:k'));
-  assert.ok(!client.told.has('other'));
-});
-
 test('who waits for an element is told meanwhile', async (t) => {
   const setting = await setUp(t);
   if (setting === undefined) return;
@@ -188,4 +171,95 @@ test('a connection that is lost drops everything', async (t) => {
   const before = client.flushes;
   await server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await until('being told', () => client.flushes > before && client.cache.size === 0);
+});
+
+test('other servers, or another route, drop everything', async (t) => {
+  const [a, b] = (await startServers(t, 2)) ?? [];
+  if (a === undefined || b === undefined) return;
+  const listenersTo = (upstream: string): RoutingPlan['listeners'] =>
+    planTo(1).listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, ...catchAll(upstream) },
+    }));
+  const plan = (upstreams: readonly ProxyUpstream[], listeners: RoutingPlan['listeners']): RoutingPlan => ({
+    upstreams: new Map(upstreams.map((each) => [each.id, each])),
+    listeners,
+  });
+  const toOther = listenersTo('other');
+  const [one, other] = [servers('one', [a]), servers('other', [b])];
+  const proxy = await startProxy(t, plan([one, other], listenersTo('one')));
+  const client = await CachingClient.start(t, portsOf(proxy)[0] ?? 0);
+  for (const upstreams of [
+    [one, other],
+    [one, servers('other', [a, b])],
+  ]) {
+    await client.mget(['k', 'l', 'm']);
+    const before = client.flushes;
+    await proxy.update(plan(upstreams, toOther));
+    await until('being told', () => client.flushes > before && client.cache.size === 0);
+  }
+  // And hears of the others from now on.
+  await client.mget(['k', 'l', 'm']);
+  for (const { client: direct } of [a, b]) await direct.mset('k', 'new', 'l', 'new', 'm', 'new');
+  await until('being told of all', () => client.cache.size === 0);
+});
+
+test('a server that is busy disconnects nobody, and is asked to track again', async (t) => {
+  let isBusy = true;
+  const server = await serverThat(t, (words) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (isBusy) return BUSY;
+    if (words === 'GET k') return '$1\r\nv\r\n';
+    return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(server.port));
+  const client = await CachingClient.start(t, port);
+  const asked = client.get('k');
+  const times = (): number => server.asked.filter((words) => words === 'CLIENT TRACKING ON').length;
+  await until('being asked to track', () => times() > 0);
+  isBusy = false;
+  await asked;
+  await eventually('being answered', async () => {
+    await client.get('k');
+    return client.cache.get('k') === 'v' ? true : undefined;
+  });
+  assert.ok(times() > 1 && !client.isClosed);
+});
+
+for (const [name, read] of [
+  ['that clients share', (client: CachingClient) => client.get('k')],
+  ['that a transaction has left', (client: CachingClient) => client.getInTransaction('k')],
+] as const) {
+  test(`a connection ${name}, and that has gone without a word, drops everything`, async (t) => {
+    const silent = new Set<Socket>();
+    const tracked = new Set<Socket>();
+    const server = await serverThat(t, (words, socket) => {
+      if (silent.has(socket)) return undefined;
+      if (words.startsWith('CLIENT TRACKING')) tracked.add(socket);
+      if (words === 'EXEC') return '*2\r\n:-1\r\n$1\r\nv\r\n';
+      if (words === 'GET k') return '$1\r\nv\r\n';
+      return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+    });
+    const { port } = await proxyFor(t, planTo(server.port));
+    const client = await CachingClient.start(t, port);
+    await read(client);
+    assert.equal(client.cache.get('k'), 'v');
+    for (const socket of tracked) silent.add(socket);
+    await until('being told', () => client.cache.size === 0);
+    assert.ok(client.flushes > 0 && !client.isClosed);
+  });
+}
+
+test('once nobody tracks any more, nothing of it is left at the server', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await CachingClient.start(t, port);
+  await client.get('k');
+  const count = async (): Promise<number> =>
+    Number(/tracking_clients:(\d+)/.exec(await server.client.info('clients'))?.[1]);
+  assert.equal(await count(), 1);
+  await client.ask('RESET');
+  await eventually('its connection being closed', async () => ((await count()) === 0 ? true : undefined));
+  assert.equal(await client.ask('PING'), 'PONG');
 });

@@ -28,16 +28,20 @@ interface Client {
 export class Tracking implements KeepingClient {
   readonly #client: Client;
   options: TrackingOptions;
+  /** By which it has heard so far. */
+  #routing: Routing;
   #sources: ReadonlySet<Invalidations> = new Set();
 
   constructor(client: Client, options: TrackingOptions) {
     this.#client = client;
+    this.#routing = client.home.routing;
     this.options = options;
     this.#follow();
   }
 
-  /** What it has read is at others by now, of which it has not heard. */
+  /** What it has read may be at others by now, of which it has not heard. */
   rerouted(): void {
+    if (this.#client.home.routing.leadsLike(this.#routing)) return;
     this.#follow();
     this.forget();
   }
@@ -67,7 +71,8 @@ export class Tracking implements KeepingClient {
 
   #follow(): void {
     this.close();
-    this.#sources = new Set(this.#client.home.routing.ways.map(({ invalidations }) => invalidations));
+    this.#routing = this.#client.home.routing;
+    this.#sources = new Set(this.#routing.ways.map(({ invalidations }) => invalidations));
     for (const source of this.#sources) source.add(this);
   }
 }

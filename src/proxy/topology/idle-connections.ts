@@ -19,7 +19,7 @@ interface Idle {
 
 interface IdleOwner {
   gone(connection: Connection): void;
-  /** Of this kind none grows too old. */
+  /** Of this kind none is closed for being old, or one too many. */
   isKept(kind: number): boolean;
 }
 
@@ -39,7 +39,9 @@ export class IdleConnections implements ConnectionOwner {
   keep(connection: Connection, kind: number): void {
     connection.handOver(this);
     this.#idle.push({ connection, kind, isOld: false });
-    if (this.#idle.length > MOST_IDLE) this.#idle[0]!.connection.destroy('no longer needed');
+    const [oldest] = this.#idle;
+    if (this.#idle.length > MOST_IDLE && !this.#owner.isKept(oldest!.kind))
+      oldest!.connection.destroy('no longer needed');
     if (!this.#isCounting) this.#beginRound();
   }
 

@@ -18,10 +18,12 @@ export class Migrations {
     return performance.now() < this.#until;
   }
 
-  /** What a primary says of its own slots; `isOwn`: which those are. */
-  noteSlots(slots: readonly number[], isOwn: (slot: number) => boolean): void {
-    for (const slot of this.slots) if (isOwn(slot)) this.slots.delete(slot);
+  /** What a primary says of its own slots; `isOwn`: which those are. True: some no longer move. */
+  noteSlots(slots: readonly number[], isOwn: (slot: number) => boolean): boolean {
+    const before = [...this.slots].filter(isOwn);
+    for (const slot of before) this.slots.delete(slot);
     for (const slot of slots) this.slots.add(slot);
+    return before.some((slot) => !this.slots.has(slot));
   }
 
   /** Something shows that slots move. */

@@ -19,6 +19,9 @@ import { beginTurn, clock } from '../wire/turn.ts';
 
 const PING = encodeCommand('PING');
 
+/** What is refused so may be granted later. */
+const PASSING = /^(?:BUSY|LOADING|NOAUTH|WRONGPASS) /;
+
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
 /** So long there may be an answer over a connection that was not let in, once another one is. */
 const LOCKED_OUT_MS = 1_000;
@@ -178,7 +181,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     pushed: (bytes, start, end) => this.#owner.invalidations.pushed(bytes, start, end),
     untracked: (why) => {
       this.leaveTracked();
-      this.#owner.invalidations.untracked(why);
+      if (!PASSING.test(why)) this.#owner.invalidations.untracked(why);
     },
     lost: () => this.#owner.invalidations.lost(),
   };

@@ -365,7 +365,9 @@ export class ClusterUpstream extends Upstream {
     if (this.#isClosed) return;
     if (typeof members === 'string') this.#members = members;
     const moving = parseMigratingSlots(this.#members);
-    this.#migrations.noteSlots(moving, (slot) => this.#shards[this.#slots[slot]!] === shard);
+    const isOwn = (slot: number): boolean => this.#shards[this.#slots[slot]!] === shard;
+    // What was read where one was on its way to need not be where it stays.
+    if (this.#migrations.noteSlots(moving, isOwn)) this.invalidations.lost();
     if (moving.length > 0) this.#slotsMove();
   }
 }

@@ -37,6 +37,7 @@ export class Invalidations implements PushHearer {
   readonly #clients = new Set<KeepingClient>();
   #refusal = { why: '', at: -Infinity };
 
+  /** Since connections were last left that nobody needs. */
   #wasHeard = false;
   #askedAt = 0;
 
@@ -51,6 +52,7 @@ export class Invalidations implements PushHearer {
   }
 
   add(client: KeepingClient): void {
+    this.#wasHeard = true;
     this.#clients.add(client);
   }
 
