@@ -42,6 +42,7 @@ const LONGEST = [
   'e2e/demo',
   'e2e/kubernetes-istio-leader',
   'e2e/proxy-migration',
+  'e2e/proxy-tracking-model',
   'e2e/kubernetes-source',
   'e2e/kubernetes-restart',
   'e2e/cli',
