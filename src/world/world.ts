@@ -177,8 +177,8 @@ export class World {
       this.#objects.with(objects),
       this.#lists.with(new Map([...lists].map(([key, list]) => [key, list.length > 0 ? list : undefined]))),
       this.#namespaces.with(namespaces),
-      observed.size === 0 ? this.#observed : this.#observed.with(observed),
-      generations.size === 0 ? this.#generations : this.#generations.with(generations),
+      this.#observed.with(observed),
+      this.#generations.with(generations),
     );
     return { world, changed };
   }

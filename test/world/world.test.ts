@@ -49,6 +49,35 @@ test('lists stand in the order of names, whoever came first', () => {
   }
 });
 
+test('of several namespaces they stand in the order of these', () => {
+  const [a, b] = ['a', 'b'].map((namespace) => redisService({ namespace, hosts: ['x.shop'] }));
+  for (const set of [
+    [a!, b!],
+    [b!, a!],
+  ]) {
+    const { world } = empty.apply({ set, deleted: [] });
+    assert.deepEqual(world.list(claimsKey('x.shop.svc.cluster.local')), [a, b]);
+  }
+});
+
+test('what goes and comes in one change is there, and so is its namespace', () => {
+  const { world } = empty.apply({ set: [redisService({ hosts: ['a'] })], deleted: [] });
+  const next = redisService({ hosts: ['b'] });
+  const after = world.apply({ set: [next], deleted: [next] });
+  assert.equal(after.world.hasNamespace('redis'), true);
+  assert.equal(after.changed.has('namespace/redis'), false);
+  assert.deepEqual(after.world.list(claimsKey('a.redis.svc.cluster.local')), []);
+  assert.deepEqual(after.world.list(claimsKey('b.redis.svc.cluster.local')), [next]);
+});
+
+test('the same count of replacements again changes nothing, none where there was none neither', () => {
+  const once = { set: [], deleted: [], generations: new Map([['host:6379', 1]]) };
+  const { world, changed } = empty.apply(once);
+  assert.equal(changed.size, 1);
+  assert.equal(world.apply(once).changed.size, 0);
+  assert.equal(empty.apply({ ...once, generations: new Map([['host:6379', 0]]) }).changed.size, 0);
+});
+
 test('a namespace is there as long as an object is in it', () => {
   const one = empty.apply({ set: [service({ name: 'x' }), service({ name: 'y' })], deleted: [] }).world;
   const half = one.apply({ set: [], deleted: [service({ name: 'x' })] });
@@ -65,6 +94,7 @@ test('deleting what is not there changes nothing', () => {
 
 test('a persistent map agrees with a plain one over a thousand random changes', () => {
   let map = PersistentMap.empty<number>();
+  const earlier: { readonly map: PersistentMap<number>; readonly plain: ReadonlyMap<string, number> }[] = [];
   const plain = new Map<string, number>();
   let seed = 42;
   const random = (below: number): number => {
@@ -79,7 +109,9 @@ test('a persistent map agrees with a plain one over a thousand random changes', 
     map = map.with(new Map([[key, value]]));
     assert.equal(map.get(key), plain.get(key));
     assert.equal(map.size, plain.size);
+    if (step % 100 === 99) earlier.push({ map, plain: new Map(plain) });
   }
   const ordered = (values: Iterable<number>): number[] => [...values].sort((a, b) => a - b);
-  assert.deepEqual(ordered(map.values()), ordered(plain.values()));
+  // The last of them, and those before as they were.
+  for (const then of earlier) assert.deepEqual(ordered(then.map.values()), ordered(then.plain.values()));
 });
