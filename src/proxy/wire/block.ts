@@ -85,3 +85,12 @@ export function copyBytes(from: Uint8Array, start: number, end: number, to: Uint
   let place = at;
   for (let index = start; index < end; index++) to[place++] = from[index]!;
 }
+
+/** `unsent`: the blocks that a socket was not given as a whole, of whose first it has the bytes before `writtenTo`. */
+export function wasWritten(
+  { block, start }: { readonly block: Block | null; readonly start: number },
+  unsent: readonly Block[],
+  writtenTo: number,
+): boolean {
+  return block === null || !unsent.includes(block) || (block === unsent[0] && start < writtenTo);
+}

@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 
 import { ReplyScanner } from '../../redis/reply-scanner.ts';
 import { turnedAway } from '../../sources/observations/connection-problem.ts';
-import { copyBytes, giveBlock, takeBlock, type Block } from './block.ts';
+import { copyBytes, giveBlock, takeBlock, wasWritten, type Block } from './block.ts';
 import type { ConnectionOptions, ConnectionOwner, PushHearer, ReplyWatch } from './connection-owner.ts';
 import { isCutOff } from './cut-off.ts';
 import { grown } from './grown-ring.ts';
@@ -251,12 +251,7 @@ export class Connection implements Flushable {
       const request = this.#ring[place]!;
       if (request === null || request.generation !== this.#generations[place]) continue;
       request.sent -= 1;
-      const block = request.block;
-      const isWritten =
-        block === null ||
-        !unsentFrom.includes(block) ||
-        (block === unsentFrom[0] && request.start < this.#writtenTo);
-      this.#owner.lost(request, isWritten && !isUnseen);
+      this.#owner.lost(request, !isUnseen && wasWritten(request, unsentFrom, this.#writtenTo));
     }
     // Not given back to the pool: the socket may still be writing from them.
     this.#blocks.length = 0;
