@@ -16,6 +16,8 @@ const ROOMS = [
   'mesh',
   'xds',
   'proxy',
+  'proxy/transactions',
+  'proxy/pubsub',
   'proxy/commands',
   'proxy/client',
   'proxy/upstream',

@@ -7,7 +7,7 @@ import { addressOf } from '../api/host-port.ts';
 import { listenProblem } from '../api/listen-problem.ts';
 import type { SocketAddress } from '../plan/routing-plan.ts';
 import { adopt } from './wire/accept.ts';
-import { CommandSession } from './commands/command-session.ts';
+import { CommandSession } from './command-session.ts';
 import { encodeError, REPLIES } from './wire/encode.ts';
 import type { ClientCount } from './client/client-count.ts';
 import type { ListenerTls } from './listener-tls.ts';

@@ -7,7 +7,7 @@ import type { Session } from '../../src/proxy/client/session.ts';
 import { slotAskedAbout } from '../../src/proxy/commands/cluster-emulation.ts';
 import { tellCommands } from '../../src/proxy/commands/command-command.ts';
 import { selected } from '../../src/proxy/commands/local-commands.ts';
-import { channelOf } from '../../src/proxy/commands/subscription-messages.ts';
+import { channelOf } from '../../src/proxy/pubsub/subscription-messages.ts';
 import { argumentOfBlock } from '../../src/proxy/commands/time-limit.ts';
 import { unblocked } from '../../src/proxy/commands/unblocked.ts';
 import { planEverywhere } from '../../src/proxy/commands/everywhere.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { HeldChannels, PLACE_BYTES } from '../../src/proxy/commands/held-channels.ts';
+import { HeldChannels, PLACE_BYTES } from '../../src/proxy/pubsub/held-channels.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 const LONG = 15_000_000;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import type { Location } from '../../../src/proxy/client/locate.ts';
 import type { Session } from '../../../src/proxy/client/session.ts';
-import { TransactionCopies } from '../../../src/proxy/commands/transaction-copies.ts';
+import { TransactionCopies } from '../../../src/proxy/transactions/transaction-copies.ts';
 import { UnavailableUpstream } from '../../../src/proxy/upstream/unavailable-upstream.ts';
 import type { Upstream } from '../../../src/proxy/upstream/upstream.ts';
 import { commandByName } from '../../../src/redis/command-table.ts';

@@ -5,7 +5,7 @@ import { eventually } from '../../../src/demo/eventually.ts';
 import type { OwnConnection } from '../../../src/proxy/upstream/own-connection.ts';
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
 import type { Session } from '../../../src/proxy/client/session.ts';
-import { Subscriber } from '../../../src/proxy/commands/subscriber.ts';
+import { Subscriber } from '../../../src/proxy/pubsub/subscriber.ts';
 import { commandByName, findCommand } from '../../../src/redis/command-table.ts';
 import { array } from '../servers.ts';
 

@@ -7,8 +7,8 @@
  */
 import type { Socket } from 'node:net';
 
-import { KIND, findCommand, isCountRight, type Command } from '../../redis/command-table.ts';
-import { inlineToCommand } from '../../redis/inline.ts';
+import { KIND, findCommand, isCountRight, type Command } from '../redis/command-table.ts';
+import { inlineToCommand } from '../redis/inline.ts';
 import {
   BROKEN,
   COMPLETE,
@@ -17,28 +17,28 @@ import {
   STRANGER_LIMITS,
   type FrameStatus,
   type RequestLimits,
-} from '../../redis/request-frame.ts';
-import { mayWait, sendBlocking } from './blocking.ts';
-import { slotAskedAbout } from './cluster-emulation.ts';
-import { tellCommands } from './command-command.ts';
-import { REPLIES, encodeError, encodeRefusal, encodeWrongCount, whyRefused } from '../wire/encode.ts';
-import { commandCounts, countBegun, countError, countLater, countUnknown } from '../wire/outcomes.ts';
-import { planEverywhere, sendEverywhere } from './everywhere.ts';
-import type { Faults } from '../client/faults.ts';
-import { Input, type InputHandler } from '../client/input.ts';
-import { hidePasswords } from './hidden-passwords.ts';
-import { copyWithoutKey } from './keyless-copies.ts';
-import { answerFault } from '../client/late-replies.ts';
-import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './local-commands.ts';
-import { locate } from '../client/locate.ts';
-import { sendScan } from './scan.ts';
-import { Session, type SessionHome } from '../client/session.ts';
-import { sendSplit } from './split.ts';
-import { Subscriptions } from './subscriptions.ts';
-import { Transaction } from './transaction.ts';
-import { answerTracking, isTracking } from './tracking-command.ts';
-import { UNFINISHED_MS } from '../client/unfinished.ts';
-import { recognize } from './unknown-command.ts';
+} from '../redis/request-frame.ts';
+import { mayWait, sendBlocking } from './commands/blocking.ts';
+import { slotAskedAbout } from './commands/cluster-emulation.ts';
+import { tellCommands } from './commands/command-command.ts';
+import { REPLIES, encodeError, encodeRefusal, encodeWrongCount, whyRefused } from './wire/encode.ts';
+import { commandCounts, countBegun, countError, countLater, countUnknown } from './wire/outcomes.ts';
+import { planEverywhere, sendEverywhere } from './commands/everywhere.ts';
+import type { Faults } from './client/faults.ts';
+import { Input, type InputHandler } from './client/input.ts';
+import { hidePasswords } from './commands/hidden-passwords.ts';
+import { copyWithoutKey } from './commands/keyless-copies.ts';
+import { answerFault } from './client/late-replies.ts';
+import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './commands/local-commands.ts';
+import { locate } from './client/locate.ts';
+import { sendScan } from './commands/scan.ts';
+import { Session, type SessionHome } from './client/session.ts';
+import { sendSplit } from './commands/split.ts';
+import { Subscriptions } from './pubsub/subscriptions.ts';
+import { Transaction } from './transactions/transaction.ts';
+import { answerTracking, isTracking } from './commands/tracking-command.ts';
+import { UNFINISHED_MS } from './client/unfinished.ts';
+import { recognize } from './commands/unknown-command.ts';
 
 export class CommandSession extends Session implements InputHandler {
   #subscriptions: Subscriptions | null = null;

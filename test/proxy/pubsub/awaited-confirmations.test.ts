@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { AwaitedConfirmations } from '../../../src/proxy/commands/awaited-confirmations.ts';
+import { AwaitedConfirmations } from '../../../src/proxy/pubsub/awaited-confirmations.ts';
 
 test('commands are answered in order, each once it has all its confirmations or an error', () => {
   const awaited = new AwaitedConfirmations<string>();

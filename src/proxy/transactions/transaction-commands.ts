@@ -3,7 +3,7 @@
  */
 import { KIND, type Command } from '../../redis/command-table.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
-import { mayWait } from './blocking.ts';
+import { mayWait } from '../commands/blocking.ts';
 
 /** They end a transaction. */
 export const ENDING = new Set(['quit', 'reset']);

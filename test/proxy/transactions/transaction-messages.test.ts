@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { Session } from '../../../src/proxy/client/session.ts';
-import { TransactionMessages } from '../../../src/proxy/commands/transaction-messages.ts';
+import { TransactionMessages } from '../../../src/proxy/transactions/transaction-messages.ts';
 import type { Node } from '../../../src/proxy/topology/node.ts';
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
 import { commandByName } from '../../../src/redis/command-table.ts';

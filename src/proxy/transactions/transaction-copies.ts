@@ -3,9 +3,9 @@
  * mirror's connections are shared.
  */
 import { KIND, type Command } from '../../redis/command-table.ts';
-import { withoutWaiting } from './blocking-copies.ts';
-import { copyLocatedTo } from './keyed-copies.ts';
-import { copyWithoutKeyTo, isForMirrors, type WithoutKey } from './keyless-copies.ts';
+import { withoutWaiting } from '../commands/blocking-copies.ts';
+import { copyLocatedTo } from '../commands/keyed-copies.ts';
+import { copyWithoutKeyTo, isForMirrors, type WithoutKey } from '../commands/keyless-copies.ts';
 import type { Located } from '../client/locate.ts';
 import { Draws, MOST_PENDING } from '../client/mirroring.ts';
 import type { Destination, Routing } from '../client/routing.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { inRuns, isOfNotifications } from '../../../src/proxy/commands/notification-names.ts';
+import { inRuns, isOfNotifications } from '../../../src/proxy/pubsub/notification-names.ts';
 
 const ROWS: readonly (readonly [kind: string, name: string, isOfNotifications: boolean])[] = [
   ['subscribe', '__keyevent@0__:expired', true],
