@@ -9,13 +9,11 @@ import { test } from 'node:test';
 
 import type { Redis } from 'ioredis';
 
-import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { RedisCluster } from '../../src/demo/redis-cluster.ts';
-import { startRedis, stopRedis } from '../../src/demo/redis-node.ts';
 import { mirrored } from '../proxy/mirrored.ts';
 import { planTo, withFault, withPrefixRemoved } from '../proxy/servers.ts';
 import { needRedis } from './environment.ts';
+import { startPlainBesideProxied } from './plain-beside-proxied.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { randomOf, type Choose } from './random.ts';
 
@@ -100,14 +98,7 @@ async function dataOf(clients: readonly Redis[]): Promise<readonly string[]> {
 test('what a client is in, a removed prefix, a mirror and late answers change no reply', async (t) => {
   const redis = await needRedis(t);
   if (redis === undefined) return;
-  const folder = await temporaryFolder('combinations');
-  t.after(() => removeFolder(folder));
-  const plain = await startRedis({ server: redis.server, folder });
-  t.after(() => stopRedis(plain));
-  const behind = await startRedis({ server: redis.server, folder });
-  t.after(() => stopRedis(behind));
-  const cluster = await RedisCluster.start({ redis, replicas: 0 });
-  t.after(() => cluster.stop());
+  const { plain, behind, cluster } = await startPlainBesideProxied(t, redis);
   const copies = cluster.nodes.map(({ client }) => client);
   const plan = withPrefixRemoved(mirrored(planTo(behind.port), clusterPlan(cluster, 'MASTER')), PREFIX);
   const late = withFault(plan, { type: 'DELAY', delayMs: 2, percentage: 30, commands: [] });

@@ -6,10 +6,9 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
-import { removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
-import { RedisCluster } from '../../src/demo/redis-cluster.ts';
-import { startRedis, stopRedis, type RedisNode } from '../../src/demo/redis-node.ts';
+import type { RedisNode } from '../../src/demo/redis-node.ts';
 import { needRedis } from './environment.ts';
+import { startPlainBesideProxied } from './plain-beside-proxied.ts';
 import { clusterPlan, portsOf, startProxy } from './proxy-setting.ts';
 import { randomOf, type Choose } from './random.ts';
 import { planTo } from '../proxy/servers.ts';
@@ -189,14 +188,7 @@ async function compare(t: TestContext, plain: RedisNode, port: number, protocol:
 test("replies are Redis' own, byte for byte", async (t) => {
   const redis = await needRedis(t);
   if (redis === undefined) return;
-  const folder = await temporaryFolder('plain');
-  t.after(() => removeFolder(folder));
-  const plain = await startRedis({ server: redis.server, folder });
-  t.after(() => stopRedis(plain));
-  const behind = await startRedis({ server: redis.server, folder });
-  t.after(() => stopRedis(behind));
-  const cluster = await RedisCluster.start({ redis, replicas: 0 });
-  t.after(() => cluster.stop());
+  const { plain, behind, cluster } = await startPlainBesideProxied(t, redis);
   const single = planTo(behind.port);
   const plans = [
     ['a plain server', single, () => behind.client.flushall()],
