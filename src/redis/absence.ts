@@ -18,6 +18,8 @@ const CR = 13;
 
 const NONE = '+none\r\n';
 const NO_SUCH_KEY = '-ERR no such key';
+/** Neither is carried out then. */
+const NO_SCRIPT = ['-NOSCRIPT No matching script', '-ERR Function not found'];
 
 export function mayBeAbsence(bytes: Uint8Array, start: number, end: number): boolean {
   const type = bytes[start]!;
@@ -40,6 +42,11 @@ export function mayBeAbsence(bytes: Uint8Array, start: number, end: number): boo
     default:
       return false;
   }
+}
+
+/** Whether the error is that there is no such script or function here. */
+export function isAbsentScript(bytes: Uint8Array, start: number, end: number): boolean {
+  return NO_SCRIPT.some((text) => startsWith(bytes, start, end, text));
 }
 
 /** Whether an element, at any depth, is null, 0 or -2. Goes from head to head, past what is long. */

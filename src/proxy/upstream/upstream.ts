@@ -5,6 +5,7 @@
  * command waits, for at most `failoverWaitMs`; what its client asks of the same slot waits behind it.
  */
 import type { Upstream as UpstreamPlan } from '../../plan/routing-plan.ts';
+import { isAbsentScript } from '../../redis/absence.ts';
 import { handOn } from '../wire/reply-sink.ts';
 import { OwnConnections } from './own-connections.ts';
 import { sendInParts } from './by-key.ts';
@@ -117,7 +118,10 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
 
   refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
     const refusal = parseRefusal(bytes, start, end);
-    if (refusal === undefined) return false;
+    if (refusal === undefined) {
+      // A replica that came later has no scripts, and what was loaded last is on its way to it.
+      return request.isRead && isAbsentScript(bytes, start, end) && this.doubted(request, node);
+    }
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     if (isRedirection && !request.terms.followRedirections) {
       this.noteDoubt();
@@ -223,7 +227,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     return this.#again(request, { ...setback, delayMs: pauseMs(request.startedAt, until) });
   }
 
-  /** Also where another replica is still at it, which may be silent, and whose word would be doubted likewise. */
+  /** The primary is asked. Also where another replica is still at it, which may be silent, and whose word would be doubted likewise. */
   doubted(request: Request, node: Node): boolean {
     const primary = this.primaryFor(request.place);
     const { block, start, end } = request;
