@@ -149,10 +149,17 @@ export class Node implements ConnectionOwner, ReplyWatch {
     }
   }
 
-  /** Nobody is told over them any more what has changed. */
-  leaveTracked(): void {
+  /** Nobody is told over them what has changed. False: some are waited for, and watched until then: their node may be silent. */
+  closeTracked(): boolean {
+    const isAsked = this.#connections.map((each, kind) => (kind & TRACKED) !== 0 && (each?.pending ?? 0) > 0);
+    for (const [kind, isWaitedFor] of isAsked.entries())
+      if ((kind & TRACKED) !== 0 && !isWaitedFor) this.#leave(kind, 'no longer needed');
+    return !isAsked.includes(true);
+  }
+
+  #leaveTracked(): void {
     for (const kind of this.#connections.keys())
-      if ((kind & TRACKED) !== 0) this.#leave(kind, 'no longer needed');
+      if ((kind & TRACKED) !== 0) this.#leave(kind, 'it does not track');
   }
 
   /** What is sent from now on goes over another one. */
@@ -180,7 +187,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #pushes: PushHearer = {
     pushed: (bytes, start, end) => this.#owner.invalidations.pushed(bytes, start, end),
     untracked: (why) => {
-      this.leaveTracked();
+      this.#leaveTracked();
       if (!PASSING.test(why)) this.#owner.invalidations.untracked(why);
     },
     lost: () => this.#owner.invalidations.lost(),

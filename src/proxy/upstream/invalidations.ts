@@ -30,14 +30,15 @@ export interface KeepingClient {
 
 interface Tracker {
   askTracked(): void;
-  leaveTracked(): void;
+  /** False: some are needed still. */
+  closeTracked(): boolean;
 }
 
 export class Invalidations implements PushHearer {
   readonly #clients = new Set<KeepingClient>();
   #refusal = { why: '', at: -Infinity };
 
-  /** Since connections were last left that nobody needs. */
+  /** Since connections that nobody needs were last closed, all of them. */
   #wasHeard = false;
   #askedAt = 0;
 
@@ -69,7 +70,7 @@ export class Invalidations implements PushHearer {
     this.#wasHeard = isHeard;
     for (const node of nodes) {
       if (isHeard) node.askTracked();
-      else node.leaveTracked();
+      else if (!node.closeTracked()) this.#wasHeard = true;
     }
   }
 

@@ -1,0 +1,37 @@
+/**
+ * Connections over which a server tells what has changed: how long they are there, and how many of them.
+ */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+
+import { SecretText } from '../../src/api/secret-text.ts';
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
+
+const TRACKING = 'HELLO 3\r\nCLIENT TRACKING ON\r\n';
+
+test('what is under way as another plan leads its client elsewhere is answered', async (t) => {
+  let write: Socket | undefined;
+  let isAsked = false;
+  const server = await serverThat(t, (words, socket) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words === 'SET k v') write = socket;
+    if (words === 'SET k v') return undefined;
+    isAsked ||= words === 'PING' && write !== undefined && write !== socket;
+    return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+  });
+  const { proxy, port } = await proxyFor(t, planTo(server.port));
+  const [writer, other] = [clientOf(t, port), clientOf(t, port)];
+  writer.socket.write(`${TRACKING}SET k v\r\n`);
+  await eventually('its being asked', () => write);
+  await proxy.update(planTo(server.port, { upstreamPassword: new SecretText('new') }));
+  other.socket.write(`${TRACKING}GET k\r\n`);
+  // By then the former connections have been looked at, too.
+  await eventually('the new ones being asked whether they are there', () => isAsked || undefined);
+  write?.write('+WRITTEN\r\n');
+  await eventually('its answer', () => /\+OK\r\n(?:\+WRITTEN|-.*)\r\n/.test(writer.got()) || undefined, {
+    seen: () => writer.got(),
+  });
+  assert.match(writer.got(), /\+WRITTEN\r\n/);
+});
