@@ -35,3 +35,19 @@ test('what is under way as another plan leads its client elsewhere is answered',
   });
   assert.match(writer.got(), /\+WRITTEN\r\n/);
 });
+
+test('a server that does not let the proxy in is not connected to anew for each command', async (t) => {
+  let made = 0;
+  const server = await serverThat(t, (words) => {
+    if (words.startsWith('CLIENT TRACKING')) made += 1;
+    return words.startsWith('HELLO') ? '-WRONGPASS no\r\n' : '-NOAUTH Authentication required.\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(server.port, { upstreamPassword: new SecretText('old') }));
+  const client = clientOf(t, port);
+  client.socket.write(TRACKING);
+  for (let count = 1; count <= 10; count++) {
+    client.socket.write('GET k\r\n');
+    await eventually('its answer', () => client.got().split('-NOAUTH').length > count || undefined);
+  }
+  assert.equal(made, 1);
+});

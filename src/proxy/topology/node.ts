@@ -19,8 +19,9 @@ import { beginTurn, clock } from '../wire/turn.ts';
 
 const PING = encodeCommand('PING');
 
-/** What is refused so may be granted later. */
-const PASSING = /^(?:BUSY|LOADING|NOAUTH|WRONGPASS) /;
+/** What is refused so may be granted later; who is not let in can't read either, and gets another connection once he is. */
+const PASSING = /^(?:BUSY|LOADING) /;
+const NOT_LET_IN = /^(?:NOAUTH|WRONGPASS) /;
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
 /** So long there may be an answer over a connection that was not let in, once another one is. */
@@ -187,6 +188,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #pushes: PushHearer = {
     pushed: (bytes, start, end) => this.#owner.invalidations.pushed(bytes, start, end),
     untracked: (why) => {
+      if (NOT_LET_IN.test(why)) return;
       this.#leaveTracked();
       if (!PASSING.test(why)) this.#owner.invalidations.untracked(why);
     },
