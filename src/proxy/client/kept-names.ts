@@ -7,6 +7,8 @@ import type { Destination, Routing } from './routing.ts';
 
 const LETTER = /[a-z]/i;
 const NOTHING = Buffer.alloc(0);
+/** Each is looked up among all prefixes, for each key, and told to each client. */
+const MOST_CUTS = 64;
 
 /** null: there are too many to say. */
 export function keptNames(
@@ -22,6 +24,7 @@ export function keptNames(
     // `Ab:` and `aB:` were the same.
     if (routing.foldsCase && LETTER.test(bytes.toString('latin1'))) return null;
     cuts.set(bytes.toString('latin1'), bytes);
+    if (cuts.size > MOST_CUTS) return null;
   }
   const names: Buffer[] = [];
   for (const key of keys) {
