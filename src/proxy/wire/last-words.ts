@@ -2,7 +2,7 @@
  * How a connection ends on which somebody waits: an element may have been taken out of a list for him, and be on its way.
  *
  * A node that hears that its client says nothing more ends what waits for it, and the connection; what it has said before comes
- * first. That a reply does not come is then known, and not only that it was not waited for.
+ * first. What it takes out in the very turn in which it hears that is still lost, which is far less than what was on its way.
  */
 import type { Socket } from 'node:net';
 
