@@ -18,6 +18,9 @@ import { spiffe, validForSeconds, writeFiles } from './tls/certificates.ts';
 let folder: string;
 let files: CertificateFiles;
 let server: KeyPair;
+let misnamed: KeyPair;
+let foreign: KeyPair;
+let expired: KeyPair;
 let ca: string;
 before(async () => {
   const validity = validForSeconds(3_600);
@@ -26,6 +29,13 @@ before(async () => {
   ca = authority.certificate;
   files = await writeFiles(folder, ca, await authority.issueClient(spiffe('shop'), validity));
   server = await authority.issueServer(['127.0.0.1'], validity);
+  misnamed = await authority.issueServer(['redpilot.example'], validity);
+  foreign = await (await createAuthority(validity)).issueServer(['127.0.0.1'], validity);
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  expired = await authority.issueServer(['127.0.0.1'], {
+    notBefore: hourAgo,
+    notAfter: new Date(Date.now() - 1_000),
+  });
 });
 after(() => removeFolder(folder));
 
@@ -36,8 +46,19 @@ const answerWith =
     socket.once('data', () => socket.end(answer));
   };
 
+/** The real thing, with a certificate of its own. */
+const withPair = ({ certificate, key }: KeyPair): Server =>
+  createTlsServer({ cert: certificate, key, ALPNProtocols: ['h2', 'http/1.1'] }).on(
+    'tlsClientError',
+    () => {},
+  );
+
 const STRANGERS = {
   plain: () => createServer(answerWith('HTTP/1.1 200 OK\r\n\r\n')),
+  'proxy admin': () => createServer(answerWith('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n')),
+  misnamed: () => withPair(misnamed),
+  foreign: () => withPair(foreign),
+  expired: () => withPair(expired),
   closing: () => createServer(answerWith('')),
   redis: () => createServer(answerWith("-ERR unknown command 'GET'\r\n")),
   tls: () =>
@@ -71,9 +92,19 @@ async function firstResponse(asking: XdsClient): Promise<void> {
     assert.fail(JSON.stringify(response));
 }
 
+const DISBELIEF = [
+  [
+    'misnamed',
+    /is not for 127\.0\.0\.1\b.*; ask it by a name of its certificate, or .*\(redpilot certs --force --server-name 127\.0\.0\.1\)$/,
+  ],
+  ['foreign', /: its certificate is from an authority that is not in --tls-ca; give the ca\.crt/],
+  ['expired', /: its certificate has ended; renew it$/],
+] as const;
+
 const XDS: readonly (readonly [what: keyof typeof STRANGERS, said: RegExp])[] = [
   ['plain', /speaks no TLS; give the address .* --xds-address, and leave out --tls-ca/],
   ['tls', /speaks no gRPC; give the address .* --xds-address \(the admin has another\)$/],
+  ...DISBELIEF,
 ];
 for (const [what, said] of XDS) {
   test(`xDS by TLS, asked where a ${what} port is`, async (t) => {
@@ -119,6 +150,8 @@ const ADMIN: readonly (readonly [what: keyof typeof STRANGERS, isByTls: boolean,
   ['redis', false, /speaks no HTTP; give the address .* --admin-address/],
   ['closing', false, /was closed; give the address .* --admin-address .*; with serve --admin-tls it needs/],
   ['closing', true, /was closed; give the address .* --admin-address \(xDS and Redis have others\)$/],
+  ['proxy admin', false, /is not that of a control plane; give the address that serve has/],
+  ...DISBELIEF.map(([what, said]) => [what, true, said] as const),
 ];
 for (const [what, isByTls, said] of ADMIN) {
   test(`the admin ${isByTls ? 'by TLS' : 'in the clear'}, asked where a ${what} port is`, async (t) => {

@@ -7,6 +7,7 @@ import { request as tlsRequest } from 'node:https';
 import { addressOf } from '../api/host-port.ts';
 import { type CertificateFiles, readCertificates, tlsContext } from '../tls/certificate-files.ts';
 import { handshakeProblem } from '../tls/handshake-problem.ts';
+import { serverDisbelief } from '../tls/server-disbelief.ts';
 
 const LIMIT_MS = 10_000;
 
@@ -41,14 +42,16 @@ export async function askAdmin(
   try {
     answer = await body;
   } catch (error) {
-    throw new Error(`${place} can't be asked: ${reasonOf(error, tls !== undefined)}`, { cause: error });
+    throw new Error(`${place} can't be asked: ${reasonOf(error, host, tls !== undefined)}`, { cause: error });
   }
+  if (answer.status === 404)
+    throw new Error(`${place} is not that of a control plane; ${ADDRESS_HINT} (redpilot proxy has another)`);
   if (answer.status !== 200)
     throw new Error(`${place} answers ${answer.status}: ${answer.text.trim().slice(0, 200)}`);
   return answer.text;
 }
 
-function reasonOf(error: unknown, hasTls: boolean): string {
+function reasonOf(error: unknown, host: string, hasTls: boolean): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : '';
   if (code === 'ECONNREFUSED') return `nothing listens there; ${ADDRESS_HINT}`;
@@ -57,6 +60,8 @@ function reasonOf(error: unknown, hasTls: boolean): string {
     return `the connection was closed; ${ADDRESS_HINT} (xDS and Redis have others)${hasTls ? '' : '; with serve --admin-tls it needs --tls-ca, --tls-cert and --tls-key'}`;
   // Whatever of HTTP it is that the parser misses.
   if (code.startsWith('HPE_')) return `what listens there speaks no HTTP; ${ADDRESS_HINT} (xDS has another)`;
+  const disbelief = serverDisbelief(error.message, host);
+  if (disbelief !== undefined) return disbelief;
   const handshake = handshakeProblem(error.message);
   if (handshake?.kind === 'no TLS')
     return `what listens there speaks no TLS; ${ADDRESS_HINT}, and leave out --tls-ca, --tls-cert and --tls-key where serve has no --admin-tls`;

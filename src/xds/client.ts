@@ -10,6 +10,7 @@ import { encode } from '../envoy/codec.ts';
 import { nodeMessage, type NodeDescription } from '../envoy/node.ts';
 import type { Certificates } from '../tls/certificate-files.ts';
 import { handshakeProblem } from '../tls/handshake-problem.ts';
+import { serverDisbelief } from '../tls/server-disbelief.ts';
 import type { ClientRequest } from './client-subscription.ts';
 import { formatAddress, type HostAndPort } from './listen-address.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
@@ -93,7 +94,8 @@ export class XdsClient {
 
   /** Ends with the stream; fails with one line where the server refuses it. */
   async *responses(): AsyncGenerator<Received> {
-    const place = `xDS at ${formatAddress(this.#options.address)}`;
+    const { address, tls } = this.#options;
+    const place = `xDS at ${formatAddress(address)}`;
     let isConnected = false;
     try {
       for await (const bytes of this.#call) {
@@ -102,7 +104,8 @@ export class XdsClient {
       }
     } catch (error) {
       if (this.#isClosed) return;
-      const reason = this.#tookTooLong ?? reasonOf(error, this.#options.tls !== undefined, isConnected);
+      const hasTls = tls !== undefined;
+      const reason = this.#tookTooLong ?? reasonOf(error, { host: address.host, hasTls, isConnected });
       throw new Error(`${place}: ${reason}`, { cause: error });
     } finally {
       this.close();
@@ -137,7 +140,13 @@ export function isUnimplemented(error: unknown): boolean {
   return cause?.code === status.UNIMPLEMENTED;
 }
 
-function reasonOf(error: unknown, hasTls: boolean, isConnected: boolean): string {
+interface Asked {
+  readonly host: string;
+  readonly hasTls: boolean;
+  readonly isConnected: boolean;
+}
+
+function reasonOf(error: unknown, { host, hasTls, isConnected }: Asked): string {
   if (!(error instanceof Error)) return String(error);
   const { code, details } = error as { readonly code?: status; readonly details?: string };
   if (code === undefined || details === undefined) return error.message;
@@ -146,6 +155,8 @@ function reasonOf(error: unknown, hasTls: boolean, isConnected: boolean): string
     // In the library's words, which say what went wrong and not what to do.
     if (details.includes('ECONNREFUSED')) return `nothing listens there; ${ADDRESS_HINT}`;
     if (details.includes('Name resolution failed')) return `the name is not known; ${ADDRESS_HINT}`;
+    const disbelief = serverDisbelief(details, host);
+    if (disbelief !== undefined) return disbelief;
     const handshake = handshakeProblem(details);
     if (handshake?.kind === 'no TLS')
       return `what listens there speaks no TLS; ${ADDRESS_HINT}, and leave out --tls-ca, --tls-cert and --tls-key where serve has none`;
