@@ -66,9 +66,14 @@ export function createProgram(commands: readonly CreateCommand[]): Command {
   return program;
 }
 
-/** Commander repeats what it was given, and an address may have been written with a password before it. */
+/**
+ * Commander repeats what it was given: an address may have been written with a password before it, and what stands behind a
+ * flag that there is not may be one (--upstream-password=…).
+ */
 function withoutCredentials(text: string): string {
-  return text.replace(/((?:argument|value|unknown command|unknown option) '|but got \d+: )[^\n]*@/, '$1…@');
+  return text
+    .replace(/(unknown option '[^=\s']*=)[^]*'/, "$1…'")
+    .replace(/((?:argument|value|unknown command|unknown option) '|but got \d+: )[^\n]*@/, '$1…@');
 }
 
 /** npm keeps the flags before its `--` to itself and hands on what is left of them. */

@@ -57,7 +57,12 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
   [
     'a flag that is none with a password in it, which is not repeated',
     ['proxy', '--upsteam=user:topsecret@127.0.0.1:6379'],
-    /^(?!.*topsecret).*unknown option '…@127\.0\.0\.1/s,
+    /^(?!.*topsecret).*unknown option '--upsteam=…'/s,
+  ],
+  [
+    'a flag that is none, of a password, which is not repeated',
+    ['proxy', "--upstream-password=top'secret@\nsecret"],
+    /^(?!.*secret).*unknown option '--upstream-password=…'; see redpilot proxy --help\n$/s,
   ],
   [
     'an address with a password at no flag, which is not repeated',
