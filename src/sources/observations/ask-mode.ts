@@ -62,8 +62,16 @@ export const askMode: AskMode = async ({ address, port }, { credentials, tls }, 
   }
 };
 
+const REMEDIES: readonly (readonly [said: RegExp, remedy: string])[] = [
+  [/^(?:NOAUTH|WRONGPASS) /, 'write its password as auth into its RedisDestination'],
+  [/^NOPERM /, 'let that user send INFO, or write the mode into its RedisDestination'],
+];
+
 /** The same where there are no better words for it. */
 async function explained(failure: Error, place: ConstructorParameters<typeof Clue>[0]): Promise<Error> {
+  const remedy = REMEDIES.find(([said]) => said.test(failure.message))?.[1];
+  if (remedy !== undefined)
+    return new Error(`${failure.message.replace(/\.$/, '')}; ${remedy}`, { cause: failure });
   const problem = problemOf(failure);
   if (isExplained(problem)) return new Error(problem, { cause: failure });
   const clue = new Clue(place);

@@ -58,13 +58,24 @@ test('a server that wants no password answers who brings one, and nobody writes 
   assert.equal(warn.mock.callCount(), 0);
 });
 
-test('a wrong password is told in the words of the server, without the password', async (t) => {
+test('a wrong password is told in the words of the server and with what to do, without the password', async (t) => {
   const at = await start(t, { config: { requirepass: 'open' } });
   if (at === undefined) return;
   await assert.rejects(askMode(at, sesame, never), (error: Error) => {
-    assert.match(error.message, /^WRONGPASS/);
+    assert.match(error.message, /^WRONGPASS [^.]*; write its password as auth into its RedisDestination$/);
     assert.doesNotMatch(error.message, /sesame/);
     return true;
+  });
+});
+
+test('so is that a password is wanted, or that INFO is denied', async (t) => {
+  const config = { requirepass: 'open', user: ['asks on >sesame ~* +@all -info'] };
+  const at = await start(t, { config });
+  if (at === undefined) return;
+  await assert.rejects(askMode(at, plain, never), { message: /^NOAUTH [^.]*; write its password as auth/ });
+  const asks = { ...sesame, credentials: { ...sesame.credentials, username: 'asks' } };
+  await assert.rejects(askMode(at, asks, never), {
+    message: /^NOPERM .*; let that user send INFO, or write/,
   });
 });
 
