@@ -27,6 +27,9 @@ export function parseAddress(text: string): HostAndPort {
     if (text.includes('://')) throw new InvalidArgumentError('write HOST:PORT, without a scheme before it');
     throw new InvalidArgumentError('write HOST:PORT or [IPV6]:PORT');
   }
+  // No resolver takes it, which says "EINVAL" of one and "ENOTFOUND" of the other.
+  if (host.length > 253 || host.split('.').some((label) => label.length > 63))
+    throw new InvalidArgumentError('a host has at most 253 characters, and 63 between two dots; shorten it');
   return { host, port };
 }
 
@@ -38,6 +41,8 @@ export function everyAddress(interfaces = networkInterfaces()): string {
 
 /** Where to listen: `:PORT` is every address. */
 export function parseListening(text: string): HostAndPort {
+  if (/^\d{1,5}$/.test(text))
+    throw new InvalidArgumentError(`write 127.0.0.1:${text}, or :${text} for every address`);
   const isEvery = /^:\d/.test(text);
   const { host, port } = parseAddress(isEvery ? `0.0.0.0${text}` : text);
   return { host: isEvery ? everyAddress() : host, port };
