@@ -16,8 +16,7 @@ import { CLUSTER_DOMAIN } from './arguments.ts';
 import { DiagnosticsLog } from './diagnostics-log.ts';
 import { logObjects } from './objects-log.ts';
 
-const ANOTHER_ADDRESS =
-  'it is tried again every second; end what has the address, or give the listener another one (redpilot.dev/listen, --bind)';
+const AGAIN = `it is tried again every second; ${ListenProblems.REMEDY}`;
 
 export interface ProxyView {
   /** As a client of which namespace it is served; undefined: of all. */
@@ -126,9 +125,7 @@ export class ProxyPlanning {
 
   /** Each once, as long as it stays the same; that one listens after all the proxy tells. */
   #tellMissing(problems: ListenProblems['problems']): void {
-    const lines = new Set(
-      Array.from(problems, ([id, why]) => `${id} does not listen: ${why}; ${ANOTHER_ADDRESS}`),
-    );
+    const lines = new Set(Array.from(problems, ([id, why]) => `${id} does not listen: ${why}; ${AGAIN}`));
     for (const line of lines) if (!this.#missing.has(line)) this.#log.error(line);
     this.#missing = lines;
   }

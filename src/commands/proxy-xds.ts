@@ -72,7 +72,7 @@ function receiverFor(proxy: Proxy): Receiver {
         if (typeUrl !== LISTENER_TYPE) return refused;
         for (const { name } of changed) {
           const problem = error.problems.get(name);
-          if (problem !== undefined) refused.set(name, problem);
+          if (problem !== undefined) refused.set(name, `${problem}; ${ListenProblems.REMEDY}`);
         }
       }
       return refused;

@@ -53,6 +53,8 @@ export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'>, ClientLimi
 
 /** By listener: why it could not be listened on. */
 export class ListenProblems extends Error {
+  static readonly REMEDY =
+    'end what has the address, or give the listener another one (redpilot.dev/listen, --bind)';
   readonly problems: ReadonlyMap<ListenerId, string>;
 
   constructor(problems: ReadonlyMap<ListenerId, string>) {

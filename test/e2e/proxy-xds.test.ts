@@ -211,7 +211,7 @@ for (const variant of ['delta', 'state of the world'] as const) {
     });
     assert.equal(
       refused.reason,
-      `cache.redis.svc.cluster.local:${here.port}: 127.0.0.1:${taken} is in use by another process`,
+      `cache.redis.svc.cluster.local:${here.port}: 127.0.0.1:${taken} is in use by another process; end what has the address, or give the listener another one (redpilot.dev/listen, --bind)`,
     );
     assert.equal(await through.ping(), 'PONG', 'it stays where it was');
     assert.equal(await client(t, here.port).ping(), 'PONG', 'for new clients too');
