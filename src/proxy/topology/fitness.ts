@@ -49,6 +49,9 @@ const FOLLOWING_MS = 2_000;
 const COPYING = 'it is copying its primary';
 const LINK_DOWN = 'its link to the primary is down';
 const LAGS = 'it lags';
+/** With a smaller maximum a replica that lacks nothing comes and goes. */
+const SPEAKS_RARELY =
+  'a primary without writes speaks every repl-ping-replica-period (10 s): make that shorter than --max-lag';
 
 /** Of a replica that is fit otherwise; `lagMs` undefined: its primary can't be asked, nobody knows of anything newer. */
 export function judgeLag(
@@ -69,7 +72,7 @@ export function judgeLink(
   if (replication.isSyncing) return COPYING;
   if (!replication.isLinkUp) return LINK_DOWN;
   if (replication.silentSeconds * 1_000 <= maxLagMs) return undefined;
-  return `${LAGS}: it has not heard of its primary for ${replication.silentSeconds} s`;
+  return `${LAGS}: it has not heard of its primary for ${replication.silentSeconds} s; ${SPEAKS_RARELY}`;
 }
 
 /** Of one among servers for reads that says it is a primary: its data is that of another, if that is whom all others follow. */
