@@ -72,3 +72,8 @@ export function parseHostPort(text: string): Parsed<HostPort> {
   }
   return { value: { host, port } };
 }
+
+/** A listener for both kinds of addresses sees IPv4 ones as IPv6 (`::ffff:127.0.0.1`), which a client may not be able to use. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=[\d.]+$)/i, '');
+}

@@ -6,6 +6,8 @@ import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 
+import { plainAddress } from '../api/host-port.ts';
+
 /** As PEM. */
 export interface ListenerCertificate {
   readonly cert: Buffer;
@@ -83,7 +85,7 @@ export class ListenerTls {
 /** Who has hung up has no address any more; the connection below, which was asked for it before, remembers it. */
 function addressOfClient(socket: TLSSocket): string {
   const below = Reflect.get(socket, '_parent') as Socket | null | undefined;
-  return socket.remoteAddress ?? below?.remoteAddress ?? 'gone';
+  return plainAddress(socket.remoteAddress ?? below?.remoteAddress ?? 'gone');
 }
 
 function originOf({ remoteAddress, remotePort }: Socket): string {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 
 import type { Logger } from 'pino';
 
+import { plainAddress } from '../../api/host-port.ts';
 import { OnceAMinute } from './once-a-minute.ts';
 
 /** From where on, and how far apart: several workers give different ones. */
@@ -77,7 +78,7 @@ export class ClientCount {
     const others = untold === 0 ? '' : `, and so were ${untold} others since that was last told`;
     const remedy = this.#count < this.#maxOwn ? 'raise --max-clients' : 'let more files be open (ulimit -Hn)';
     this.#log.warn(
-      `a client was turned away (${remoteAddress})${others}: there are ${this.#count + this.others} already; ` +
+      `a client was turned away (${plainAddress(remoteAddress)})${others}: there are ${this.#count + this.others} already; ` +
         `${remedy}, or find who opens connections and does not close them`,
     );
   }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-import { addressOf } from '../../api/host-port.ts';
+import { addressOf, plainAddress } from '../../api/host-port.ts';
 import type { ClientAuth } from '../../plan/routing-plan.ts';
 import { RESP3, TRACKED } from '../topology/handshake.ts';
 import type { Tracking } from './tracking.ts';
@@ -57,19 +57,14 @@ export class LocalState {
   }
 
   get address(): string {
-    return addressOf(plain(this.#socket.remoteAddress ?? ''), this.#socket.remotePort ?? 0);
+    return addressOf(plainAddress(this.#socket.remoteAddress ?? ''), this.#socket.remotePort ?? 0);
   }
 
   get localHost(): string {
-    return plain(this.#socket.localAddress ?? '127.0.0.1');
+    return plainAddress(this.#socket.localAddress ?? '127.0.0.1');
   }
 
   get localPort(): number {
     return this.#socket.localPort ?? 0;
   }
-}
-
-/** A listener for both kinds of addresses sees IPv4 ones as IPv6 (`::ffff:127.0.0.1`), which a client may not be able to use. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:(?=[\d.]+$)/i, '');
 }

@@ -25,6 +25,13 @@ test('who is turned away is counted, and told in one line with the remedy', asyn
   assert.match(told[0] ?? '', /\(127\.0\.0\.1\): there are 1 already; raise --max-clients, or find who/);
 });
 
+test('who is turned away is named by an address that it may know, also where IPv6 is listened for, too', () => {
+  const lines: string[] = [];
+  const count = new ClientCount({ maxClients: 0 }, { warn: (line: string) => void lines.push(line) });
+  assert.equal(count.enter({ remoteAddress: '::ffff:10.0.0.7' }), false);
+  assert.match(lines.join(''), /turned away \(10\.0\.0\.7\)/);
+});
+
 test('who is turned away and goes on sending is put out all the same', async (t) => {
   const redis = await serverThat(t, () => '+PONG\r\n');
   const { port } = await proxyFor(t, planTo(redis.port), { maxClients: 1 });
