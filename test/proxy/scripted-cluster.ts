@@ -62,6 +62,7 @@ export async function clusterThat(
   };
   const OF_ITSELF: Readonly<Record<string, () => string>> = {
     PING: () => '+PONG\r\n',
+    READONLY: () => '+OK\r\n',
     'CLUSTER SLOTS': () => cluster.saying(cluster.slots),
     'CLUSTER INFO': () => '$16\r\ncluster_state:ok\r\n',
     'CLUSTER NODES': () => '$0\r\n\r\n',

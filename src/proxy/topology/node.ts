@@ -330,6 +330,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (state.isProbed === true) this.#clue.answered();
     if (state.isSilent === true && this.options.tls !== undefined) void this.#clue.look(NO_ANSWER);
     if (this.isUsable && !wasUsable) this.usableSince = performance.now();
+    if (wasDoubtful && this.doubtful === undefined) this.#unsayReadonly();
     // Before its owner sends more there.
     if (this.#unsaid.size > 0 && this.kindNow(READONLY) === READONLY) this.#sayReadonly();
     if (this.#summary() !== before) {
@@ -339,6 +340,13 @@ export class Node implements ConnectionOwner, ReplyWatch {
         this.#owner.invalidations.lost();
     }
     if (state.isDead === true) this.#giveUpUnopened();
+  }
+
+  /** It was refused, and would not be now. */
+  #unsayReadonly(): void {
+    for (const [kind, connection] of this.#connections.entries())
+      if (connection !== null && this.options.isClusterNode && (kind & READONLY) !== 0)
+        this.#unsaid.add(kind);
   }
 
   /** What they lead to may have started anew by then, and they would say READONLY there. */

@@ -14,19 +14,22 @@ export class Probe {
   readonly #zone: string | undefined;
   readonly #lagJudge: LagJudge | undefined;
   readonly #toldMembers: (shard: Shard, members: unknown) => void;
+  readonly #warn: (problem: string) => void;
 
   /**
    * `zone`: where we are. `lagJudge` undefined: no replica is too far behind. `toldMembers`: what the primary of a shard
-   * says to CLUSTER NODES.
+   * says to CLUSTER NODES. `warn`: told of a replica that is denied to be read from, once until it is not.
    */
   constructor(
     zone: string | undefined,
     lagJudge: LagJudge | undefined,
     toldMembers: (shard: Shard, members: unknown) => void,
+    warn: (problem: string) => void,
   ) {
     this.#zone = zone;
     this.#lagJudge = lagJudge;
     this.#toldMembers = toldMembers;
+    this.#warn = warn;
   }
 
   async all(nodes: readonly KnownNode[], shards: readonly Shard[]): Promise<void> {
@@ -46,10 +49,11 @@ export class Probe {
       replication: ['INFO', 'replication'],
       clusterInfo: ['CLUSTER', 'INFO'],
       ...(shard?.primary === node ? { nodes: ['CLUSTER', 'NODES'] } : {}),
+      ...(shard?.primary !== node && node.reads > 0 ? { permission: ['READONLY'] } : {}),
       ...(this.asksZones ? { server: ['INFO', 'server'] } : {}),
     });
     if (said === undefined) return;
-    const { ping, clusterInfo, nodes, server } = said;
+    const { ping, clusterInfo, nodes, server, permission } = said;
     const replication = parseReplication(said['replication']);
     const { unfit: unfitBefore, isProbed } = node;
     const unfit =
@@ -61,7 +65,15 @@ export class Probe {
     node.saysReplica = replication?.role === 'replica';
     node.zone = this.asksZones ? parseZone(server) : undefined;
     const isNear = node.zone !== undefined && node.zone === this.#zone;
-    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear });
+    const doubtful = denialOf(permission);
+    if (doubtful !== undefined && node.doubtful === undefined) this.#warn(`${node.address} ${doubtful}`);
+    node.update({ isDead: false, isSilent: false, isProbed: true, unfit, isNear, doubtful });
     if (shard?.primary === node) this.#toldMembers(shard, nodes);
   }
+}
+
+/** A replica that is not told READONLY answers each read with the way to its primary. */
+function denialOf(permission: unknown): string | undefined {
+  if (!(permission instanceof Error) || !permission.message.startsWith('NOPERM')) return undefined;
+  return `sends reads to its primary (${permission.message.replace(/\.$/, '')}); let its user run READONLY`;
 }

@@ -80,7 +80,8 @@ export class ClusterUpstream extends Upstream {
     this.#askEveryMs = askingEveryMs(maxLagMs);
     const warn = (problem: string): void => log.warn(`${plan.id}: ${problem}`);
     const lagJudge = maxLagMs === undefined ? undefined : new LagJudge(maxLagMs, warn);
-    this.#probe = new Probe(settings.zone, lagJudge, (shard, members) => this.#noteMembers(shard, members));
+    const toldMembers = (shard: Shard, members: unknown): void => this.#noteMembers(shard, members);
+    this.#probe = new Probe(settings.zone, lagJudge, toldMembers, warn);
     this.#refreshing.ask();
   }
 
