@@ -88,6 +88,20 @@ test('a node of a Redis Cluster that is taken for a plain server is told once', 
   assert.equal(told(lines, /is a node of a Redis Cluster .*give --mode cluster/), 1);
 });
 
+test('a replica that is taken for a plain server is told once', async (t) => {
+  const refusal = "-READONLY You can't write against a read only replica.\r\n";
+  const redis = await serverThat(t, (words) => (words.startsWith('SET') ? refusal : '+PONG\r\n'));
+  const plan = planFor({ address: '127.0.0.1', port: redis.port }, 'proxy');
+  const { port, proxy, lines } = await proxyFor(t, plan, { failoverWaitMs: 300 });
+  await eventually('its server', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SET a 1\r\nSET a 2\r\n');
+  await eventually('both replies', () => client.got() === refusal.repeat(2) || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(told(lines, /is a replica, so writes wait .*; give its primary with --upstream/), 1);
+});
+
 test('the name of plain servers that has no address is told', async (t) => {
   // Reserved for never being a host; some systems say so of it at once, others ask somebody.
   const { lines } = await proxyFor(t, planFor({ address: 'redis.invalid', port: 6379 }, 'proxy'));

@@ -12,7 +12,7 @@ import type { Conversation } from '../topology/conversation.ts';
 import type { Node } from '../topology/node.ts';
 import { nodeOptionsOf } from '../topology/node-options.ts';
 import { NodeLog } from '../topology/node-log.ts';
-import { parseRefusal } from './refusal.ts';
+import { refusalText } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
 import { ServerList } from './server-list.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
@@ -23,12 +23,28 @@ const INDEX_BITS = 16;
 const INDEX = 0xffff;
 const EDITIONS = 0x7fff;
 
+/** What a server says that is not the plain primary that it was taken for. */
+const NO_PLAIN_PRIMARY = [
+  {
+    says: /^MOVED \d+ \S*:\d+$/,
+    what:
+      "is a node of a Redis Cluster and sends clients to others, which they can't follow; " +
+      'give --mode cluster, or mode: CLUSTER in its RedisDestination',
+  },
+  {
+    says: /^READONLY You can't write/,
+    what:
+      'is a replica, so writes wait until it is a primary, and fail where it becomes none; ' +
+      'give its primary with --upstream (and replicas with --reads), or as route.host (and route.reads.host)',
+  },
+] as const;
+
 export class ShardedUpstream extends Upstream {
   #plan: ProxyUpstream;
   readonly #list: ServerList;
   readonly #id: string;
   readonly #log: Logger;
-  #hasToldOfCluster = false;
+  readonly #untold = new Set(NO_PLAIN_PRIMARY);
   #table = maglevTable([]);
   /** Of the list of servers. */
   #edition = 0;
@@ -135,17 +151,17 @@ export class ShardedUpstream extends Upstream {
 
   /** A redirection goes to the client as it is. */
   override refused(request: Request, node: Node, bytes: Uint8Array, start: number, end: number): boolean {
-    if (!this.#hasToldOfCluster && parseRefusal(bytes, start, end)?.kind === 'moved')
-      this.#tellOfCluster(node);
+    if (this.#untold.size > 0) this.#tellWhatItIs(node, refusalText(bytes, start, end) ?? '');
     return super.refused(request, node, bytes, start, end);
   }
 
-  #tellOfCluster({ address }: Node): void {
-    this.#hasToldOfCluster = true;
-    this.#log.warn(
-      `${this.#id}: ${address} is a node of a Redis Cluster and sends clients to others, which they can't follow; ` +
-        'give --mode cluster, or mode: CLUSTER in its RedisDestination',
-    );
+  /** Each once. */
+  #tellWhatItIs({ address }: Node, refusal: string): void {
+    for (const mistake of this.#untold) {
+      if (!mistake.says.test(refusal)) continue;
+      this.#untold.delete(mistake);
+      this.#log.warn(`${this.#id}: ${address} ${mistake.what}`);
+    }
   }
 
   changed(node: Node): void {
