@@ -227,6 +227,10 @@ export function warningsOf(options: SourceOptions): readonly string[] {
     warnings.push(
       `--read-policy ${readPolicy} has no effect: all reads go to the servers of --upstream, since with --mode proxy no others are known; name their replicas with --reads, or write --mode cluster for a Redis Cluster`,
     );
+  if (reads !== undefined && reads.address === upstream.address && reads.port === upstream.port)
+    warnings.push(
+      '--reads is where --upstream leads, so reads go to the primary; name its replicas with --reads, or leave it out',
+    );
   if (maxLag !== undefined && reads === undefined)
     warnings.push('--max-lag has no effect: with --mode proxy only the servers of --reads can be behind');
   if (zone !== undefined)

@@ -173,6 +173,7 @@ const WARNINGS: readonly (readonly [args: readonly string[], ...warnings: readon
   [[...PLAIN, '--read-policy', 'REPLICA', '--reads', 'replicas:6379', '--max-lag', '5s']],
   [PLAIN],
   [[...UPSTREAM, '--read-policy', 'REPLICA', '--zone', 'a', '--max-lag', '5s']],
+  [[...PLAIN, '--reads', PLAIN.at(1)!, '--read-policy', 'REPLICA'], /^--reads is where --upstream leads/],
   [[...PLAIN, '--max-lag', '5s', '--zone', 'a'], /^--max-lag has no effect: /, /^--zone has no effect: /],
   [['--config', 'objects', '--max-lag', '5s', '--zone', 'a']],
 ];

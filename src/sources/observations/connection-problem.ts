@@ -10,7 +10,7 @@ export const SPEAKS_NO_TLS =
   'it speaks no TLS; give the port where it does, or take tls out of its RedisDestination';
 
 export const SPEAKS_TLS =
-  'it speaks TLS; write trafficPolicy.tls into its RedisDestination, or give its port without TLS';
+  'it speaks TLS; write trafficPolicy.tls into its RedisDestination (--upstream has none: give --config), or give its port without TLS';
 
 export const SAYS_NOTHING =
   'it takes connections and says nothing, with TLS or without; look whether it runs, and whether that is its port';
