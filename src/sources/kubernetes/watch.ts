@@ -214,7 +214,7 @@ class Source implements KubernetesSource {
     const { kind } = collection.what;
     const ofKind = this.#collections.filter(({ what }) => what.kind === kind);
     this.#upGauge?.set({ kind }, ofKind.every(({ state }) => state === 'following') ? 1 : 0);
-    const line = lineFor(collection, why);
+    const line = lineFor(collection, why, this.#isComplete);
     if (state !== 'following') this.#options.log.warn(line);
     else if (before !== 'unasked') this.#options.log.info(line);
     if (state === 'following' && isAway(before)) {
@@ -334,8 +334,15 @@ function describe({ what, namespace }: Collection): string {
   return `${what.plural}${namespace === undefined ? '' : ` of namespace ${namespace}`}`;
 }
 
-function lineFor(collection: Collection, why: string): string {
+const WHICH_SERVER = 'look whether the API server runs, and whether KUBECONFIG names the right one';
+
+/** `isComplete`: something is served. */
+function lineFor(collection: Collection, why: string, isComplete: boolean): string {
   const what = describe(collection);
+  const isWaitedFor = !isComplete && !isKnown(collection);
+  const meanwhile = isWaitedFor
+    ? 'nothing is served until they can be'
+    : 'what is known of them stays in force';
   switch (collection.state) {
     case 'absent': {
       const isIstios = ISTIO_KINDS.includes(collection.what);
@@ -343,9 +350,9 @@ function lineFor(collection: Collection, why: string): string {
       return `${what} are not known to the API server; ${remedy}`;
     }
     case 'forbidden':
-      return `RBAC forbids to list and watch ${what}; what is known of them stays in force (${why})`;
+      return `RBAC forbids to list and watch ${what}; ${meanwhile} (${why})`;
     case 'unreachable':
-      return `${what} can't be followed; what is known of them stays in force (${why})`;
+      return `${what} can't be followed; ${meanwhile} (${why})${isWaitedFor ? `; ${WHICH_SERVER}` : ''}`;
     case 'following':
     case 'unasked':
       return `${what} are followed again`;

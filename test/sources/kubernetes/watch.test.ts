@@ -14,8 +14,9 @@ interface Followed {
   readonly lines: readonly string[];
 }
 
-async function follow(t: TestContext): Promise<Followed> {
+async function follow(t: TestContext, prepare: (api: ApiStandIn) => void = () => {}): Promise<Followed> {
   const api = await startApiStandIn(t);
+  prepare(api);
   const changes: string[] = [];
   const lines: string[] = [];
   const say = (line: string): number => lines.push(line);
@@ -47,6 +48,16 @@ const secret = {
   type: 'Opaque',
   data: { password: Buffer.from('x').toString('base64') },
 };
+
+test('of an API server that does not answer at the start it is said that nothing is served, and what to look at', async (t) => {
+  const { lines } = await follow(t, (api) => api.refuse('redisservices', 1));
+  const [first = '', ...others] = lines.filter((line) => line.startsWith('redisservices'));
+  assert.match(
+    first,
+    /can't be followed; nothing is served until they can be \(.*503.*\); look whether .* KUBECONFIG/,
+  );
+  assert.deepEqual(others, ['redisservices are followed again']);
+});
 
 test('an object that names a Secret which was not read yet comes together with it', async (t) => {
   const { api, changes } = await follow(t);
