@@ -131,6 +131,22 @@ test('a command that has waited alone is not carried out behind those that are s
   assert.deepEqual(carriedOut, ['DEL k {k}b', 'SET k 1']);
 });
 
+test('a command that goes alone waits for those that are sent before it', async (t) => {
+  const { client, asks, say, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nMGET k {k}b\r\n');
+  await asks(0, 2);
+  say(0, READONLY);
+  say(0, TRYAGAIN);
+  await asks(0, 2);
+  say(0, READONLY);
+  say(0, TRYAGAIN);
+  await asks(0, 2);
+  say(0, '+OK\r\n');
+  say(0, '*2\r\n$1\r\n1\r\n$-1\r\n');
+  await received('+OK\r\n*2\r\n$1\r\n1\r\n$-1\r\n');
+  assert.deepEqual(carriedOut, ['SET k 1', 'MGET k {k}b']);
+});
+
 test('a write that is redirected twice waits for what its first node has not answered', async (t) => {
   const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
   client.socket.write('SET k 1\r\nSET k 2\r\n');

@@ -249,8 +249,13 @@ export class WaitingLine {
       // Where the time is up first, those behind it may be carried out yet.
       if (isKnown && carrier.send(request, !held.wasUnderWay)) {
         this.#held.shift();
-        if (held.goesAlone) goesAlone(request);
+        // Behind others it waits for those, where they are refused again.
+        if (held.goesAlone && sent.length === 0) goesAlone(request);
         else sent.push(held);
+        if (held.goesAlone) {
+          isSoon = this.#held.length > 0;
+          break;
+        }
       } else if (until > now) {
         break;
       } else {
