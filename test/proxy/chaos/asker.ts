@@ -28,6 +28,11 @@ export abstract class Asker {
     return this.connection.unanswered;
   }
 
+  /** Keys that it has kept as they no longer are. */
+  get old(): readonly string[] {
+    return this.connection.isOver ? [] : this.connection.kept.old;
+  }
+
   stop(): void {
     this.isStopping = true;
   }

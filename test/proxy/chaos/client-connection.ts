@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { HeardMessages } from './heard-messages.ts';
+import { KeptValues } from './kept.ts';
 import type { Ledger, Session } from './ledger.ts';
 import type { Random } from './random.ts';
 import { named } from './routes.ts';
@@ -37,6 +38,8 @@ export interface Scene {
   /** Keys have prefixes, for some of which there are routes. */
   readonly isRouted: boolean;
   readonly mayScript: boolean;
+  /** Some keep what they read, and are told when it has changed. */
+  readonly mayKeep: boolean;
   /** How many values are long, and how long at most. */
   readonly long: { readonly share: number; readonly most: number };
   /** By channel: what was published, and its publisher was told so. */
@@ -70,6 +73,7 @@ export class ClientConnection {
   readonly subscribed = new Set<string>();
   /** It has asked for one. */
   maySubscribe = false;
+  readonly kept: KeptValues;
   slowestMs = 0;
   readonly #scene: Scene;
   readonly #random: Random;
@@ -86,6 +90,7 @@ export class ClientConnection {
     this.#scene = scene;
     this.#random = random;
     this.#heard = new HeardMessages(scene, name);
+    this.kept = new KeptValues(scene.ledger, name);
     this.session = { name, endedAt: undefined, isHalfOpen: false, isCut: false };
     const socket = scene.dial();
     this.#socket = socket;
@@ -142,6 +147,8 @@ export class ClientConnection {
     if (words[0] === 'HELLO') this.protocolAsked = words[1] === '3' ? 3 : 2;
     if (words[0]?.endsWith('SUBSCRIBE') === true) this.maySubscribe = true;
     if (words[0] === 'RESET') [this.protocolAsked, this.maySubscribe] = [2, false];
+    if (words[0] === 'CLIENT') this.kept.isAsked = true;
+    if (this.protocolAsked === 2) this.kept.isAsked = false;
     this.#waiting.push({ words, sentAt: performance.now(), answered });
     this.#out.push(request(this.#scene.isRouted ? words.map(named) : words));
     this.#note(words, `${this.session.name} asks ${shown(words)}`);
@@ -203,6 +210,10 @@ export class ClientConnection {
   }
 
   #isMessage([kind, channel, text]: readonly Reply[]): boolean {
+    if (kind === 'invalidate') {
+      this.kept.changed(channel ?? null);
+      return true;
+    }
     if (kind !== 'message' && kind !== 'smessage') return false;
     if (typeof channel === 'string' && typeof text === 'string') this.#hear(channel, text);
     return true;
@@ -223,6 +234,7 @@ export class ClientConnection {
   /** Replies are of the protocol that was in force when they were asked for. */
   #follow([name, version]: readonly string[], reply: Reply, only: Protocols): void {
     if (name === 'HELLO' && !(reply instanceof ReplyError)) this.#protocol = version === '3' ? 3 : 2;
+    if (name === 'RESET' || (name === 'HELLO' && this.#protocol === 2)) this.kept.forget();
     if (name === 'RESET') {
       this.#protocol = 2;
       this.subscribed.clear();

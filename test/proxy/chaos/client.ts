@@ -122,9 +122,13 @@ export class ChaosClient extends PoppingAsker {
       if (!Array.isArray(reply) || reply[4] !== 'proto' || reply[5] !== protocol)
         this.scene.ledger.violation(`HELLO of ${name} was answered ${brief(reply)}`, [name]);
     });
+    if (protocol === 3 && this.scene.mayKeep && this.random.chance(0.5))
+      this.expect(['CLIENT', 'TRACKING', 'ON'], 'OK');
   }
 
   #get(key: string): void {
+    if (this.connection.kept.has(key) && this.random.chance(0.7))
+      return this.scene.ledger.count('not asked again');
     const look = this.looking([key]);
     this.connection.ask(this.perhapsScript(['GET', key]), (reply) => look(0, reply));
   }

@@ -9,6 +9,7 @@ import { isPop, keysOfPop, pop } from './pops.ts';
 import { OK, array, bulk, error, integer, noArray } from './replies.ts';
 import { scan } from './scan.ts';
 import { NOSCRIPT, READONLY_SCRIPT, isScript, load, scriptedCommand } from './scripts.ts';
+import { rememberRead } from './tracked.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
 interface Spec {
@@ -99,7 +100,8 @@ function refusalOf(
 
 /** What may be said while a script runs, or while the data is read. */
 const ALWAYS = /^(?:HELLO|AUTH|DISCARD|EXEC|MULTI|WATCH|UNWATCH)$/;
-const WHILE_LOADING = /^(?:HELLO|AUTH|INFO|CLUSTER|READONLY|READWRITE|MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
+const WHILE_LOADING =
+  /^(?:HELLO|AUTH|INFO|CLIENT|CLUSTER|READONLY|READWRITE|MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const BUSY = 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.';
 
 function hindrance(node: NodeState, name: string): string | undefined {
@@ -230,7 +232,9 @@ function exec(node: NodeState, talk: Talk): string {
 function perform(node: NodeState, talk: Talk, command: Command): string {
   const words = isScript(command.words) ? scriptedCommand(node, command.words) : command.words;
   if (words === undefined) return error(NOSCRIPT);
-  if (SPECS[nameOf(words)]?.isWrite === true && !node.isPrimary) return error(READONLY_SCRIPT);
+  const spec = SPECS[nameOf(words)]!;
+  if (spec.isWrite && !node.isPrimary) return error(READONLY_SCRIPT);
+  if (!spec.isWrite) rememberRead(talk, keysOf(command.asked, SPECS[nameOf(command.asked)]!));
   const [, key = '', argument = ''] = words;
   switch (nameOf(words)) {
     case 'GET':

@@ -24,6 +24,8 @@ const MOST_CONNECTIONS = 9;
 const READS_OF_A_SHARD = 12;
 const READS_OF_SERVERS = 40;
 const AGAIN_MS = 100;
+/** Of a change that is over by then. */
+const TOLD_MS = 5_000;
 /** Longer than that, and reads may not be answered in time. */
 const STALLED_MS = 300;
 
@@ -47,6 +49,7 @@ export async function healed({ cluster, proxy, ledger, clients, plans, dial }: P
     () => clients.every(({ unanswered }) => unanswered.length === 0),
     () => clients.flatMap(({ unanswered }) => unanswered.slice(0, 2)).join('; '),
   );
+  await tellsAll(ledger, clients);
   await plans.readAll(proxy);
   const members = cluster.membersNow();
   const states = (): readonly string[] =>
@@ -100,6 +103,15 @@ export async function healed({ cluster, proxy, ledger, clients, plans, dial }: P
       if (readsOf(node, keys) > counts[index]! && !mayRead(policy, node))
         ledger.violation(`${node.name} was read from under ${policy}`, [node.name]);
   }
+}
+
+/** Who keeps what it has read has heard of all that has changed. */
+async function tellsAll(ledger: Ledger, clients: Parts['clients']): Promise<void> {
+  const old = (): readonly string[] => clients.flatMap((client) => ('old' in client ? client.old : []));
+  await eventually('every value that is kept', () => old().length === 0 || undefined, {
+    deadlineMs: TOLD_MS,
+    seen: () => old().join('; '),
+  }).catch((problem: Error) => ledger.violation(problem.message, old()));
 }
 
 function mayRead(policy: ReadPolicy, { isPrimary }: NodeState): boolean {

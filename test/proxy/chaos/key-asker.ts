@@ -42,12 +42,14 @@ export abstract class KeyAsker extends Asker {
     const sentAt = performance.now();
     const { ledger } = this.scene;
     const acknowledged = keys.map((key) => ledger.key(key).acknowledged);
-    const { told } = this.connection;
+    const { told, kept } = this.connection;
+    const isKept = kept.isAsked;
     return (index, reply) => {
       const key = keys[index]!;
       if (reply instanceof ReplyError) return this.refused(reply, key);
       const from = Math.max(acknowledged[index]!, told.get(key) ?? 0);
       const value = textOf(reply);
+      if (isKept) kept.keep(key, value);
       const isStrict = this.scene.masterSince() < sentAt;
       // One that was refused or lost is tried again, and may see what was asked behind it.
       const before = this.scene.isOrderly ? order : Infinity;

@@ -10,6 +10,7 @@ import { endMoved } from './messages.ts';
 import type { Random } from './random.ts';
 import { isRemovedLater, unnamed } from './routes.ts';
 import { secured } from './secured.ts';
+import { Tracked } from './tracked.ts';
 import { shown, type ClusterState, type Command, type NodeState, type Talk, type View } from './state.ts';
 
 /** How a node treats what comes; all are chances by command, but for the milliseconds. */
@@ -44,10 +45,11 @@ export class ScriptedNode implements NodeState {
   isBusy = false;
   isLinkUp = true;
   linkDownAt = 0;
-  isEmpty = false;
   isPaused = false;
   isZombie = false;
+  #isEmpty = false;
   #lag = { ms: 0, since: 0 };
+  readonly #tracked = new Tracked(this);
   readonly scripts = new Set<string>();
   primarySince: number;
   readonly readsOf = new Map<string, number>();
@@ -94,6 +96,20 @@ export class ScriptedNode implements NodeState {
 
   set lagMs(ms: number) {
     this.#lag = { ms, since: performance.now() };
+    this.#tracked.look();
+  }
+
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
+  set isEmpty(isEmpty: boolean) {
+    this.#isEmpty = isEmpty;
+    this.#tracked.changedAll();
+  }
+
+  get isAwake(): boolean {
+    return this.state === 'up';
   }
 
   get offset(): number {
@@ -131,6 +147,7 @@ export class ScriptedNode implements NodeState {
   wake(): void {
     this.state = 'up';
     if (!this.isZombie) this.hear(this.cluster.truth);
+    this.#tracked.look();
     const woken = this.#woken;
     this.#woken = [];
     for (const wake of woken) wake();
@@ -142,6 +159,7 @@ export class ScriptedNode implements NodeState {
     this.#server = undefined;
     this.resetAll();
     this.#woken = [];
+    this.#tracked.forget();
     this.scripts.clear();
   }
 
@@ -161,6 +179,7 @@ export class ScriptedNode implements NodeState {
 
   touch(key: string): void {
     for (const talk of this.talks) if (talk.watched.has(key)) talk.isTouched = true;
+    this.#tracked.changed(key);
   }
 
   async close(): Promise<void> {
@@ -195,6 +214,9 @@ export class ScriptedNode implements NodeState {
       channels: new Set(),
       patterns: new Set(),
       shardChannels: new Set(),
+      isTracking: false,
+      tracked: new Map(),
+      behind: undefined,
       isServing: false,
       isReset: false,
       leaving: undefined,
@@ -256,11 +278,19 @@ export class ScriptedNode implements NodeState {
       talk.queue.shift();
       if (resetBefore > 0 && this.random.chance(resetBefore)) return this.#reset(talk, command, 'before');
       // Answered in the moment in which it is carried out: no message comes before the confirmation of its channel.
-      const reply = carryOut(this, talk, command, false) ?? (await this.#blocked(talk, command));
+      const reply = this.#carryOut(talk, command, false) ?? (await this.#blocked(talk, command));
       if (reply === undefined) return;
       if (resetAfter > 0 && this.random.chance(resetAfter)) return this.#reset(talk, command, 'after');
       this.#answer(talk, reply, inPieces > 0 && this.random.chance(inPieces));
     }
+  }
+
+  #carryOut(talk: Talk, command: Command, isBlocked: boolean): string | undefined {
+    talk.behind = [];
+    const reply = carryOut(this, talk, command, isBlocked);
+    const behind = talk.behind.join('');
+    talk.behind = undefined;
+    return reply === undefined ? undefined : reply + behind;
   }
 
   /** undefined: nobody waits for it any more. */
@@ -268,7 +298,7 @@ export class ScriptedNode implements NodeState {
     for (;;) {
       await sleep(BLOCKED_MS);
       if (talk.isReset || talk.socket.destroyed || talk.socket.readableEnded) return undefined;
-      const reply = this.state === 'hung' ? undefined : carryOut(this, talk, command, true);
+      const reply = this.state === 'hung' ? undefined : this.#carryOut(talk, command, true);
       if (reply !== undefined) return reply;
     }
   }

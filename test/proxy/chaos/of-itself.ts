@@ -18,6 +18,9 @@ export function answerOfItself(node: NodeState, talk: Talk, words: readonly stri
     case 'READWRITE':
       talk.isReadonly = false;
       return OK;
+    case 'CLIENT':
+      talk.isTracking = true;
+      return OK;
     case 'INFO':
       return bulk(replicationOf(node));
     case 'CLUSTER':

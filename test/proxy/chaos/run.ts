@@ -172,6 +172,7 @@ export async function runSeed(seed: number, options: ChaosOptions): Promise<Outc
       isPlain,
       isRouted,
       mayScript: random.chance(0.5),
+      mayKeep: random.chance(0.5),
       long: { share: random.pick([0.02, 0.02, 0.2])!, most: random.pick([100_000, 100_000, 800_000])! },
       unsure: new Set(),
       published: [],

@@ -85,6 +85,8 @@ export interface NodeState {
   readonly isZombie: boolean;
   /** A replica's data is so old. */
   readonly lagMs: number;
+  /** It does what it is asked to. */
+  readonly isAwake: boolean;
   /** How far it is in the stream of writes. */
   readonly offset: number;
   /** What it has seen since it started. */
@@ -124,6 +126,11 @@ export interface Talk {
   readonly channels: Set<string>;
   readonly patterns: Set<string>;
   readonly shardChannels: Set<string>;
+  isTracking: boolean;
+  /** By key, as what it was asked for since it was last told of. */
+  readonly tracked: Map<string, Set<string>>;
+  /** What is to be said behind the reply to what is carried out now; undefined: nothing is. */
+  behind: string[] | undefined;
   isServing: boolean;
   /** By us: what is left of it nobody reads. */
   isReset: boolean;

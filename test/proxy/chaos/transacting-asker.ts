@@ -76,7 +76,8 @@ export abstract class TransactingAsker extends KeyAsker {
     const other = ledger.newToken();
     write(['APPEND', `${tagOf(key)}a`, `${other},`], other, `${tagOf(key)}a`);
     if (this.random.chance(0.1)) return this.#callOff(writes);
-    const { told } = this.connection;
+    const { told, kept } = this.connection;
+    const isKept = kept.isAsked;
     this.connection.ask(['EXEC'], (reply) => {
       const why = reply === null ? new ReplyError('EXECABORT by the watch') : reply;
       if (reply === null && watched === undefined)
@@ -90,7 +91,10 @@ export abstract class TransactingAsker extends KeyAsker {
       if (done.length > 0 && isLost)
         ledger.violation(`a transaction of ${name} was carried out that was said to be lost`, [name, key]);
       if (why instanceof ReplyError) return;
-      if (isReadFirst) this.#compareFirst(writes[0]!, why);
+      if (isReadFirst) {
+        const first = this.#compareFirst(writes[0]!, why);
+        if (isKept) kept.keep(key, first);
+      }
       if (watched !== undefined) this.#compare(writes[0]!, watched);
     });
   }
@@ -110,13 +114,15 @@ export abstract class TransactingAsker extends KeyAsker {
   }
 
   /** What is read in a transaction is what was there right before. */
-  #compareFirst({ key, version, words }: Write, reply: Reply): void {
-    if (version === undefined) return;
+  #compareFirst({ key, version, words }: Write, reply: Reply): string | null {
     const { ledger } = this.scene;
-    const [first = null] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+    const [item = null] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+    const first = textOf(item);
+    if (version === undefined) return first;
     const before = ledger.key(key).versions[version - 1]!.value;
-    if (textOf(first) !== before)
+    if (first !== before)
       ledger.violation(`before ${words} its transaction has read ${brief(first)}, not ${before}`, [key]);
+    return first;
   }
 
   /** Nothing that was watched had changed. */
