@@ -152,8 +152,12 @@ export class ChaosClient extends PoppingAsker {
 
   #set(key: string): void {
     const token = this.scene.ledger.newToken();
-    const words = this.perhapsScript(['SET', key, `v${token}${padding(this.random, this.scene.long)}`]);
-    this.write(words, [this.note(token, key, words)], true);
+    const isExchange = this.random.chance(0.15);
+    const value = `v${token}${padding(this.random, this.scene.long)}`;
+    const words = this.perhapsScript(['SET', key, value, ...(isExchange ? ['GET'] : [])]);
+    const write = this.note(token, key, words);
+    if (isExchange) this.exchange(write, words);
+    else this.write(words, [write], true);
   }
 
   #append(key: string): void {

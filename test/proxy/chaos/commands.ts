@@ -41,6 +41,8 @@ const SPECS: Readonly<Record<string, Spec>> = {
   EVALSHA: { first: 3, step: 0, isWrite: true },
   EVAL_RO: { first: 3, step: 0, isWrite: false },
   EVALSHA_RO: { first: 3, step: 0, isWrite: false },
+  FCALL: { first: 3, step: 0, isWrite: true },
+  FCALL_RO: { first: 3, step: 0, isWrite: false },
 };
 
 function keysOf(words: readonly string[], { first = 1, step }: Spec): readonly string[] {
@@ -241,9 +243,11 @@ function perform(node: NodeState, talk: Talk, command: Command): string {
       return read(node, talk, key);
     case 'MGET':
       return array(words.slice(1).map((each) => read(node, talk, each)));
-    case 'SET':
+    case 'SET': {
+      const before = words.length > 3 ? read(node, talk, key) : OK;
       write(node, command, key, argument, tokenIn(argument));
-      return OK;
+      return before;
+    }
     case 'MSET':
       for (let at = 1; at < words.length; at += 2)
         write(node, command, words[at]!, words[at + 1]!, tokenIn(words[at + 1]!));

@@ -6,7 +6,7 @@ import { brief, type Scene } from './client-connection.ts';
 import type { Write } from './ledger.ts';
 import type { Random } from './random.ts';
 import { ReplyError, type Reply } from './replies.ts';
-import { asScript } from './scripts.ts';
+import { asScript, type Form } from './scripts.ts';
 import { shown } from './state.ts';
 
 export abstract class KeyAsker extends Asker {
@@ -32,7 +32,8 @@ export abstract class KeyAsker extends Asker {
   /** As it is, or as a script. */
   protected perhapsScript(words: readonly string[], mayBeUnknown = true): readonly string[] {
     if (!this.scene.mayScript || this.random.chance(0.6)) return words;
-    return asScript(words, mayBeUnknown && this.random.chance(0.7));
+    const forms: readonly Form[] = ['EVAL', 'FCALL', 'EVALSHA', 'EVALSHA'];
+    return asScript(words, this.random.pick(mayBeUnknown ? forms : forms.slice(0, 2))!);
   }
 
   /** What a read may see at least, once everything that its session asked before it is answered. */
@@ -85,6 +86,25 @@ export abstract class KeyAsker extends Asker {
       this.scene.ledger.told(writes, reply, isOne);
       this.remember(told, writes);
     });
+  }
+
+  /** SET with GET: what was there right before. */
+  protected exchange(write: Write, words: readonly string[]): void {
+    const { told } = this.connection;
+    this.connection.ask(words, (reply) => {
+      this.scene.ledger.told([write], reply, true);
+      this.remember(told, [write]);
+      if (!(reply instanceof ReplyError)) this.compareBefore(write, textOf(reply));
+    });
+  }
+
+  protected compareBefore({ key, version, words, session }: Write, found: string | null): void {
+    if (version === undefined) return;
+    const { ledger } = this.scene;
+    const before = ledger.key(key).versions[version - 1]!.value;
+    if (found === before) return;
+    const said = `${words} of ${session.name} has found ${brief(found)}, not ${brief(before)}`;
+    ledger.violation(said, [key, session.name]);
   }
 
   protected remember(told: Map<string, number>, writes: readonly Write[]): void {

@@ -16,7 +16,7 @@ const OP_TIMEOUT_MS = 1_000;
 /** What may fail by order of a RedisService. */
 const FAULTY = (
   'get mget set append incrby del mset rpush blpop blmpop watch exec ' +
-  'eval evalsha eval_ro evalsha_ro script publish spublish scan'
+  'eval evalsha eval_ro evalsha_ro fcall fcall_ro script publish spublish scan'
 ).split(' ');
 
 interface Clusters {

@@ -1,5 +1,5 @@
 /**
- * Scripts, each of which does what one command of one key does. Nodes tell each other nothing of them.
+ * Scripts and functions, each of which does what one command of one key does. Nodes tell each other nothing of scripts; functions all have.
  */
 import { createHash } from 'node:crypto';
 
@@ -23,13 +23,16 @@ export const SCRIPTS: readonly Script[] = COMMANDS.map((name) => {
   return { text, sha: shaOf(text) };
 });
 
-export const isScript = ([name = '']: readonly string[]): boolean => /^EVAL/i.test(name);
+export const isScript = ([name = '']: readonly string[]): boolean => /^(?:EVAL|FCALL)/i.test(name);
 
-/** The script that does the same; `isKnown`: named by its hash. */
-export function asScript([name = '', key = '', ...args]: readonly string[], isKnown: boolean): string[] {
+export type Form = 'EVAL' | 'EVALSHA' | 'FCALL';
+
+/** What does the same. */
+export function asScript([name = '', ...args]: readonly string[], form: Form): string[] {
   const { text, sha } = SCRIPTS[COMMANDS.findIndex((each) => each === name)]!;
   const suffix = name === 'GET' ? '_RO' : '';
-  return [`EVAL${isKnown ? 'SHA' : ''}${suffix}`, isKnown ? sha : text, '1', key, ...args];
+  const called = { EVAL: text, EVALSHA: sha, FCALL: name };
+  return [`${form}${suffix}`, called[form], '1', ...args];
 }
 
 /** SCRIPT LOAD; returns what it is called by. */
@@ -44,6 +47,7 @@ export function scriptedCommand(
   node: NodeState,
   [run = '', script = '', , ...keyAndArgs]: readonly string[],
 ): readonly string[] | undefined {
+  if (/^FCALL/i.test(run)) return [script, ...keyAndArgs];
   const isKnown = /^EVALSHA/i.test(run);
   const sha = isKnown ? script : load(node, script);
   if (!node.scripts.has(sha)) {

@@ -92,8 +92,10 @@ export abstract class TransactingAsker extends KeyAsker {
         ledger.violation(`a transaction of ${name} was carried out that was said to be lost`, [name, key]);
       if (why instanceof ReplyError) return;
       if (isReadFirst) {
-        const first = this.#compareFirst(writes[0]!, why);
-        if (isKept) kept.keep(key, first);
+        const [first = null] = Array.isArray(why) ? (why as readonly Reply[]) : [];
+        // What is read in a transaction is what was there right before.
+        this.compareBefore(writes[0]!, textOf(first));
+        if (isKept) kept.keep(key, textOf(first));
       }
       if (watched !== undefined) this.#compare(writes[0]!, watched);
     });
@@ -111,18 +113,6 @@ export abstract class TransactingAsker extends KeyAsker {
       ledger.told(writes, new ReplyError('EXECABORT by its client'), true);
       ledger.count(`transactions ended by ${expected}`);
     });
-  }
-
-  /** What is read in a transaction is what was there right before. */
-  #compareFirst({ key, version, words }: Write, reply: Reply): string | null {
-    const { ledger } = this.scene;
-    const [item = null] = Array.isArray(reply) ? (reply as readonly Reply[]) : [];
-    const first = textOf(item);
-    if (version === undefined) return first;
-    const before = ledger.key(key).versions[version - 1]!.value;
-    if (first !== before)
-      ledger.violation(`before ${words} its transaction has read ${brief(first)}, not ${before}`, [key]);
-    return first;
   }
 
   /** Nothing that was watched had changed. */
