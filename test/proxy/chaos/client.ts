@@ -92,10 +92,9 @@ export class ChaosClient extends PoppingAsker {
     else if (draw < 93) {
       if (mayTransact) this.transact(random.chance(0.5) ? shared() : this.key('s'));
     } else if (draw < 96) {
-      if (random.chance(0.3)) this.move();
-      else this.push();
+      this[random.pick(['move', 'add', 'push', 'push'] as const)!]();
     } else if (draw < 97) {
-      if (mayBlock) this.pop();
+      if (mayBlock) this[random.pick(['pop', 'pop', 'readGroup'] as const)!]();
     } else if (draw < 98) {
       if (this.scene.mayScript) this.#load(random.pick(SCRIPTS)!);
       else this.expect(['PING'], 'PONG');

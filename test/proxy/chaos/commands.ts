@@ -5,10 +5,12 @@ import { publish, subscribe } from './messages.ts';
 import { isMove, move } from './moves.ts';
 import { read, tokenIn, write } from './node-keys.ts';
 import { answerOfItself } from './of-itself.ts';
+import { append } from './elements.ts';
 import { isPop, keysOfPop, pop } from './pops.ts';
 import { OK, array, bulk, error, integer, noArray } from './replies.ts';
 import { scan } from './scan.ts';
 import { NOSCRIPT, READONLY_SCRIPT, isScript, load, scriptedCommand } from './scripts.ts';
+import { acknowledge, add } from './streams.ts';
 import { rememberRead } from './tracked.ts';
 import { shown, slotOfKey, type Command, type NodeState, type Talk } from './state.ts';
 
@@ -30,6 +32,9 @@ const SPECS: Readonly<Record<string, Spec>> = {
   DEL: { step: 1, isWrite: true },
   MSET: { step: 2, isWrite: true },
   RPUSH: { step: 0, isWrite: true },
+  XADD: { step: 0, isWrite: true },
+  XREADGROUP: { step: 0, isWrite: true },
+  XACK: { step: 0, isWrite: true },
   BLPOP: { step: 0, isWrite: true },
   BLMPOP: { step: 0, isWrite: true },
   LMOVE: { step: 1, isWrite: true },
@@ -262,14 +267,12 @@ function perform(node: NodeState, talk: Talk, command: Command): string {
       write(node, command, key, String(value), Number(argument));
       return integer(value);
     }
-    case 'RPUSH': {
-      if (node.isZombie) return integer(1);
-      const list = node.cluster.lists.get(key) ?? [];
-      node.cluster.lists.set(key, list);
-      list.push(argument);
-      write(node, command, key, `list ${argument}`, tokenIn(argument));
-      return integer(list.length);
-    }
+    case 'RPUSH':
+      return integer(append(node, command, key, argument));
+    case 'XADD':
+      return add(node, command);
+    case 'XACK':
+      return acknowledge(node, command);
     case 'DEL': {
       const token = words.length > 2 ? tokenIn(words.at(-1)!) : undefined;
       const there = words.slice(1).filter((each) => node.cluster.keys[node.shard]!.has(each));

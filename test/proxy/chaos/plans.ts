@@ -15,7 +15,7 @@ const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', '
 const OP_TIMEOUT_MS = 1_000;
 /** What may fail by order of a RedisService. */
 const FAULTY = (
-  'get mget set append incrby del mset rpush blpop blmpop watch exec ' +
+  'get mget set append incrby del mset rpush blpop blmpop xadd xreadgroup xack watch exec ' +
   'eval evalsha eval_ro evalsha_ro fcall fcall_ro script publish spublish scan'
 ).split(' ');
 

@@ -1,11 +1,12 @@
 /**
- * Somebody who pushes elements, and waits for some.
+ * Somebody who pushes elements and entries, and waits for some.
  */
 import { brief } from './client-connection.ts';
 import type { Session, Write } from './ledger.ts';
 import { moveTo } from './moves.ts';
 import { ReplyError, type Reply } from './replies.ts';
 import { unnamed } from './routes.ts';
+import { ADDED, acknowledging, ofAcknowledged, readingGroup } from './streams.ts';
 import { SubscribingAsker } from './subscribing-asker.ts';
 
 const SHARED_TAG = '{x3}';
@@ -36,6 +37,51 @@ export abstract class PoppingAsker extends SubscribingAsker {
       else if (tookMs < 1_000 * Number(seconds))
         this.scene.ledger.violation(`a pop of ${session.name} did not wait for ${seconds} s`, [session.name]);
     });
+  }
+
+  protected add(): void {
+    const key = `${this.#tag()}x`;
+    const token = this.scene.ledger.newToken();
+    const words = ['XADD', key, ...ADDED, String(token)];
+    this.write(words, [this.note(token, key, words)], true);
+  }
+
+  protected readGroup(): void {
+    const key = `${this.#tag()}x`;
+    const { session } = this.connection;
+    const ms = this.random.pick([50, 300, 1_000])!;
+    const askedAt = performance.now();
+    this.connection.ask(readingGroup(key, ms), (reply) => {
+      const tookMs = performance.now() - askedAt;
+      if (reply instanceof ReplyError) this.#failed(reply, session, [key], tookMs);
+      else if (reply !== null) this.#gotEntry(reply, session, key);
+      else if (tookMs < ms)
+        this.scene.ledger.violation(`a read of ${session.name} did not wait for ${ms} ms`, [session.name]);
+    });
+  }
+
+  #gotEntry(reply: Reply, session: Session, key: string): void {
+    const { ledger } = this.scene;
+    const [, name, id, element] =
+      /^\[+"([^"]*)",\[\["([^"]*)",\["e","([^"]*)"[\]]+$/.exec(JSON.stringify(reply)) ?? [];
+    if (unnamed(name ?? '') !== key || id === undefined || element === undefined)
+      return ledger.violation(`a read of ${session.name} was answered ${brief(reply)}`, [session.name]);
+    ledger.took(key, element, session);
+    const isFree = this.connection.session === session && !this.isInTransaction && !this.connection.isOver;
+    if (!isFree || this.random.chance(0.3)) return;
+    const token = ledger.newToken();
+    const words = acknowledging(key, id, token);
+    const write = this.note(token, ofAcknowledged(key), words);
+    this.connection.ask(words, (count) => {
+      ledger.told([write], count, true);
+      ledger.count(`acknowledged ${brief(count).slice(0, 20)}`);
+      if (!(count instanceof ReplyError) && count !== 1)
+        ledger.violation(`${write.words} of ${session.name} was answered ${brief(count)}`, [
+          key,
+          session.name,
+        ]);
+    });
+    void this.connection.flush();
   }
 
   /** To a list of its own, so that whoever does it can say for whom. */

@@ -1,32 +1,57 @@
 /**
- * BLPOP and BLMPOP: of several lists, and of whom they wait for, as a scripted node has them.
+ * BLPOP and BLMPOP: of several lists, and of whom they wait for, as a scripted node has them; so XREADGROUP.
  */
+import { take } from './elements.ts';
 import { array, bulk, noArray } from './replies.ts';
 import type { Command, NodeState, Talk } from './state.ts';
+import { nextOfGroup } from './streams.ts';
 
-/** BLPOP key… seconds; BLMPOP seconds count key… LEFT. */
+const POPS = new Set(['BLPOP', 'BLMPOP', 'XREADGROUP']);
+
+/** BLPOP key… seconds; BLMPOP seconds count key… LEFT; XREADGROUP … STREAMS key id. */
 export function keysOfPop([name = '', ...args]: readonly string[]): readonly string[] {
-  return /^BLPOP$/i.test(name) ? args.slice(0, -1) : args.slice(2, 2 + Number(args[1]));
+  switch (name.toUpperCase()) {
+    case 'BLPOP':
+      return args.slice(0, -1);
+    case 'BLMPOP':
+      return args.slice(2, 2 + Number(args[1]));
+    default:
+      return args.slice(-2, -1);
+  }
 }
 
-export const isPop = (name: string): boolean => name === 'BLPOP' || name === 'BLMPOP';
+export const isPop = (name: string): boolean => POPS.has(name);
+
+/** NaN: it does not. */
+function waitsMs([name = '', ...args]: readonly string[]): number {
+  switch (name.toUpperCase()) {
+    case 'BLPOP':
+      return Number(args.at(-1)) * 1_000;
+    case 'BLMPOP':
+      return Number(args[0]) * 1_000;
+    default:
+      return args.includes('BLOCK') ? Number(args[args.indexOf('BLOCK') + 1]) : NaN;
+  }
+}
 
 /** undefined: it waits. */
-export function pop(node: NodeState, { protocol, name }: Talk, command: Command): string | undefined {
-  const { words, asked, arrivedAt } = command;
-  const { cluster, shard, isZombie } = node;
+export function pop(node: NodeState, talk: Talk, command: Command): string | undefined {
+  const { words, arrivedAt } = command;
+  const isOfGroup = words[0]?.toUpperCase() === 'XREADGROUP';
+  const found = isOfGroup ? nextOfGroup(node, talk, command) : firstOf(node, talk, command);
+  if (found !== undefined) return found;
+  return performance.now() < arrivedAt + waitsMs(words) ? undefined : noArray(talk.protocol);
+}
+
+function firstOf(node: NodeState, talk: Talk, { words, asked }: Command): string | undefined {
+  const { cluster, shard } = node;
   const isPlain = /^BLPOP$/i.test(words[0] ?? '');
-  const seconds = isPlain ? words.at(-1) : words[1];
-  const keys = keysOfPop(words);
-  for (const [index, key] of keys.entries()) {
-    const list = isZombie ? undefined : cluster.lists.get(key);
-    const element = list?.shift();
+  for (const [index, key] of keysOfPop(words).entries()) {
+    const element = take(node, talk, key);
     if (element === undefined) continue;
-    if (list?.length === 0) cluster.keys[shard]!.delete(key);
-    cluster.touch(key, shard);
-    cluster.ledger.popped(key, element, name);
+    if (cluster.lists.get(key)?.length === 0) cluster.keys[shard]!.delete(key);
     const from = bulk(keysOfPop(asked)[index]!);
     return array([from, isPlain ? bulk(element) : array([bulk(element)])]);
   }
-  return performance.now() < arrivedAt + Number(seconds) * 1_000 ? undefined : noArray(protocol);
+  return undefined;
 }
