@@ -58,6 +58,8 @@ export interface Scene {
 interface Asked {
   readonly words: readonly string[];
   readonly sentAt: number;
+  /** Also where its client has ended its own direction meanwhile. */
+  readonly isTold: boolean;
   answered(reply: Reply): void;
 }
 
@@ -142,14 +144,15 @@ export class ClientConnection {
     this.#socket.resume();
   }
 
-  ask(words: readonly string[], answered: (reply: Reply) => void): void {
+  /** `isTold`: also where it has ended its own direction meanwhile. */
+  ask(words: readonly string[], answered: (reply: Reply) => void, isTold = false): void {
     this.order += 1;
     if (words[0] === 'HELLO') this.protocolAsked = words[1] === '3' ? 3 : 2;
     if (words[0]?.endsWith('SUBSCRIBE') === true) this.maySubscribe = true;
     if (words[0] === 'RESET') [this.protocolAsked, this.maySubscribe] = [2, false];
     if (words[0] === 'CLIENT') this.kept.isAsked = true;
     if (this.protocolAsked === 2) this.kept.isAsked = false;
-    this.#waiting.push({ words, sentAt: performance.now(), answered });
+    this.#waiting.push({ words, sentAt: performance.now(), isTold, answered });
     this.#out.push(request(this.#scene.isRouted ? words.map(named) : words));
     this.#note(words, `${this.session.name} asks ${shown(words)}`);
   }
@@ -206,7 +209,7 @@ export class ClientConnection {
     this.#follow(asked.words, reply, only);
     const after = `after ${tookMs.toFixed(1)}: ${brief(reply)}`;
     this.#note(asked.words, `${this.session.name} is told of ${shown(asked.words)} ${after}`);
-    if (!this.isOver || asked.words[0]?.endsWith('PUBLISH') === true) asked.answered(reply);
+    if (!this.isOver || asked.isTold) asked.answered(reply);
   }
 
   #isMessage([kind, channel, text]: readonly Reply[]): boolean {

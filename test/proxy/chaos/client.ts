@@ -8,7 +8,6 @@ import { PoppingAsker } from './popping-asker.ts';
 import type { Random } from './random.ts';
 import { ReplyError } from './replies.ts';
 import { SCRIPTS, type Script } from './scripts.ts';
-import { CHANNELS, SHARD_CHANNELS } from './subscriber.ts';
 import { padding } from './values.ts';
 
 const MOST_WAITING = 60;
@@ -78,7 +77,7 @@ export class ChaosClient extends PoppingAsker {
     const { sharedKeys, mayTransact, mayBlock, mayPublish } = this.scene;
     const shared = (): string => random.pick(sharedKeys)!;
     if (draw < 4) {
-      if (mayPublish && random.chance(0.5)) this.#publish();
+      if (mayPublish && random.chance(0.5)) this.publish();
       else if (mayPublish) this.subscribe();
     } else if (draw < 30) this.#get(this.key(random.pick(KINDS)!));
     else if (draw < 38) this.#get(shared());
@@ -169,22 +168,6 @@ export class ChaosClient extends PoppingAsker {
     const token = this.scene.ledger.newToken();
     const words = ['INCRBY', key, String(token)];
     this.write(words, [this.note(token, key, words)], true);
-  }
-
-  #publish(): void {
-    const { ledger, published, unsure } = this.scene;
-    const { session } = this.connection;
-    const isSharded = this.random.chance(0.5);
-    const channel = this.random.pick<string>(isSharded ? SHARD_CHANNELS : CHANNELS)!;
-    const token = String(ledger.newToken());
-    const sentAt = performance.now();
-    const words = [isSharded ? 'SPUBLISH' : 'PUBLISH', channel, `${token} ${session.name}`];
-    this.connection.ask(words, (reply) => {
-      if (reply instanceof ReplyError) {
-        unsure.add(token);
-        this.refused(reply, channel);
-      } else published.push({ channel, token, sentAt });
-    });
   }
 
   #delete(tag: string): void {

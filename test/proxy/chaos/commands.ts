@@ -50,7 +50,9 @@ const SPECS: Readonly<Record<string, Spec>> = {
   FCALL_RO: { first: 3, step: 0, isWrite: false },
 };
 
-function keysOf(words: readonly string[], { first = 1, step }: Spec): readonly string[] {
+function keysOf(words: readonly string[], spec: Spec | undefined): readonly string[] {
+  if (spec === undefined) return [];
+  const { first = 1, step } = spec;
   if (isPop(nameOf(words))) return keysOfPop(words);
   if (isMove(nameOf(words))) return words.slice(1, 3);
   const args = words.slice(first);
@@ -152,10 +154,9 @@ const UNBLOCKED =
 
 function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolean): string | undefined {
   const { words } = command;
-  const { cluster } = node;
   const name = nameOf(words);
   const spec = SPECS[name];
-  const keys = spec === undefined ? [] : keysOf(words, spec);
+  const keys = keysOf(words, spec);
   if (isBlocked && !node.isPrimary) return error(UNBLOCKED);
   const refusal =
     refusalOf(node, talk, keys, spec?.isWrite === true && !isScript(words), {
@@ -195,10 +196,6 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
     case 'SSUBSCRIBE':
     case 'SUNSUBSCRIBE':
       return subscribe(talk, name.toLowerCase(), words.slice(1));
-    case 'PUBLISH':
-    case 'SPUBLISH':
-      cluster.ledger.count('published');
-      return integer(publish(node, words[1]!, words[2]!, name === 'SPUBLISH'));
     case 'WATCH':
       for (const key of keys) talk.watched.add(key);
       return OK;
@@ -207,7 +204,8 @@ function answer(node: NodeState, talk: Talk, command: Command, isBlocked: boolea
   }
   const itself = answerOfItself(node, talk, words);
   if (itself !== undefined) return itself;
-  if (spec === undefined) return error(`ERR unknown command '${words[0]}', with args beginning with: `);
+  if (spec === undefined && name !== 'PUBLISH')
+    return error(`ERR unknown command '${words[0]}', with args beginning with: `);
   if (talk.queued !== undefined) {
     talk.queued.push(command);
     return '+QUEUED\r\n';
@@ -225,9 +223,12 @@ function endTransaction(talk: Talk): void {
 function exec(node: NodeState, talk: Talk): string {
   const { queued, isFailed, isTouched } = talk;
   if (queued === undefined) return error('ERR EXEC without MULTI');
-  const keys = queued.flatMap(({ words }) => keysOf(words, SPECS[nameOf(words)]!));
-  const isWrite = queued.some(({ words }) => SPECS[nameOf(words)]!.isWrite);
-  const refusal = isFailed ? undefined : refusalOf(node, talk, keys, isWrite);
+  const keys = queued.flatMap(({ words }) => keysOf(words, SPECS[nameOf(words)]));
+  const isWrite = queued.some(({ words }) => SPECS[nameOf(words)]?.isWrite);
+  const isSharded = queued.some(({ words }) => nameOf(words) === 'SPUBLISH');
+  const refusal = isFailed
+    ? undefined
+    : refusalOf(node, talk, keys, isWrite, { isBlocked: false, isSharded });
   endTransaction(talk);
   if (refusal !== undefined) return error(refusal);
   if (isFailed) return error('EXECABORT Transaction discarded because of previous errors.');
@@ -239,9 +240,9 @@ function exec(node: NodeState, talk: Talk): string {
 function perform(node: NodeState, talk: Talk, command: Command): string {
   const words = isScript(command.words) ? scriptedCommand(node, command.words) : command.words;
   if (words === undefined) return error(NOSCRIPT);
-  const spec = SPECS[nameOf(words)]!;
-  if (spec.isWrite && !node.isPrimary) return error(READONLY_SCRIPT);
-  if (!spec.isWrite) rememberRead(talk, keysOf(command.asked, SPECS[nameOf(command.asked)]!));
+  const isWrite = SPECS[nameOf(words)]?.isWrite === true;
+  if (isWrite && !node.isPrimary) return error(READONLY_SCRIPT);
+  if (!isWrite) rememberRead(talk, keysOf(command.asked, SPECS[nameOf(command.asked)]));
   const [, key = '', argument = ''] = words;
   switch (nameOf(words)) {
     case 'GET':
@@ -267,6 +268,10 @@ function perform(node: NodeState, talk: Talk, command: Command): string {
       write(node, command, key, String(value), Number(argument));
       return integer(value);
     }
+    case 'PUBLISH':
+    case 'SPUBLISH':
+      node.cluster.ledger.count('published');
+      return integer(publish(node, key, argument, nameOf(words) === 'SPUBLISH'));
     case 'RPUSH':
       return integer(append(node, command, key, argument));
     case 'XADD':
