@@ -12,16 +12,13 @@ import { mayBeAbsence } from '../../redis/absence.ts';
 import { encodeCommand, encodeError } from '../wire/encode.ts';
 import { KINDS, READONLY, SAY_READONLY, TRACKED, handshakeOf } from './handshake.ts';
 import type { NodeOptions } from './node-options.ts';
+import { pushesTo } from './pushes.ts';
 import { addUp, type Role, type RoleCounts } from './role-counts.ts';
 import type { Request } from '../wire/request.ts';
 import type { SlowLog } from '../wire/slow-log.ts';
 import { beginTurn, clock } from '../wire/turn.ts';
 
 const PING = encodeCommand('PING');
-
-/** What is refused so may be granted later; who is not let in can't read either, and gets another connection once he is. */
-const PASSING = /^(?:BUSY|LOADING) /;
-const NOT_LET_IN = /^(?:NOAUTH|WRONGPASS) /;
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
 /** So long there may be an answer over a connection that was not let in, once another one is. */
@@ -101,6 +98,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     this.address = addressOf(options.host, options.port);
     this.#clue = new Clue(options);
     this.#owner = owner;
+    this.#pushes = pushesTo(owner, () => this.#leaveTracked());
     // A cluster's map says which are more.
     this.#role = options.isClusterNode ? 'replica' : 'primary';
   }
@@ -185,15 +183,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #clue: Clue;
   #isDoubted = false;
   #isOrderWatched = false;
-  readonly #pushes: PushHearer = {
-    pushed: (bytes, start, end) => this.#owner.invalidations.pushed(bytes, start, end),
-    untracked: (why) => {
-      if (NOT_LET_IN.test(why)) return;
-      this.#leaveTracked();
-      if (!PASSING.test(why)) this.#owner.invalidations.untracked(why);
-    },
-    lost: () => this.#owner.invalidations.lost(),
-  };
+  readonly #pushes: PushHearer;
 
   /** What it says to whoever asks it now, where it was not asked for that. */
   get refusing(): Buffer | undefined {
