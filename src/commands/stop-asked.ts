@@ -7,13 +7,23 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 type Signal = (typeof SIGNALS)[number];
 
-/** Resolves at the first of them; another one ends the process at once. */
-export function stopAsked(): Promise<void> {
+/**
+ * One request may come as several signals: a terminal, timeout or systemd tells all processes of a group, and who started us
+ * among them hands it on.
+ */
+const TOGETHER_MS = 500;
+
+/** Resolves at the first of them; another one, but for those that come with it, ends the process at once. */
+export function stopAsked(togetherMs = TOGETHER_MS): Promise<void> {
   return new Promise((resolve) => {
     const asked = (): void => {
+      const askedAt = performance.now();
+      const again = (signal: Signal): void => {
+        if (performance.now() - askedAt >= togetherMs) endBy(signal);
+      };
       for (const signal of SIGNALS) {
         process.removeListener(signal, asked);
-        process.on(signal, signal === 'SIGHUP' ? unheeded : endBy);
+        process.on(signal, signal === 'SIGHUP' ? unheeded : again);
       }
       resolve();
     };

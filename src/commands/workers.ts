@@ -295,7 +295,10 @@ export class FirstProcess {
 
 /** A worker that has nothing more to do ends then by itself. */
 export function leaveFirstProcess(): void {
-  if (process.connected) cluster.worker?.disconnect();
+  if (!process.connected) return;
+  // The first process may be gone already, without our having heard of it.
+  cluster.worker?.on('error', () => {});
+  cluster.worker?.disconnect();
 }
 
 function tell(message: ToPrimary): void {

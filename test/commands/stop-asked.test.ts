@@ -12,7 +12,7 @@ setInterval(() => {}, 1_000);
 endAsFirstProcess();
 if (process.argv.includes('starting')) { console.log('begun'); await new Promise(() => {}); }
 process.on('SIGUSR2', () => console.log('still here'));
-const stopped = stopAsked();
+const stopped = stopAsked(Number(process.argv.at(-1)));
 console.log('begun');
 await stopped;
 console.log('asked');
@@ -25,12 +25,16 @@ const AS_FIRST = `data:text/javascript,${encodeURIComponent(
 
 async function started(
   t: TestContext,
-  { isFirst = false, stage = 'running' } = {},
+  { isFirst = false, stage = 'running', togetherMs = 0 } = {},
 ): Promise<{ readonly child: ChildProcess; readonly line: () => Promise<string> }> {
   const first = isFirst ? ['--import', AS_FIRST] : [];
-  const child = spawn(process.execPath, [...first, '--input-type=module', '--eval', PROGRAM, stage], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...first, '--input-type=module', '--eval', PROGRAM, stage, String(togetherMs)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   t.after(() => child.kill('SIGKILL'));
   const line = async (): Promise<string> => String((await once(child.stdout, 'data'))[0]).trim();
   assert.equal(await line(), 'begun');
@@ -52,6 +56,15 @@ for (const [first, second] of SIGNALS) {
     assert.deepEqual(await once(child, 'exit'), [null, second]);
   });
 }
+
+test('what comes with the first, as from who hands it on, does not end at once', async (t) => {
+  const { child, line } = await started(t, { togetherMs: 600_000 });
+  child.kill('SIGINT');
+  assert.equal(await line(), 'asked');
+  child.kill('SIGTERM');
+  child.kill('SIGUSR2');
+  assert.equal(await line(), 'still here');
+});
 
 test('a terminal that is closed may say so twice', async (t) => {
   const { child, line } = await started(t);
