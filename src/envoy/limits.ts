@@ -65,12 +65,9 @@ function diagnose({ service, listeners }: ServicePlan): readonly Diagnostic[] {
     tell('note', 'GuardInForce', [], message);
   }
   if (listeners.length > 0) tellFaults(service.faults, unsupported);
+  const readElsewhere = new Set(listeners.flatMap(prefixesReadElsewhere));
   for (const [index, { prefix, reads }] of service.rules.entries()) {
-    const isInForce = listeners.some(({ routes }) => {
-      const route = prefix === '' ? routes.catchAll : routes.prefixes.find((one) => one.prefix === prefix);
-      return route?.reads !== undefined;
-    });
-    if (reads === undefined || !isInForce) continue;
+    if (reads === undefined || !readElsewhere.has(prefix)) continue;
     const message =
       'GETSET, GETEX, XADD and other stream commands fail on the replicas, since Envoy takes them for reads and no ' +
       'redirection leads them back; give them a host with MASTER';
@@ -79,6 +76,12 @@ function diagnose({ service, listeners }: ServicePlan): readonly Diagnostic[] {
   const zones = zoneProblem(service.annotations.zoneAffinity, service.readPolicy, listeners);
   if (zones !== undefined) unsupported(['metadata', 'annotations', 'redpilot.dev/zone-affinity'], zones);
   return found;
+}
+
+/** The catch-all's is empty. */
+function prefixesReadElsewhere({ routes: { prefixes, catchAll } }: Listener): readonly string[] {
+  const read = prefixes.filter(({ reads }) => reads !== undefined).map(({ prefix }) => prefix);
+  return catchAll?.reads === undefined ? read : [...read, ''];
 }
 
 function tellFaults(
