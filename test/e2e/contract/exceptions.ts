@@ -75,6 +75,9 @@ export function isNeverMirrored({ kind, name }: Command): boolean {
   );
 }
 
+/** Of these the primary is asked what a replica does not know: which function. */
+export const MAY_BE_LACKING: ReadonlySet<string> = words('fcall_ro evalsha_ro');
+
 /** Envoy passes a null array on as a null string. */
 export function asFromEnvoy(reply: string): string {
   return reply.replaceAll('*-1\r\n', '$-1\r\n');
