@@ -204,6 +204,23 @@ test('other servers, or another route, drop everything', async (t) => {
   await until('being told of all', () => client.cache.size === 0);
 });
 
+test('what a former upstream still answers, when others have taken its place, is answered', async (t) => {
+  const server = await serverThat(t, (words, socket) => {
+    if (words === 'GET k') return void setTimeout(() => socket.write('$1\r\nv\r\n'), 500);
+    return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+  });
+  const plan = planTo(server.port);
+  const { proxy, port } = await proxyFor(t, plan);
+  const client = await CachingClient.start(t, port);
+  const asked = client.get('k');
+  await until('being asked', () => server.asked.includes('GET k'));
+  const upstreams = [...plan.upstreams].map(([id, each]) => [id, { ...each, connectTimeoutMs: 99 }] as const);
+  await proxy.update({ ...plan, upstreams: new Map(upstreams) });
+  await asked;
+  await client.ask('PING');
+  assert.equal(client.cache.size, 0);
+});
+
 test('a server that is busy disconnects nobody, and is asked to track again', async (t) => {
   let isBusy = true;
   const server = await serverThat(t, (words) => {

@@ -251,9 +251,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
 
   /** Nothing is under way. */
   get isIdle(): boolean {
-    for (const node of this.nodes()) {
-      for (const connection of node.connections()) if (connection.pending > 0) return false;
-    }
+    for (const node of this.nodes()) if (node.isWaitedFor) return false;
     return this.#waiting.length === 0 && this.ownConnections.isIdle;
   }
 
