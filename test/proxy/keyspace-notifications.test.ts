@@ -1,77 +1,11 @@
 /** Keyspace notifications, which each node tells of its own keys only, before scripted nodes. */
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import type { Proxy } from '../../src/proxy/proxy.ts';
-import { clusterThat, type ScriptedCluster } from './scripted-cluster.ts';
-import { BUSY, array, clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
+import { BUSY, array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 import { planToServers } from './several-servers.ts';
-
-const EXPIRED = '__keyevent@0__:expired';
-const DELETED = '__keyevent@0__:del';
-/** Two shards, each with a replica. */
-const BEFORE = [
-  [0, 8_191, 0, 2],
-  [8_192, 16_383, 1, 3],
-] as const;
-
-const message = (channel: string, key: string): string => array('message', channel, bulk(key));
-const bulk = (text: string): string => `$${text.length}\r\n${text}`;
-
-const NOTHING_LEFT = '*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n';
-
-/** As Redis does, but for the counts. */
-function confirmation(words: string): string | undefined {
-  const [kind = '', ...names] = words.split(' ');
-  if (!/^p?(?:un)?subscribe$/.test(kind)) return undefined;
-  return names.length === 0 ? NOTHING_LEFT : names.map((name) => array(kind, name, ':9')).join('');
-}
-
-interface Scene {
-  readonly cluster: ScriptedCluster;
-  readonly proxy: Proxy;
-  readonly port: number;
-  readonly client: Client;
-  /** Each node, by clients. */
-  readonly asked: () => readonly (readonly string[])[];
-  /** How many connections have subscribed to anything. */
-  readonly subscribers: () => number;
-  /** To those of a node. */
-  readonly tell: (node: number, text: string) => void;
-}
-
-async function setUp(
-  t: TestContext,
-  answer: (words: string, node: number, socket: Socket) => string | undefined = confirmation,
-): Promise<Scene> {
-  const subscribed = new Map<Socket, number>();
-  const cluster = await clusterThat(t, 4, (words, node, socket) => {
-    if (words.includes('subscribe')) subscribed.set(socket, node);
-    return answer(words, node, socket);
-  });
-  cluster.slots = BEFORE;
-  const { proxy, port } = await proxyFor(t, cluster.plan());
-  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
-  return {
-    cluster,
-    proxy,
-    port,
-    client: clientOf(t, port),
-    asked: () => cluster.nodes.map((_, node) => cluster.askedOf(node)),
-    subscribers: () => [...subscribed.keys()].filter(({ closed }) => !closed).length,
-    tell: (node, text) => {
-      for (const [socket, of] of subscribed) if (of === node) socket.write(text);
-    },
-  };
-}
-
-async function got(client: Client, what: string): Promise<void> {
-  await eventually('what the client gets', () => client.got() === what || undefined, {
-    seen: () => JSON.stringify(client.got()),
-  });
-}
+import { EXPIRED, DELETED, message, bulk, NOTHING_LEFT, confirmation, setUp, got } from './keyspace-scene.ts';
 
 test('each primary is asked, and the client told once', async (t) => {
   const { client, asked, tell } = await setUp(t);
@@ -335,41 +269,6 @@ test('who goes leaves no connection', async (t) => {
   await eventually('both', () => subscribers() === 2 || undefined);
   client.socket.destroy();
   await eventually('none', () => subscribers() === 0 || undefined);
-});
-
-test('a primary that refuses what its client has already is asked again', async (t) => {
-  let isRefusing = false;
-  const { client, asked, tell, subscribers } = await setUp(t, (words, node) =>
-    isRefusing && node === 1 && words.startsWith('subscribe') ? '-NOPERM not yet\r\n' : confirmation(words),
-  );
-  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
-  const confirmed = array('subscribe', EXPIRED, ':1');
-  await got(client, confirmed);
-  isRefusing = true;
-  tell(1, 'this is not RESP\r\n');
-  await eventually('it refusing', () => asked()[1]?.length === 2 || undefined);
-  isRefusing = false;
-  await eventually('it being asked again', () => asked()[1]?.length === 3 || undefined);
-  await eventually('the connections being two', () => subscribers() === 2 || undefined);
-  tell(1, message(EXPIRED, 'k'));
-  await got(client, confirmed + message(EXPIRED, 'k'));
-});
-
-test('a primary that is found busy when it is asked is asked again over another connection', async (t) => {
-  let refusals = 0;
-  const { client, tell, subscribers } = await setUp(t, (words, node) => {
-    if (node !== 1 || !words.startsWith('subscribe') || refusals > 1) return confirmation(words);
-    refusals += 1;
-    return BUSY;
-  });
-  client.socket.write(`SUBSCRIBE ${EXPIRED}\r\n`);
-  const confirmed = array('subscribe', EXPIRED, ':1');
-  await got(client, confirmed);
-  await eventually('the refusals', () => (refusals === 2 && subscribers() === 2) || undefined);
-  await eventually('a message', () => {
-    tell(1, message(EXPIRED, 'k'));
-    return client.got().startsWith(confirmed + message(EXPIRED, 'k')) || undefined;
-  });
 });
 
 test('in RESP3 what was asked before is answered before, and messages of others do not wait for it', async (t) => {

@@ -141,9 +141,7 @@ export class KeyspaceNotifications {
     const source = new NotificationSource<Asked>(own, {
       heard: (kind, name, bytes, start, end) => this.#hear(kind, name, bytes, start, end),
       answered: () => this.#settle(),
-      refused: (cause, reply) => {
-        if (cause === this.#asked) this.#refuse(reply);
-      },
+      refused: (cause, reply) => this.#isRefused(cause, reply),
       lost: () => this.#sources.delete(node),
     });
     this.#sources.set(node, source);
@@ -185,6 +183,13 @@ export class KeyspaceNotifications {
   #confirm(name: string, { names, counts, request }: Asked): void {
     const reply = confirm({ name, channels: names, counts }, this.#session.local.protocol);
     handOn(request.sink!, request, reply);
+  }
+
+  /** False: the others have confirmed it while this one was passed by. */
+  #isRefused(cause: Asked, reply: Buffer): boolean {
+    if (cause === this.#asked) this.#refuse(reply);
+    const names = this.#names.of(cause.kind);
+    return ![...cause.fresh].some((name) => names.has(name));
   }
 
   /** As if it had not been asked. */

@@ -19,7 +19,8 @@ export interface Hearer<Cause> {
   heard(kind: Subscribing, name: string, bytes: Uint8Array, start: number, end: number): void;
   /** Nothing is unanswered. */
   answered(): void;
-  refused(cause: Cause, reply: Buffer): void;
+  /** False: its client takes itself for subscribed. */
+  refused(cause: Cause, reply: Buffer): boolean;
   lost(): void;
 }
 
@@ -73,10 +74,8 @@ export class NotificationSource<Cause> {
       // Asked anew once it can be asked anything.
       node.update({ unfit: refusal.word });
       connection.destroy('it subscribes nobody now');
-    } else if (cause === undefined) {
+    } else if (cause === undefined || !this.#hearer.refused(cause, Buffer.from(bytes.subarray(start, end)))) {
       setTimeout(() => connection.destroy('it refused a subscription'), REFUSED_MS);
-    } else {
-      this.#hearer.refused(cause, Buffer.from(bytes.subarray(start, end)));
     }
   }
 }
