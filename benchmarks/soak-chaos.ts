@@ -66,8 +66,9 @@ function listed(counts: Readonly<Record<string, number>>): string {
     .join(', ');
 }
 
-function tell(seed: number, { violations, counts, faults }: Outcome): void {
+function tell(seed: number, { violations, counts, faults, slowestMs }: Outcome): void {
   const harm = Object.values(faults).reduce((sum, count) => sum + count, 0);
-  process.stderr.write(`seed ${seed}: ${counts['replies'] ?? 0} replies, ${harm} faults\n`);
+  const slowest = `slowest ${Math.round(slowestMs)} ms`;
+  process.stderr.write(`seed ${seed}: ${counts['replies'] ?? 0} replies, ${slowest}, ${harm} faults\n`);
   for (const violation of violations) process.stdout.write(`seed ${seed}: ${violation}\n\n`);
 }
