@@ -4,14 +4,18 @@
  * Whatever is said comes to it behind the replies to all that it has asked so far: a value that was on its way would be kept
  * after it had been said to be old.
  */
-import type { Change, Invalidations, KeepingClient } from '../upstream/invalidations.ts';
+import {
+  INVALIDATE,
+  type Change,
+  type Invalidations,
+  type KeepingClient,
+} from '../upstream/invalidations.ts';
 import { encodeBulk, encodeList } from '../wire/encode.ts';
 import { keptNames } from './kept-names.ts';
 import type { Routing } from './routing.ts';
 
-const HEAD = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
 const NOTHING = Buffer.alloc(0);
-const EVERYTHING = Buffer.concat([HEAD, Buffer.from('_\r\n')]);
+const EVERYTHING = Buffer.concat([INVALIDATE, Buffer.from('_\r\n')]);
 
 /** As the client has asked for it. What it reads is tracked nevertheless, and what it writes itself told. */
 export interface TrackingOptions {
@@ -80,5 +84,5 @@ export class Tracking implements KeepingClient {
 function messageOf({ of, keys }: Change, routing: Routing): Buffer {
   const names = keys === null ? null : keptNames(routing, of, keys);
   if (names === null) return EVERYTHING;
-  return names.length === 0 ? NOTHING : Buffer.concat([HEAD, encodeList(names.map(encodeBulk))]);
+  return names.length === 0 ? NOTHING : Buffer.concat([INVALIDATE, encodeList(names.map(encodeBulk))]);
 }

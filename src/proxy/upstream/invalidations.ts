@@ -6,7 +6,8 @@
  */
 import type { PushHearer } from '../wire/connection-owner.ts';
 
-const HEAD = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
+/** How a push begins that says what has changed; the keys follow, or a null. */
+export const INVALIDATE = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
 const ARRAY = 0x2a;
 const CR = 0x0d;
 /** One that refused to track is not asked for so long. */
@@ -76,7 +77,7 @@ export class Invalidations implements PushHearer {
 
   pushed(bytes: Uint8Array, start: number, end: number): void {
     if (!this.isHeard || !isInvalidation(bytes, start, end)) return;
-    this.#tell(keysOf(bytes, start + HEAD.length));
+    this.#tell(keysOf(bytes, start + INVALIDATE.length));
   }
 
   lost(): void {
@@ -95,8 +96,8 @@ export class Invalidations implements PushHearer {
 }
 
 function isInvalidation(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start <= HEAD.length) return false;
-  for (let at = 0; at < HEAD.length; at++) if (bytes[start + at] !== HEAD[at]) return false;
+  if (end - start <= INVALIDATE.length) return false;
+  for (let at = 0; at < INVALIDATE.length; at++) if (bytes[start + at] !== INVALIDATE[at]) return false;
   return true;
 }
 
