@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
 import { array, clientOf, proxyFor, serverThat, type Server } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
@@ -66,6 +67,29 @@ test('what a transaction publishes is heard where everybody subscribes, wherever
     asked.filter((words) => words.startsWith('PUBLISH')).map((words) => words.split(' ').at(-1) ?? '');
   assert.deepEqual(published(first), ['here', 'there', 'last']);
   assert.deepEqual(published(second), ['there', 'never']);
+});
+
+test('what a transaction publishes is heard once, whichever name its server has in the next plan', async (t) => {
+  const server = await serverThat(
+    t,
+    (words) => (words === 'EXEC' ? undefined : words.startsWith('PUBLISH') ? '+QUEUED\r\n' : '+OK\r\n'),
+    { host: FIRST, port: 0 },
+  );
+  const named = (name: string): RoutingPlan => planToServers({ kind: 'dns', name, port: server.port });
+  const names = resolveTo(t, FIRST);
+  const { port, proxy } = await proxyFor(t, named('former'), { failoverWaitMs: 30_000 });
+  await eventually('its server', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nSET k 1\r\nPUBLISH news hi\r\nEXEC\r\n');
+  await eventually('the last command', () => count(server, 'EXEC') === 1 || undefined);
+  names.addresses = [];
+  await proxy.update(named('next'));
+  for (const socket of server.sockets) socket.write('*2\r\n+OK\r\n:0\r\n');
+  await eventually('its reply', () => client.got().endsWith('*2\r\n+OK\r\n:0\r\n') || undefined);
+  names.addresses = [FIRST];
+  clientOf(t, port).socket.write('PUBLISH news last\r\n');
+  await eventually('the last', () => count(server, 'PUBLISH news last') > 0 || undefined);
+  assert.equal(count(server, 'PUBLISH news hi'), 1);
 });
 
 test('subscribers follow messages to another server that has come', async (t) => {

@@ -13,6 +13,7 @@ import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { ReplySink, Request } from '../wire/request.ts';
 import { FirstQueued } from './first-queued.ts';
 import { MAX_EARLY_BYTES } from './transaction-commands.ts';
+import { isHeard } from './transaction-messages.ts';
 import { LOST, MOVED_AWAY, UNKNOWN } from './transaction-replies.ts';
 
 const MULTI = encodeCommand('MULTI');
@@ -40,6 +41,8 @@ export class TransactionConnection {
   own: OwnConnection | undefined;
   #isMulti = false;
   #isExec = false;
+  /** Who subscribed when it was opened hears what is published over it. */
+  isHeard = false;
   #kind = 0;
   #upstream: Upstream | undefined;
   #place = 0;
@@ -146,6 +149,8 @@ export class TransactionConnection {
     };
     own.onLost = () => this.#client.lost(this.#first !== undefined);
     this.own = own;
+    const { catchAll } = this.#session.home.routing;
+    this.isHeard = catchAll !== null && isHeard(own, catchAll.upstream);
     // Within MULTI it would be queued; before it, it is for all of the transaction.
     if (isAsking) own.send(null, ASKING);
     if (this.#isMulti) own.send(null, MULTI);

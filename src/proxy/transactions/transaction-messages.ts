@@ -12,6 +12,12 @@ import { giveRequest } from '../wire/request.ts';
 /** Of one transaction; what is longer is published where its keys are only. */
 const MAX_BYTES = 1_048_576;
 
+/** The server of a transaction's keys. */
+interface Carrier {
+  readonly node: Node;
+  readonly upstream: Upstream;
+}
+
 export class TransactionMessages {
   #messages: { readonly command: Command; readonly bytes: Buffer }[] = [];
   #bytes = 0;
@@ -23,11 +29,13 @@ export class TransactionMessages {
     else this.#messages.push({ command, bytes: Buffer.from(bytes.subarray(from, to)) });
   }
 
-  /** `node`: who has carried it out. */
-  sendAfter(session: Session, node: Node): void {
+  /** `at`: who has carried it out; `wasHeard`: at that server clients subscribed when the transaction began. */
+  sendAfter(session: Session, at: Carrier, wasHeard: boolean): void {
     const { catchAll, primaryTerms } = session.home.routing;
-    if (this.#messages.length === 0 || catchAll === null || isHeardAt(node, catchAll.upstream)) return;
+    if (this.#messages.length === 0 || catchAll === null) return;
     const { upstream } = catchAll;
+    // A plan that has come meanwhile may lead to the same servers by another name, which is not looked up yet.
+    if (upstream.isReady ? isHeard(at, upstream) : wasHeard) return;
     for (const { command, bytes } of this.#messages) {
       const request = session.newPart(command);
       // Its reply is in that to EXEC.
@@ -39,8 +47,8 @@ export class TransactionMessages {
   }
 }
 
-/** Nodes of a cluster tell each other. */
-function isHeardAt({ address }: Node, upstream: Upstream): boolean {
-  if (upstream.checksSlots) return upstream.nodesThatLive().some((other) => other.address === address);
-  return upstream.holderOf(upstream.anyPlace(true))?.address === address;
+/** Whether clients that subscribe at `upstream` hear what is published at that server. Nodes of a cluster tell each other. */
+export function isHeard({ node, upstream: own }: Carrier, upstream: Upstream): boolean {
+  if (upstream.checksSlots) return own === upstream || upstream.knows(node.address);
+  return upstream.holderOf(upstream.anyPlace(true))?.address === node.address;
 }

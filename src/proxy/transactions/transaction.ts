@@ -310,13 +310,14 @@ export class Transaction implements Mode {
   #giveUp(request: Request, command: Command, bytes: Uint8Array, instead?: Buffer): void {
     const own = this.#connection.letGo(command.name === 'exec' && instead === undefined);
     if (own === undefined) return;
+    const { isHeard } = this.#connection;
     own.leavesNothing = !this.#leavesTraces;
     this.#session.inOrderAndLeave(request, own, bytes, (reply, start) => {
       // Of what was to end without effect it is none that the connection has ended before.
       if (command.name !== 'exec') return instead ?? (reply[start] === MINUS ? REPLIES.ok : undefined);
       if (isCarriedOut(reply, start)) {
         this.#copies.sendAfter(this.#session);
-        this.#messages.sendAfter(this.#session, own.node);
+        this.#messages.sendAfter(this.#session, own, isHeard);
       }
       return instead ?? (this.#isLost && reply[start] === MINUS ? nothing(this.#session) : undefined);
     });

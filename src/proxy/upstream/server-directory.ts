@@ -95,6 +95,11 @@ export abstract class ServerDirectory {
     return [...this.nodes()].filter(({ isDead }) => !isDead);
   }
 
+  /** Whether or not it lives. */
+  knows(address: string): boolean {
+    return [...this.nodes()].some((node) => node.address === address);
+  }
+
   /** From now on each node is asked for its zone. */
   askZones(): void {}
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Session } from '../../../src/proxy/client/session.ts';
 import { TransactionMessages } from '../../../src/proxy/transactions/transaction-messages.ts';
 import type { Node } from '../../../src/proxy/topology/node.ts';
+import type { Upstream } from '../../../src/proxy/upstream/upstream.ts';
 import { takeRequest } from '../../../src/proxy/wire/request.ts';
 import { commandByName } from '../../../src/redis/command-table.ts';
 
@@ -12,6 +13,7 @@ function published(...messages: readonly number[]): number {
   let sent = 0;
   const upstream = {
     checksSlots: false,
+    isReady: true,
     anyPlace: () => 0,
     holderOf: () => ({ address: 'of messages' }),
     send: () => void (sent += 1),
@@ -23,7 +25,8 @@ function published(...messages: readonly number[]): number {
   };
   const kept = new TransactionMessages();
   for (const bytes of messages) kept.keep(commandByName('publish')!, Buffer.alloc(bytes), 0, bytes);
-  kept.sendAfter(session as unknown as Session, { address: 'of keys' } as Node);
+  const at = { node: { address: 'of keys' } as Node, upstream: upstream as unknown as Upstream };
+  kept.sendAfter(session as unknown as Session, at, false);
   return sent;
 }
 
