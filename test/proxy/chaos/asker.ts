@@ -9,12 +9,12 @@ export abstract class Asker {
   protected readonly random: Random;
   protected connection: ClientConnection;
   protected isStopping = false;
-  readonly #name: string;
+  readonly name: string;
   #connections = 1;
   #slowestMs = 0;
 
   constructor(scene: Scene, random: Random, name: string) {
-    [this.scene, this.random, this.#name] = [scene, random, name];
+    [this.scene, this.random, this.name] = [scene, random, name];
     this.connection = new ClientConnection(scene, random.fork(), `${name}#1`);
   }
 
@@ -44,7 +44,7 @@ export abstract class Asker {
   protected connectAgain(): void {
     this.#slowestMs = this.slowestMs;
     this.#connections += 1;
-    const name = `${this.#name}#${this.#connections}`;
+    const name = `${this.name}#${this.#connections}`;
     this.connection = new ClientConnection(this.scene, this.random.fork(), name);
   }
 }

@@ -39,15 +39,25 @@ interface Parts {
 }
 
 export async function healed({ cluster, proxy, ledger, clients, plans, dial }: Parts): Promise<void> {
+  const healedAt = performance.now();
+  const waiting = (): typeof clients => clients.filter(({ unanswered }) => unanswered.length > 0);
   const settled = async (what: string, look: () => boolean, seen: () => string): Promise<void> => {
     await eventually(what, () => look() || undefined, { deadlineMs: SETTLED_MS, seen }).catch(
-      (problem: Error) => ledger.violation(problem.message, []),
+      ({ message }: Error) =>
+        ledger.violation(
+          message,
+          waiting().map(({ name }) => `${name}#`),
+          healedAt,
+        ),
     );
   };
   await settled(
     'every reply',
-    () => clients.every(({ unanswered }) => unanswered.length === 0),
-    () => clients.flatMap(({ unanswered }) => unanswered.slice(0, 2)).join('; '),
+    () => waiting().length === 0,
+    () =>
+      waiting()
+        .map(({ name, unanswered }) => `${name}: ${unanswered.slice(0, 2).join('; ')}`)
+        .join('; '),
   );
   await tellsAll(ledger, clients);
   await plans.readAll(proxy);

@@ -112,13 +112,13 @@ export class Ledger {
     if (this.#events.length > 400_000) this.#events = this.#events.slice(200_000);
   }
 
-  violation(what: string, about: readonly string[]): void {
-    const now = performance.now();
+  /** `now`: when it went wrong, by `performance.now()`. */
+  violation(what: string, about: readonly string[], now = performance.now()): void {
     if (this.violations.length >= MOST_VIOLATIONS) return;
     const shown = this.#events
       .filter(
         ({ at, about: whom }) =>
-          at > now - SHOWN_MS && (whom === undefined || about.some((each) => whom.includes(each))),
+          Math.abs(now - at) < SHOWN_MS && (whom === undefined || about.some((each) => whom.includes(each))),
       )
       .slice(-SHOWN)
       .map(({ at, text }) => `  ${(at - now).toFixed(1)} ${text}`);
