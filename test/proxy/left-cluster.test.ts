@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clusterThat } from './scripted-cluster.ts';
-import { clientOf, proxyFor } from './servers.ts';
+import { HALVES, clusterThat } from './scripted-cluster.ts';
+import { clientOf, planTo, proxyFor } from './servers.ts';
 
 for (const [whose, to] of [
   ['another shard', 0],
@@ -38,3 +38,21 @@ for (const [whose, to] of [
     await eventually('no connection being left', () => cluster.nodes[1]?.sockets.size === 0 || undefined);
   });
 }
+
+test('a read that it leaves unanswered is answered elsewhere, also where the plan changes meanwhile', async (t) => {
+  const cluster = await clusterThat(t, 2, (words, node) => {
+    if (!words.startsWith('GET')) return undefined;
+    return node === 1 ? '' : '+OK\r\n';
+  });
+  cluster.slots = HALVES;
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 30_000 });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('GET b\r\nGET a\r\n');
+  await eventually('the command', () => cluster.askedOf(1).includes('GET a') || undefined);
+  cluster.slots = [[0, 16_383, 0]];
+  await eventually('the new map', () => proxy.status()[0]?.nodes.length === 1 || undefined);
+  await proxy.update(planTo(cluster.nodes[0]!.port));
+  await eventually('the replies', () => client.got().length === 10 || undefined);
+  assert.equal(client.got(), '+OK\r\n+OK\r\n');
+});

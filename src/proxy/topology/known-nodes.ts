@@ -71,6 +71,11 @@ export class KnownNodes {
     }
   }
 
+  /** Some that are listed no more are waited for. */
+  get hasLeaving(): boolean {
+    return !this.#leaving.isEmpty;
+  }
+
   close(): void {
     for (const known of this.#byAddress.values()) known.close('no longer used');
     this.#leaving.closeAll();

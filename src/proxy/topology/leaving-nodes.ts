@@ -10,6 +10,10 @@ const LOOK_MS = 10;
 export class LeavingNodes {
   readonly #leaving = new Map<() => void, NodeJS.Timeout>();
 
+  get isEmpty(): boolean {
+    return this.#leaving.size === 0;
+  }
+
   /** `close`: called once it is not waited for any more. */
   leave(node: Node, close: () => void, until = performance.now() + LEAVING_MS): void {
     if (!node.isUsable || !node.isWaitedFor || performance.now() > until) {

@@ -182,6 +182,10 @@ export class ClusterUpstream extends Upstream {
     for (const { node } of this.#known.all()) yield node;
   }
 
+  protected override get hasLeaving(): boolean {
+    return this.#known.hasLeaving;
+  }
+
   protected conversation(): Conversation | undefined {
     const primary = this.#shards.find((shard) => shard.primary.isUsable)?.primary;
     return primary && this.#known.of(primary)?.conversation;

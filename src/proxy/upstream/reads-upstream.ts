@@ -106,6 +106,10 @@ export class ReadsUpstream extends Upstream {
     for (const list of this.#groups.flat()) for (const { node } of list.servers) yield node;
   }
 
+  protected override get hasLeaving(): boolean {
+    return this.#groups.flat().some((list) => list.hasLeaving);
+  }
+
   protected conversation(): Conversation | undefined {
     for (const list of this.#groups.flat()) {
       const conversation = list.conversation();

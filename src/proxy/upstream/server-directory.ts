@@ -33,6 +33,11 @@ export abstract class ServerDirectory {
   /** null: nobody can be asked now. */
   abstract nodeFor(request: Request): Node | null;
   protected abstract nodes(): Iterable<Node>;
+  /** Some that are none of these any more are still waited for. */
+  protected get hasLeaving(): boolean {
+    return false;
+  }
+
   /** With a node that can be asked, not for a client; undefined: there is none. */
   protected abstract conversation(): Conversation | undefined;
   /**

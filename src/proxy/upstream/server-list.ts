@@ -146,6 +146,11 @@ export class ServerList {
     return this.#known;
   }
 
+  /** Some that have gone are waited for. */
+  get hasLeaving(): boolean {
+    return !this.#leaving.isEmpty;
+  }
+
   /** With one that can be asked. */
   conversation(): Conversation | undefined {
     return this.#known.find(({ node }) => node.isUsable)?.conversation;

@@ -141,6 +141,10 @@ export class ShardedUpstream extends Upstream {
     for (const { node } of this.#list.servers) yield node;
   }
 
+  protected override get hasLeaving(): boolean {
+    return this.#list.hasLeaving;
+  }
+
   protected conversation(): Conversation | undefined {
     return this.#list.conversation();
   }

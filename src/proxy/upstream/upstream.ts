@@ -252,7 +252,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   /** Nothing is under way. */
   get isIdle(): boolean {
     for (const node of this.nodes()) if (node.isWaitedFor) return false;
-    return this.#waiting.length === 0 && this.ownConnections.isIdle;
+    return this.#waiting.length === 0 && this.ownConnections.isIdle && !this.hasLeaving;
   }
 
   /** Several times a second: who is silent, what has waited too long. `isBehind`: we were not listening ourselves. */
