@@ -45,7 +45,8 @@ export abstract class TwoNodes extends Upstream {
 
   changed(_node: Node): void {}
 
-  close(): void {
+  override close(): void {
+    super.close();
     this.first.close('the test is over');
     this.second.close('the test is over');
   }

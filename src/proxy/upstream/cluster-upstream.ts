@@ -233,7 +233,8 @@ export class ClusterUpstream extends Upstream {
     this.#refreshing.ask();
   }
 
-  close(): void {
+  override close(): void {
+    super.close();
     this.#isClosed = true;
     this.#refreshing.close();
     this.#known.close();

@@ -126,7 +126,8 @@ export class ReadsUpstream extends Upstream {
     this.#refresh();
   }
 
-  close(): void {
+  override close(): void {
+    super.close();
     for (const list of this.#groups.flat()) list.close();
   }
 }

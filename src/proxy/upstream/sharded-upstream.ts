@@ -172,7 +172,8 @@ export class ShardedUpstream extends Upstream {
     if (node.isUsable) this.retryHeld();
   }
 
-  close(): void {
+  override close(): void {
+    super.close();
     this.#list.close();
   }
 

@@ -51,6 +51,4 @@ export class UnavailableUpstream extends Upstream {
   }
 
   changed(): void {}
-
-  close(): void {}
 }

@@ -43,6 +43,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   readonly #events = { redirected: 0, retried: 0, hedged: 0, held: 0, doubted: 0, failed: 0 };
   readonly #hedging = new HedgeBudget();
   readonly #silence: SilenceWatch;
+  #isClosed = false;
 
   constructor(settings: UpstreamSettings, maxConnections?: number) {
     super();
@@ -59,6 +60,11 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   }
 
   abstract changed(node: Node): void;
+
+  /** Who comes later is told that there is nobody: what waited would do so for ever. */
+  close(): void {
+    this.#isClosed = true;
+  }
 
   /** True: it carries out that plan from now on. False: that takes another one. */
   follow(_plan: UpstreamPlan): boolean {
@@ -329,6 +335,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
 
   /** `setback` undefined: it was not under way. */
   #hold(request: Request, bytes: Uint8Array, start: number, end: number, setback?: Setback): void {
+    if (this.#isClosed) return void setImmediate(() => this.answer(request, REPLIES.noUpstreamHost));
     this.#events.held += 1;
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
