@@ -172,7 +172,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
         return this.#again(request, { reply: reply(), node });
       case 'torn':
         if (!this.#isHearsay(request)) this.noteMoving(request.place);
-        if (this.#mayGoByKey(request, node) && this.#sendByKey(request)) return true;
+        if (this.#waiting.isAlone(request, node) && this.#sendByKey(request)) return true;
         return this.#later(request, { reply: reply(), goesAlone: true, node });
       case 'later':
         return this.#later(request, { reply: reply(), node });
@@ -184,12 +184,6 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     if (!runsScript(request)) return false;
     this.noteDoubt();
     return true;
-  }
-
-  /** Nothing of its client that waits, or was redirected, is older; nor was anything asked behind it. */
-  #mayGoByKey(request: Request, node: Node): boolean {
-    const connection = node.connection(request.connectionKind);
-    return !this.#waiting.isFollowed(request, node) && !this.#waiting.isOvertaking(request, connection);
   }
 
   #sendByKey(request: Request): boolean {
@@ -324,7 +318,8 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     this.#events.retried += 1;
     const { delayMs = 0, isBehind = false, node: from } = setback;
     // Where it was refused, what is behind it need not be.
-    const mayBeOvertaken = isBehind || (from !== undefined && this.#waiting.isFollowed(request, from));
+    const isFollowed = from !== undefined && this.#waiting.isFollowed(request, from);
+    const mayBeOvertaken = isBehind || isFollowed || this.#waiting.isOpen(request);
     const node = delayMs === 0 && !mayBeOvertaken ? this.nodeFor(request) : null;
     const connection = node?.connection(request.connectionKind) ?? null;
     const mayGo = connection !== null && !this.#waiting.isOvertaking(request, connection);

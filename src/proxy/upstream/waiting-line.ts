@@ -125,6 +125,12 @@ export class WaitingLine {
     return false;
   }
 
+  /** Where it was redirected something was behind it that was carried out, or may be yet. */
+  isOpen(request: Request): boolean {
+    const noted = this.#noted(request);
+    return noted !== undefined && (noted.isOvertaken || !noted.behind.every(isOver));
+  }
+
   /** `behind`: who was asked behind it where it was refused last. Returns whether it waits for replies that are under way. */
   add(request: Request, until: number, setback: Setback | undefined, behind: readonly Behind[]): boolean {
     const { reply, delayMs = 0, goesAlone = false } = setback ?? {};

@@ -43,6 +43,11 @@ export class WaitingLines {
     return this.#lineOf(request)?.isOvertaking(request, connection) ?? false;
   }
 
+  /** Where it was redirected something was behind it that was carried out, or may be yet. */
+  isOpen(request: Request): boolean {
+    return this.#lineOf(request)?.isOpen(request) ?? false;
+  }
+
   /** It changes something, and its client asked more of the slot behind it, as far as is known. */
   isFollowed(request: Request, node: Node): boolean {
     if (request.isRead) return false;
@@ -70,6 +75,12 @@ export class WaitingLines {
       isFound ||= askerOf(other) === asker;
     });
     return isFound;
+  }
+
+  /** Refused by `node`: nothing of its client that waits, or was redirected, is older; nor was anything asked behind it. */
+  isAlone(request: Request, node: Node): boolean {
+    if (this.isOpen(request) || this.isFollowed(request, node)) return false;
+    return !this.isOvertaking(request, node.connection(request.connectionKind));
   }
 
   /** `setback` undefined: it was not under way. Returns whether it waits for replies that are under way. */

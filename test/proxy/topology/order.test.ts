@@ -50,12 +50,14 @@ interface Scene {
   readonly send: (client: ReplySink, ...words: readonly string[]) => string[];
 }
 
-/** The first node answers when and what the test says, the second at once. */
-async function setUp(t: TestContext): Promise<Scene> {
+/** The first node answers when and what the test says, the second at once; `refusing`: what it says to some commands. */
+async function setUp(t: TestContext, refusing: Readonly<Record<string, string>> = {}): Promise<Scene> {
   const carriedOut: string[] = [];
   const unanswered: string[] = [];
   const first = await serverThat(t, (words) => void unanswered.push(words));
   const second = await serverThat(t, (words) => {
+    const refusal = refusing[words];
+    if (refusal !== undefined) return refusal;
     carriedOut.push(words);
     return '+OK\r\n';
   });
@@ -223,6 +225,27 @@ test('what waits behind keys that are half moved is carried out once each of the
   assert.deepEqual(one, ['+OK\r\n']);
   assert.equal(upstream.isIdle, true);
 });
+
+for (const [refusal, words] of [
+  [LOADING, ['SET', 'k', '1']],
+  [TRYAGAIN, ['MSET', 'a', '1', 'k', '1']],
+] as const) {
+  const [command, [word]] = [words[0], refusal.slice(1).split(' ')];
+  test(`a redirected ${command} (${word}) does not come back behind what its client asked later`, async (t) => {
+    const { upstream, carriedOut, asked, say, send } = await setUp(t, { [words.join(' ')]: refusal });
+    const client = clientOf();
+    const one = send(client, ...words);
+    const two = send(client, 'SET', 'k', '2');
+    await eventually('both', () => asked.length === 2 || undefined);
+    say(MOVED);
+    const isRefused = (): boolean => upstream.status().events['held'] === 1 || asked.length > 2;
+    await eventually('the refusal of the other node', () => isRefused() || undefined, OFTEN);
+    say('+OK\r\n');
+    await Promise.all([answered('the first', one), answered('the second', two)]);
+    assert.deepEqual([one, asked.slice(2)], [[refusal], []]);
+    assert.deepEqual(carriedOut, ['SET k 2']);
+  });
+}
 
 test('a refused write is tried again only when it is known what became of those behind it', async (t) => {
   const { upstream, carriedOut, asked, say, send } = await setUp(t);
