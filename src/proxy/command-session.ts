@@ -89,6 +89,10 @@ export class CommandSession extends Session implements InputHandler {
     return this.#input.length;
   }
 
+  override countAnew(): void {
+    this.#input.countAnew();
+  }
+
   protected override closed(): void {
     this.#leaveModes();
     this.local.track(null);
@@ -236,10 +240,11 @@ export class CommandSession extends Session implements InputHandler {
   ): void {
     if (this.replies.isEmpty) return then(bytes, frame);
     const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
+    const since = this.cameAt;
     this.afterAnswers(() => {
       const again = new RequestFrame();
       again.parse(kept, kept.length, REQUEST_LIMITS);
-      then(kept, again);
+      this.beginLate(since, () => then(kept, again));
     });
   }
 

@@ -63,6 +63,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #isPaused = false;
   /** What is kept of its commands and late replies, at least. */
   #keptBytes = 0;
+  /** Nothing more is asked for it, as it has not taken its replies. */
+  #isUnread = false;
   #isHeld = false;
   /** Of the command that it is held for, which has not begun; null: it has, or it is not held. */
   #heldReply: Buffer | null = null;
@@ -90,6 +92,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   protected abstract dropInput(): void;
   /** How many bytes have come that were not worked off. */
   protected abstract unworked(): number;
+  /** Those have waited for no lack of ours: they count from now on. */
+  abstract countAnew(): void;
   protected abstract closed(): void;
 
   get isGone(): boolean {
@@ -273,6 +277,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     if (isMuch) this.#maxPending = Math.max(FIRST_PENDING, this.#maxPending / 4);
     if (this.#writer.waiting > MAX_UNREAD_BYTES) {
       this.#isPaused = true;
+      this.#isUnread = true;
       this.#maxPending = FIRST_PENDING;
       return;
     }
@@ -359,6 +364,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
     if (this.#keptBytes > MAX_KEPT_BYTES) return;
     this.#isPaused = false;
+    if (this.#isUnread) this.countAnew();
+    this.#isUnread = false;
     this.proceed();
     this.replies.endBatch();
     if (this.#isDraining) this.drain();

@@ -5,9 +5,13 @@
  */
 import { INCOMPLETE, RequestFrame, type FrameStatus, type RequestLimits } from '../../redis/request-frame.ts';
 import { Partial, STEP_BYTES } from '../wire/partial.ts';
+import { clock } from '../wire/turn.ts';
+import { Arrivals } from './arrivals.ts';
 import { noteFinished, noteUnfinished, type Unfinished } from './unfinished.ts';
 
 export interface InputHandler extends Unfinished {
+  /** When what is dispatched came; 0: now. */
+  waitedSince: number;
   limits(): RequestLimits;
   /** A command, or what came in its place. The bytes are valid during the call. */
   dispatch(bytes: Buffer, frame: RequestFrame, status: FrameStatus): void;
@@ -28,6 +32,8 @@ export class Input {
   #from = 0;
   /** How far the partial command was understood; null: it was not looked at. */
   #frame: RequestFrame | null = null;
+  /** Of what came while the handler had stopped. */
+  readonly #arrivals = new Arrivals();
 
   constructor(handler: InputHandler, maxBytes: number) {
     this.#handler = handler;
@@ -36,9 +42,11 @@ export class Input {
 
   feed(bytes: Buffer, length: number): void {
     const partial = this.#partial;
-    if (partial === null) this.#work(bytes, 0, length);
-    else if (this.#frame === null || this.#handler.isStopped) partial.append(bytes, 0, length);
-    else this.#complete(partial, this.#frame, bytes, length);
+    if (partial === null) return this.#work(bytes, 0, length);
+    if (this.#frame !== null && !this.#handler.isStopped)
+      return this.#complete(partial, this.#frame, bytes, length);
+    partial.append(bytes, 0, length);
+    this.#arrivals.note(partial.length, clock.now);
   }
 
   /** Goes on with what came while the handler had stopped. */
@@ -53,8 +61,15 @@ export class Input {
     }
     const status = frame.parse(partial.bytes, partial.length, this.#handler.limits());
     if (status === INCOMPLETE) return noteUnfinished(this.#handler);
+    this.#handler.waitedSince = this.#arrivals.of(frame.at);
     const next = this.#finish(partial, frame, status);
-    this.#work(partial.bytes, next, partial.length);
+    this.#handler.waitedSince = 0;
+    this.#work(partial.bytes, next, partial.length, partial);
+  }
+
+  /** As if all that waits came only now. */
+  countAnew(): void {
+    this.#arrivals.countAnew(clock.now);
   }
 
   /** How many bytes wait here. */
@@ -64,6 +79,7 @@ export class Input {
 
   drop(): void {
     this.#partial = null;
+    this.#arrivals.clear();
     if (this.#frame !== null) noteFinished(this.#handler);
     this.#frame = null;
   }
@@ -85,18 +101,24 @@ export class Input {
         break;
       }
       at = frame.at;
+      if (own !== null) handler.waitedSince = this.#arrivals.of(at);
       handler.dispatch(bytes, frame, status);
     }
-    if (at >= length) return;
+    if (own !== null) handler.waitedSince = 0;
+    if (at >= length) return this.#arrivals.clear();
     // Who is stopped at each of many commands would have all behind them copied each time.
     const staysThere = own !== null && this.#frame === null && at < WORKED_OFF * length;
     this.#partial = staysThere ? own : new Partial();
     this.#from = staysThere ? at : 0;
-    if (!staysThere) this.#partial.append(bytes, at, length);
+    if (staysThere) return;
+    this.#partial.append(bytes, at, length);
+    if (own !== null) this.#arrivals.move(at);
+    else if (this.#frame === null) this.#arrivals.note(this.#partial.length, clock.now);
   }
 
   #complete(partial: Partial, frame: RequestFrame, bytes: Buffer, length: number): void {
     const before = partial.length;
+    this.#arrivals.clear();
     for (let taken = 0; taken < length;) {
       const missing = Math.max(STEP_BYTES, frame.missing(partial.length));
       const next = Math.min(length, taken + missing);

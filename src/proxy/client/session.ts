@@ -40,7 +40,7 @@ export abstract class Session extends ClientStream {
   protected lateBy = 0;
   #messages: PlacesOfMessages | null = null;
   /** Since when the command at hand has waited to be begun; 0: it has not. */
-  #waitedSince = 0;
+  waitedSince = 0;
 
   constructor(socket: Socket, home: SessionHome, id: number) {
     super(socket);
@@ -95,14 +95,15 @@ export abstract class Session extends ClientStream {
 
   /** When the command at hand did. */
   get cameAt(): number {
-    return this.#waitedSince === 0 ? clock.now : this.#waitedSince;
+    return this.waitedSince === 0 ? clock.now : this.waitedSince;
   }
 
   /** What begins only now has been waiting since then. */
   beginLate(since: number, begin: () => void): void {
-    this.#waitedSince = since;
+    const before = this.waitedSince;
+    this.waitedSince = since;
     begin();
-    this.#waitedSince = 0;
+    this.waitedSince = before;
   }
 
   connectionKind(): number {

@@ -8,7 +8,7 @@ import type { Owned } from '../client/leaving.ts';
 import type { Node } from '../topology/node.ts';
 import { RESP3 } from '../topology/handshake.ts';
 import { OwnConnection, whyNotOpened } from '../upstream/own-connection.ts';
-import { ASKING, readRefusal, type Refusal } from '../upstream/refusal.ts';
+import { ASKING, parseRefusal, readRefusal, type Refusal } from '../upstream/refusal.ts';
 import { giveOwnBytes } from '../wire/own-bytes.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
@@ -77,6 +77,8 @@ export class WaitingCommand implements Owned {
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (which, reply, start, end) => {
       session.disown(this);
+      // What is behind it was held up by its nature, or by there being nobody.
+      if (this.#own !== undefined && parseRefusal(reply, start, end) === undefined) session.countAnew();
       handOn(sink, which, reply, start, end);
       this.#leave(reply[start] !== MINUS);
       answered();
@@ -134,11 +136,12 @@ export class WaitingCommand implements Owned {
     if (own.connection.isHangingUp) return this.#unanswered(own, false);
     const { node } = own;
     if (performance.now() > this.#sentAt + WAITED_MS) this.#hasWaited();
-    if (!this.#mayGoOn()) return this.#endsOtherwise();
+    if (this.#isOver) return this.#endsOtherwise();
     const request = this.#request;
     const { upstream } = this.#goal;
     const next = whereNext(request, refusal, upstream, node);
     if (next === undefined) return false;
+    if (next === 'later' && !this.#mayGoOn()) return this.#endsOtherwise();
     this.#leave();
     if (next === 'nowhere') this.#giveUp(REPLIES.tooManyRedirections);
     else if (next === 'later') this.#askAgain();

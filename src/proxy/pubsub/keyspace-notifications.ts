@@ -31,6 +31,7 @@ interface Asked {
   readonly fresh: ReadonlySet<string>;
   readonly counts: readonly number[];
   readonly request: Request;
+  readonly askedAt: number;
 }
 
 export interface NotificationsPlace {
@@ -82,7 +83,7 @@ export class KeyspaceNotifications {
     const kind: Subscribing = name.startsWith('p') ? 'psubscribe' : 'subscribe';
     const { fresh, left, counts } = this.#names.change(name, names, this.#place.count());
     const changed = new Set([...fresh, ...left]);
-    const asked = { kind, names, fresh: changed, counts, request };
+    const asked = { kind, names, fresh: changed, counts, request, askedAt: performance.now() };
     for (const source of this.#sources.values()) {
       source.ask(name, [...changed], isLeaving ? undefined : asked);
     }
@@ -175,7 +176,12 @@ export class KeyspaceNotifications {
       this.#asked = undefined;
       return this.#confirm(asked.kind, asked);
     }
-    if (performance.now() <= asked.request.startedAt + (upstream?.settings.failoverWaitMs ?? 0)) return;
+    const isUnderWay = awaited.length > 0 && awaited.every((node) => this.#sources.has(node));
+    // What begins late has the time of any other to be answered.
+    const { opTimeoutMs } = this.#session.home.routing.terms;
+    const until = asked.request.startedAt + (upstream?.settings.failoverWaitMs ?? 0);
+    const now = performance.now();
+    if (now <= until || (isUnderWay && now <= asked.askedAt + opTimeoutMs)) return;
     const own = upstream?.isFull === true ? REPLIES.tooManyConnections : REPLIES.upstreamFailure;
     this.#refuse(primaries.find(({ refusing }) => refusing !== undefined)?.refusing ?? own);
   }

@@ -4,6 +4,7 @@
  */
 import { commandByName, type Command } from '../../redis/command-table.ts';
 import type { Session } from '../client/session.ts';
+import { MAX_HOPS } from '../upstream/refusal.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Connection } from '../wire/connection.ts';
 import { REPLIES } from '../wire/encode.ts';
@@ -221,8 +222,11 @@ export class ShardChannels {
       return this.#place.settled();
     }
     const [first] = channels;
+    request.hops += 1;
     const isLate = performance.now() > request.startedAt + (upstream?.settings.failoverWaitMs ?? 0);
-    if (this.#isClosed || upstream === undefined || first === undefined || isLate) {
+    // What begins late is followed, too, but not without end.
+    const isOver = isLate && request.hops > MAX_HOPS;
+    if (this.#isClosed || upstream === undefined || first === undefined || isOver) {
       return answer(request, reply);
     }
     this.#subscriberFor(upstream, first).send(commandByName(name)!, channels, request, counts);

@@ -182,7 +182,13 @@ export class Subscriptions implements Mode {
    * Each once the one before it is confirmed: none of its messages may come before its confirmation. What is refused ends the
    * command, as an error does for client libraries.
    */
-  #sendInTurn(command: Command, runs: readonly Run[], free: () => void, index = 0): void {
+  #sendInTurn(
+    command: Command,
+    runs: readonly Run[],
+    free: () => void,
+    index = 0,
+    since = this.#session.cameAt,
+  ): void {
     const run = runs[index];
     if (run === undefined || this.#isClosed) return free();
     const upstream = this.#upstream();
@@ -193,16 +199,24 @@ export class Subscriptions implements Mode {
     const answered = (isRefused: boolean): void => {
       if (isRefused) return free();
       // Not at once, as it may be answered here: there may be very many.
-      setImmediate(() => this.#sendInTurn(command, runs, free, index + 1));
+      setImmediate(() => this.#sendInTurn(command, runs, free, index + 1, since));
     };
-    const isCounted = index === 0;
-    if (isOfShards(command))
-      return this.#shardChannels.ask(upstream, command, run.names, answered, isCounted);
+    this.#session.beginLate(since, () => this.#send(upstream, command, run, answered, index === 0));
+  }
+
+  #send(
+    upstream: Upstream,
+    command: Command,
+    { isOfNotifications, names }: Run,
+    answered: (isRefused: boolean) => void,
+    isCounted: boolean,
+  ): void {
+    if (isOfShards(command)) return this.#shardChannels.ask(upstream, command, names, answered, isCounted);
     const notifications = { upstream: () => this.#upstream(), count: () => this.#classicSize };
-    const to = run.isOfNotifications
+    const to = isOfNotifications
       ? (this.#notifications ??= new KeyspaceNotifications(this.#session, notifications))
       : this.#classicOne(upstream);
-    this.#client.ask(to, command, run.names, answered, isCounted);
+    this.#client.ask(to, command, names, answered, isCounted);
   }
 
   /** A connection on which nothing is subscribed to any more. */

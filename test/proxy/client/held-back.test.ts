@@ -20,6 +20,7 @@ class Stream extends ClientStream {
   protected proceed(): void {}
   protected dropInput(): void {}
   protected closed(): void {}
+  countAnew(): void {}
 
   protected unworked(): number {
     return 0;

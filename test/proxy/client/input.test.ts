@@ -10,6 +10,7 @@ const MAX_BYTES = 1_000;
 
 /** Counts the commands, and how often one was too big. */
 class Handler implements InputHandler {
+  waitedSince = 0;
   commands = 0;
   refused = 0;
 
@@ -99,6 +100,7 @@ test('what waits behind commands that each stop their client is moved a few time
   const taken: string[] = [];
   const buffers = new Set<ArrayBufferLike>();
   const handler = {
+    waitedSince: 0,
     isStopped: false,
     limits: () => REQUEST_LIMITS,
     dispatch: (bytes: Buffer, { offsets }: RequestFrame) => {
