@@ -10,7 +10,11 @@ import type { Ledger, Session } from './ledger.ts';
 import type { Random } from './random.ts';
 import { named } from './routes.ts';
 import { ReplyError, ReplyReader, request, type Protocols, type Reply } from './replies.ts';
+import { stalledSince } from './stalls.ts';
 import { shown } from './state.ts';
+
+/** They wait by their nature, and all that is asked behind them with them. */
+const WAITING = new Set(['BLPOP', 'BLMPOP', 'BLMOVE', 'XREADGROUP']);
 
 /** What is true for all clients of a run. */
 export interface Scene {
@@ -77,6 +81,8 @@ export class ClientConnection {
   maySubscribe = false;
   readonly kept: KeptValues;
   slowestMs = 0;
+  /** What it asked before waits since then, for all that is documented. */
+  #countsFrom = 0;
   readonly #scene: Scene;
   readonly #random: Random;
   readonly #socket: Socket;
@@ -142,6 +148,7 @@ export class ClientConnection {
     this.#socket.pause();
     await sleep(ms);
     this.#socket.resume();
+    this.#countsFrom = performance.now();
   }
 
   /** `isTold`: also where it has ended its own direction meanwhile. */
@@ -180,12 +187,24 @@ export class ClientConnection {
   /** What takes too long. */
   look(): void {
     const [oldest] = this.#waiting;
+    if (oldest !== undefined) this.#judge(oldest);
+  }
+
+  #judge(asked: Asked): void {
     const { longestMs, ledger } = this.#scene;
-    if (oldest === undefined || this.#hasSaidSlow || this.isOver) return;
-    if (performance.now() - oldest.sentAt < longestMs) return;
+    const waitedMs = this.#waitedMs(asked);
+    if (this.isOver) return;
+    this.slowestMs = Math.max(this.slowestMs, waitedMs);
+    if (this.#hasSaidSlow || waitedMs < longestMs) return;
     this.#hasSaidSlow = true;
-    const about = [...oldest.words.slice(1), this.session.name];
-    ledger.violation(`no reply for ${longestMs} ms: ${shown(oldest.words)}`, about);
+    const about = [...asked.words.slice(1), this.session.name];
+    ledger.violation(`no reply for ${longestMs} ms: ${shown(asked.words)}`, about);
+  }
+
+  #waitedMs({ sentAt }: Asked): number {
+    const since = Math.max(sentAt, this.#countsFrom);
+    const waitedMs = performance.now() - since;
+    return waitedMs < this.#scene.failoverWaitMs ? waitedMs : waitedMs - stalledSince(since);
   }
 
   #read(text: string): void {
@@ -204,7 +223,9 @@ export class ClientConnection {
     const asked = this.#waiting.shift();
     if (asked === undefined) throw new Error(`a reply to nothing: ${brief(reply)}`);
     const tookMs = performance.now() - asked.sentAt;
-    this.slowestMs = Math.max(this.slowestMs, tookMs);
+    const hasWaited = WAITING.has(asked.words[0] ?? '') && !(reply instanceof ReplyError);
+    if (hasWaited) this.#countsFrom = performance.now();
+    this.#judge(asked);
     this.#scene.ledger.count('replies');
     this.#follow(asked.words, reply, only);
     const after = `after ${tookMs.toFixed(1)}: ${brief(reply)}`;

@@ -12,7 +12,7 @@ import { Ways } from './routes.ts';
 import { SidePlans, planOf } from './side-plans.ts';
 
 const POLICIES: readonly ReadPolicy[] = ['MASTER', 'PREFER_MASTER', 'REPLICA', 'PREFER_REPLICA', 'ANY'];
-const OP_TIMEOUT_MS = 1_000;
+export const OP_TIMEOUT_MS = 1_000;
 /** What may fail by order of a RedisService. */
 const FAULTY = (
   'get mget set append incrby del mset rpush blpop blmpop xadd xreadgroup xack watch exec ' +

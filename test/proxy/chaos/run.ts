@@ -14,7 +14,7 @@ import { DRAIN_MS, Draining } from './draining.ts';
 import { FAULT_NAMES, doHarm } from './faults.ts';
 import { healed } from './healed.ts';
 import { Ledger } from './ledger.ts';
-import { Plans } from './plans.ts';
+import { OP_TIMEOUT_MS, Plans } from './plans.ts';
 import { SHARED_LIST } from './popping-asker.ts';
 import { Random } from './random.ts';
 import { slotOfKey } from './state.ts';
@@ -23,8 +23,8 @@ import { dial, listenerTls } from './secured.ts';
 import { ChaosSubscriber, SHARD_CHANNELS } from './subscriber.ts';
 
 const FAILOVER_WAIT_MS = 1_500;
-/** Much more than that and a timeout, and whatever is before a command: only what hangs is meant. */
-const LONGEST_MS = 10_000;
+/** As documented, and what nodes and faults add to commands that wait for each other's replies. */
+const LONGEST_MS = FAILOVER_WAIT_MS + OP_TIMEOUT_MS + 2_500;
 const SHARED_KEYS = ['{x0}s', '{x1}s', '{x2}s', '{x0}n'];
 /** Under these no read is refused or lost. */
 const HARMLESS = ['late', 'in pieces', 'lag', 'plan'];

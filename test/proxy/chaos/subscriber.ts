@@ -11,6 +11,7 @@ import { HeardMessages } from './heard-messages.ts';
 import { EVENTS } from './messages.ts';
 import type { Random } from './random.ts';
 import { ReplyError, ReplyReader, request, type Reply } from './replies.ts';
+import { stalledSince } from './stalls.ts';
 import { shown } from './state.ts';
 
 export const CHANNELS = ['ch0', 'ch1', 'ch2'] as const;
@@ -92,7 +93,8 @@ export class ChaosSubscriber {
       await sleep(this.#random.below(120));
       const { longestMs, ledger } = this.#scene;
       if (this.#asked === undefined || this.#hasSaidSlow) continue;
-      if (performance.now() - this.#asked.sentAt < longestMs) continue;
+      const { sentAt } = this.#asked;
+      if (performance.now() - sentAt < longestMs + stalledSince(sentAt)) continue;
       this.#hasSaidSlow = true;
       ledger.violation(`no confirmation for ${longestMs} ms: ${this.#asked.kind} of ${this.name}`, [
         this.name,
