@@ -60,6 +60,8 @@ export class ChaosSubscriber {
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk.toString('latin1')));
     this.#socket.on('close', () => {
       if (!this.#isStopping && !scene.isEnding()) scene.ledger.violation(`${name} was disconnected`, [name]);
+      // Nobody answers it any more.
+      this.#isStopping = true;
     });
   }
 
