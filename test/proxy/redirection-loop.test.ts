@@ -25,3 +25,25 @@ for (const word of ['MOVED', 'ASK']) {
     assert.equal(asked.length, 6);
   });
 }
+
+for (const [what, asked, command, answer, wanted] of [
+  ['command that waits', 'BLPOP a {a}2 0', 'BLPOP a {a}2 0', '*-1\r\n', '*-1\r\n'],
+  ['transaction', 'MULTI\r\nDEL a {a}2', 'DEL a {a}2', '+QUEUED\r\n', '+OK\r\n+QUEUED\r\n'],
+] as const) {
+  test(`a ${what} that is redirected to a node that has not all of its keys yet is tried until it has`, async (t) => {
+    let tries = 0;
+    const cluster = await clusterThat(t, 2, (words, node) => {
+      if (words === 'ASKING' || words === 'MULTI') return '+OK\r\n';
+      if (words !== command) return undefined;
+      if (node === 0) return `-ASK ${SLOT} ${cluster.addressOf(1)}\r\n`;
+      tries += 1;
+      return tries > 8 ? answer : '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
+    });
+    const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
+    await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+    const client = clientOf(t, port);
+    client.socket.write(`${asked}\r\n`);
+    await eventually('the reply', () => client.got().length >= wanted.length || undefined);
+    assert.equal(client.got(), wanted);
+  });
+}

@@ -31,17 +31,23 @@ export function whereNext(
       const node = upstream.redirected(request, refusal, from);
       // What its upstream can't follow would be refused likewise again and again.
       if (node === undefined) return undefined;
-      if (node === null) return 'later';
+      if (node === null) return later(request);
       request.hops += 1;
       return { node, isAsking: refusal.kind === 'ask' };
     }
     case 'unfit':
       from.update({ unfit: refusal.word });
-      return 'later';
+      return later(request);
     case 'torn':
       upstream.noteMoving(request.place);
-      return 'later';
+      return later(request);
     case 'later':
-      return 'later';
+      return later(request);
   }
+}
+
+/** Each try begins anew, and may be redirected again: of keys that are half moved all of them are. */
+function later(request: Request): 'later' {
+  request.hops = 0;
+  return 'later';
 }
