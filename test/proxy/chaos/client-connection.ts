@@ -194,7 +194,7 @@ export class ClientConnection {
     const { longestMs, ledger } = this.#scene;
     const waitedMs = this.#waitedMs(asked);
     if (this.isOver) return;
-    this.slowestMs = Math.max(this.slowestMs, waitedMs);
+    if (!WAITING.has(asked.words[0] ?? '')) this.slowestMs = Math.max(this.slowestMs, waitedMs);
     if (this.#hasSaidSlow || waitedMs < longestMs) return;
     this.#hasSaidSlow = true;
     const about = [...asked.words.slice(1), this.session.name];
