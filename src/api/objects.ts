@@ -116,6 +116,11 @@ export type Auth =
 export interface RedisDestination extends ObjectHeader {
   readonly kind: 'RedisDestination';
   readonly host: string;
+  /**
+   * Set where it has a mistake, was never good, and asks for TLS or a password: of all that it may mean nothing is known
+   * but hosts.
+   */
+  readonly refused?: { readonly otherHosts: readonly string[] };
   readonly mode: Mode | undefined;
   /** What we present to Redis. */
   readonly auth: Auth | undefined;

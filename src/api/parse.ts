@@ -4,9 +4,10 @@
 import type { Diagnostic, ObjectRef } from './diagnostic.ts';
 import { Fields, describe, isMap, kindOf } from './fields.ts';
 import { parseEndpointSlice, parseSecret, parseService, parseServiceEntry } from './kubernetes-objects.ts';
-import type { ApiObject, ObjectHeader } from './objects.ts';
+import type { ApiObject, ObjectHeader, RedisDestination } from './objects.ts';
 import { parseRedisDestination } from './redis-destination.ts';
 import { parseRedisService } from './redis-service.ts';
+import { refusedDestination } from './refused-destination.ts';
 import { Report, type Asked, type Locate } from './report.ts';
 import { ANNOTATIONS } from './service-annotations.ts';
 import { nearest } from './suggestion.ts';
@@ -19,6 +20,8 @@ export type ParseOutcome =
   | {
       readonly kind: 'refused';
       readonly object: ObjectRef | undefined;
+      /** In force where no former version is. */
+      readonly standIn: RedisDestination | undefined;
       readonly diagnostics: readonly Diagnostic[];
     };
 
@@ -44,6 +47,7 @@ export function parseObject(value: unknown, locate: Locate, onAsked?: Asked): Pa
   const refuse = (report: Report, object?: ObjectRef): ParseOutcome => ({
     kind: 'refused',
     object,
+    standIn: standInOf(value, locate),
     diagnostics: report.diagnostics,
   });
   const early = new Report(undefined, locate);
@@ -59,12 +63,7 @@ export function parseObject(value: unknown, locate: Locate, onAsked?: Asked): Pa
   const kind = readKind(value, early);
   if (kind === undefined) return early.hasErrors ? refuse(early) : { kind: 'passed-over' };
 
-  const { namespace, name } = isMap(value['metadata']) ? value['metadata'] : {};
-  const ref: ObjectRef = {
-    kind,
-    namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
-    name: typeof name === 'string' ? name : '',
-  };
+  const ref: ObjectRef = { kind, ...namesOf(value) };
   const report = new Report(ref.name === '' ? undefined : ref, locate, onAsked);
   // readKind has seen that it is a map.
   const root = Fields.of(value, [], report) as Fields;
@@ -72,6 +71,25 @@ export function parseObject(value: unknown, locate: Locate, onAsked?: Asked): Pa
   const object = parseKind(kind, root, metadata, report);
   if (object === undefined || report.hasErrors) return refuse(report, ref.name === '' ? undefined : ref);
   return { kind: 'object', object, diagnostics: report.diagnostics };
+}
+
+function namesOf(value: Readonly<Record<string, unknown>>): Pick<ObjectRef, 'namespace' | 'name'> {
+  const { namespace, name } = isMap(value['metadata']) ? value['metadata'] : {};
+  return {
+    namespace: typeof namespace === 'string' && namespace !== '' ? namespace : 'default',
+    name: typeof name === 'string' ? name : '',
+  };
+}
+
+/** Also of one whose kind is misspelt, or whose version is not read. */
+function standInOf(value: unknown, locate: Locate): RedisDestination | undefined {
+  if (!isMap(value)) return undefined;
+  const { kind } = value;
+  if (typeof kind !== 'string' || nearest(kind, OUR_KINDS) !== 'RedisDestination') return undefined;
+  const { creationTimestamp } = isMap(value['metadata']) ? value['metadata'] : {};
+  const created = typeof creationTimestamp === 'string' ? Date.parse(creationTimestamp) : Number.NaN;
+  const createdMs = Number.isNaN(created) ? Number.POSITIVE_INFINITY : created;
+  return refusedDestination(value, { ...namesOf(value), createdMs, locate });
 }
 
 type ReadKind = ApiObject['kind'];

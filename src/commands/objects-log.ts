@@ -3,6 +3,7 @@
  */
 import type { Logger } from 'pino';
 
+import { isStandIn } from '../api/refused-destination.ts';
 import { sameContent } from '../plan/same-content.ts';
 import { objectKey, type ObjectChanges, type World } from '../world/world.ts';
 
@@ -17,14 +18,16 @@ export function logObjects(log: Logger, before: World, { set, deleted }: ObjectC
   const news: string[] = [];
   for (const object of set) {
     const { kind, namespace, name } = object;
-    if (!TOLD_KINDS.has(kind)) continue;
+    if (!TOLD_KINDS.has(kind) || isStandIn(object)) continue;
     const known = before.object(objectKey(kind, namespace, name));
-    if (known === undefined) news.push(`${kind} ${namespace}/${name} was added`);
+    if (known === undefined || isStandIn(known)) news.push(`${kind} ${namespace}/${name} was added`);
     else if (!sayTheSame(known, object)) news.push(`${kind} ${namespace}/${name} changed`);
   }
-  for (const { kind, namespace, name } of deleted)
-    if (TOLD_KINDS.has(kind) && before.object(objectKey(kind, namespace, name)) !== undefined)
+  for (const { kind, namespace, name } of deleted) {
+    const known = before.object(objectKey(kind, namespace, name));
+    if (TOLD_KINDS.has(kind) && known !== undefined && !isStandIn(known))
       news.push(`${kind} ${namespace}/${name} is gone`);
+  }
   for (const line of news.slice(0, MOST_TOLD)) log.info(line);
   if (news.length > MOST_TOLD) log.info(`${news.length - MOST_TOLD} more objects came, changed or went`);
 }

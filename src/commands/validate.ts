@@ -6,6 +6,7 @@ import type { BlockList } from 'node:net';
 import { Command } from 'commander';
 
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import { isStandIn } from '../api/refused-destination.ts';
 import { readFiles } from '../sources/files/read.ts';
 import { clusterDomainOption, parseNetworks } from './arguments.ts';
 import { nothingFound } from './nothing-found.ts';
@@ -37,7 +38,9 @@ export function validateCommand(): Command {
       for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
       const bad = strict ? ['error', 'warning'] : ['error'];
       if (diagnostics.some(({ severity }) => bad.includes(severity))) process.exitCode = 1;
-      process.stderr.write(`${summary(objects.length, diagnostics)}\n`);
+      process.stderr.write(
+        `${summary(objects.filter((object) => !isStandIn(object)).length, diagnostics)}\n`,
+      );
     });
 }
 

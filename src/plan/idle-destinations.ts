@@ -6,6 +6,7 @@
 import { diagnosticOf, type Diagnostic } from '../api/diagnostic.ts';
 import { hostKey } from '../api/host-name.ts';
 import type { RedisDestination } from '../api/objects.ts';
+import { isStandIn } from '../api/refused-destination.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import type { World } from '../world/world.ts';
 import { resolveHost, routedHosts } from './hosts.ts';
@@ -15,7 +16,8 @@ export function tellIdleDestinations(world: World): readonly Diagnostic[] {
   const routed = new Map<string, Set<string>>();
   const destinations: RedisDestination[] = [];
   for (const object of world.objects()) {
-    if (object.kind === 'RedisDestination') destinations.push(object);
+    // Of a refused one it is told what is wrong with it.
+    if (object.kind === 'RedisDestination' && !isStandIn(object)) destinations.push(object);
     if (object.kind !== 'RedisService') continue;
     for (const host of object.rules.length === 0 ? object.hosts : routedHosts(object)) {
       const key = hostKey(host, object.namespace, clusterDomain);

@@ -127,6 +127,8 @@ export class Targets {
     destination: RedisDestination | undefined,
     upstream: Upstream,
   ): string | undefined {
+    // Closed, whatever the primary is.
+    if (destination?.refused !== undefined) return undefined;
     if (destination === primary.destination) {
       const { tls } = destination ?? {};
       return tls === undefined || tls.serverName !== undefined || tls.insecureSkipVerify
@@ -166,14 +168,18 @@ export class Targets {
 
   /** Remembers it, and tells once what clients will notice. */
   #use(planned: PlannedUpstream, place: Place, path: FieldPath): void {
-    const { upstream, mode } = planned;
+    const { upstream, mode, refusedBy } = planned;
     const { id } = upstream;
     const name = placeName(place);
     if (!this.#planned.has(id)) this.#planned.set(id, planned);
     if (this.#told.has(id)) return;
     this.#told.add(id);
     if (upstream.mode === 'unavailable') {
-      const message = `Redis at ${name} wants a password or certificates that were never known; commands for it are answered with an error`;
+      const message =
+        refusedBy === undefined
+          ? `Redis at ${name} wants a password or certificates that were never known; commands for it are answered with an error`
+          : `RedisDestination ${refusedBy.namespace}/${refusedBy.name} has a mistake, and ${name} must not be reached without the TLS or the password that it may ask for; ` +
+            'commands for it are answered with an error until that is mended';
       this.#problems.add('error', 'CredentialsUnavailable', this.#service, path, message);
     }
     if (isEmpty(upstream)) {

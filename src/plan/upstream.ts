@@ -11,6 +11,7 @@ import type {
   Service,
   ServiceEntry,
 } from '../api/objects.ts';
+import { isStandIn } from '../api/refused-destination.ts';
 import type { Members, ModeQuestion } from '../world/observation.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { compareAge, oldest, precedence } from './age.ts';
@@ -58,6 +59,8 @@ export interface PlannedUpstream {
   readonly question: ModeQuestion | undefined;
   /** Of a Redis Cluster whose seeds stay the same when its servers are replaced. */
   readonly members: Members | undefined;
+  /** It is closed for a mistake in that. */
+  readonly refusedBy: RedisDestination | undefined;
   /** For the next time that the Secret can't be read. */
   readonly known: KnownCredentials | undefined;
   readonly knownTls: KnownTls | undefined;
@@ -108,6 +111,7 @@ export function planUpstream(
   const hasSeeds = destination !== undefined && destination.discoveryEndpoints.length > 0;
   const stated =
     source.readGroups === undefined ? (destination?.mode ?? (hasSeeds ? 'CLUSTER' : undefined)) : 'PROXY';
+  const refusedBy = destination?.refused === undefined ? undefined : destination;
   const { mode, modeAssumed, isSentinel } = chooseMode(
     world,
     observedPlace(source),
@@ -117,6 +121,8 @@ export function planUpstream(
   );
 
   const refusals: string[] = [];
+  if (refusedBy !== undefined)
+    refusals.push(`RedisDestination ${refusedBy.namespace}/${refusedBy.name} has a mistake`);
   let known: KnownCredentials | undefined;
   if (destination?.auth !== undefined) {
     const path = ['spec', 'trafficPolicy', 'connectionPool', 'redis', 'auth'];
@@ -145,8 +151,9 @@ export function planUpstream(
   return {
     upstream,
     mode,
-    modeAssumed,
+    modeAssumed: modeAssumed && refusedBy === undefined,
     isSentinel,
+    refusedBy,
     question:
       stated === undefined && !source.discoverZones ? modeQuestion(world, source, upstream) : undefined,
     members: upstream.mode === 'cluster' ? members(world, source) : undefined,
@@ -299,7 +306,7 @@ function tellYoungerDestinations(
   problems: Problems,
 ): void {
   for (const other of world.destinations(host.key)) {
-    if (other.namespace !== winner.namespace || compareAge(other, winner) <= 0) continue;
+    if (other.namespace !== winner.namespace || compareAge(other, winner) <= 0 || isStandIn(other)) continue;
     problems.add(
       'error',
       'HostConflict',

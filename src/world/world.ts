@@ -195,7 +195,8 @@ export class World {
         }
         break;
       case 'RedisDestination':
-        keys.add(destinationsKey(keyOf(object.host)));
+        for (const host of [object.host, ...(object.refused?.otherHosts ?? [])])
+          keys.add(destinationsKey(keyOf(host)));
         break;
       case 'EndpointSlice':
         if (object.serviceName !== undefined) keys.add(slicesKey(object.namespace, object.serviceName));

@@ -3,12 +3,16 @@
  * to Redis, never a last good password dropped.
  */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { freePorts, removeFolder, temporaryFolder } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { needEnvoy } from './environment.ts';
 import { Fence } from './fence.ts';
 import { startHosts, type Host } from './hosts.ts';
+import { startProxyCommand } from './proxy-command.ts';
 import { startRecordingNode, type RecordingNode } from './recording-node.ts';
 import { answerOf, connect } from './sidecar.ts';
 
@@ -196,4 +200,35 @@ test('no way to lose a password opens anything', async (t) => {
       }
     });
   }
+});
+
+test('a RedisDestination that asks for TLS and has a mistake opens nothing, until it is mended', async (t) => {
+  const envoy = await needEnvoy(t);
+  if (envoy === undefined) return;
+  const node = await startRecordingNode(t);
+  const { sidecar, port, objects } = await startHosts(t, envoy, [
+    { name: 'refused', endpoints: [node.port], tcp: { connectTimeout: 5 }, tls: { mode: 'SIMPLE' } },
+  ]);
+  const [own = 0] = await freePorts(1);
+  const folder = await temporaryFolder('refused');
+  t.after(() => removeFolder(folder));
+  const file = join(folder, 'refused.yaml');
+  await writeFile(file, objects('refused', { annotations: { listen: `127.0.0.1:${own}` } }));
+  const proxy = await startProxyCommand(t, ['--config', file]);
+  const through = { Envoy: port('refused'), 'the proxy': own };
+  const set = (at: number): Promise<unknown> => answerOf(connect(t, at, OPEN).set('key', 'value'));
+
+  for (const [who, at] of Object.entries(through)) {
+    assert.match(String(await set(at)), /upstream failure|no upstream/, who);
+    assert.deepEqual(node.received, [], who);
+  }
+  const line = /RedisDestination redis\/refused has a mistake, and refused\S+ must not be reached/;
+  assert.match(proxy.said(), line);
+  assert.ok(sidecar.controlPlane.diagnostics().some(({ message }) => line.test(message)));
+
+  const mended = { tcp: { connectTimeout: '5s' }, tls: { mode: 'DISABLE' } };
+  await sidecar.write('refused.yaml', objects('refused', mended));
+  await writeFile(file, objects('refused', { ...mended, annotations: { listen: `127.0.0.1:${own}` } }));
+  for (const [who, at] of Object.entries(through))
+    await eventually(`an answer through ${who}`, async () => ((await set(at)) === 'OK' ? true : undefined));
 });

@@ -5,6 +5,7 @@ import type { Document } from 'yaml';
 
 import type { Diagnostic, FieldPath } from '../../api/diagnostic.ts';
 import { parseObject, type ParseOutcome } from '../../api/parse.ts';
+import { asRefused } from '../../api/refused-destination.ts';
 import { isOurs, remember } from '../kubernetes/raw-objects.ts';
 import type { RawObject } from '../kubernetes/reflector.ts';
 import { aliasErrors, syntaxErrors, templateError } from './syntax-error.ts';
@@ -37,20 +38,35 @@ export function parseFile(file: string, text: string, before: ParsedFile | undef
     const end = document.range[2];
     const key = `${yaml.lines.linePos(start).line} ${index} ${text.slice(start, end)}`;
     start = end;
+    const same = known.get(key);
     if (document.errors.length > 0) {
       errors.push(...syntaxErrors(file, yaml, document));
+      const outcomes = same?.outcomes ?? standIns(parseDocument(document, { source, yaml, index }) ?? []);
+      documents.push(same ?? { key, outcomes });
       continue;
     }
-    const same = known.get(key);
     const outcomes = same?.outcomes ?? parseDocument(document, { source, yaml, index });
     if (outcomes === undefined) errors.push(...aliasErrors(file, yaml, document));
     else documents.push(same ?? { key, outcomes });
   }
-  const whole = documents.filter(({ outcomes }) => outcomes.every(({ kind }) => kind !== 'refused'));
-  const isWrong = errors.length > 0 || whole.length < documents.length;
+  const isWhole = ({ outcomes }: ParsedDocument): boolean => outcomes.every(({ kind }) => kind !== 'refused');
+  const isWrong = errors.length > 0 || !documents.every(isWhole);
   const template = isWrong ? templateError(file, yaml, text) : undefined;
-  if (template !== undefined) return { source, documents: whole, syntaxErrors: [template] };
-  return { source, documents, syntaxErrors: errors };
+  if (template === undefined) return { source, documents, syntaxErrors: errors };
+  const untold = documents.map((document) =>
+    // Without a key: what is wrong with it is told once the template is not there any more.
+    isWhole(document) ? document : { key: '', outcomes: standIns(document.outcomes) },
+  );
+  return { source, documents: untold, syntaxErrors: [template] };
+}
+
+/** Of a document that is told as a whole: what must stay closed for it. */
+function standIns(outcomes: readonly ParseOutcome[]): readonly ParseOutcome[] {
+  return outcomes.flatMap((outcome): readonly ParseOutcome[] => {
+    if (outcome.kind === 'passed-over') return [];
+    const standIn = outcome.kind === 'refused' ? outcome.standIn : asRefused(outcome.object);
+    return standIn === undefined ? [] : [{ kind: 'refused', object: undefined, standIn, diagnostics: [] }];
+  });
 }
 
 interface Place {
@@ -94,5 +110,5 @@ function parseValue(value: unknown, base: FieldPath, place: Place): readonly Par
     ...(position === undefined ? {} : { position }),
     message: 'is not a list; write the objects of the List below it, each with - before its first line',
   };
-  return [{ kind: 'refused', object: undefined, diagnostics: [diagnostic] }];
+  return [{ kind: 'refused', object: undefined, standIn: undefined, diagnostics: [diagnostic] }];
 }

@@ -4,8 +4,9 @@
  * One bad object costs itself only: where a new version can't be used, the last good one stays.
  */
 import type { Diagnostic, ObjectRef, Position } from '../../api/diagnostic.ts';
-import type { ApiObject } from '../../api/objects.ts';
+import type { ApiObject, RedisDestination } from '../../api/objects.ts';
 import type { ParseOutcome } from '../../api/parse.ts';
+import { asRefused, isStandIn } from '../../api/refused-destination.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import type { ParsedFile } from './documents.ts';
 import { isBelow } from './tree.ts';
@@ -86,6 +87,10 @@ class Gathering {
   readonly #diagnostics: Diagnostic[] = [];
   /** Refused where something else was in force: another file's object may be what is meant. */
   readonly #refused: { readonly ref: ObjectRef; readonly position: Position | undefined }[] = [];
+  readonly #kept = new Set<string>();
+  /** What stays closed unless a former version is in force; `former`: what was so before in a file that is damaged now. */
+  readonly #former: Held[] = [];
+  readonly #standIns: { readonly standIn: RedisDestination; readonly file: string }[] = [];
 
   constructor(before: ReadonlyMap<string, Held>) {
     this.#before = before;
@@ -101,13 +106,18 @@ class Gathering {
     if (damage === undefined) return;
     // Which of its objects the damaged text would still hold can't be told: all of them stay.
     for (const { object, file: from } of this.#before.values()) {
-      if (from === file || (unreadable !== undefined && isBelow(from, file)))
-        this.#keep(object, damage.position);
+      if (from !== file && (unreadable === undefined || !isBelow(from, file))) continue;
+      if (isStandIn(object)) this.#former.push({ object, file: from });
+      else this.#keep(object, damage.position);
     }
   }
 
   finish(): Gathered {
     for (const { ref, position } of this.#refused) this.#keep(ref, position);
+    for (const { standIn, file } of this.#standIns) this.#close(standIn, file);
+    for (const { object, file } of this.#former) {
+      if (!this.#held.has(keyOf(object))) this.#held.set(keyOf(object), { object, file });
+    }
     return { held: this.#held, diagnostics: this.#diagnostics };
   }
 
@@ -115,7 +125,8 @@ class Gathering {
     if (outcome.kind === 'passed-over') return;
     this.#diagnostics.push(...outcome.diagnostics);
     if (outcome.kind === 'refused') {
-      const { object: ref } = outcome;
+      const { object: ref, standIn } = outcome;
+      if (standIn !== undefined) this.#standIns.push({ standIn, file });
       if (ref === undefined) return;
       const position = outcome.diagnostics.find(({ severity }) => severity === 'error')?.position;
       // At once where it was in force from here: a second one of its name must not take its place for a mistake in it.
@@ -125,17 +136,39 @@ class Gathering {
     }
     const { object } = outcome;
     const first = this.#held.get(keyOf(object));
-    if (first === undefined) this.#held.set(keyOf(object), { object, file });
-    else this.#diagnostics.push(duplicate(object, first.object));
+    if (first === undefined) {
+      this.#held.set(keyOf(object), { object, file });
+      return;
+    }
+    this.#diagnostics.push(duplicate(object, first.object));
+    const standIn = asRefused(object);
+    if (standIn !== undefined) this.#standIns.push({ standIn, file });
   }
 
   #keep(ref: ObjectRef, position: Position | undefined): void {
     const last = this.#before.get(keyOf(ref));
-    if (last === undefined || this.#held.has(keyOf(ref))) return;
+    if (last === undefined || isStandIn(last.object) || this.#held.has(keyOf(ref))) return;
     this.#held.set(keyOf(ref), last);
+    this.#kept.add(keyOf(ref));
     const message = 'its last good version stays in force until this is mended';
     this.#diagnostics.push(about(last.object, 'warning', 'LastGoodKept', position, message));
   }
+
+  #close(standIn: RedisDestination, file: string): void {
+    const key = keyOf(standIn);
+    const other = this.#held.get(key);
+    // Its own former version.
+    if (other?.file === file && this.#kept.delete(key)) return;
+    const object = other === undefined && standIn.name !== '' ? standIn : named(standIn);
+    this.#held.set(keyOf(object), { object, file });
+  }
+}
+
+/** By its place, where its name is another's or missing. */
+function named(standIn: RedisDestination): RedisDestination {
+  const { file, line } = standIn.locate([]) ?? { file: '', line: 0 };
+  const name = standIn.name === '' ? 'without a name' : standIn.name;
+  return { ...standIn, name: `${name} (${file}:${line})` };
 }
 
 export function keyOf({ kind, namespace, name }: ObjectRef): string {

@@ -6,6 +6,7 @@
 import type { Diagnostic } from '../../api/diagnostic.ts';
 import type { ApiObject, Kind } from '../../api/objects.ts';
 import { parseObject } from '../../api/parse.ts';
+import { isStandIn } from '../../api/refused-destination.ts';
 import type { ObjectChanges } from '../../world/world.ts';
 import { remember } from './raw-objects.ts';
 import type { RawObject } from './reflector.ts';
@@ -21,7 +22,7 @@ export interface KnownObject {
   readonly status: unknown;
   /** The version that is in force is another one. */
   readonly isLastGood: boolean;
-  /** In force; undefined: none ever was. */
+  /** In force; undefined: none ever was. Of a RedisDestination that was never good it may be what stands in for it. */
   readonly object: ApiObject | undefined;
 }
 
@@ -87,8 +88,8 @@ export class HeldObjects {
     if (outcome.kind === 'passed-over') return;
     if (isOurs && outcome.kind === 'object') remember(outcome.object, raw);
     // Another object of the same name is no later version of the first.
-    const last = before?.uid === known.uid ? before.object : undefined;
-    const object = outcome.kind === 'object' ? outcome.object : last;
+    const last = before?.uid === known.uid ? goodIn(before) : undefined;
+    const object = outcome.kind === 'object' ? outcome.object : (last ?? outcome.standIn);
     const isLastGood = outcome.kind === 'refused' && last !== undefined;
     const ref = { kind, namespace: known.namespace, name: known.name };
     const diagnostics = [
@@ -137,7 +138,7 @@ export class HeldObjects {
       // Another object of the same name is no later version of the first.
       if (held === undefined || held.uid !== (raw.metadata as OwnMetadata).uid) return [];
       remember(object, raw);
-      if (held.object !== undefined) return [object];
+      if (goodIn(held) !== undefined) return [object];
       const diagnostics = [...held.diagnostics, lastGoodKept({ kind, namespace, name })];
       this.#held.set(key, { ...held, object, isLastGood: true, diagnostics });
       this.#deleted.delete(key);
@@ -201,6 +202,11 @@ export class HeldObjects {
     this.#set.delete(key);
     this.#deleted.set(key, { kind, namespace, name });
   }
+}
+
+/** Not what stands in for it. */
+function goodIn({ object }: KnownObject): ApiObject | undefined {
+  return object !== undefined && isStandIn(object) ? undefined : object;
 }
 
 function keyOf(kind: Kind, { metadata }: RawObject): string {

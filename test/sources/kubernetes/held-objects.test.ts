@@ -111,3 +111,26 @@ test('what was remembered of an object that is gone, or another one now, is noth
   assert.deepEqual(held.recall([service()]), []);
   assert.deepEqual(policyOf(held), []);
 });
+
+test('a RedisDestination that was never good stands in for itself where it asks for TLS, until it is mended', () => {
+  const held = new HeldObjects();
+  const destination = (generation: number, mode: string): RawObject =>
+    ({
+      apiVersion: 'redis.aeraki.io/v1alpha1',
+      kind: 'RedisDestination',
+      metadata: { name: 'cache', namespace: 'redis', uid: 'u', generation },
+      spec: { host: 'redis', trafficPolicy: { tls: { mode } } },
+    }) as RawObject;
+  const refused = (): unknown =>
+    [...held.objects()].map((object) => object.kind === 'RedisDestination' && object.refused !== undefined);
+  const reasons = (): unknown => held.diagnostics().map(({ reason }) => reason);
+  held.set('RedisDestination', destination(1, 'MUTAUL'));
+  held.set('RedisDestination', destination(2, 'SIMPEL'));
+  assert.deepEqual(refused(), [true]);
+  assert.deepEqual(reasons(), ['InvalidValue']);
+  assert.equal(held.recall([destination(0, 'SIMPLE')]).length, 1);
+  assert.deepEqual(refused(), [false]);
+  assert.deepEqual(reasons(), ['InvalidValue', 'LastGoodKept']);
+  held.set('RedisDestination', destination(3, 'SIMPLE'));
+  assert.deepEqual(reasons(), []);
+});
