@@ -43,6 +43,7 @@ import { keepStatus } from './keep-status.ts';
 import { completeness, viewInCluster, type KubernetesOptions } from './kubernetes.ts';
 import { logObjects } from './objects-log.ts';
 import { followFiles } from './remembering-files.ts';
+import { STOPPING } from './stop-asked.ts';
 import { CLUSTER_DOMAIN } from './arguments.ts';
 
 export interface ControlPlaneOptions {
@@ -209,6 +210,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const opened: { close(): Promise<void> }[] = [];
   const close = async (): Promise<void> => {
+    notReady = () => STOPPING;
     for (const part of opened.reverse()) await part.close();
   };
   try {

@@ -10,7 +10,7 @@ import { Proxy, type ProxyOptions } from '../proxy/proxy.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import type { RunningSource, StartSource } from './proxy-source.ts';
 import { openListenerTls } from './proxy-tls.ts';
-import { stopAsked } from './stop-asked.ts';
+import { STOPPING, stopAsked } from './stop-asked.ts';
 import type { ListenerFiles } from './tls-arguments.ts';
 import { FirstProcess, leaveFirstProcess, workerNumber } from './workers.ts';
 
@@ -46,7 +46,9 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
     createProxyMetrics(metrics, proxy);
     if (secured !== undefined) createCertificateMetric(metrics, secured.tls);
     let running: RunningSource | undefined;
-    const notReady = (): string | undefined => running?.waitingFor?.() ?? proxy.notReady();
+    let isStopping = false;
+    const notReady = (): string | undefined =>
+      isStopping ? STOPPING : (running?.waitingFor?.() ?? proxy.notReady());
     if (first === undefined) {
       const admin = await createAdminServer({
         address: options.adminAddress,
@@ -61,7 +63,10 @@ export async function carryOut(options: ProcessOptions, programLog: Logger): Pro
       const stopped = stopAsked();
       log.info(`admin on http://${admin.address}`);
       await stopped;
+      isStopping = true;
       log.info('stopping');
+      // Before the admin is closed, which says so meanwhile.
+      await proxy.drain();
     } else {
       follow(first, proxy, metrics, notReady);
       opened.push(async () => {

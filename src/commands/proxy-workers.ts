@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { createAdminServer } from '../admin/admin-server.ts';
 import type { HostAndPort } from '../xds/index.ts';
 import { PROXY_DEFAULTS } from './proxy-defaults.ts';
-import { stopAsked } from './stop-asked.ts';
+import { STOPPING, stopAsked } from './stop-asked.ts';
 import { WorkerMetrics } from './worker-metrics.ts';
 import { workersNotReady } from './worker-readiness.ts';
 import { Workers, type WorkerReport } from './workers.ts';
@@ -20,9 +20,10 @@ export async function superviseWorkers(count: number, adminAddress: HostAndPort,
   const metrics = new WorkerMetrics();
   const reports = async (): ReturnType<Workers['reports']> =>
     (await workers?.reports()) ?? new Map<number, WorkerReport>();
+  let isStopping = false;
   const admin = await createAdminServer({
     address: adminAddress,
-    notReady: async () => workersNotReady(count, await reports()),
+    notReady: async () => (isStopping ? STOPPING : workersNotReady(count, await reports())),
     metrics: {
       contentType: Registry.PROMETHEUS_CONTENT_TYPE,
       metrics: async () => await metrics.text(await reports()),
@@ -44,6 +45,7 @@ export async function superviseWorkers(count: number, adminAddress: HostAndPort,
     const stopped = stopAsked();
     log.info(`${count} workers; admin on http://${admin.address}`);
     await stopped;
+    isStopping = true;
     log.info('stopping');
   } finally {
     await workers?.close();

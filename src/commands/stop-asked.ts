@@ -5,6 +5,9 @@ import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** What `/readyz` says from then on: nobody new should be sent here. */
+export const STOPPING = 'it is being stopped';
+
 type Signal = (typeof SIGNALS)[number];
 
 /**
