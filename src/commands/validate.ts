@@ -8,11 +8,12 @@ import { Command } from 'commander';
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { isStandIn } from '../api/refused-destination.ts';
 import { readFiles } from '../sources/files/read.ts';
-import { clusterDomainOption, parseNetworks } from './arguments.ts';
+import { clusterDomainOption, collect, parseNetworks } from './arguments.ts';
 import { nothingFound } from './nothing-found.ts';
 import { translateObjects } from './translate-objects.ts';
 
 interface ValidateOptions {
+  readonly config?: readonly string[];
   readonly strict: boolean;
   readonly allowBind?: BlockList;
   readonly clusterDomain: string;
@@ -21,7 +22,8 @@ interface ValidateOptions {
 export function validateCommand(): Command {
   return new Command('validate')
     .description('say what is wrong with the objects in files, or worth knowing; connects to nothing')
-    .argument('<path...>', 'file or folder of objects; - is standard input')
+    .argument('[path...]', 'file or folder of objects; - is standard input')
+    .option('--config <path...>', 'the same, as serve, proxy and translate have it', collect)
     .option('--allow-bind <cidr,...>', 'as for serve', parseNetworks)
     .addOption(clusterDomainOption())
     .option('--strict', 'warnings count as errors', false)
@@ -29,19 +31,28 @@ export function validateCommand(): Command {
       'after',
       '\nstatus 0: no errors; 1: errors (with --strict warnings too), or no objects; 2: wrong call',
     )
-    .action(async (paths: readonly string[], { strict, ...options }: ValidateOptions) => {
-      const content = await readFiles(paths);
-      const { objects, diagnostics: ofFiles } = content;
-      const problem = nothingFound(paths, content);
-      if (problem !== undefined) throw new Error(problem);
-      const diagnostics = sortByPlace([...ofFiles, ...translateObjects(objects, options).diagnostics]);
-      for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
-      const bad = strict ? ['error', 'warning'] : ['error'];
-      if (diagnostics.some(({ severity }) => bad.includes(severity))) process.exitCode = 1;
-      process.stderr.write(
-        `${summary(objects.filter((object) => !isStandIn(object)).length, diagnostics)}\n`,
-      );
-    });
+    .action(
+      async (
+        given: readonly string[],
+        { config = [], strict, ...options }: ValidateOptions,
+        command: Command,
+      ) => {
+        const paths = [...given, ...config];
+        if (paths.length === 0)
+          command.error("error: missing argument 'path': name a file or folder of objects");
+        const content = await readFiles(paths);
+        const { objects, diagnostics: ofFiles } = content;
+        const problem = nothingFound(paths, content);
+        if (problem !== undefined) throw new Error(problem);
+        const diagnostics = sortByPlace([...ofFiles, ...translateObjects(objects, options).diagnostics]);
+        for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnosticLine(diagnostic)}\n`);
+        const bad = strict ? ['error', 'warning'] : ['error'];
+        if (diagnostics.some(({ severity }) => bad.includes(severity))) process.exitCode = 1;
+        process.stderr.write(
+          `${summary(objects.filter((object) => !isStandIn(object)).length, diagnostics)}\n`,
+        );
+      },
+    );
 }
 
 /** In the order of files and lines; what has no place comes last, in the order it was found. */
