@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 
 import { Command, CommanderError, Option } from 'commander';
 
+import { inEnvironment } from './commands/environment.ts';
 import { LOG_LEVELS } from './commands/log.ts';
 import { endAsFirstProcess } from './commands/stop-asked.ts';
 
@@ -56,7 +57,10 @@ export function createProgram(commands: readonly CreateCommand[]): Command {
     });
   for (const create of commands) program.addCommand(create());
   for (const [command, path] of withNested(program, '')) {
-    if (command !== program && command.commands.length === 0) command.addOption(logLevelOption());
+    if (command !== program && command.commands.length === 0) {
+      const option = logLevelOption();
+      command.addOption(RUNNING.has(command.name()) ? inEnvironment(option) : option);
+    }
     command.exitOverride();
     command.configureOutput({
       outputError: (text, write) =>
@@ -87,6 +91,9 @@ function withNested(command: Command, path: string): readonly (readonly [command
   const nested = command.commands.flatMap((inner) => withNested(inner, `${path}${inner.name()} `));
   return [[command, path], ...nested];
 }
+
+/** What runs in containers, where the environment is easier to change than a command. */
+const RUNNING: ReadonlySet<string> = new Set(['serve', 'proxy']);
 
 function logLevelOption(): Option {
   return new Option('--log-level <level>', 'what to log on stderr').choices(LOG_LEVELS).default('info');

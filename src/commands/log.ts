@@ -6,7 +6,7 @@ import { prettyFactory } from 'pino-pretty';
 
 import { LogLines } from './log-lines.ts';
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export function createLog(level: string): Logger {
   const lines = new LogLines(2);
