@@ -35,5 +35,7 @@ export function parseDuration(text: string): Parsed<number> {
 
 function notADuration(text: string): string {
   const example = /^\d+(\.\d+)?$/.test(text) ? `${text}s` : '500ms';
-  return `"${text}" is not a duration; write a number and a unit (ms, s, m, h), for example ${example}`;
+  // Not where it begins like none: it may be meant for a field beside it, a password.
+  const what = /^[-+.\d]|^$/.test(text) ? `"${text}"` : 'this text';
+  return `${what} is not a duration; write a number and a unit (ms, s, m, h), for example ${example}`;
 }

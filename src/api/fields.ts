@@ -3,6 +3,9 @@
  *
  * A reader returns undefined for a field that is absent, null, or wrong; what is wrong has then been reported. `done`
  * reports the fields that nobody asked for.
+ *
+ * What stands in the place of a map or a list may be a password, and so may anything among those that hold one (`isSecret`):
+ * there a message says what kind of value it is, and never quotes it.
  */
 import type { FieldPath } from './diagnostic.ts';
 import { parseDuration } from './duration.ts';
@@ -18,17 +21,24 @@ export class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
   readonly #report: Report;
   readonly #asked = new Set<string>();
+  readonly #isSecret: boolean;
 
-  private constructor(values: Readonly<Record<string, unknown>>, path: FieldPath, report: Report) {
+  private constructor(
+    values: Readonly<Record<string, unknown>>,
+    path: FieldPath,
+    report: Report,
+    isSecret: boolean,
+  ) {
     this.#values = values;
+    this.#isSecret = isSecret;
     this.path = path;
     this.#report = report;
   }
 
   /** undefined, and reported, where the value is no map. */
-  static of(value: unknown, path: FieldPath, report: Report): Fields | undefined {
-    if (isMap(value)) return new Fields(value, path, report);
-    report.invalid(path, `${describe(value)} is not a map; write fields below it, each as name: value`);
+  static of(value: unknown, path: FieldPath, report: Report, isSecret = false): Fields | undefined {
+    if (isMap(value)) return new Fields(value, path, report, isSecret);
+    report.invalid(path, `is ${kindOf(value)}, not a map; write fields below it, each as name: value`);
     return undefined;
   }
 
@@ -54,7 +64,7 @@ export class Fields {
 
   map(name: string): Fields | undefined {
     const value = this.#value(name, 'a map');
-    return value === undefined ? undefined : Fields.of(value, this.at(name), this.#report);
+    return value === undefined ? undefined : Fields.of(value, this.at(name), this.#report, this.#isSecret);
   }
 
   /** An absent list is empty. */
@@ -64,19 +74,17 @@ export class Fields {
     if (!Array.isArray(value)) {
       this.invalid(
         name,
-        `${describe(value)} is not a list; write each item on a line of its own that begins with -`,
+        `is ${kindOf(value)}, not a list; write each item on a line of its own that begins with -`,
       );
       return [];
     }
     return value.map((item: unknown, index) => ({ value: item, path: [...this.path, name, index] }));
   }
 
-  /** A map that holds passwords: what stands there in its place may be one, and is never quoted. */
+  /** A map that holds passwords, or says where they are. */
   secretMap(name: string): Fields | undefined {
-    const value = this.#value(name);
-    if (value === undefined || isMap(value)) return this.map(name);
-    this.invalid(name, `is ${kindOf(value)}, not a map; write fields below it, each as name: value`);
-    return undefined;
+    const value = this.#value(name, 'a map');
+    return value === undefined ? undefined : Fields.of(value, this.at(name), this.#report, true);
   }
 
   maps(name: string): readonly Fields[] {
@@ -86,7 +94,8 @@ export class Fields {
   text(name: string): string | undefined {
     const value = this.#value(name, 'a text');
     if (value === undefined || typeof value === 'string') return value;
-    this.invalid(name, `${describe(value)} is not a text; ${asText(value)}`);
+    const what = this.#isSecret ? `is ${kindOf(value)}, not a text` : `${describe(value)} is not a text`;
+    this.invalid(name, `${what}; ${asText(value)}`);
     return undefined;
   }
 
@@ -110,7 +119,10 @@ export class Fields {
   flag(name: string): boolean | undefined {
     const value = this.#value(name, '`true` or `false`');
     if (value === undefined || typeof value === 'boolean') return value;
-    this.invalid(name, `${describe(value)} is neither true nor false; write one of them without quotes`);
+    this.invalid(
+      name,
+      `${quotedAs(FLAG_LIKE, value)} is neither true nor false; write one of them without quotes`,
+    );
     return undefined;
   }
 
@@ -193,9 +205,10 @@ export class Fields {
     if (found !== undefined) return found;
     const meant = typeof value === 'string' ? nearest(value, choices) : undefined;
     const all = choices.join(', ');
+    const what = meant === undefined ? quotedAs(NAME_LIKE, value) : describe(value);
     this.invalid(
       name,
-      `${describe(value)} is not ${noun}; write ${meant === undefined ? `one of ${all}` : `${meant} (${all})`}`,
+      `${what} is not ${noun}; write ${meant === undefined ? `one of ${all}` : `${meant} (${all})`}`,
     );
     return undefined;
   }
@@ -215,12 +228,12 @@ export class Fields {
       let remedy = 'remove it';
       if (home !== undefined) remedy = `move it into ${home}`;
       else if (meant !== undefined) remedy = `write ${meant}`;
-      this.#report.add(
-        'warning',
-        'UnknownField',
-        this.at(name),
-        `is not a field here and has no effect; ${remedy}`,
-      );
+      // The name itself may be what was meant as a value: `plain: {PASSWORD}`.
+      const isNamed = !this.#isSecret || home !== undefined || meant !== undefined;
+      const [path, message] = isNamed
+        ? [this.at(name), 'is not a field here and has no effect']
+        : [this.path, 'has a field that is none here and has no effect'];
+      this.#report.add('warning', 'UnknownField', path, `${message}; ${remedy}`);
     }
   }
 
@@ -234,7 +247,7 @@ export class Fields {
     if (typeof value === 'number' && isRight(value)) return value;
     const isQuoted = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) && isRight(Number(value));
     const right = isQuoted ? `${value} without quotes` : remedy;
-    this.invalid(name, `${describe(value)} ${complaint}; write ${right}`);
+    this.invalid(name, `${quotedAs(NUMBER_LIKE, value)} ${complaint}; write ${right}`);
     return undefined;
   }
 
@@ -258,6 +271,16 @@ function isWhole(min: number, max: number): (value: number) => boolean {
 
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const NAME_LIKE = /^[a-z_-]{0,30}$/i;
+const FLAG_LIKE = /^(?:true|false|yes|no|on|off|enabled?|disabled?|[yntf\d]|)$/i;
+const NUMBER_LIKE = /^[-+]?[\d.,_]+ ?%?[a-z]{0,3}$|^$/i;
+
+/** A text that is nothing of the kind may be meant for a field beside it, a password: it is not quoted. */
+function quotedAs(form: RegExp, value: unknown): string {
+  if (typeof value !== 'string' || form.test(value)) return describe(value);
+  return 'this text';
 }
 
 /** The value as a message quotes it; not for what may be a password. */

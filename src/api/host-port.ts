@@ -9,7 +9,7 @@ import type { Parsed } from './parsed.ts';
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 
 /** As a message quotes it: without the user and password that an address may hold. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return `"${text.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@')}"`;
 }
 

@@ -85,7 +85,7 @@ function parseTls(policy: Fields): Tls | undefined {
   if (fields === undefined) return undefined;
   const mode = fields.choice('mode', 'a mode of TLS', TLS_MODES);
   if (!fields.has('mode')) fields.invalid('mode', `is missing; write one of ${TLS_MODES.join(', ')}`);
-  const secret = fields.map('secret');
+  const secret = fields.secretMap('secret');
   const secretName = secret?.text('name');
   if (secret !== undefined && (secretName === '' || !secret.has('name'))) {
     secret.invalid('name', 'is empty; write the name of a Secret of this namespace');

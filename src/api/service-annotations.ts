@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 
 import type { Fields } from './fields.ts';
-import { parseHostPort } from './host-port.ts';
+import { parseHostPort, quoted } from './host-port.ts';
 import type { IstioSecrets, ListenAddress, Protocol, ServiceAnnotations } from './objects.ts';
 import type { Parsed } from './parsed.ts';
 
@@ -69,12 +69,12 @@ const LISTEN_FORM = 'write ADDRESS:PORT, or HOST[:PORT]=ADDRESS:PORT for each ho
 function parseListenItem(item: string): Parsed<ListenAddress> {
   const [left, right, ...rest] = item.split('=').map((part) => part.trim());
   if (left === undefined || left === '' || rest.length > 0)
-    return { problem: `"${item}" is no address; ${LISTEN_FORM}` };
+    return { problem: `${quoted(item)} is no address; ${LISTEN_FORM}` };
   const { value: place, problem } = parseHostPort(right ?? left);
   if (problem !== undefined) return { problem };
   if (isIP(place.host) === 0)
-    return { problem: `"${place.host}" is not an IP address; write one, for example 127.0.0.2` };
-  if (place.port === undefined) return { problem: `"${item}" has no port; ${LISTEN_FORM}` };
+    return { problem: `${quoted(place.host)} is not an IP address; write one, for example 127.0.0.2` };
+  if (place.port === undefined) return { problem: `${quoted(item)} has no port; ${LISTEN_FORM}` };
   const at = { address: place.host, port: place.port };
   if (right === undefined) return { value: { of: undefined, ...at } };
   const of = parseHostPort(left);

@@ -81,10 +81,11 @@ function readSecret(
   const missing = (field: FieldPath, key: string): SecretRead => {
     const keys = [...secret.data.keys()].sort();
     const has = keys.length === 0 ? 'no fields' : keys.join(', ');
-    const state = secret.data.has(key)
+    // Who writes the password itself in its place must not find it in a log.
+    const which = key === passwordField || key === usernameField ? 'such field' : `field ${key}`;
+    const message = secret.data.has(key)
       ? `field ${key} of Secret ${name} is empty; give it a value`
-      : undefined;
-    const message = state ?? `Secret ${name} has no field ${key}; it has ${has}`;
+      : `Secret ${name} has no ${which}; it has ${has}`;
     return { reason: 'SecretFieldMissing', field, message };
   };
 
