@@ -78,7 +78,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    this.#writer = new SocketWriter(socket, () => this.#resume());
+    this.#writer = new SocketWriter(socket, () => this.#drained());
     socket.on('error', ignored);
     this.#leaving = new Leaving(this, socket, this.#writer);
     socket.on('close', () => this.#close());
@@ -230,7 +230,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       if (!this.replies.isEmpty) this.kept(message.length);
       this.say(message);
     }
-    if (this.#keptBytes + this.#output.length + this.#writer.waiting > MAX_PUSHED_BYTES) this.destroy();
+    if (this.#keptBytes + this.#unreadBytes > MAX_PUSHED_BYTES) this.destroy();
   }
 
   /** Behind all replies that are awaited, as something of them may have come; of what waits by its nature nothing has. */
@@ -264,9 +264,9 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #write(): void {
     this.replies.hasWhole = false;
     if (this.replies.isEmpty) this.#keptBytes = 0;
-    const isMuch = this.#output.length > MUCH_BYTES;
+    const isMuch = !this.#writer.isBehind && this.#output.length > MUCH_BYTES;
     const isLong = isMuch && this.#output.hasLong;
-    this.#output.flush(this.#writer);
+    if (!this.#writer.isBehind) this.#output.flush(this.#writer);
     if (this.#afterAnswers !== null && this.replies.isEmpty) {
       const then = this.#afterAnswers;
       this.#afterAnswers = null;
@@ -275,7 +275,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     }
     if (isLong) this.#setBulky(true);
     if (isMuch) this.#maxPending = Math.max(FIRST_PENDING, this.#maxPending / 4);
-    if (this.#writer.waiting > MAX_UNREAD_BYTES) {
+    if (this.#unreadBytes > MAX_UNREAD_BYTES) {
       this.#isPaused = true;
       this.#isUnread = true;
       this.#maxPending = FIRST_PENDING;
@@ -357,11 +357,23 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
     flushClient(this);
   }
 
+  get #unreadBytes(): number {
+    return this.#output.length + this.#writer.waiting;
+  }
+
+  /** What has come together meanwhile is written at once. */
+  #drained(): void {
+    if (this.isClosed) return;
+    beginTurn();
+    if (!this.#isDirty && !this.#output.isEmpty) this.#write();
+    this.#resume();
+  }
+
   /** Goes on with what had come already, then with the socket. */
   #resume(): void {
     if (!this.#isPaused || this.#isHeld || this.#isResting || this.isClosed) return;
     if (this.#congested !== null) return;
-    if (this.replies.length >= this.#maxPending || this.#writer.waiting > MAX_UNREAD_BYTES) return;
+    if (this.replies.length >= this.#maxPending || this.#unreadBytes > MAX_UNREAD_BYTES) return;
     if (this.#keptBytes > MAX_KEPT_BYTES) return;
     this.#isPaused = false;
     if (this.#isUnread) this.countAnew();

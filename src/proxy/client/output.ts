@@ -63,8 +63,9 @@ export class Output {
 
 function write(block: Block, writer: SocketWriter): void {
   const bytes = block.filled;
-  if (writer.isEncrypting) {
-    // It keeps what it is given for a while: a copy of just that costs less than a block that does not come back.
+  const isMostlyEmpty = 2 * bytes.length < block.bytes.length;
+  if (writer.isEncrypting || (isMostlyEmpty && writer.waiting > 0)) {
+    // It is kept for a while: a copy of just that costs less than a block that does not come back.
     writer.write(Buffer.from(bytes));
     giveBlock(block);
   } else if (writer.write(bytes)) {

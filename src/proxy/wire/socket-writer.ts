@@ -58,6 +58,11 @@ export class SocketWriter {
     return this.#isBehind ? this.#handle.writeQueueSize : 0;
   }
 
+  /** Something has to wait until `onDrain` is called: what is written meanwhile would wait in a piece of its own. */
+  get isBehind(): boolean {
+    return this.#handle === null ? this.#socket.writableNeedDrain : this.#isBehind;
+  }
+
   /** How many bytes the kernel has taken so far, as they go over the wire; in a Node that does not tell always 0. */
   get taken(): number {
     const handle = handleOf(this.#socket);

@@ -9,22 +9,25 @@ import { ClientStream } from '../../../src/proxy/client/client-stream.ts';
 class Stream extends ClientStream {
   readonly client = '';
 
-  readonly emitter: EventEmitter;
+  readonly emitter: EventEmitter & { writableNeedDrain?: boolean };
+  readonly written: readonly string[];
   /** Below the socket. */
   readonly handle = { bytesWritten: 1_000, writeQueueSize: 1_000 };
   isDestroyed = false;
 
   constructor() {
     const emitter = new EventEmitter();
+    const written: string[] = [];
     const rest = {
       connecting: false,
       writableLength: 0,
-      write: () => true,
+      write: (bytes: Buffer) => written.push(bytes.toString('latin1')),
       resume: () => {},
       end: () => {},
     };
     super(Object.assign(emitter, rest, { destroy: () => (this.isDestroyed = true) }) as unknown as Socket);
     this.emitter = emitter;
+    this.written = written;
     Object.assign(emitter, { _handle: this.handle });
   }
 
@@ -121,4 +124,17 @@ test('a client that was stopped by replies of our own goes on once they are writ
     setImmediate(() => setImmediate(resolve));
   });
   assert.ok(!stream.isStopped);
+});
+
+test('what comes while the kernel takes nothing leaves as one piece once it does', async () => {
+  const stream = new Stream();
+  stream.emitter.writableNeedDrain = true;
+  for (const message of ['+a\r\n', '+b\r\n', '+c\r\n']) {
+    stream.push(Buffer.from(message), false);
+    await new Promise(setImmediate);
+  }
+  assert.deepEqual(stream.written, []);
+  stream.emitter.writableNeedDrain = false;
+  stream.emitter.emit('drain');
+  assert.deepEqual(stream.written, ['+a\r\n+b\r\n+c\r\n']);
 });
