@@ -72,6 +72,8 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #mustAwait = false;
   #afterAnswers: (() => void) | null = null;
   #congested: Connection | null = null;
+  /** Since somebody last set it to false. */
+  hasAsked = false;
   /** By itself, since it last let others have their turn. */
   #answered = 0;
   #isResting = false;
@@ -177,6 +179,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** A request whose reply leaves after those that are expected already. */
   protected expect(): Request {
     const request = this.replies.next();
+    this.hasAsked = true;
     if (this.replies.length >= this.#maxPending) this.#isPaused = true;
     return request;
   }
@@ -223,19 +226,16 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   /** A message that nobody asked for. `isAhead`: replies that are still awaited may come later. */
   push(message: Uint8Array, isAhead: boolean): void {
     if (this.isEnding) return;
-    if (isAhead) {
-      this.#output.append(message, 0, message.length);
-      this.#flushLater();
-    } else {
-      if (!this.replies.isEmpty) this.kept(message.length);
-      this.say(message);
-    }
+    if (this.replies.addMessage(message, isAhead)) this.#flushLater();
+    else this.kept(message.length);
     if (this.#keptBytes + this.#unreadBytes > MAX_PUSHED_BYTES) this.destroy();
   }
 
-  /** Behind all replies that are awaited, as something of them may have come; of what waits by its nature nothing has. */
-  pushBehind(message: Uint8Array): void {
-    this.push(message, this.#leaving.isWaiting);
+  /** Behind all replies that are awaited, as something of them may have come; of what waits by its nature nothing has: false. */
+  pushBehind(message: Uint8Array): boolean {
+    const { isWaiting } = this.#leaving;
+    this.push(message, isWaiting);
+    return !isWaiting;
   }
 
   flush(): void {

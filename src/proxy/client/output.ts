@@ -11,6 +11,8 @@ export class Output {
   /** Full ones before it. */
   #full: Block[] | null = null;
   #fullBytes = 0;
+  /** Of messages that nobody has asked for. */
+  messageBytes = 0;
 
   get isEmpty(): boolean {
     return this.#block === null;
@@ -42,9 +44,15 @@ export class Output {
     block.end += size;
   }
 
+  appendMessage(message: Uint8Array): void {
+    this.messageBytes += message.length;
+    this.append(message, 0, message.length);
+  }
+
   flush(writer: SocketWriter): void {
     const block = this.#block;
     if (block === null) return;
+    this.messageBytes = 0;
     this.#block = null;
     if (this.#full !== null) {
       for (const full of this.#full) write(full, writer);

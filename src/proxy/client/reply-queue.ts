@@ -6,6 +6,7 @@
  */
 import { copyBytes, giveBlock, takeBlockFor, type Block } from '../wire/block.ts';
 import type { Output } from './output.ts';
+import { QueuedMessages } from './queued-messages.ts';
 import { finishRequest, giveRequest, nextGeneration, takeRequest, type Request } from '../wire/request.ts';
 
 /** Of clients that have not asked anything yet. */
@@ -26,6 +27,8 @@ export class ReplyQueue {
   hasWhole = false;
   /** Where replies wait for those before them. */
   #stash: Block | null = null;
+  /** null: none has come while replies were awaited. */
+  #messages: QueuedMessages | null = null;
 
   constructor(output: Output) {
     this.#output = output;
@@ -90,6 +93,26 @@ export class ReplyQueue {
     }
     this.put(this.next(), reply, 0, reply.length);
     return false;
+  }
+
+  /** A message that nobody has asked for, behind the replies that are awaited, or ahead of them. True: it went to the output. */
+  addMessage(message: Uint8Array, isAhead: boolean): boolean {
+    if (isAhead || this.isEmpty) {
+      this.#output.appendMessage(message);
+      return true;
+    }
+    const messages = (this.#messages ??= new QueuedMessages());
+    const last = this.#ring[(this.#tail - 1) & (this.#ring.length - 1)];
+    if (messages.join(last, this.#stash, message)) return false;
+    const request = this.next();
+    this.put(request, message, 0, message.length);
+    messages.note(request, message);
+    return false;
+  }
+
+  /** How many bytes of such have come, at most, since none was waiting for replies, or for the client to read. */
+  get messageBytes(): number {
+    return this.#output.messageBytes + (this.#messages?.bytes ?? 0);
   }
 
   /** Whose reply has not come. */

@@ -16,6 +16,8 @@ import type { Routing } from './routing.ts';
 
 const NOTHING = Buffer.alloc(0);
 const EVERYTHING = Buffer.concat([INVALIDATE, Buffer.from('_\r\n')]);
+/** Of what has changed, waiting for the client: more is told as everything, once. */
+const MOST_WAITING_BYTES = 131_072;
 
 /** As the client has asked for it. What it reads is tracked nevertheless, and what it writes itself told. */
 export interface TrackingOptions {
@@ -25,7 +27,9 @@ export interface TrackingOptions {
 
 interface Client {
   readonly home: { readonly routing: Routing };
-  pushBehind(message: Uint8Array): void;
+  readonly replies: { readonly messageBytes: number };
+  hasAsked: boolean;
+  pushBehind(message: Uint8Array): boolean;
   destroy(): void;
 }
 
@@ -50,18 +54,23 @@ export class Tracking implements KeepingClient {
     this.forget();
   }
 
+  /** Who has asked nothing since has nothing. */
   forget(): void {
-    this.#client.pushBehind(EVERYTHING);
+    if (!this.#client.hasAsked) return;
+    this.#client.hasAsked = !this.#client.pushBehind(EVERYTHING);
   }
 
   changed(change: Change): void {
+    if (!this.#client.hasAsked) return;
     const { routing } = this.#client.home;
     let message = change.messages.get(routing);
     if (message === undefined) {
       message = messageOf(change, routing);
       change.messages.set(routing, message);
     }
-    if (message.length > 0) this.#client.pushBehind(message);
+    const waiting = this.#client.replies.messageBytes + message.length;
+    if (message === EVERYTHING || waiting > MOST_WAITING_BYTES) this.forget();
+    else if (message.length > 0) this.#client.pushBehind(message);
   }
 
   untracked(): void {

@@ -5,6 +5,7 @@
  * them. They only drop what they have, so that too much does no harm, and nobody has to know who has read what.
  */
 import type { PushHearer } from '../wire/connection-owner.ts';
+import { flushClient, type Flushable } from '../wire/turn.ts';
 
 /** How a push begins that says what has changed; the keys follow, or a null. */
 export const INVALIDATE = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
@@ -35,9 +36,11 @@ interface Tracker {
   closeTracked(): boolean;
 }
 
-export class Invalidations implements PushHearer {
+export class Invalidations implements PushHearer, Flushable {
   readonly #clients = new Set<KeepingClient>();
   #refusal = { why: '', at: -Infinity };
+  /** Of this turn: told together, a thousand changes cost each client what one costs. */
+  #keys: Buffer[] = [];
 
   /** Since connections that nobody needs were last closed, all of them. */
   #wasHeard = false;
@@ -77,10 +80,20 @@ export class Invalidations implements PushHearer {
 
   pushed(bytes: Uint8Array, start: number, end: number): void {
     if (!this.isHeard || !isInvalidation(bytes, start, end)) return;
-    this.#tell(keysOf(bytes, start + INVALIDATE.length));
+    const keys = keysOf(bytes, start + INVALIDATE.length);
+    if (keys === null) return this.lost();
+    if (this.#keys.length === 0) flushClient(this);
+    for (const key of keys) this.#keys.push(key);
+  }
+
+  flush(): void {
+    const keys = this.#keys;
+    this.#keys = [];
+    if (keys.length > 0) this.#tell(keys);
   }
 
   lost(): void {
+    this.#keys = [];
     if (this.isHeard) this.#tell(null);
   }
 

@@ -40,6 +40,38 @@ test('what a long burst took is for others when it is over', () => {
   assert.ok(requests.filter((request) => taken.has(request)).length > 800);
 });
 
+test('messages stand where they came between the replies, and those that follow each other in one place', () => {
+  const { queue, written } = queueOf();
+  const first = queue.next();
+  for (let index = 0; index < 1_000; index++) queue.addMessage(Buffer.from(`<${index}>`), false);
+  const second = queue.next();
+  queue.addMessage(Buffer.from('last'), false);
+  assert.equal(queue.length, 4);
+  take(queue, second, '(second)');
+  take(queue, first, '(first)');
+  const expected = Array.from({ length: 1_000 }, (_, index) => `<${index}>`).join('');
+  assert.equal(written(), `(first)${expected}(second)last`);
+});
+
+test('it is known how many bytes of messages wait for a reply, or to be written', () => {
+  const { queue, written } = queueOf();
+  const first = queue.next();
+  for (const message of ['a', 'bc']) queue.addMessage(Buffer.from(message), false);
+  const second = queue.next();
+  queue.addMessage(Buffer.from('defg'), false);
+  assert.equal(queue.messageBytes, 7);
+  take(queue, first, '');
+  take(queue, second, '');
+  assert.equal(queue.messageBytes, 0);
+  queue.addMessage(Buffer.from('hij'), false);
+  assert.equal(queue.messageBytes, 3);
+  written();
+  assert.equal(queue.messageBytes, 0);
+  queue.next();
+  queue.addMessage(Buffer.from('k'), false);
+  assert.equal(queue.messageBytes, 1);
+});
+
 function queueOf(): { readonly queue: ReplyQueue; readonly written: () => string } {
   const chunks: string[] = [];
   const socket = {

@@ -1,0 +1,114 @@
+/**
+ * Clients that keep what they read: how much they are told where much changes, and where they do not listen.
+ */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+
+import { eventually } from '../../src/demo/eventually.ts';
+import { clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
+
+const TRACKING = 'HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\n';
+const VALUE = '$1\r\nv\r\n';
+const HEAD = '>2\r\n$10\r\ninvalidate\r\n';
+const EVERYTHING = `${HEAD}_\r\n`;
+/** That may wait for one client. */
+const MOST_BYTES = 131_072;
+/** A piece of it is no more than is told as it is. */
+const PIECE_BYTES = 100_000;
+/** More than the kernel takes for a client that does not read. */
+const TOO_MUCH_BYTES = 14_000_000;
+
+function changed(...keys: readonly string[]): string {
+  const bulks = keys.map((key) => `$${key.length}\r\n${key}\r\n`).join('');
+  return `${HEAD}*${keys.length}\r\n${bulks}`;
+}
+
+interface Setting {
+  readonly port: number;
+  /** One that listens to what it is told, and has read something. */
+  readonly other: Client;
+  /** Over which the proxy is told what has changed. */
+  readonly tracked: Socket;
+  /** Whether GET is answered. */
+  answers: boolean;
+}
+
+async function setUp(t: TestContext): Promise<Setting> {
+  const found: { tracked?: Socket; setting?: Setting } = {};
+  const server = await serverThat(t, (words, socket) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words === 'CLIENT TRACKING ON') found.tracked = socket;
+    if (words === 'GET k') return found.setting?.answers === false ? undefined : VALUE;
+    return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(server.port));
+  const other = await reader(t, port);
+  found.setting = { port, other, tracked: found.tracked!, answers: true };
+  return found.setting;
+}
+
+async function reader(t: TestContext, port: number): Promise<Client> {
+  const client = clientOf(t, port);
+  client.socket.write(TRACKING);
+  await eventually('a value', () => client.got().endsWith(VALUE) || undefined);
+  return client;
+}
+
+async function tellMuch({ tracked, other }: Setting, bytes: number): Promise<void> {
+  const rest = ':'.repeat(1_000);
+  for (let told = 0; told < bytes; told += PIECE_BYTES) {
+    const keys = Array.from({ length: 98 }, (_, index) => `${told + index}${rest}`);
+    tracked.write(keys.map((key) => changed(key)).join(''));
+    const last = `${keys.at(-1)}\r\n`;
+    await eventually('the other one being told', () => other.got().endsWith(last) || undefined);
+  }
+}
+
+/** What it is told next, if that is what is told to everybody. */
+async function toldNext({ tracked, other }: Setting, client: Client, key: string): Promise<string> {
+  const before = client.got().length;
+  tracked.write(changed(key));
+  await eventually('the other one being told', () => other.got().endsWith(changed(key)) || undefined);
+  client.socket.write('PING\r\n');
+  await eventually('an answer', () => client.got().endsWith('+PONG\r\n') || undefined);
+  return client.got().slice(before);
+}
+
+test('what changes at the same time is told together', async (t) => {
+  const { other, tracked } = await setUp(t);
+  const before = other.got().length;
+  tracked.write(changed('a') + changed('b', 'c') + changed('d'));
+  await eventually('being told', () => other.got().endsWith('d\r\n') || undefined);
+  assert.equal(other.got().slice(before), changed('a', 'b', 'c', 'd'));
+});
+
+test('much that waits behind a reply is told as everything, once until more is asked', async (t) => {
+  const setting = await setUp(t);
+  const client = await reader(t, setting.port);
+  const before = client.got().length;
+  setting.answers = false;
+  client.socket.write('GET k\r\nPING\r\n');
+  await tellMuch(setting, 5 * MOST_BYTES);
+  setting.tracked.write(VALUE);
+  setting.answers = true;
+  await eventually('the answers', () => client.got().includes('+PONG\r\n') || undefined);
+  const told = client.got().slice(before);
+  assert.ok(told.length < MOST_BYTES + 100, `${told.length}`);
+  assert.ok(told.startsWith(`${VALUE}+PONG\r\n${HEAD}`) && told.endsWith(EVERYTHING), told.slice(-100));
+  assert.equal(await toldNext(setting, client, 'not:kept'), '+PONG\r\n');
+  client.socket.write('GET k\r\n');
+  await eventually('a value', () => client.got().endsWith(VALUE) || undefined);
+  assert.equal(await toldNext(setting, client, 'k'), `${changed('k')}+PONG\r\n`);
+});
+
+test('a client that does not read what it is told costs a bounded memory, and drops everything', async (t) => {
+  const setting = await setUp(t);
+  const client = await reader(t, setting.port);
+  client.socket.pause();
+  await tellMuch(setting, TOO_MUCH_BYTES);
+  client.socket.resume();
+  await eventually('being told of everything', () => client.got().endsWith(EVERYTHING) || undefined);
+  const missing = setting.other.got().length - client.got().length;
+  assert.ok(missing > 1_000_000, `${missing}`);
+});
