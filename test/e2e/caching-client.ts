@@ -2,6 +2,7 @@
  * A client that keeps what it reads until it is told that it has changed, in the very order in which it hears both.
  */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 type Value = string | null | number | Error | readonly Value[];
 
@@ -9,6 +10,12 @@ interface Parsed {
   readonly value: Value;
   readonly isPush: boolean;
   readonly end: number;
+}
+
+/** What it shows, and whom it trusts; undefined: it speaks no TLS. */
+interface Credentials {
+  readonly password?: string;
+  readonly ca?: string;
 }
 
 export class CachingClient {
@@ -35,10 +42,12 @@ export class CachingClient {
     t: { after(end: () => void): void },
     port: number,
     options: readonly string[] | null = [],
+    { password, ca }: Credentials = {},
   ): Promise<CachingClient> {
-    const client = new CachingClient(connect(port, '127.0.0.1'));
+    const place = { host: '127.0.0.1', port };
+    const client = new CachingClient(ca === undefined ? connect(place) : connectTls({ ...place, ca }));
     t.after(() => client.#socket.destroy());
-    await client.ask('HELLO', '3');
+    await client.ask('HELLO', '3', ...(password === undefined ? [] : ['AUTH', 'default', password]));
     if (options !== null) {
       const reply = await client.ask('CLIENT', 'TRACKING', 'ON', ...options);
       if (reply !== 'OK') throw new Error(String(reply));
@@ -48,6 +57,10 @@ export class CachingClient {
 
   get isClosed(): boolean {
     return this.#socket.destroyed;
+  }
+
+  close(): void {
+    this.#socket.destroy();
   }
 
   /** `heard` is called in the order of what comes. */
