@@ -144,10 +144,14 @@ test('what servers for reads say is told, and what a transaction has read', asyn
     catchAll('s', { reads: 'r' }),
   );
   const client = await CachingClient.start(t, port);
-  await client.get('k');
-  await client.getInTransaction('t');
-  await primary.client.mset('k', 'new', 't', 'new');
-  await until('being told', () => client.told.has('k') && client.told.has('t'));
+  // Of everything, while a replica has just come.
+  await eventually('being told of each', async () => {
+    await client.get('k');
+    await client.getInTransaction('t');
+    await primary.client.mset('k', 'new', 't', 'new');
+    await until('having to ask again', () => client.cache.size === 0);
+    return client.told.has('k') && client.told.has('t') ? true : undefined;
+  });
 });
 
 test('a server that does not track closes the client, which is told why', async (t) => {
@@ -172,6 +176,30 @@ test('a connection that is lost drops everything', async (t) => {
   await server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await until('being told', () => client.flushes > before && client.cache.size === 0);
 });
+
+for (const [what, commands] of [
+  ['waits for an element', ['BLPOP list 0']],
+  ['watches a key', ['WATCH k']],
+  ['has written in a transaction', ['MULTI', 'SET x y']],
+] as const) {
+  test(`one that ${what}, and goes, takes nothing from others`, async (t) => {
+    const setting = await setUp(t);
+    if (setting === undefined) return;
+    const { port, server } = setting;
+    const client = await CachingClient.start(t, port);
+    await client.get('k');
+    const other = await CachingClient.start(t, port);
+    for (const command of commands) other.send(command.split(' '), () => {});
+    const last = commands.at(-1)?.split(' ')[0]?.toLowerCase();
+    const idOfIts = async (): Promise<string | undefined> =>
+      new RegExp(`^id=(\\d+) .* cmd=${last} `, 'm').exec(String(await server.client.client('LIST')))?.[1];
+    const id = await eventually('its connection', idOfIts);
+    other.close();
+    await eventually('the end of that', async () => ((await idOfIts()) === id ? undefined : true));
+    await client.ask('PING');
+    assert.deepEqual([client.flushes, client.cache.has('k')], [0, true]);
+  });
+}
 
 test('other servers, or another route, drop everything', async (t) => {
   const [a, b] = (await startServers(t, 2)) ?? [];

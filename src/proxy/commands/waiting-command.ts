@@ -6,7 +6,7 @@
 import { REPLIES, encodeError } from '../wire/encode.ts';
 import type { Owned } from '../client/leaving.ts';
 import type { Node } from '../topology/node.ts';
-import { RESP3 } from '../topology/handshake.ts';
+import { RESP3, TRACKED } from '../topology/handshake.ts';
 import { OwnConnection, whyNotOpened } from '../upstream/own-connection.ts';
 import { ASKING, parseRefusal, readRefusal, type Refusal } from '../upstream/refusal.ts';
 import { giveOwnBytes } from '../wire/own-bytes.ts';
@@ -73,6 +73,8 @@ export class WaitingCommand implements Owned {
     this.#goal = goal;
     this.#routing = session.home.routing;
     this.#search = search;
+    // Nothing that its client may keep: it needs no connection that is kept for that.
+    if (!request.isRead) request.connectionKind &= ~TRACKED;
     session.own(this);
     const sink = request.sink!;
     request.sink = inFrontOf(sink, (which, reply, start, end) => {

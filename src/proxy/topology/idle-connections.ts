@@ -8,19 +8,21 @@ import { clock } from '../wire/turn.ts';
 
 /** Unused for one to two of them, a connection is closed. */
 const ROUND_MS = 10_000;
+/** One over which the node tells what has changed only after so many: its end empties the caches of all who are told. */
+const ROUNDS_OF_TELLING = 30;
 const MOST_IDLE = 64;
 
 interface Idle {
   readonly connection: Connection;
   readonly kind: number;
-  /** Since the round before. */
-  isOld: boolean;
+  /** How many it has seen the end of. */
+  rounds: number;
 }
 
 interface IdleOwner {
   gone(connection: Connection): void;
-  /** Of this kind none is closed for being old, or one too many. */
-  isKept(kind: number): boolean;
+  /** Of this kind: what its node tells over it is told to somebody. */
+  isHeard(kind: number): boolean;
 }
 
 /** One that has not answered for so long is gone without a word. */
@@ -38,9 +40,9 @@ export class IdleConnections implements ConnectionOwner {
 
   keep(connection: Connection, kind: number): void {
     connection.handOver(this);
-    this.#idle.push({ connection, kind, isOld: false });
+    this.#idle.push({ connection, kind, rounds: 0 });
     const [oldest] = this.#idle;
-    if (this.#idle.length > MOST_IDLE && !this.#owner.isKept(oldest!.kind))
+    if (this.#idle.length > MOST_IDLE && !this.#isTelling(oldest!))
       oldest!.connection.destroy('no longer needed');
     if (!this.#isCounting) this.#beginRound();
   }
@@ -65,6 +67,10 @@ export class IdleConnections implements ConnectionOwner {
     }
   }
 
+  #isTelling({ connection, kind }: Idle): boolean {
+    return connection.isRemembered && this.#owner.isHeard(kind);
+  }
+
   #beginRound(): void {
     this.#isCounting = true;
     setTimeout(() => this.#endRound(), ROUND_MS).unref();
@@ -72,8 +78,9 @@ export class IdleConnections implements ConnectionOwner {
 
   #endRound(): void {
     for (const one of this.#idle) {
-      if (one.isOld && !this.#owner.isKept(one.kind)) one.connection.destroy('no longer needed');
-      one.isOld = true;
+      const most = this.#isTelling(one) ? ROUNDS_OF_TELLING : 1;
+      if (one.rounds >= most) one.connection.destroy('no longer needed');
+      one.rounds += 1;
     }
     if (this.#idle.length > 0) this.#beginRound();
     else this.#isCounting = false;

@@ -52,7 +52,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   readonly #own = new Set<Connection>();
   readonly #idle = new IdleConnections({
     gone: (connection) => this.disown(connection),
-    isKept: (kind) => (kind & TRACKED) !== 0 && this.#owner.invalidations.isHeard,
+    isHeard: (kind) => (kind & TRACKED) !== 0 && this.#owner.invalidations.isHeard,
   });
   readonly #connections: (Connection | null)[] = Array.from({ length: KINDS }, () => null);
   /** Kinds whose connection has still to say READONLY. */
@@ -211,6 +211,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
     if (kindNow === kind) this.#unsaid.delete(kind);
     else this.#unsaid.add(kind);
     connection.watch = this.#watch;
+    connection.isRemembered = true;
     this.#connections[kind] = connection;
     return connection;
   }

@@ -4,10 +4,12 @@
 import type { Connection } from '../wire/connection.ts';
 import type { ConnectionOwner } from '../wire/connection-owner.ts';
 import { REPLIES } from '../wire/encode.ts';
+import { TRACKED } from '../topology/handshake.ts';
 import type { Node } from '../topology/node.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { Request } from '../wire/request.ts';
 import { refusalText } from './refusal.ts';
+import { runsScript } from '../wire/script-words.ts';
 import type { Upstream } from './upstream.ts';
 
 const MINUS = 0x2d;
@@ -43,8 +45,18 @@ export class OwnConnection implements ConnectionOwner {
   }
 
   send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {
-    if (!this.connection.isClosed) this.connection.append(request, bytes, start, end);
-    else if (request !== null) this.lost(request, false);
+    if (this.connection.isClosed) {
+      if (request !== null) this.lost(request, false);
+      return;
+    }
+    this.connection.append(request, bytes, start, end);
+    if ((this.#kind & TRACKED) !== 0 && request !== null) this.#noteRead(request);
+  }
+
+  /** Redis remembers what scripts read, too. */
+  #noteRead(request: Request): void {
+    const { connection } = this;
+    if (!connection.isRemembered) connection.isRemembered = request.isRead || runsScript(request);
   }
 
   /** A node that leaves a command unanswered for too long is not waited for: what it says later counts for nobody. */

@@ -54,6 +54,8 @@ export class Connection implements Flushable {
   /** null: nobody, as nearly always. */
   watch: ReplyWatch | null = null;
 
+  /** Something may have been read over it of which the node tells that it has changed, if it was asked for that. */
+  isRemembered = false;
   /** The node is told that nothing more comes, and has not said its last. */
   isHangingUp = false;
 
@@ -256,7 +258,7 @@ export class Connection implements Flushable {
     // Not given back to the pool: the socket may still be writing from them.
     this.#blocks.length = 0;
     this.#owner.closed(this, problem);
-    this.#pushes?.lost();
+    if (this.isRemembered) this.#pushes?.lost();
     // Only now: who goes on must not find it.
     this.#relieve();
   }

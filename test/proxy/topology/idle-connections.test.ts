@@ -3,6 +3,7 @@ import { Invalidations } from '../../../src/proxy/upstream/invalidations.ts';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
+import { TRACKED } from '../../../src/proxy/topology/handshake.ts';
 import { Node } from '../../../src/proxy/topology/node.ts';
 import type { ConnectionOwner } from '../../../src/proxy/wire/connection-owner.ts';
 import type { Connection } from '../../../src/proxy/wire/connection.ts';
@@ -19,7 +20,7 @@ const OWNER: ConnectionOwner = {
 };
 
 /** A node with open connections that clients have, and time that passes when it is told to. */
-async function setUp(t: TestContext, count: number) {
+async function setUp(t: TestContext, count: number, kind = 0) {
   const server = await serverThat(t, () => '+OK\r\n');
   const options = { host: '127.0.0.1', port: server.port, connectTimeoutMs: 5_000, credentials: undefined };
   const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
@@ -34,10 +35,11 @@ async function setUp(t: TestContext, count: number) {
     { ...owner, lost() {}, changed() {}, carriedOut: () => false },
   );
   t.after(() => node.close('the test is over'));
-  const connections = Array.from({ length: count }, () => node.ownConnection(0, OWNER));
+  const connections = Array.from({ length: count }, () => node.ownConnection(kind, OWNER));
   await eventually('the connections', () => connections.every(({ isOpen }) => isOpen) || undefined);
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  return { node, connections, pass: (ms: number) => t.mock.timers.tick(ms) };
+  const { invalidations } = owner;
+  return { node, connections, invalidations, pass: (ms: number) => t.mock.timers.tick(ms) };
 }
 
 const areClosed = (connections: readonly Connection[]): readonly boolean[] =>
@@ -58,6 +60,21 @@ test('a connection that nobody takes is closed after 10 to 20 s, each in its tim
   node.keep(third, 0);
   pass(20_000);
   assert.deepEqual(areClosed([third]), [true]);
+});
+
+test('while its node tells over it what has changed it is kept for five minutes, and its end drops everything', async (t) => {
+  const { node, connections, invalidations, pass } = await setUp(t, 2, TRACKED);
+  const told: unknown[] = [];
+  invalidations.add({ changed: ({ keys }) => told.push(keys), untracked() {} });
+  const [read, other] = connections;
+  read!.isRemembered = true;
+  for (const connection of connections) node.keep(connection, TRACKED);
+  for (let round = 0; round < 2; round++) pass(10_000);
+  assert.deepEqual(areClosed([read!, other!]), [false, true]);
+  for (let round = 2; round < 30; round++) pass(10_000);
+  assert.deepEqual([areClosed([read!]), told], [[false], []]);
+  pass(10_000);
+  assert.deepEqual([areClosed([read!]), told], [[true], [null]]);
 });
 
 test('one that was taken is not closed, nor given to another or to who needs another kind', async (t) => {
