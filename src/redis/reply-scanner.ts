@@ -9,9 +9,14 @@ const CR = 13;
 /** A length or an integer has at most 20 characters. */
 const LONGEST_NUMBER = 32;
 
+/** What `scan` says of what is no RESP. Less: a reply with pushes inside ends at the number without its sign. */
+export const BROKEN = -1;
+
 export class ReplyScanner {
   /** Values still missing; 0: a new reply begins. */
   #missing = 0;
+  /** Whether a push stands inside, where Redis before 7.0 puts some: it is none of the values that are announced. */
+  #hasPush = false;
   /** Where to go on, counted from the reply's begin. */
   #resume = 0;
   /** There is no line's end before that, counted like #resume: a line without end is not looked through again and again. */
@@ -26,7 +31,7 @@ export class ReplyScanner {
   }
 
   /**
-   * The end of the reply that begins at `start`; 0 where it is not complete, -1 where it is no RESP.
+   * The end of the reply that begins at `start`; 0 where it is not complete, BROKEN or less as said there.
    *
    * After a 0 the next call must begin with the same reply, wherever its bytes are then.
    */
@@ -34,9 +39,11 @@ export class ReplyScanner {
     let missing = this.#missing;
     let at = start;
     let lineFrom = 0;
+    let hasPush = false;
     if (missing === 0) {
       missing = 1;
     } else {
+      hasPush = this.#hasPush;
       at += this.#resume;
       lineFrom = start + this.#lineEnd;
     }
@@ -61,7 +68,7 @@ export class ReplyScanner {
       }
       if (line + 1 >= end) {
         const isNumber = type === 0x24 || type === 0x3a || type === 0x2a;
-        if (isNumber && line - at > LONGEST_NUMBER) return -1;
+        if (isNumber && line - at > LONGEST_NUMBER) return BROKEN;
         return this.#stop(missing, at - start, 0, line - start);
       }
       const behind = line + 2;
@@ -80,7 +87,7 @@ export class ReplyScanner {
           if (bytes[at + 1] === 0x2d) {
             at = behind;
           } else {
-            if (bits > 15 || bits < 0) return -1;
+            if (bits > 15 || bits < 0) return BROKEN;
             if (behind + value + 2 > end) return this.#stop(missing, at - start, behind + value + 2 - start);
             at = behind + value + 2;
           }
@@ -97,13 +104,18 @@ export class ReplyScanner {
         }
         case 0x2a: // *
           if (bytes[at + 1] === 0x2d) missing -= 1;
-          else if (bits > 15 || bits < 0) return -1;
+          else if (bits > 15 || bits < 0) return BROKEN;
           else missing += value - 1;
           at = behind;
           break;
         case 0x7e: // ~
-        case 0x3e: // >
           missing += numberOf(bytes, at + 1, line) - 1;
+          at = behind;
+          break;
+        case 0x3e: // >
+          missing += numberOf(bytes, at + 1, line);
+          if (at === start) missing -= 1;
+          else hasPush = this.#hasPush = true;
           at = behind;
           break;
         case 0x25: // %
@@ -116,12 +128,14 @@ export class ReplyScanner {
           break;
         case undefined:
         default:
-          return at >= end ? this.#stop(missing, at - start) : -1;
+          return at >= end ? this.#stop(missing, at - start) : BROKEN;
       }
-      if (Number.isNaN(missing + at)) return -1;
+      if (Number.isNaN(missing + at)) return BROKEN;
     }
     this.#missing = 0;
-    return at;
+    if (!hasPush) return at;
+    this.#hasPush = false;
+    return -at;
   }
 
   #stop(missing: number, resume: number, stringEnd = 0, lineEnd = 0): 0 {

@@ -51,3 +51,23 @@ test('a server that does not let the proxy in is not connected to anew for each 
   }
   assert.equal(made, 1);
 });
+
+test('what a server tells in the middle of a reply is told behind it', async (t) => {
+  const told = '>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n';
+  const server = await serverThat(t, (words) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words === 'MGET k l') return `*2\r\n${told}_\r\n$1\r\nv\r\n`;
+    return words.startsWith('GET') ? `+${words}\r\n` : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(server.port));
+  const client = clientOf(t, port);
+  client.socket.write(`${TRACKING}MGET k l\r\nGET a\r\n`);
+  await eventually('being told', () => client.got().endsWith(told) || undefined, {
+    seen: () => client.got(),
+  });
+  assert.match(client.got(), /\+OK\r\n\*2\r\n_\r\n\$1\r\nv\r\n\+GET a\r\n>2/);
+  client.socket.write('GET b\r\n');
+  await eventually('the next reply', () => client.got().endsWith('+GET b\r\n') || undefined, {
+    seen: () => client.got(),
+  });
+});

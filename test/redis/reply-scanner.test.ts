@@ -27,7 +27,12 @@ const REPLIES = [
   `${'*1\r\n'.repeat(1_000)}:1\r\n`,
 ];
 
-for (const reply of REPLIES) {
+/** As Redis 6.2.5 answers EXEC and MGET. */
+const PUSH = '>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n';
+const WITH_PUSHES = [`*2\r\n${PUSH}+OK\r\n$1\r\n2\r\n`, `*2\r\n:1\r\n*2\r\n${PUSH}_\r\n${PUSH}_\r\n`];
+
+for (const reply of [...REPLIES, ...WITH_PUSHES]) {
+  const sign = WITH_PUSHES.includes(reply) ? -1 : 1;
   test(`${JSON.stringify(reply.slice(0, 40))} ends where it ends, wherever it is cut`, () => {
     const bytes = Buffer.from(`xx${reply}+next\r\n`);
     const end = 2 + reply.length;
@@ -35,14 +40,14 @@ for (const reply of REPLIES) {
       const scanner = new ReplyScanner();
       const first = scanner.scan(bytes, 2, cut);
       if (cut === end) {
-        assert.equal(first, end);
+        assert.equal(first, sign * end);
         continue;
       }
       assert.equal(first, 0, `complete at ${cut} already`);
       assert.ok(scanner.missingBytes(cut - 2) <= end - cut, `more is said to be missing than is at ${cut}`);
       // The rest is looked at where the reply was moved to.
       const moved = Buffer.concat([Buffer.from('yyyyy'), bytes.subarray(2)]);
-      assert.equal(scanner.scan(moved, 5, moved.length), 5 + reply.length, `cut at ${cut}`);
+      assert.equal(scanner.scan(moved, 5, moved.length), sign * (5 + reply.length), `cut at ${cut}`);
       assert.equal(scanner.scan(moved, 5 + reply.length, moved.length), moved.length);
     }
   });

@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 
-import { ReplyScanner } from '../../redis/reply-scanner.ts';
+import { BROKEN, ReplyScanner } from '../../redis/reply-scanner.ts';
 import { turnedAway } from '../../sources/observations/connection-problem.ts';
 import { copyBytes, giveBlock, takeBlock, wasWritten, type Block } from './block.ts';
 import type { ConnectionOptions, ConnectionOwner, PushHearer, ReplyWatch } from './connection-owner.ts';
@@ -19,6 +19,7 @@ import { noteReply } from './latency.ts';
 import { offer } from './offered.ts';
 import { Partial } from './partial.ts';
 import { TOO_LONG, completeReply } from './partial-reply.ts';
+import { takeApart } from './pushes-inside.ts';
 import { REPLIES } from './encode.ts';
 import { handOn } from './reply-sink.ts';
 import type { Request } from './request.ts';
@@ -47,13 +48,10 @@ export class Connection implements Flushable {
   isCongested = false;
   /** Who reads no more until it is not. */
   readonly paused = new Set<{ resumeAfter(connection: Connection): void }>();
-
   /** Sees everything that comes behind the handshake, before it is taken for a reply; false: it is none. */
   intercept: ((bytes: Uint8Array, start: number, end: number) => boolean) | null = null;
-
   /** null: nobody, as nearly always. */
   watch: ReplyWatch | null = null;
-
   /** Something may have been read over it of which the node tells that it has changed, if it was asked for that. */
   isRemembered = false;
   /** The node is told that nothing more comes, and has not said its last. */
@@ -204,9 +202,7 @@ export class Connection implements Flushable {
       this.#writing += 1;
       this.#writtenTo = 0;
     }
-    if (this.#writer.waiting > CONGESTED_BYTES || this.pending > CONGESTED_REQUESTS) {
-      this.isCongested = true;
-    }
+    this.isCongested ||= this.#writer.waiting > CONGESTED_BYTES || this.pending > CONGESTED_REQUESTS;
   }
 
   /** How long the oldest command has been waiting. */
@@ -279,42 +275,41 @@ export class Connection implements Flushable {
     let at = this.#partial === null ? 0 : this.#resume(this.#partial, bytes, length);
     while (at < length && !this.isClosed) {
       const end = this.#scanner.scan(bytes, at, length);
-      if (end <= 0) {
+      if (end <= 0 && end >= BROKEN) {
         if (end < 0) return this.destroy('the node answered something that is not RESP');
         this.#partial = new Partial();
         this.#partial.append(bytes, at, length);
         break;
       }
       this.#take(bytes, at, end);
-      at = end;
+      at = Math.abs(end);
     }
-    if (this.isCongested && this.pending < CONGESTED_REQUESTS / 2 && this.#writer.waiting === 0) {
-      this.#relieve();
-    }
+    if (!this.isCongested) return;
+    if (this.pending < CONGESTED_REQUESTS / 2 && this.#writer.waiting === 0) this.#relieve();
   }
 
   /** Completes the reply that had begun; returns where the next one begins in `bytes`. */
   #resume(partial: Partial, bytes: Buffer, length: number): number {
     const before = partial.length;
     const end = completeReply(partial, this.#scanner, bytes, length);
-    if (end === TOO_LONG) this.#refuse(REPLIES.replyTooLong);
-    else if (end < 0) this.destroy('the node answered something that is not RESP');
-    if (end <= 0) return length;
+    if (end === TOO_LONG) {
+      this.#partial = null;
+      // Not as a lost one: asked again, it would be the same.
+      this.#take(REPLIES.replyTooLong, 0, REPLIES.replyTooLong.length);
+      this.destroy('the node gave a reply of more than 1 GiB');
+    } else if (end === BROKEN) this.destroy('the node answered something that is not RESP');
+    if (end <= 0 && end >= TOO_LONG) return length;
     this.#partial = null;
     offer(partial.bytes);
     this.#take(partial.bytes, 0, end);
     offer(null);
-    return end - before;
+    return Math.abs(end) - before;
   }
 
-  /** Whose reply it is gets `error`: asked again, it would be the same. */
-  #refuse(error: Buffer): void {
-    this.#partial = null;
-    this.#take(error, 0, error.length);
-    this.destroy('the node gave a reply of more than 1 GiB');
-  }
-
+  /** `end`: as the scanner has it. */
   #take(bytes: Uint8Array, start: number, end: number): void {
+    if (end < 0)
+      return takeApart(bytes.subarray(start, -end), this.#pushes, (reply, to) => this.#take(reply, 0, to));
     const type = bytes[start]!;
     if (type === MINUS && this.#head === 0 && this.#turnsAway(bytes, start, end)) return;
     if (this.intercept !== null && this.#greetings === 0) {

@@ -12,7 +12,7 @@ export const longestReply = { bytes: 1_073_741_824 };
 
 export const TOO_LONG = -2;
 
-/** Where it ends in the bytes of `partial`; 0: more must come, -1: it is no RESP, or TOO_LONG: it is, or will be. */
+/** Where it ends in the bytes of `partial`, as the scanner has it; or TOO_LONG: it is, or will be. */
 export function completeReply(
   partial: Partial,
   scanner: ReplyScanner,
