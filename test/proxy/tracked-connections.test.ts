@@ -71,3 +71,20 @@ test('what a server tells in the middle of a reply is told behind it', async (t)
     seen: () => client.got(),
   });
 });
+
+for (const refusal of [
+  "-NOPERM this user has no permissions to run the 'hello' command or its subcommand\r\n",
+  '-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n',
+]) {
+  test(`a server that refuses HELLO, and would not tell what it tracks, has its clients leave (${refusal.trim()})`, async (t) => {
+    const server = await serverThat(t, (words) => (words.startsWith('HELLO') ? refusal : '+OK\r\n'));
+    const { port } = await proxyFor(t, planTo(server.port));
+    const [client, other] = [clientOf(t, port), clientOf(t, port)];
+    client.socket.write(`${TRACKING}GET k\r\n`);
+    await eventually('being disconnected', () => client.hasEnded || undefined, { seen: () => client.got() });
+    other.socket.write(TRACKING);
+    await eventually('why', () => other.got().includes(refusal.slice(1)) || undefined, {
+      seen: () => other.got(),
+    });
+  });
+}

@@ -9,7 +9,7 @@ export interface ConnectionOptions extends SocketOptions {
   readonly handshake: readonly Buffer[];
   /** Where replies are counted, by how long they took: the buckets and the sum. */
   readonly latency: Float64Array;
-  /** The last command of the handshake asks for pushes; null: none does. */
+  /** The handshake begins with HELLO 3 and ends with a command that asks for pushes; null: it does not. */
   readonly pushes: PushHearer | null;
 }
 

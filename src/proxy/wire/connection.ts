@@ -329,7 +329,8 @@ export class Connection implements Flushable {
         this.#greetings -= 1;
         if (type === MINUS) {
           const why = handshakeRefused(this, this.#owner, bytes, start, end);
-          if (this.#greetings === 0) this.#pushes?.untracked(why);
+          // HELLO or the last: without either it tells nothing.
+          if (this.#greetings === 0 || this.#head === 1) this.#pushes?.untracked(why);
         }
       }
     } else if (request.generation === this.#generations[place]) {
