@@ -9,6 +9,18 @@ import { readOn } from '../wire/accept.ts';
 import type { Connection } from '../wire/connection.ts';
 import { holdBack, type HeldBack } from './held-back.ts';
 import { Leaving, type Owned } from './leaving.ts';
+import {
+  FIRST_PENDING,
+  HELD_BACK_BYTES,
+  LONG_REPLY_BYTES,
+  MAX_ANSWERED,
+  MAX_KEPT_BYTES,
+  MAX_PENDING,
+  MAX_PUSHED_BYTES,
+  MAX_UNREAD_BYTES,
+  MAX_UNWORKED_BYTES,
+  MUCH_BYTES,
+} from './limits.ts';
 import { Output } from './output.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { giveRequest, type ReplySink, type Request } from '../wire/request.ts';
@@ -16,30 +28,7 @@ import { askers, countAbandoned, countError, countFailed } from '../wire/outcome
 import { SocketWriter } from '../wire/socket-writer.ts';
 import { beginRead, beginTurn, flushClient, type Flushable } from '../wire/turn.ts';
 
-/**
- * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
- * at each turn that brought replies, fewer at each that brought much: how large replies are nobody knows before, and what
- * others ask over the same connection waits behind them.
- */
-const MAX_PENDING = 1_024;
-const FIRST_PENDING = 4;
-/** Of replies in one turn. */
-const MUCH_BYTES = 262_144;
-/** A client that has not taken so much of its replies is not read from. */
-const MAX_UNREAD_BYTES = 1_048_576;
-/** What a client may send ahead while it waits for a blocking command. */
-const MAX_UNWORKED_BYTES = 1_048_576;
-/** A client of whose commands or late replies so much is kept is looked at again when all are answered. */
-const MAX_KEPT_BYTES = 1_048_576;
-/** So many answers of our own, and others have their turn: of what Redis answers no more than MAX_PENDING are under way. */
-const MAX_ANSWERED = 256;
-/** Longer replies that wait behind others are made one at a time. */
-const LONG_REPLY_BYTES = 16_384;
-/** As much leaves at once, whole or not. */
-const HELD_BACK_BYTES = 8_192;
 const MINUS = 0x2d;
-/** As Redis has it for subscribers. */
-const MAX_PUSHED_BYTES = 33_554_432;
 
 /** The client is gone; 'close' follows. */
 const ignored = (): void => {};
