@@ -131,7 +131,7 @@ export class ScriptedNode implements NodeState {
   }
 
   async listen(): Promise<void> {
-    const server = createServer((socket) => void this.#accept(socket));
+    const server = createServer({ noDelay: true }, (socket) => void this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
