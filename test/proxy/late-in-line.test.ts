@@ -64,6 +64,29 @@ test('what is behind a command that waits by its nature has its whole time', asy
   assert.equal(client.got(), `${NOTHING}+OK\r\n`);
 });
 
+test('what is behind replies that its client does not take has its whole time, too', async (t) => {
+  const failoverWaitMs = 300;
+  const long = `$4194304\r\n${'x'.repeat(4_194_304)}\r\n`;
+  let writes = 0;
+  const cluster = await clusterThat(t, 1, (words) => {
+    if (words === 'GET long') return long;
+    if (words !== 'SET k 1') return undefined;
+    writes += 1;
+    return writes < 4 ? TORN : '+OK\r\n';
+  });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.pause();
+  // As many as are asked for at first.
+  client.socket.write(`${'GET long\r\n'.repeat(4)}SET k 1\r\n`);
+  await sleep(3 * failoverWaitMs);
+  assert.equal(writes, 0);
+  client.socket.resume();
+  await eventually('the last reply', () => client.got().length > 4 * long.length || undefined);
+  assert.equal(client.got().slice(4 * long.length), '+OK\r\n');
+});
+
 /** All but that of x, which nobody has. */
 const slotsAt = (node: number): readonly Range[] => {
   const free = slotOf(Buffer.from('x'), 0, 1);
