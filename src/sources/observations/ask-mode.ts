@@ -63,7 +63,11 @@ export const askMode: AskMode = async ({ address, port }, { credentials, tls }, 
 };
 
 const REMEDIES: readonly (readonly [said: RegExp, remedy: string])[] = [
-  [/^(?:NOAUTH|WRONGPASS) /, 'write its password as auth into its RedisDestination'],
+  [/^NOAUTH /, 'write its password as auth into its RedisDestination'],
+  [
+    /^WRONGPASS /,
+    'correct the password, or whose it is, in its RedisDestination (auth) or the Secret that this names',
+  ],
   [/^NOPERM /, 'let that user send INFO, or write the mode into its RedisDestination'],
 ];
 

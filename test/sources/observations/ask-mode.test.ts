@@ -62,7 +62,10 @@ test('a wrong password is told in the words of the server and with what to do, w
   const at = await start(t, { config: { requirepass: 'open' } });
   if (at === undefined) return;
   await assert.rejects(askMode(at, sesame, never), (error: Error) => {
-    assert.match(error.message, /^WRONGPASS [^.]*; write its password as auth into its RedisDestination$/);
+    assert.match(
+      error.message,
+      /^WRONGPASS [^.]*; correct the password, or whose it is, in its RedisDestination/,
+    );
     assert.doesNotMatch(error.message, /sesame/);
     return true;
   });
