@@ -64,7 +64,9 @@ export function createProgram(commands: readonly CreateCommand[]): Command {
     command.exitOverride();
     command.configureOutput({
       outputError: (text, write) =>
-        write(`redpilot: ${inOneLine(withoutCredentials(text))}; ${remedy(path)}\n`),
+        write(
+          `redpilot: ${inOneLine(withoutCredentials(text))}${behindConfig(text, command)}; ${remedy(path)}\n`,
+        ),
     });
   }
   return program;
@@ -78,6 +80,13 @@ function withoutCredentials(text: string): string {
   return text
     .replace(/(unknown option '[^=\s']*=)[^]*'/, "$1…'")
     .replace(/((?:argument|value|unknown command|unknown option) '|but got \d+: )[^\n]*@/, '$1…@');
+}
+
+/** Who comes from `validate objects/` tries the same with others. */
+function behindConfig(text: string, command: Command): string {
+  const isMissing =
+    text.includes('too many arguments') && command.options.some(({ long }) => long === '--config');
+  return isMissing ? '; give what is to be read behind --config' : '';
 }
 
 /** npm keeps the flags before its `--` to itself and hands on what is left of them. */

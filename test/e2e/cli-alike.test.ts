@@ -15,6 +15,8 @@ test('validate takes what is to be read as it is, or as --config as the other co
   const plain = await redpilot(['validate', SAMPLE]);
   assert.deepEqual(await redpilot(['validate', '--config', SAMPLE]), plain);
   assert.deepEqual(await redpilot(['validate', SAMPLE, '--config', SAMPLE]), plain);
+  const serve = await redpilot(['serve', SAMPLE]);
+  assert.match(serve.stderr, /too many arguments .*; give what is to be read behind --config; see/);
   const none = await redpilot(['validate']);
   assert.equal(none.status, 2);
   assert.match(
