@@ -37,7 +37,9 @@ export function refusedDestination(
 export function asRefused(object: ApiObject): RedisDestination | undefined {
   if (object.kind !== 'RedisDestination') return undefined;
   if (object.tls === undefined && object.auth === undefined) return undefined;
-  return { ...object, auth: undefined, tls: undefined, refused: { otherHosts: [] } };
+  // The other one of its name is never the younger.
+  const createdMs = Number.POSITIVE_INFINITY;
+  return { ...object, createdMs, auth: undefined, tls: undefined, refused: { otherHosts: [] } };
 }
 
 export function isStandIn(object: ApiObject): object is RedisDestination {

@@ -74,7 +74,7 @@ export const MISTAKES: readonly Mistake[] = [
       wrong(ns, askingFor({ name: 'clients', passwordField: 'pasword' })),
     ],
     condition: 'ResolvedRefs=False/SecretFieldMissing',
-    says: /auth\.secret\.passwordField: Secret clients has no field pasword; it has password/,
+    says: /auth\.secret\.passwordField: Secret clients has no such field; it has password/,
   },
   {
     what: 'an empty password',

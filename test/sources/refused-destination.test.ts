@@ -115,6 +115,17 @@ test('of two RedisDestinations of a host a mistake in the one that does not coun
   assert.deepEqual(modes, { redis: 'proxy', other: 'proxy' });
 });
 
+test('a copy of a RedisDestination closes nothing, though it may be older', async (t) => {
+  const policy = "{connectionPool: {redis: {auth: {plain: {password: 'x'}}}}}";
+  const copy = destination(policy).replace(
+    '{name: cache}',
+    '{name: cache, creationTimestamp: 2020-01-01T00:00:00Z}',
+  );
+  const { modes, said } = await planOf(t, `${destination(policy)}---\n${copy}`);
+  assert.deepEqual(modes, { redis: 'proxy', other: 'proxy' });
+  assert.deepEqual(said.filter((line) => !/^(?:ModeAssumed|GuardInForce)/.test(line)).length, 1);
+});
+
 test('what stands in for a RedisDestination goes when that is mended, and is never a last good version', async (t) => {
   const refused = (followed: Followed): unknown => {
     const object = followed.object('cache', 'RedisDestination');
