@@ -36,18 +36,21 @@ function parseCommands(fields: Fields, report: Report): readonly string[] {
   const first = new Map<string, number>();
   for (const { text, path } of fields.texts('commands')) {
     const name = text.toLowerCase();
+    // What stands behind a command's name may be a password: `AUTH …`.
+    const [word = '', ...others] = text.trim().split(/\s+/);
+    const shown = others.length === 0 ? `"${text}"` : `"${word} …"`;
     const index = Number(path.at(-1));
     const before = first.get(name);
     if (before !== undefined) {
-      report.add('error', 'Duplicate', path, `"${text}" is already item ${before} of the list; remove one`);
+      report.add('error', 'Duplicate', path, `${shown} is already item ${before} of the list; remove one`);
       continue;
     }
     first.set(name, index);
     // A module's commands have a dot in their names, and nobody has a list of them all.
     if (COMMAND_NAMES.has(name) || /^[a-z0-9_-]+\.[a-z0-9._-]+$/.test(name)) continue;
-    const meant = nearest(name, [...COMMAND_NAMES])?.toUpperCase();
+    const meant = nearest(word, [...COMMAND_NAMES])?.toUpperCase();
     const remedy = meant === undefined ? 'write one of Redis, for example GET' : `write ${meant}`;
-    report.invalid(path, `"${text}" is not a command; ${remedy}`);
+    report.invalid(path, `${shown} is not a command; ${remedy}`);
   }
   return [...first.keys()];
 }
