@@ -13,6 +13,7 @@ kind: RedisService
 metadata: {name: cache}
 spec:
   host: [redis.localhost]
+  settings: {}
   redis:
     - match: {key: {prefix: 'o:'}}
       route: {host: other.localhost, port: 6379}
@@ -39,10 +40,11 @@ spec:
 async function planOf(
   t: TestContext,
   text: string,
+  change = (service: string): string => service,
 ): Promise<{ readonly modes: Readonly<Record<string, string>>; readonly said: readonly string[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'redpilot-refused-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, 'objects.yaml'), SERVICE + text);
+  writeFileSync(join(folder, 'objects.yaml'), change(SERVICE) + text);
   const { objects, diagnostics: ofFiles } = await readFiles([folder]);
   const { plan, diagnostics } = translateObjects(objects);
   const modes = Object.fromEntries(
@@ -113,6 +115,19 @@ test('of two RedisDestinations of a host a mistake in the one that does not coun
   const good = destination('{connectionPool: {redis: {mode: PROXY}}}', { name: 'a' });
   const { modes } = await planOf(t, `${good}---\n${destination(`{${TLS}, ${MISTAKE}}`, { name: 'b' })}`);
   assert.deepEqual(modes, { redis: 'proxy', other: 'proxy' });
+});
+
+test('replicas whose RedisDestination is refused are closed, and their primary is not', async (t) => {
+  const policy = destination(`{${TLS}, ${MISTAKE}}`, { host: 'host: copies.localhost' });
+  const { modes } = await planOf(t, policy, (text) =>
+    text
+      .replace('settings: {}', 'settings: {readPolicy: PREFER_REPLICA}')
+      .replace(
+        '{host: redis.localhost, port: 6379}',
+        '{host: redis.localhost, port: 6379, reads: {host: copies.localhost}}',
+      ),
+  );
+  assert.deepEqual(modes, { redis: 'proxy', other: 'cluster', 'reads/PREFER_REPLICA/redis': 'unavailable' });
 });
 
 test('a copy of a RedisDestination closes nothing, though it may be older', async (t) => {
