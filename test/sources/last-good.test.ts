@@ -54,6 +54,7 @@ const mistakes: [what: string, text: string][] = [
   ['a wrong value', service('a', 'NOWHERE')],
   ['a text that is no YAML', 'kind: ['],
   ['an alias without an anchor', service('a', '*policy')],
+  ['a merge of what is no map', `${service('a', 'ANY')}<<: text\n`],
 ];
 
 for (const [what, text] of mistakes) {

@@ -76,15 +76,15 @@ interface Place {
   readonly index: number;
 }
 
-/** undefined where an alias keeps the document from being values. */
+/** undefined where an alias, or a merge, keeps the document from being values. */
 function parseDocument(document: Document, place: Place): readonly ParseOutcome[] | undefined {
   let value: unknown;
   try {
     value = document.toJS();
-  } catch (error) {
-    // What the library throws for an alias without an anchor, and for aliases that unfold without end.
-    if (error instanceof ReferenceError) return undefined;
-    throw error;
+  } catch {
+    // The library throws for an alias without an anchor, for aliases that unfold without end, and for a merge (<<) of what
+    // is no map. Whatever else it may be is in the text, which must not end who follows files.
+    return undefined;
   }
   return value === null || value === undefined ? [] : parseValue(value, [], place);
 }

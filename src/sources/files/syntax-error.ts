@@ -3,7 +3,7 @@
  *
  * Never quotes the text: what YAML stumbles over may be a password.
  */
-import { isAlias, visit, type Document } from 'yaml';
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, visit, YAMLMap, type Document } from 'yaml';
 
 import type { Diagnostic } from '../../api/diagnostic.ts';
 import { positionAt, type YamlText } from './yaml-text.ts';
@@ -26,6 +26,7 @@ const ALIAS = 'an alias (*) has no anchor (&) before it; write the value itself,
 const TOO_MANY = 'the aliases (*) of this document unfold to too much; write the values themselves';
 const TEMPLATE =
   'a template ({{ }}) is not rendered yet; do that first, for example: helm template CHART | redpilot validate -';
+const MERGE = 'a merge (<<) takes a map, or an alias (*) of one; write the fields themselves';
 const NEXT = 'mend the text here, or write --- on a line before it if a new document begins';
 
 /** One for each mistake: what follows an unexpected token is unexpected as well, and a line rarely has two. */
@@ -50,15 +51,31 @@ export function templateError(file: string, yaml: YamlText, text: string): Diagn
   return found === null ? undefined : syntaxError(file, yaml, found.index + found[0].length, TEMPLATE);
 }
 
-/** Why the document can't be made into values: its aliases. */
+/** Why the document can't be made into values: its aliases and merges. */
 export function aliasErrors(file: string, yaml: YamlText, document: Document): readonly Diagnostic[] {
   const found: Diagnostic[] = [];
   visit(document, (_key, node) => {
-    if (!isAlias(node) || node.resolve(document) !== undefined) return;
-    found.push(syntaxError(file, yaml, node.range?.[0] ?? 0, ALIAS));
+    if (isAlias(node)) {
+      if (node.resolve(document) === undefined)
+        found.push(syntaxError(file, yaml, node.range?.[0] ?? 0, ALIAS));
+    } else if (isPair(node) && isMerge(node.key) && !isMergeable(node.value, document)) {
+      const at = isNode(node.key) ? node.key.range?.[0] : undefined;
+      found.push(syntaxError(file, yaml, at ?? 0, MERGE));
+    }
   });
   if (found.length === 0) found.push(syntaxError(file, yaml, document.contents?.range?.[0] ?? 0, TOO_MANY));
   return found;
+}
+
+function isMerge(key: unknown): boolean {
+  return isScalar(key) && (key.value === '<<' || typeof key.value === 'symbol');
+}
+
+function isMergeable(value: unknown, document: Document): boolean {
+  // An alias without an anchor is told as that.
+  const source = isAlias(value) ? (value.resolve(document) ?? new YAMLMap()) : value;
+  if (isSeq(source)) return source.items.every((item) => !isSeq(item) && isMergeable(item, document));
+  return isMap(source);
 }
 
 function messageOf({ code, message }: YamlError): string {
