@@ -10,6 +10,7 @@ import { BasicClientSideCache, createClient } from 'redis';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RedisNode } from '../../src/demo/redis-node.ts';
+import { planTo, proxyFor, serverThat } from '../proxy/servers.ts';
 import { needRedisPy } from './environment.ts';
 import { catchAll, servers, startListener, startServers } from './proxy-servers.ts';
 
@@ -22,14 +23,10 @@ async function setUp(
   return { port: await startListener(t, [servers('s', [server])], () => catchAll('s')), server };
 }
 
-async function gets({ client }: RedisNode): Promise<number> {
-  return Number(/cmdstat_get:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
-}
-
-test('node-redis', async (t) => {
-  const setting = await setUp(t);
-  if (setting === undefined) return;
-  const { port, server } = setting;
+async function nodeRedis(
+  t: TestContext,
+  port: number,
+): Promise<{ get(key: string): Promise<string | null> }> {
   const client = createClient({
     RESP: 3,
     clientSideCache: new BasicClientSideCache(),
@@ -38,11 +35,37 @@ test('node-redis', async (t) => {
   client.on('error', () => {});
   t.after(() => client.destroy());
   await client.connect();
+  return client;
+}
+
+async function gets({ client }: RedisNode): Promise<number> {
+  return Number(/cmdstat_get:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
+}
+
+test('node-redis', async (t) => {
+  const setting = await setUp(t);
+  if (setting === undefined) return;
+  const { port, server } = setting;
+  const client = await nodeRedis(t, port);
   await server.client.set('k', 'old');
   for (let count = 0; count < 5; count++) assert.equal(await client.get('k'), 'old');
   assert.equal(await gets(server), 1);
   await server.client.set('k', 'new');
   await eventually('the new value', async () => ((await client.get('k')) === 'new' ? true : undefined));
+});
+
+test('node-redis, of which values and their end are read together', async (t) => {
+  const server = await serverThat(t, (words) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words === 'GET k') return '$1\r\nv\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n';
+    return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(server.port));
+  const client = await nodeRedis(t, port);
+  await eventually('its asking again', async () => {
+    await client.get('k');
+    return server.asked.filter((words) => words === 'GET k').length > 1 || undefined;
+  });
 });
 
 test('redis-py', async (t) => {

@@ -83,7 +83,7 @@ test('what changes at the same time is told together', async (t) => {
   assert.equal(other.got().slice(before), changed('a', 'b', 'c', 'd'));
 });
 
-test('much that waits behind a reply is told as everything, once until more is asked', async (t) => {
+test('much that waits behind a reply is told as everything, twice, and no more until more is asked', async (t) => {
   const setting = await setUp(t);
   const client = await reader(t, setting.port);
   const before = client.got().length;
@@ -93,6 +93,7 @@ test('much that waits behind a reply is told as everything, once until more is a
   setting.tracked.write(VALUE);
   setting.answers = true;
   await eventually('the answers', () => client.got().includes('+PONG\r\n') || undefined);
+  await eventually('all that is told', () => client.got().endsWith(EVERYTHING + EVERYTHING) || undefined);
   const told = client.got().slice(before);
   assert.ok(told.length < MOST_BYTES + 100, `${told.length}`);
   assert.ok(told.startsWith(`${VALUE}+PONG\r\n${HEAD}`) && told.endsWith(EVERYTHING), told.slice(-100));

@@ -354,7 +354,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   #drained(): void {
     if (this.isClosed) return;
     beginTurn();
-    if (!this.#isDirty && !this.#output.isEmpty) this.#write();
+    if (!this.#isDirty) this.#write();
     this.#resume();
   }
 

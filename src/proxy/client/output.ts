@@ -11,7 +11,7 @@ export class Output {
   /** Full ones before it. */
   #full: Block[] | null = null;
   #fullBytes = 0;
-  /** Of messages that nobody has asked for. */
+  /** Of messages that nobody has asked for, and that the kernel has not taken. */
   messageBytes = 0;
 
   get isEmpty(): boolean {
@@ -51,15 +51,14 @@ export class Output {
 
   flush(writer: SocketWriter): void {
     const block = this.#block;
-    if (block === null) return;
-    this.messageBytes = 0;
     this.#block = null;
     if (this.#full !== null) {
       for (const full of this.#full) write(full, writer);
       this.#full = null;
       this.#fullBytes = 0;
     }
-    write(block, writer);
+    if (block !== null) write(block, writer);
+    if (!writer.isBehind) this.messageBytes = 0;
   }
 
   drop(): void {

@@ -16,6 +16,11 @@ import type { Routing } from './routing.ts';
 
 const NOTHING = Buffer.alloc(0);
 const EVERYTHING = Buffer.concat([INVALIDATE, Buffer.from('_\r\n')]);
+/**
+ * So much later that is told again: what node-redis 6 reads of a socket together with it, and before it, it keeps as if that had
+ * come behind.
+ */
+const AGAIN_MS = 50;
 /** Of what has changed, waiting for the client: more is told as everything, once. */
 const MOST_WAITING_BYTES = 131_072;
 
@@ -39,6 +44,7 @@ export class Tracking implements KeepingClient {
   /** By which it has heard so far. */
   #routing: Routing;
   #sources: ReadonlySet<Invalidations> = new Set();
+  #again: NodeJS.Timeout | undefined;
 
   constructor(client: Client, options: TrackingOptions) {
     this.#client = client;
@@ -58,6 +64,14 @@ export class Tracking implements KeepingClient {
   forget(): void {
     if (!this.#client.hasAsked) return;
     this.#client.hasAsked = !this.#client.pushBehind(EVERYTHING);
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#forgetAgain(), AGAIN_MS).unref();
+  }
+
+  /** Once it has read that for the first time, as far as is known. */
+  #forgetAgain(): void {
+    if (this.#client.replies.messageBytes > 0) this.#again?.refresh();
+    else this.#client.pushBehind(EVERYTHING);
   }
 
   changed(change: Change): void {
@@ -78,12 +92,17 @@ export class Tracking implements KeepingClient {
   }
 
   close(): void {
+    clearTimeout(this.#again);
+    this.#leave();
+  }
+
+  #leave(): void {
     for (const source of this.#sources) source.delete(this);
     this.#sources = new Set();
   }
 
   #follow(): void {
-    this.close();
+    this.#leave();
     this.#routing = this.#client.home.routing;
     this.#sources = new Set(this.#routing.ways.map(({ invalidations }) => invalidations));
     for (const source of this.#sources) source.add(this);
