@@ -24,7 +24,8 @@ export function takeApart(
   for (let at = 0; at < whole.length;) {
     const type = whole[at]!;
     if (type === PUSH && at > 0) {
-      const behind = scanner.scan(whole, at, whole.length);
+      // Negative, where there is one inside of it, too.
+      const behind = Math.abs(scanner.scan(whole, at, whole.length));
       kept.push(whole.subarray(from, at));
       pushes.push(whole.subarray(at, behind));
       at = from = behind;
