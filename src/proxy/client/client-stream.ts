@@ -270,7 +270,9 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
       this.#maxPending = FIRST_PENDING;
       return;
     }
-    if (!isMuch && (this.#maxPending < MAX_PENDING || this.isBulky)) this.#grow();
+    // How much comes in a turn is not seen while it is kept for who does not take it.
+    const mayGrow = this.#maxPending < MAX_PENDING || this.isBulky;
+    if (!isMuch && mayGrow && !this.#writer.isBehind) this.#grow();
     if (this.#isPaused && this.replies.length < this.#maxPending / 2) this.#resume();
   }
 

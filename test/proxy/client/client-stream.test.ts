@@ -138,3 +138,14 @@ test('what comes while the kernel takes nothing leaves as one piece once it does
   stream.emitter.emit('drain');
   assert.deepEqual(stream.written, ['+a\r\n+b\r\n+c\r\n']);
 });
+
+test('who does not take what comes has no more under way for it', async () => {
+  const stream = new Stream();
+  stream.emitter.writableNeedDrain = true;
+  for (let turn = 0; turn < 6; turn++) {
+    stream.push(Buffer.alloc(100_000), false);
+    await new Promise(setImmediate);
+  }
+  stream.ask();
+  assert.equal(answered(stream, Buffer.from('+PONG\r\n')), 3);
+});
