@@ -306,10 +306,13 @@ export class Connection implements Flushable {
     return Math.abs(end) - before;
   }
 
-  /** `end`: as the scanner has it. */
+  #takeApart(bytes: Uint8Array): void {
+    takeApart(bytes, this.#pushes, (reply, length) => this.#take(reply, 0, length));
+  }
+
+  /** `end`: as the scanner has it. Without a closure of its own, which would cost each reply one. */
   #take(bytes: Uint8Array, start: number, end: number): void {
-    if (end < 0)
-      return takeApart(bytes.subarray(start, -end), this.#pushes, (reply, to) => this.#take(reply, 0, to));
+    if (end < 0) return this.#takeApart(bytes.subarray(start, -end));
     const type = bytes[start]!;
     if (type === MINUS && this.#head === 0 && this.#turnsAway(bytes, start, end)) return;
     if (this.intercept !== null && this.#greetings === 0) {
