@@ -53,7 +53,7 @@ export interface Replicas {
 
 export interface ListOptions {
   /** Other servers than before. */
-  readonly changed: () => void;
+  readonly changed: (gone: readonly Node[]) => void;
   readonly log: Logger;
   /** They are, and asked regularly how they follow. */
   readonly replicas?: Replicas;
@@ -68,7 +68,7 @@ interface Place {
 export class ServerList {
   readonly #owner: NodeOwner;
   readonly #options: Omit<NodeOptions, 'host' | 'port'>;
-  readonly #changed: () => void;
+  readonly #changed: (gone: readonly Node[]) => void;
   readonly #replicas: Replicas | undefined;
   #known: readonly Known[] = [];
   readonly #leaving = new LeavingNodes();
@@ -201,7 +201,7 @@ export class ServerList {
       (place, index) => stays[index] ?? renamed(before, place) ?? this.#newServer(place),
     );
     // First, so that what those that are gone do not answer finds the others.
-    this.#changed();
+    this.#changed([...before.values()].map(({ node }) => node));
     for (const gone of before.values()) {
       this.#replicas?.said.delete(gone.node);
       this.#leaving.leave(gone.node, () => closeServer(gone));

@@ -59,10 +59,10 @@ export class ShardedUpstream extends Upstream {
     this.#id = plan.id;
     this.#log = log;
     let isMade = false;
-    const changed = (): void => {
+    const changed = (gone: readonly Node[]): void => {
       // Within the constructor there is no list yet.
-      if (isMade) this.#place();
-      else queueMicrotask(() => this.#place());
+      if (isMade) this.#place(gone);
+      else queueMicrotask(() => this.#place(gone));
     };
     this.#list = new ServerList(plan.servers, nodeOptionsOf(plan, false), this, { changed, log });
     isMade = true;
@@ -177,7 +177,7 @@ export class ShardedUpstream extends Upstream {
     this.#list.close();
   }
 
-  #place(): void {
+  #place(gone: readonly Node[]): void {
     this.#edition = (this.#edition + 1) & EDITIONS;
     const addresses = this.#list.servers.map(({ node }, index) => [node.address, index] as const);
     // The same for every proxy, in whatever order they are told: who goes through all of them may go on at another one.
@@ -187,7 +187,7 @@ export class ShardedUpstream extends Upstream {
     // So for messages.
     this.#ofMessages = Math.max(0, texts.indexOf(texts.toSorted()[0] ?? ''));
     this.#table = maglevTable(texts.map((text) => ({ text, weight: 1 })));
-    this.placeAnew();
+    this.placeAnew(gone);
     this.retryHeld();
     this.invalidations.lost();
   }

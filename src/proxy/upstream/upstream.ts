@@ -27,7 +27,7 @@ import { SoonAgain } from './soon-again.ts';
 import { beginTurn, clock } from '../wire/turn.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { statusOf, type UpstreamStatus } from './upstream-status.ts';
-import type { Setback } from './waiting-line.ts';
+import type { Given, Setback } from './waiting-line.ts';
 import { WaitingLines, isOrdered } from './waiting-lines.ts';
 
 export abstract class Upstream extends ServerDirectory implements NodeOwner {
@@ -282,10 +282,13 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
         connection?.append(request, request.block!.bytes, request.start, request.end);
         return connection !== null;
       },
-      giveUp: ({ request, reply = this.refusing(request) }) =>
-        this.answer(request, reply ?? REPLIES.noUpstreamHost),
+      giveUp: (held) => this.#giveUp(held),
     });
     if (isSoon) this.#soonAgain.ask();
+  }
+
+  #giveUp({ request, reply = this.refusing(request) }: Given): void {
+    this.answer(request, reply ?? REPLIES.noUpstreamHost);
   }
 
   /** Its bytes have waited: what may be carried out elsewhere need not wait any longer. */
@@ -335,7 +338,9 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
     if (this.place(request)) this.#wait(request, setback);
-    else this.#tear(request, setback && {});
+    else if (setback === undefined) this.#tear(request, undefined);
+    // Its client may have asked for some of its keys since, where those are now.
+    else this.#giveUp({ request, reply: setback.reply });
   }
 
   #wait(request: Request, setback: Setback | undefined): void {
@@ -349,23 +354,26 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     return this.settings.slow ?? null;
   }
 
-  /**
-   * Keys are at other servers than before: what waits is looked for at those, in the order in which it waits. What is under way
-   * has its place among what is asked from now on.
-   */
-  protected placeAnew(): void {
-    for (const node of this.nodes()) {
+  /** Keys are at other servers: what waits is looked for there, in its order, behind what is under way. `gone`: servers no longer. */
+  protected placeAnew(gone: readonly Node[]): void {
+    const elsewhere: Request[] = [];
+    for (const node of [...this.nodes(), ...gone]) {
       for (const connection of node.connections())
         connection.overdue(Infinity, (request) => {
-          if (!request.isDone) this.place(request);
+          if (request.isDone) return;
+          // Not looked for any more where its keys are.
+          if (!this.place(request)) this.#waiting.carriedOut(request, connection);
+          else if (this.holderOf(request.place) !== node) elsewhere.push(request);
         });
     }
-    if (this.#waiting.isEmpty) return;
-    this.#waiting.placeAnew((request) => {
-      if (this.place(request)) return true;
-      this.#tear(request, undefined);
-      return false;
-    });
+    if (!this.#waiting.isEmpty) {
+      this.#waiting.placeAnew({
+        place: (request) => this.place(request),
+        tear: (request, setback) => this.#tear(request, setback),
+        giveUp: (held) => this.#giveUp(held),
+      });
+    }
+    for (const request of elsewhere) this.#waiting.noteUnderWay(request, false);
   }
 
   /** Its keys are at different servers by now, and nobody has carried it out: as if it were asked now. */

@@ -50,11 +50,16 @@ interface Ordered {
   isOvertaken: boolean;
 }
 
-interface Held extends Ordered {
-  readonly until: number;
-  readonly notBefore: number;
+/** What its client hears of. */
+export interface Given {
+  readonly request: Request;
   /** Redis' last word on it. */
   readonly reply: Buffer | undefined;
+}
+
+interface Held extends Ordered, Given {
+  readonly until: number;
+  readonly notBefore: number;
   /** It came to a connection before: it is older than what has not. */
   readonly wasUnderWay: boolean;
   /** It may be refused again where those behind it are not: they wait for its reply. */
@@ -71,7 +76,7 @@ export interface Carrier {
   /** False: nobody can be asked now. `isFirst`: no node had it before. */
   send(request: Request, isFirst: boolean): boolean;
   /** It is not tried any more. */
-  giveUp(held: Held): void;
+  giveUp(held: Given): void;
 }
 
 export class WaitingLine {
@@ -128,7 +133,7 @@ export class WaitingLine {
   /** Where it was redirected something was behind it that was carried out, or may be yet. */
   isOpen(request: Request): boolean {
     const noted = this.#noted(request);
-    return noted !== undefined && (noted.isOvertaken || !noted.behind.every(isOver));
+    return noted !== undefined && mayBeOvertaken(noted);
   }
 
   /** `behind`: who was asked behind it where it was refused last. Returns whether it waits for replies that are under way. */
@@ -292,6 +297,11 @@ export class WaitingLine {
 
 function isLive({ request, generation }: Ordered): boolean {
   return request.generation === generation;
+}
+
+/** Where it was refused something was behind it that was carried out, or may be yet. */
+export function mayBeOvertaken({ behind, isOvertaken }: Ordered): boolean {
+  return isOvertaken || !behind.every(isOver);
 }
 
 function isOver({ connection, upTo }: Behind): boolean {

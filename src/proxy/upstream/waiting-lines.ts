@@ -11,11 +11,21 @@ import {
   LOOKED_THROUGH,
   WaitingLine,
   keysOf,
+  mayBeOvertaken,
   type Behind,
   type Carrier,
+  type Given,
   type Setback,
   type UnderWay,
 } from './waiting-line.ts';
+
+interface Placing {
+  /** Of one that waits; false: it has several. */
+  readonly place: (request: Request) => boolean;
+  readonly tear: (request: Request, setback: Setback | undefined) => void;
+  /** Its parts can't be asked for where something behind it may have been carried out. */
+  readonly giveUp: (held: Given) => void;
+}
 
 export class WaitingLines {
   /** A field, looked at for each command. */
@@ -139,14 +149,20 @@ export class WaitingLines {
 
   /**
    * Whatever waits goes to the end of the line where it belongs now, behind what is under way before it, which has been placed
-   * anew already; `place`: false: it waits no longer.
+   * anew already. What has no place as a whole any more waits no longer.
    */
-  placeAnew(place: (request: Request) => boolean): void {
+  placeAnew({ place, tear, giveUp }: Placing): void {
     const all = [...this.#lines].map((line) => line.takeAll());
     for (const note of all.flatMap(({ underWay }) => underWay))
       if (isOrdered(note.request)) this.#lineFor(note.request).noteUnderWayAgain(note);
-    for (const held of all.flatMap((each) => each.held))
-      if (place(held.request)) this.#lineFor(held.request).addAgain(held);
+    // Of several lines that become one, too: what was under way is older than what was not.
+    const held = all.flatMap((line) => line.held);
+    const inOrder = held.toSorted((one, other) => Number(other.wasUnderWay) - Number(one.wasUnderWay));
+    for (const each of inOrder) {
+      if (place(each.request)) this.#lineFor(each.request).addAgain(each);
+      else if (mayBeOvertaken(each)) giveUp(each);
+      else tear(each.request, each.wasUnderWay ? {} : undefined);
+    }
     this.#dropEmpty();
   }
 

@@ -33,7 +33,7 @@ function twoOfAClient(): Scene {
 test('what waits does so also where its keys are elsewhere by now, until what is older is answered', () => {
   const { lines, first, second, sent, carrier } = twoOfAClient();
   for (const request of [first, second]) request.place = 1;
-  lines.placeAnew(() => true);
+  lines.placeAnew({ place: () => true, tear: () => assert.fail(), giveUp: () => assert.fail() });
   lines.retry(performance.now() + 120_000, carrier);
   assert.deepEqual(sent, ['first']);
   lines.add(first, Infinity, {});
