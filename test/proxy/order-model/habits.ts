@@ -18,6 +18,7 @@ export const WORDS: Readonly<Record<string, string>> = {
 const REFUSALS = [...Object.keys(WORDS), 'TRYAGAIN', 'MOVED', 'MOVED', 'MOVED', 'ASK', 'ASK', 'ASK'];
 
 export interface Habits {
+  readonly isPlain: boolean;
   readonly clients: number;
   readonly commands: readonly string[];
   readonly refusals: readonly string[];
@@ -37,6 +38,7 @@ export function habitsOf(seed: number): Habits {
   const some = (from: readonly string[], most: number): readonly string[] =>
     Array.from({ length: random.between(1, most) }, () => random.pick(from)!);
   return {
+    isPlain: random.chance(0.3),
     clients: random.pick([1, 1, 1, 2, 3])!,
     commands: some(COMMANDS, 4),
     refusals: some(REFUSALS, 4),

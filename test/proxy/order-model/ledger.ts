@@ -9,6 +9,8 @@ interface CarriedOut {
   readonly at: number;
   readonly command: Command;
   readonly effect: Effect;
+  /** Who has other keys than others. */
+  readonly place: number;
 }
 
 export class Ledger {
@@ -35,8 +37,8 @@ export class Ledger {
   }
 
   /** Returns as which one. */
-  carriedOut(command: Command, effect: Effect): number {
-    this.#carriedOut.push({ at: this.#carriedOut.length + 1, command, effect });
+  carriedOut(command: Command, effect: Effect, place: number): number {
+    this.#carriedOut.push({ at: this.#carriedOut.length + 1, command, effect, place });
     return this.#carriedOut.length;
   }
 
@@ -76,6 +78,7 @@ export class Ledger {
       for (const earlier of counting.slice(0, index)) {
         if (earlier.command.client !== later.command.client || earlier.command.number <= later.command.number)
           continue;
+        if (earlier.place !== later.place) continue;
         for (const [key, isChanged] of later.effect) {
           const isOtherChanged = earlier.effect.get(key);
           if (isOtherChanged === undefined || !(isChanged || isOtherChanged)) continue;

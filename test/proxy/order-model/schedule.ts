@@ -7,13 +7,15 @@ import { KEYS, anyWords, type Client } from './command.ts';
 import { WORDS, habitsOf, type Habits } from './habits.ts';
 import { withoutNetwork } from './in-memory-socket.ts';
 import { nameOf, shown } from './ledger.ts';
-import { NODES } from './model-upstream.ts';
 import type { StandIn } from './stand-in.ts';
+import { NODES } from './tapped-node.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { World } from './world.ts';
 
 const PING = encodeCommand('PING');
-const ROUNDS_TO_REST = 400;
+/** Less than what waits in vain does. */
+const REST_MS = 800;
+const ROUND_MS = 20;
 
 export type Schedule = readonly number[];
 
@@ -31,14 +33,14 @@ export function scheduleOf(seed: number): Schedule {
 export function carriedThrough(schedule: Schedule, isTraced = false): Outcome {
   return VirtualTime.run((time) => {
     const habits = habitsOf(schedule[0]!);
-    const world = new World(time, habits.opTimeoutMs, isTraced);
+    const world = new World(time, habits, isTraced);
     return withoutNetwork(
       (socket) => world.connecting(socket),
       () => {
         try {
           const clients = Array.from({ length: habits.clients }, (_, index) => clientOf(index));
           for (const seed of schedule.slice(1)) act(world, habits, clients, new Random(seed));
-          bringToRest(world);
+          bringToRest(world, habits);
           // Nobody waits for what is over.
           world.tick(20);
           for (const client of clients) world.send(client, ['SET', 'k', 'last']);
@@ -46,7 +48,7 @@ export function carriedThrough(schedule: Schedule, isTraced = false): Outcome {
             ({ sendings, words }) => sendings === 0 && words[2] === 'last',
           );
           const needless = held.map((command) => `${nameOf(command)} waits for nobody`);
-          bringToRest(world);
+          bringToRest(world, habits);
           return { violations: [...needless, ...world.violations()], trace: world.trace };
         } catch (error) {
           const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -84,7 +86,7 @@ function act(world: World, habits: Habits, clients: readonly Client[], random: R
   } else if (choice < 89) {
     const owner = random.chance(0.7) ? world.owner : random.below(NODES);
     world.note(() => `the map says: node ${owner}`);
-    world.upstream.learn(world.upstream.all[owner]!);
+    world.upstream.learn(owner, random);
   } else if (choice === 89) {
     const client = random.pick(clients)!;
     world.note(() => `client ${client.name} is gone`);
@@ -177,20 +179,19 @@ function recover(world: World, index: number): void {
 }
 
 /** All is well: what waits is carried out, or given up. */
-function bringToRest(world: World): void {
+function bringToRest(world: World, habits: Habits): void {
   world.note(() => 'all is well');
   for (const key of KEYS) world.homes.set(key, world.owner);
-  for (let round = 0; round < ROUNDS_TO_REST; round++) {
+  for (let ms = 0; ms < REST_MS; ms += ROUND_MS) {
     for (const standIn of world.standIns) {
       if (!standIn.socket.isOpen && !standIn.socket.isEnded) open(world, standIn);
       while (standIn.isAsked) say(world, standIn, undefined);
       while (standIn.said.length > 0) world.hear(standIn);
     }
     world.endTurn();
-    world.upstream.learn(world.upstream.all[world.owner]!);
-    if (world.ledger.unanswered.length === 0 && world.upstream.isIdle && world.upstream.owner.isUsable)
-      return;
+    if (!habits.isPlain) world.upstream.learn(world.owner, new Random(0));
+    if (world.ledger.unanswered.length === 0 && world.upstream.isIdle && world.upstream.isWell) return;
     for (let index = 0; index < NODES; index++) recover(world, index);
-    world.tick(20);
+    world.tick(ROUND_MS);
   }
 }

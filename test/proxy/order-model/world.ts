@@ -13,14 +13,17 @@ import { beginTurn } from '../../../src/proxy/wire/turn.ts';
 import { KEYS, doConflict, effectOf, isRead, replyOf, type Client, type Command } from './command.ts';
 import type { InMemorySocket } from './in-memory-socket.ts';
 import { Ledger, nameOf, shown } from './ledger.ts';
-import { ModelUpstream } from './model-upstream.ts';
+import { ServersUpstream } from './servers-upstream.ts';
+import { SlotUpstream } from './slot-upstream.ts';
 import { StandIn, type Attempt } from './stand-in.ts';
+import type { Model, Tap } from './tapped-node.ts';
+import type { Habits } from './habits.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export class World {
   readonly ledger = new Ledger();
   readonly trace: string[] = [];
-  readonly upstream: ModelUpstream;
+  readonly upstream: Model;
   /** Connections that have not ended, and those that the proxy has ended, over which some may have come. */
   standIns: StandIn[] = [];
   /** Whose slot it is, and at which node each key is: nobody else carries it out. */
@@ -29,16 +32,20 @@ export class World {
   readonly #time: VirtualTime;
   readonly #terms: Terms;
   readonly #isTraced: boolean;
+  /** Servers carry out what they are asked, each with keys of its own. */
+  readonly #isPlain: boolean;
   readonly #bySink = new Map<ReplySink, Command>();
   #connecting: InMemorySocket | undefined;
   /** What a redirection says that is being heard. */
   #redirected: { readonly command: Command | undefined; readonly behind: () => Attempt[] } | undefined;
 
-  constructor(time: VirtualTime, opTimeoutMs: number, isTraced: boolean) {
+  constructor(time: VirtualTime, { opTimeoutMs, isPlain }: Habits, isTraced: boolean) {
     this.#isTraced = isTraced;
     this.#time = time;
     this.#terms = { policy: 0, followRedirections: true, opTimeoutMs, hashTags: false };
-    this.upstream = new ModelUpstream({ opened: (node) => this.#opened(node) });
+    const tap: Tap = { opened: (node) => this.#opened(node) };
+    this.#isPlain = isPlain;
+    this.upstream = isPlain ? new ServersUpstream(tap) : new SlotUpstream(tap);
   }
 
   /** Of whom the next one told to be opened is. */
@@ -77,8 +84,12 @@ export class World {
     return this.#commandOf(sink.asker!);
   }
 
-  send(client: Client, words: readonly string[]): void {
+  send(client: Client, asked: readonly string[]): void {
     beginTurn();
+    const [first = 0, ...others] = [...effectOf(asked).keys()].map((key) => this.upstream.placeOfKey(key));
+    // Of keys of several servers it would go in parts, or be refused.
+    const words = others.every((other) => other === first) ? asked : ['SET', KEYS[0], 'alone'];
+    const [key = ''] = effectOf(words).keys();
     const command = this.ledger.asked(client, words);
     this.note(() => `client ${client.name} asks #${command.number} ${shown(words)}`);
     const sink: ReplySink = {
@@ -101,7 +112,7 @@ export class World {
       startedAt: Math.trunc(this.#time.now),
       sink,
       label,
-      place: 0,
+      place: this.upstream.placeOfKey(key),
     });
     const bytes = encodeCommand(...words);
     this.upstream.send(request, bytes, 0, bytes.length);
@@ -110,7 +121,7 @@ export class World {
   /** It has all keys, and nobody has carried out what can't be behind it. */
   mayCarryOut(node: number, attempt: Attempt): boolean {
     if (attempt.behind.some(({ isCarriedOut }) => isCarriedOut)) return false;
-    return [...attempt.effect.keys()].every((key) => this.homes.get(key) === node);
+    return this.#isPlain || [...attempt.effect.keys()].every((key) => this.homes.get(key) === node);
   }
 
   /** Of the command that it takes next. */
@@ -131,7 +142,7 @@ export class World {
 
   carryOut(standIn: StandIn, attempt: Attempt): void {
     attempt.isCarriedOut = true;
-    const at = this.ledger.carriedOut(attempt.command!, attempt.effect);
+    const at = this.ledger.carriedOut(attempt.command!, attempt.effect, this.#isPlain ? standIn.node : 0);
     this.note(
       () => `node ${standIn.node} carries out ${shown(attempt.words)} (#${attempt.command!.number}, ${at})`,
     );

@@ -1,50 +1,14 @@
 /**
  * An upstream of three nodes and one slot; what of a cluster's map is known follows redirections as a ClusterUpstream does.
  */
-import { Node } from '../../../src/proxy/topology/node.ts';
+import type { Node } from '../../../src/proxy/topology/node.ts';
 import type { Refusal } from '../../../src/proxy/upstream/refusal.ts';
 import { Upstream } from '../../../src/proxy/upstream/upstream.ts';
-import type { Connection } from '../../../src/proxy/wire/connection.ts';
 import type { Request } from '../../../src/proxy/wire/request.ts';
 import { runsScript } from '../../../src/proxy/wire/script-words.ts';
-import { keepaliveOf } from '../../../src/proxy/wire/socket.ts';
+import { FIRST_PORT, NODES, TappedNode, type Model, type Tap } from './tapped-node.ts';
 
-export const NODES = 3;
-/** Ports are the numbers of the nodes from here on: there is no network. */
-export const FIRST_PORT = 1;
-
-/** Whoever opens a connection is told, and of all that is sent over it, in that order. */
-export interface Tap {
-  opened(node: number): (request: Request | null, text: string) => void;
-}
-
-class TappedNode extends Node {
-  readonly #tap: Tap;
-  #tapped: Connection | undefined;
-
-  constructor(port: number, owner: Upstream, tap: Tap) {
-    const options = { host: '127.0.0.1', port, connectTimeoutMs: 300, credentials: undefined };
-    super({ ...options, tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false }, owner);
-    this.#tap = tap;
-    // Otherwise it would be asked whether it speaks TLS, over a network.
-    this.update({ isProbed: true });
-  }
-
-  override connection(kind: number): Connection {
-    const connection = super.connection(kind);
-    if (connection === this.#tapped) return connection;
-    this.#tapped = connection;
-    const sent = this.#tap.opened(this.options.port - FIRST_PORT);
-    const append = connection.append.bind(connection);
-    connection.append = (request, bytes, start, end) => {
-      sent(request, Buffer.from(bytes.subarray(start, end)).toString('latin1'));
-      append(request, bytes, start, end);
-    };
-    return connection;
-  }
-}
-
-export class ModelUpstream extends Upstream {
+export class SlotUpstream extends Upstream implements Model {
   readonly isReady = true;
   readonly all: readonly Node[];
   owner: Node;
@@ -55,9 +19,19 @@ export class ModelUpstream extends Upstream {
     this.owner = this.all[0]!;
   }
 
-  /** From a map. */
-  learn(owner: Node): void {
+  get isWell(): boolean {
+    return this.owner.isUsable;
+  }
+
+  placeOfKey(): number {
+    return 0;
+  }
+
+  learn(number: number): void {
+    const owner = this.all[number]!;
+    const former = this.owner;
     this.#assign(owner);
+    if (former !== owner && !former.isUsable) former.close('it was replaced');
     this.retryHeld();
   }
 
