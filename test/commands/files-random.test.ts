@@ -141,14 +141,17 @@ for (let seed = 1; seed <= SEEDS; seed++) {
 
 async function follow(t: TestContext, seed: number): Promise<void> {
   const folder = await temporaryFolder('random');
-  t.after(() => removeFolder(folder));
   const random = randomOf(seed);
   const files = new RandomFiles(join(folder, 'objects'), random);
   await files.begin();
   const start = (): Promise<ControlPlane> =>
     startFromFiles(join(folder, 'objects'), join(folder, 'state.json'));
   let controlPlane = await start();
-  t.after(() => controlPlane.close());
+  t.after(async () => {
+    await controlPlane.close();
+    // Only now: it writes its state there.
+    await removeFolder(folder);
+  });
   const served = async (): Promise<string> => {
     const { xdsAddress } = controlPlane;
     const all = TYPES.map((type) => resourcesFor(xdsAddress, 'redis', type, 'delta'));

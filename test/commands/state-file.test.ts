@@ -91,9 +91,12 @@ async function stopped(
   t: TestContext,
 ): Promise<{ readonly serving: Serving; readonly before: readonly string[] }> {
   const folder = await temporaryFolder('state');
-  t.after(() => removeFolder(folder));
   const serving = new Serving(folder);
-  t.after(() => serving.stop());
+  t.after(async () => {
+    await serving.stop();
+    // Only now: it writes its state there.
+    await removeFolder(folder);
+  });
   for (const [file, text] of Object.entries(FILES)) await serving.write(file, text);
   await serving.start();
   const before = await serving.served();
