@@ -10,6 +10,8 @@ import { flushClient, type Flushable } from '../wire/turn.ts';
 /** How a push begins that says what has changed; the keys follow, or a null. */
 export const INVALIDATE = Buffer.from('>2\r\n$10\r\ninvalidate\r\n');
 const ARRAY = 0x2a;
+const STRING = 0x24;
+const MINUS = 0x2d;
 const CR = 0x0d;
 /** One that refused to track is not asked for so long. */
 const REFUSED_MS = 10_000;
@@ -114,7 +116,7 @@ function isInvalidation(bytes: Uint8Array, start: number, end: number): boolean 
   return true;
 }
 
-/** null: all of them. */
+/** null: all of them; also of what no key can be, from which nobody could tell where the next one is. */
 function keysOf(bytes: Uint8Array, start: number): readonly Buffer[] | null {
   if (bytes[start] !== ARRAY) return null;
   let at = start;
@@ -125,10 +127,12 @@ function keysOf(bytes: Uint8Array, start: number): readonly Buffer[] | null {
     at += 2;
     return value;
   };
-  return Array.from({ length: length() }, () => {
+  const keys: Buffer[] = [];
+  for (let left = bytes[at + 1] === MINUS ? 0 : length(); left > 0; left--) {
+    if (bytes[at] !== STRING || bytes[at + 1] === MINUS) return null;
     const size = length();
-    const key = Buffer.from(bytes.subarray(at, at + size));
+    keys.push(Buffer.from(bytes.subarray(at, at + size)));
     at += size + 2;
-    return key;
-  });
+  }
+  return keys;
 }
