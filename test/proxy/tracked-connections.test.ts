@@ -88,3 +88,19 @@ for (const refusal of [
     });
   });
 }
+
+test('what a script of a transaction has read may have changed once its connection is closed', async (t) => {
+  const server = await serverThat(t, (words) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    return words === 'EXEC' ? '*2\r\n$1\r\nv\r\n+PONG\r\n' : '+QUEUED\r\n';
+  });
+  const { port } = await proxyFor(t, planTo(server.port));
+  const client = clientOf(t, port);
+  // Behind PING it is not used again.
+  client.socket.write(`${TRACKING}MULTI\r\nEVAL script 0\r\nPING\r\nEXEC\r\n`);
+  await eventually(
+    'being told',
+    () => client.got().endsWith('+PONG\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n') || undefined,
+    { seen: () => client.got(), deadlineMs: 5_000 },
+  );
+});

@@ -155,6 +155,8 @@ export class TransactionConnection {
     if (isAsking) own.send(null, ASKING);
     if (this.#isMulti) own.send(null, MULTI);
     for (const early of this.#early) own.send(null, early);
+    // Some may be scripts, which read what they like.
+    own.connection.isRemembered ||= this.#early.length > 0;
     return own;
   }
 
