@@ -46,16 +46,26 @@ export function isStandIn(object: ApiObject): object is RedisDestination {
   return object.kind === 'RedisDestination' && object.refused !== undefined;
 }
 
-/** `redis`, and also `redis:6379` and `rediss://user:password@redis:6379/0`. */
+/**
+ * `redis`, and also `redis:6379` and `rediss://user:password@redis:6379/0`; each that may be meant, where the password or what
+ * follows has one of the characters that end it.
+ */
 function meantHost(value: unknown): readonly string[] {
   if (typeof value !== 'string') return [];
-  const bare = value
-    .trim()
-    .replace(/^[\w+.-]+:\/\//, '')
-    .replace(/[/?#].*$/s, '')
-    .replace(/^.*@/s, '');
-  const place = parseHostPort(bare).value ?? parseHostPort(bare.replace(/:[^:]*$/, '')).value;
-  return place === undefined ? [] : [place.host];
+  const address = value.trim().replace(/^[\w+.-]+:\/\//, '');
+  const places = new Set([withoutPath(withoutUser(address)), withoutUser(withoutPath(address))]);
+  return [...places].flatMap((bare) => {
+    const place = parseHostPort(bare).value ?? parseHostPort(bare.replace(/:[^:]*$/, '')).value;
+    return place === undefined ? [] : [place.host];
+  });
+}
+
+function withoutUser(address: string): string {
+  return address.replace(/^.*@/s, '');
+}
+
+function withoutPath(address: string): string {
+  return address.replace(/[/?#].*$/s, '');
 }
 
 /** In their places, or where they stand by mistake; and where something stands in place of the maps that hold them. */

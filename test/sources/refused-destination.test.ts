@@ -64,6 +64,8 @@ const closing: [what: string, text: string][] = [
   ['a list for its host', destination(`{${TLS}}`, { host: 'host: [third.localhost, redis.localhost]' })],
   ['a port at its host', destination(`{${TLS}}`, { host: 'host: redis.localhost:6379' })],
   ['a URL for its host', destination(`{${TLS}}`, { host: 'host: rediss://me:pw@redis.localhost:99999/0' })],
+  ['a password with a slash', destination(`{${TLS}}`, { host: 'host: rediss://me:p/w@redis.localhost/0' })],
+  ['an @ behind it', destination(`{${TLS}}`, { host: 'host: rediss://redis.localhost:1/0?by=me@here' })],
   ['hosts for host', destination(`{${TLS}}`, { host: 'hosts: [redis.localhost]' })],
   ['no name', destination(`{${TLS}}`, { name: '' })],
   [
