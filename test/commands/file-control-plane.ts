@@ -1,5 +1,5 @@
 /**
- * A control plane that follows files and remembers, with ports of its own and nothing to say.
+ * A control plane that follows files, and remembers where it is told a place, with ports of its own and nothing to say.
  */
 import { pino } from 'pino';
 
@@ -7,7 +7,7 @@ import { startControlPlane, type ControlPlane } from '../../src/commands/control
 
 const LOCAL = { host: '127.0.0.1', port: 0 };
 
-export async function startFromFiles(objects: string, statePath: string): Promise<ControlPlane> {
+export async function startFromFiles(objects: string, statePath?: string): Promise<ControlPlane> {
   return await startControlPlane({
     configPaths: [objects],
     statePath,

@@ -5,18 +5,14 @@ import { connect as connectTo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { pino } from 'pino';
-
 import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { startControlPlane } from '../../src/commands/control-plane.ts';
+import { startFromFiles } from '../commands/file-control-plane.ts';
 import { startProxyCommand } from './proxy-command.ts';
 import { startRecordingNode } from './recording-node.ts';
 import { answerOf, connect } from './sidecar.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../manifests/samples/read-policy.yaml', import.meta.url));
-
-const LOCAL = { host: '127.0.0.1', port: 0 };
 
 async function readiness(admin: string): Promise<string> {
   const answer = await fetch(`${admin}/readyz`);
@@ -40,15 +36,7 @@ for (const more of [[], ['--workers', '2']]) {
 }
 
 test('a control plane that waits for its connections to end is unready', async (t) => {
-  const controlPlane = await startControlPlane({
-    configPaths: [SAMPLE],
-    xdsAddress: LOCAL,
-    adminAddress: LOCAL,
-    bindAddress: '127.0.0.1',
-    insecure: false,
-    probe: false,
-    log: pino({ level: 'silent' }),
-  });
+  const controlPlane = await startFromFiles(SAMPLE);
   const admin = `http://${controlPlane.adminAddress}`;
   assert.match(await readiness(admin), /^200/);
   const silent = connectTo(Number(controlPlane.xdsAddress.split(':')[1]), '127.0.0.1');
