@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import dns from 'node:dns/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import type { Socket } from 'node:net';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
@@ -103,40 +103,72 @@ test('what waits for a server that went, or was under way to it, goes to the one
   );
 });
 
-test('a write that its server refuses once another one has come is not carried out behind later ones', async (t) => {
+/** Servers at these addresses, of which the first one says nothing to writes; `waiting`: those. */
+async function serversOfWhichOneIsSilent(
+  t: TestContext,
+  [silent, ...others]: readonly [string, ...string[]],
+) {
   const waiting: string[] = [];
   const sockets: Socket[] = [];
-  const stays = await serverThat(
+  const { port } = await serverThat(
     t,
     (words, socket) => {
-      if (!words.startsWith('SET')) return '+OK\r\n';
+      if (!/^(?:SET|RENAME)/.test(words)) return '+OK\r\n';
       waiting.push(words);
       sockets.push(socket);
       return undefined;
     },
-    { host: OLD, port: 0 },
+    { host: silent, port: 0 },
   );
-  const { port } = stays;
-  await serverThat(t, () => '+OK\r\n', { host: NEW, port });
+  const rest = await Promise.all(others.map((host) => serverThat(t, () => '+OK\r\n', { host, port })));
+  return { port, waiting, sockets, others: rest };
+}
+
+for (const [what, behind] of [
+  ['later ones', (key: string) => `SET ${key} 2`],
+  ['one whose keys have parted', (key: string, other: string) => `RENAME ${key} ${other}`],
+] as const) {
+  test(`a write that its server refuses once another one has come is not carried out behind ${what}`, async (t) => {
+    const { port, waiting, sockets } = await serversOfWhichOneIsSilent(t, [OLD, NEW]);
+    const names = resolveTo(t, OLD);
+    const { port: through, proxy } = await proxyFor(
+      t,
+      withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000),
+      { failoverWaitMs: 30_000 },
+    );
+    await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+    const [key, other] = [OLD, NEW].map((address) => keyOf(port, [[OLD, NEW], address])) as [string, string];
+    const client = clientOf(t, through);
+    client.socket.write(`SET ${key} 1\r\n${behind(key, other)}\r\n`);
+    await eventually('both', () => waiting.length === 2 || undefined);
+    names.addresses = [OLD, NEW];
+    await eventually('both servers', () => proxy.status()[0]?.nodes.length === 2 || undefined);
+    sockets[0]!.write("-READONLY You can't write against a read only replica.\r\n+OK\r\n");
+    await eventually('the replies', () => client.got().endsWith('\r\n+OK\r\n') || undefined, {
+      seen: () => client.got(),
+    });
+    assert.match(client.got(), /^-READONLY/);
+    assert.equal(waiting.length, 2);
+  });
+}
+
+test('what is asked of the server that has a key now waits for the one that had it before', async (t) => {
+  const { port, waiting, sockets, others } = await serversOfWhichOneIsSilent(t, [OLD, NEW]);
   const names = resolveTo(t, OLD);
-  const { port: through, proxy } = await proxyFor(
-    t,
-    withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000),
-    {
-      failoverWaitMs: 30_000,
-    },
-  );
-  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
-  const key = keyOf(port, [[OLD, NEW], OLD]);
+  const plan = withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000);
+  const { port: through, proxy } = await proxyFor(t, plan, { failoverWaitMs: 30_000 });
+  await eventually('its server', () => proxy.notReady() === undefined || undefined);
+  const key = keyOf(port, [[OLD, NEW], NEW]);
   const client = clientOf(t, through);
-  client.socket.write(`SET ${key} 1\r\nSET ${key} 2\r\n`);
-  await eventually('both', () => waiting.length === 2 || undefined);
+  client.socket.write(`SET ${key} 1\r\n`);
+  await eventually('the first one', () => waiting.length === 1 || undefined);
   names.addresses = [OLD, NEW];
   await eventually('both servers', () => proxy.status()[0]?.nodes.length === 2 || undefined);
-  sockets[0]!.write("-READONLY You can't write against a read only replica.\r\n+OK\r\n");
-  await eventually('the replies', () => client.got().endsWith('\r\n+OK\r\n') || undefined, {
-    seen: () => client.got(),
-  });
-  assert.match(client.got(), /^-READONLY/);
-  assert.equal(waiting.length, 2);
+  client.socket.write(`SET ${key} 2\r\n`);
+  await eventually('its waiting', () => proxy.status()[0]?.events['held'] === 1 || undefined);
+  const isAsked = (): boolean => others[0]!.asked.includes(`SET ${key} 2`);
+  assert.ok(!isAsked());
+  sockets[0]!.write('+OK\r\n');
+  await eventually('both replies', () => client.got() === '+OK\r\n'.repeat(2) || undefined);
+  assert.ok(isAsked());
 });

@@ -8,6 +8,9 @@ import type { Request } from '../wire/request.ts';
 import { ForeignCommands } from './foreign-commands.ts';
 import type { Refusal } from './refusal.ts';
 
+/** Of a command whose keys have been moved to different servers. */
+export const NO_PLACE = -1;
+
 export abstract class ServerDirectory {
   /** Commands that only its servers know. */
   readonly foreign = new ForeignCommands(
@@ -25,7 +28,7 @@ export abstract class ServerDirectory {
   abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
   /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */
   abstract anyPlace(forMessages?: boolean): number;
-  /** Looks where it belongs now, as far as its bytes tell. False: its keys are at different servers. */
+  /** Looks where it belongs now, as far as its bytes tell. False: its keys are at different servers, it has NO_PLACE. */
   protected place(_request: Request): boolean {
     return true;
   }

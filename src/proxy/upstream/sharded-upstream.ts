@@ -14,6 +14,7 @@ import { nodeOptionsOf } from '../topology/node-options.ts';
 import { NodeLog } from '../topology/node-log.ts';
 import { refusalText } from './refusal.ts';
 import type { Request } from '../wire/request.ts';
+import { NO_PLACE } from './server-directory.ts';
 import { ServerList } from './server-list.ts';
 import type { UpstreamSettings } from './upstream-settings.ts';
 import { Upstream } from './upstream.ts';
@@ -133,7 +134,7 @@ export class ShardedUpstream extends Upstream {
     const place = places?.[0];
     if (place === undefined) return true;
     const isApart = places?.some((each) => each !== place) === true;
-    if (!isApart) request.place = place;
+    request.place = isApart ? NO_PLACE : place;
     return !isApart;
   }
 

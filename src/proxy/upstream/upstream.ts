@@ -361,7 +361,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
       for (const connection of node.connections())
         connection.overdue(Infinity, (request) => {
           if (request.isDone) return;
-          // Not looked for any more where its keys are.
+          // It has several places by now, and who was asked may carry it out.
           if (!this.place(request)) this.#waiting.carriedOut(request, connection);
           else if (this.holderOf(request.place) !== node) elsewhere.push(request);
         });

@@ -153,22 +153,23 @@ export class WaitingLine {
     return this.#underWay.size > 0 || held.behind.length > 0;
   }
 
-  /** Nothing waits any more, nor for anything. */
-  takeAll(): { readonly held: readonly Held[]; readonly underWay: readonly UnderWay[] } {
-    const underWay = [...this.#underWay.values()].filter(isLive);
+  /** Nothing waits any more, nor for anything. `older`: what is or was under way. Both in order. */
+  takeAll(): { readonly older: readonly (Held | UnderWay)[]; readonly later: readonly Held[] } {
+    const underWay = [...this.#underWay.values()];
     this.#underWay.clear();
-    return { held: this.#held.splice(0).filter(isLive), underWay };
+    const held = this.#held.splice(0).filter(isLive);
+    const older = [...underWay.filter(isLive), ...held.filter(({ wasUnderWay }) => wasUnderWay)];
+    const inOrder = older.toSorted((one, other) =>
+      one.order < other.order ? -1 : Number(one.order > other.order),
+    );
+    return { older: inOrder, later: held.filter(({ wasUnderWay }) => !wasUnderWay) };
   }
 
-  /** What waited for it in another line does so here. */
-  noteUnderWayAgain(note: UnderWay): void {
-    const order = note.order === FIRST ? FIRST : this.#nextOrder();
-    this.#underWay.set(note.request, { ...note, order });
-  }
-
-  /** It has waited in another line. */
-  addAgain(held: Held): void {
-    this.#held.push({ ...held, order: this.#nextOrder() });
+  /** It was in another line: behind what is in this one. */
+  takeOver(other: Held | UnderWay): void {
+    const order = other.order === FIRST ? FIRST : this.#nextOrder();
+    if (isHeld(other)) this.#held.push({ ...other, order });
+    else this.#underWay.set(other.request, { ...other, order });
   }
 
   /** `isOpen`: it was redirected before, and is not known yet what became of those behind it. */
@@ -293,6 +294,10 @@ export class WaitingLine {
       this.#underWay.delete(request);
     }
   }
+}
+
+export function isHeld(one: Held | UnderWay): one is Held {
+  return 'until' in one;
 }
 
 function isLive({ request, generation }: Ordered): boolean {

@@ -7,9 +7,11 @@ import type { Node } from '../topology/node.ts';
 import { MASTER } from '../topology/shard.ts';
 import type { Connection } from '../wire/connection.ts';
 import type { ReplySink, Request } from '../wire/request.ts';
+import { NO_PLACE } from './server-directory.ts';
 import {
   LOOKED_THROUGH,
   WaitingLine,
+  isHeld,
   keysOf,
   mayBeOvertaken,
   type Behind,
@@ -69,7 +71,7 @@ export class WaitingLines {
     const asker = askerOf(request);
     let isFound = false;
     connection.overdue(Infinity, (other) => {
-      if (other.place === request.place && isOrdered(other)) isFound ||= askerOf(other) === asker;
+      if (maySharePlace(other, request) && isOrdered(other)) isFound ||= askerOf(other) === asker;
     });
     return isFound;
   }
@@ -81,7 +83,7 @@ export class WaitingLines {
     let [isFound, isPast] = [false, false];
     connection.overdue(Infinity, (other) => {
       isPast ||= other === request;
-      if (isPast || other.isRead || other.place !== request.place) return;
+      if (isPast || other.isRead || !maySharePlace(other, request)) return;
       isFound ||= askerOf(other) === asker;
     });
     return isFound;
@@ -135,7 +137,8 @@ export class WaitingLines {
 
   /** It was, or may have been: what was refused before it can't come before it any more. */
   carriedOut(request: Request, connection: Connection): void {
-    this.#lineOf(request)?.carriedOut(request, connection);
+    if (request.place !== NO_PLACE) return this.#lineOf(request)?.carriedOut(request, connection);
+    for (const lines of this.#byPlace.values()) lines.get(askerOf(request))?.carriedOut(request, connection);
   }
 
   /** Returns whether some wait for nothing but replies that are under way. */
@@ -148,20 +151,24 @@ export class WaitingLines {
   }
 
   /**
-   * Whatever waits goes to the end of the line where it belongs now, behind what is under way before it, which has been placed
-   * anew already. What has no place as a whole any more waits no longer.
+   * Whatever waits goes to the end of the line where it belongs now, as does what it waits for, which has been placed anew
+   * already. What has no place as a whole any more waits no longer.
    */
   placeAnew({ place, tear, giveUp }: Placing): void {
-    const all = [...this.#lines].map((line) => line.takeAll());
-    for (const note of all.flatMap(({ underWay }) => underWay))
-      if (isOrdered(note.request)) this.#lineFor(note.request).noteUnderWayAgain(note);
+    const lines = [...this.#lines].map((line) => line.takeAll());
+    const older = lines.flatMap((line) => line.older);
     // Of several lines that become one, too: what was under way is older than what was not.
-    const held = all.flatMap((line) => line.held);
-    const inOrder = held.toSorted((one, other) => Number(other.wasUnderWay) - Number(one.wasUnderWay));
-    for (const each of inOrder) {
-      if (place(each.request)) this.#lineFor(each.request).addAgain(each);
-      else if (mayBeOvertaken(each)) giveUp(each);
-      else tear(each.request, each.wasUnderWay ? {} : undefined);
+    for (const each of [...older, ...lines.flatMap(({ later }) => later)]) {
+      const { request } = each;
+      if (!isHeld(each)) {
+        if (isOrdered(request)) this.#lineFor(request).takeOver(each);
+      } else if (place(request)) {
+        this.#lineFor(request).takeOver(each);
+      } else if (mayBeOvertaken(each)) {
+        giveUp(each);
+      } else {
+        tear(request, each.wasUnderWay ? {} : undefined);
+      }
     }
     this.#dropEmpty();
   }
@@ -200,6 +207,11 @@ export class WaitingLines {
 /** Only primaries carry it out. */
 export function isOrdered({ isRead, terms }: Request): boolean {
   return !isRead || terms.policy === MASTER;
+}
+
+/** Of one whose keys have parted anything may be the same. */
+function maySharePlace({ place: one }: Request, { place: other }: Request): boolean {
+  return one === other || one === NO_PLACE || other === NO_PLACE;
 }
 
 /** Of whom it is: of a part, whoever asked for the whole. */

@@ -5,6 +5,7 @@
 import { LeavingNodes } from '../../../src/proxy/topology/leaving-nodes.ts';
 import type { Node } from '../../../src/proxy/topology/node.ts';
 import { argumentsThatAreKeys } from '../../../src/proxy/upstream/argument-keys.ts';
+import { NO_PLACE } from '../../../src/proxy/upstream/server-directory.ts';
 import { Upstream } from '../../../src/proxy/upstream/upstream.ts';
 import type { Request } from '../../../src/proxy/wire/request.ts';
 import type { Random } from '../chaos/random.ts';
@@ -32,8 +33,6 @@ export class ServersUpstream extends Upstream implements Model {
   }
 
   learn(_owner: number, random: Random): void {
-    // What comes back while it is waited for is another story.
-    if (this.hasLeaving) return;
     const before = this.#listed;
     const listed = [...this.all.keys()].filter(() => random.chance(0.6));
     if (listed.length === 0 || listed.join() === before.join()) return;
@@ -42,7 +41,7 @@ export class ServersUpstream extends Upstream implements Model {
     this.#listed = listed;
     this.#edition += 1;
     const gone = before.filter((index) => !listed.includes(index)).map((index) => this.all[index]!);
-    this.placeAnew(gone);
+    this.placeAnew([...this.#leaving.nodes, ...gone]);
     this.retryHeld();
     for (const node of gone) this.#leaving.leave(node, () => node.close('no longer used'));
   }
@@ -70,9 +69,9 @@ export class ServersUpstream extends Upstream implements Model {
     const [place = 0, ...others] = (argumentsThatAreKeys(block.bytes, start, end) ?? []).map((key) =>
       this.placeOfKey(key),
     );
-    if (others.some((other) => other !== place)) return false;
-    request.place = place;
-    return true;
+    const isApart = others.some((other) => other !== place);
+    request.place = isApart ? NO_PLACE : place;
+    return !isApart;
   }
 
   placeOf(bytes: Uint8Array, start: number, end: number): number {

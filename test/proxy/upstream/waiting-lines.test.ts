@@ -41,6 +41,24 @@ test('what waits does so also where its keys are elsewhere by now, until what is
   assert.deepEqual(sent, ['first', 'first', 'second']);
 });
 
+test('of what is under way where its keys are elsewhere by now, the older goes first that is refused first', () => {
+  const client = { deliver: () => {} };
+  const [first, second] = [new Request(), new Request()];
+  const lines = new WaitingLines();
+  for (const request of [first, second]) {
+    request.sink = client;
+    lines.noteUnderWay(request, false);
+  }
+  lines.add(first, Infinity, {});
+  for (const request of [first, second]) request.place = 1;
+  lines.placeAnew({ place: () => true, tear: () => assert.fail(), giveUp: () => assert.fail() });
+  lines.add(second, Infinity, {});
+  const sent: Request[] = [];
+  lines.retry(performance.now(), { send: (request) => sent.push(request) > 0, giveUp: () => assert.fail() });
+  assert.ok(sent[0] === first);
+  assert.ok(sent[1] === second);
+});
+
 test('what is refused again stays before what waits behind it', () => {
   const { lines, first, sent, carrier } = twoOfAClient();
   lines.add(first, Infinity, {});
