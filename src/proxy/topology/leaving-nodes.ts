@@ -8,28 +8,26 @@ const LEAVING_MS = 1_000;
 const LOOK_MS = 10;
 
 export class LeavingNodes {
-  readonly #leaving = new Map<Node, { readonly close: () => void; readonly timer: NodeJS.Timeout }>();
+  readonly #leaving = new Map<() => void, NodeJS.Timeout>();
 
   get isEmpty(): boolean {
     return this.#leaving.size === 0;
   }
 
-  /** Those that are waited for. */
-  get nodes(): readonly Node[] {
-    return [...this.#leaving.keys()];
-  }
-
   /** `close`: called once it is not waited for any more. */
   leave(node: Node, close: () => void, until = performance.now() + LEAVING_MS): void {
     if (!node.isUsable || !node.isWaitedFor || performance.now() > until) {
-      this.#leaving.delete(node);
+      this.#leaving.delete(close);
       return close();
     }
-    this.#leaving.set(node, { close, timer: setTimeout(() => this.leave(node, close, until), LOOK_MS) });
+    this.#leaving.set(
+      close,
+      setTimeout(() => this.leave(node, close, until), LOOK_MS),
+    );
   }
 
   closeAll(): void {
-    for (const { close, timer } of this.#leaving.values()) {
+    for (const [close, timer] of this.#leaving) {
       clearTimeout(timer);
       close();
     }

@@ -8,7 +8,7 @@ import type { Request } from '../wire/request.ts';
 import { ForeignCommands } from './foreign-commands.ts';
 import type { Refusal } from './refusal.ts';
 
-/** Of a command whose keys have been moved to different servers. */
+/** Of a command whose keys have parted. */
 export const NO_PLACE = -1;
 
 export abstract class ServerDirectory {

@@ -201,7 +201,7 @@ export class ServerList {
       (place, index) => stays[index] ?? renamed(before, place) ?? this.#newServer(place),
     );
     // First, so that what those that are gone do not answer finds the others.
-    this.#changed([...this.#leaving.nodes, ...Array.from(before.values(), ({ node }) => node)]);
+    this.#changed([...before.values()].map(({ node }) => node));
     for (const gone of before.values()) {
       this.#replicas?.said.delete(gone.node);
       this.#leaving.leave(gone.node, () => closeServer(gone));

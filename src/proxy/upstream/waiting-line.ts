@@ -167,9 +167,12 @@ export class WaitingLine {
 
   /** It was in another line: behind what is in this one. */
   takeOver(other: Held | UnderWay): void {
-    const order = other.order === FIRST ? FIRST : this.#nextOrder();
-    if (isHeld(other)) this.#held.push({ ...other, order });
-    else this.#underWay.set(other.request, { ...other, order });
+    if (isHeld(other)) {
+      this.#held.push({ ...other, order: this.#nextOrder() });
+    } else {
+      const order = other.order === FIRST ? FIRST : this.#nextOrder();
+      this.#underWay.set(other.request, { ...other, order });
+    }
   }
 
   /** `isOpen`: it was redirected before, and is not known yet what became of those behind it. */

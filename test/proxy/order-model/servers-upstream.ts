@@ -33,6 +33,8 @@ export class ServersUpstream extends Upstream implements Model {
   }
 
   learn(_owner: number, random: Random): void {
+    // A name is looked up less often, and where a plan says so clients wait for what they have asked before.
+    if (this.hasLeaving) return;
     const before = this.#listed;
     const listed = [...this.all.keys()].filter(() => random.chance(0.6));
     if (listed.length === 0 || listed.join() === before.join()) return;
@@ -41,7 +43,7 @@ export class ServersUpstream extends Upstream implements Model {
     this.#listed = listed;
     this.#edition += 1;
     const gone = before.filter((index) => !listed.includes(index)).map((index) => this.all[index]!);
-    this.placeAnew([...this.#leaving.nodes, ...gone]);
+    this.placeAnew(gone);
     this.retryHeld();
     for (const node of gone) this.#leaving.leave(node, () => node.close('no longer used'));
   }
