@@ -50,8 +50,9 @@ export class WaitingLines {
     return this.#lineOf(request)?.isBusy() ?? false;
   }
 
-  /** One that was under way has to: an older one waits, or was redirected elsewhere and is not answered. */
+  /** One that was under way has to: an older one waits, or was redirected elsewhere and is not answered; or it is not known. */
   isOvertaking(request: Request, connection: Connection): boolean {
+    if (request.place === NO_PLACE) return true;
     return this.#lineOf(request)?.isOvertaking(request, connection) ?? false;
   }
 
