@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
+import { freePorts } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import { array, clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
@@ -72,6 +73,37 @@ test('a RESP2 subscriber whose messages wait for a confirmation that does not co
   const flooded = flood(subscribed[0]!, () => proxy.clients > 0);
   await eventually('its end', () => proxy.clients === 0 || undefined, { deadlineMs: 30_000 });
   assert.ok(flooded() < FLOOD_BYTES, `${flooded()} bytes were kept for it`);
+});
+
+test('a long command of a subscriber that waits for its server is none of the messages that it does not read', async (t) => {
+  let subscribed: Socket | undefined;
+  const messages = await serverThat(t, (words, socket) => {
+    if (!words.startsWith('subscribe')) return '+OK\r\n';
+    subscribed = socket;
+    return array('subscribe', 'news', ':1').replace('*', '>');
+  });
+  const [nobody = 0] = await freePorts(1);
+  const { upstreams, listeners } = planTo(messages.port);
+  const [away] = planTo(nobody).upstreams.values();
+  const prefixes = [
+    { upstream: 'away', reads: undefined, mirrors: [], prefix: 'away:', removePrefix: false },
+  ];
+  const { port } = await proxyFor(t, {
+    upstreams: new Map([...upstreams, ['away', { ...away!, id: 'away' }]]),
+    listeners: listeners.map(({ bind, listener }) => ({
+      bind,
+      listener: { ...listener, routes: { ...listener.routes, prefixes } },
+    })),
+  });
+  const client = clientOf(t, port);
+  client.socket.write('HELLO 3\r\nSUBSCRIBE news\r\n');
+  await eventually('the confirmation', () => client.got().includes('subscribe') || undefined);
+  const value = 'x'.repeat(40_000_000);
+  client.socket.write(`*3\r\n$3\r\nSET\r\n$6\r\naway:k\r\n$${value.length}\r\n${value}\r\n`);
+  const tell = setInterval(() => subscribed?.write(MESSAGE), 50);
+  t.after(() => clearInterval(tell));
+  await eventually('the reply', () => client.hasEnded || client.got().includes('\r\n-') || undefined);
+  assert.ok(client.got().includes('-no upstream host\r\n'), client.got());
 });
 
 test('a RESP2 subscriber can not change its protocol, as in Redis', async (t) => {

@@ -16,6 +16,8 @@ const EVERYTHING = `${HEAD}_\r\n`;
 const MOST_BYTES = 131_072;
 /** A piece of it is no more than is told as it is. */
 const PIECE_BYTES = 100_000;
+/** Longer than what may wait for a subscriber. */
+const LONG_VALUE = `$40000000\r\n${'v'.repeat(40_000_000)}\r\n`;
 /** More than the kernel takes for a client that does not read. */
 const TOO_MUCH_BYTES = 14_000_000;
 
@@ -32,6 +34,8 @@ interface Setting {
   readonly tracked: Socket;
   /** Whether GET is answered. */
   answers: boolean;
+  /** What the server was. */
+  readonly asked: readonly string[];
 }
 
 async function setUp(t: TestContext): Promise<Setting> {
@@ -40,11 +44,12 @@ async function setUp(t: TestContext): Promise<Setting> {
     if (words.startsWith('HELLO')) return '%0\r\n';
     if (words === 'CLIENT TRACKING ON') found.tracked = socket;
     if (words === 'GET k') return found.setting?.answers === false ? undefined : VALUE;
+    if (words === 'GET long') return LONG_VALUE;
     return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
   });
   const { port } = await proxyFor(t, planTo(server.port));
   const other = await reader(t, port);
-  found.setting = { port, other, tracked: found.tracked!, answers: true };
+  found.setting = { port, other, tracked: found.tracked!, answers: true, asked: server.asked };
   return found.setting;
 }
 
@@ -112,4 +117,22 @@ test('a client that does not read what it is told costs a bounded memory, and dr
   await eventually('being told of everything', () => client.got().endsWith(EVERYTHING) || undefined);
   const missing = setting.other.got().length - client.got().length;
   assert.ok(missing > 1_000_000, `${missing}`);
+});
+
+test('who is at a long value and is told that something has changed gets both', async (t) => {
+  const setting = await setUp(t);
+  const { other, tracked } = setting;
+  const client = await reader(t, setting.port);
+  const before = client.got().length;
+  client.socket.pause();
+  client.socket.write('GET long\r\n');
+  await eventually('the value being asked for', () => setting.asked.includes('GET long') || undefined);
+  // Behind the value, over the same connection.
+  tracked.write(changed('k'));
+  await eventually('the other one being told', () => other.got().endsWith(changed('k')) || undefined);
+  client.socket.resume();
+  const length = LONG_VALUE.length + changed('k').length;
+  await eventually('both', () => client.hasEnded || client.got().length - before >= length || undefined);
+  assert.equal(client.hasEnded, false);
+  assert.ok(client.got().endsWith(changed('k')));
 });

@@ -50,7 +50,7 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   readonly #leaving: Leaving;
   #isDraining = false;
   #isPaused = false;
-  /** What is kept of its commands and late replies, at least. */
+  /** What is kept of its commands, late replies and messages, at most. */
   #keptBytes = 0;
   /** Nothing more is asked for it, as it has not taken its replies. */
   #isUnread = false;
@@ -213,17 +213,18 @@ export abstract class ClientStream implements Flushable, HeldBack, ReplySink {
   }
 
   /** A message that nobody asked for. `isAhead`: replies that are still awaited may come later. */
-  push(message: Uint8Array, isAhead: boolean): void {
+  push(message: Uint8Array, isAhead: boolean, mostUnread = MAX_PUSHED_BYTES): void {
     if (this.isEnding) return;
     if (this.replies.addMessage(message, isAhead)) this.#flushLater();
     else this.kept(message.length);
-    if (this.#keptBytes + this.#unreadBytes > MAX_PUSHED_BYTES) this.destroy();
+    if (this.replies.queuedMessageBytes + this.#unreadBytes > mostUnread) this.destroy();
   }
 
   /** Behind all replies that are awaited, as something of them may have come; of what waits by its nature nothing has: false. */
   pushBehind(message: Uint8Array): boolean {
     const { isWaiting } = this.#leaving;
-    this.push(message, isWaiting);
+    // Long replies are unread, not messages: whoever calls it lets few of those wait.
+    this.push(message, isWaiting, Infinity);
     return !isWaiting;
   }
 

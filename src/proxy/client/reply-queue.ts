@@ -112,7 +112,12 @@ export class ReplyQueue {
 
   /** How many bytes of such have come, at most, since none was waiting for replies, or for the client to read. */
   get messageBytes(): number {
-    return this.#output.messageBytes + (this.#messages?.bytes ?? 0);
+    return this.#output.messageBytes + this.queuedMessageBytes;
+  }
+
+  /** Of those that wait for replies. */
+  get queuedMessageBytes(): number {
+    return this.#messages?.bytes ?? 0;
   }
 
   /** Whose reply has not come. */
