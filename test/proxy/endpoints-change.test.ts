@@ -86,6 +86,20 @@ test('the connection to a server that stays is used on, also where it has anothe
   assert.equal(connections.size, 1);
 });
 
+test('a server that is listed twice is one, and left once it is listed no more', async (t) => {
+  const [twice, other] = [await serverThat(t, () => '+PONG\r\n'), await serverThat(t, () => '+PONG\r\n')];
+  const [first, second] = [{ 'redis-0': twice }, { 'redis-1': twice }].map(listed);
+  const [endpoint] = first?.kind === 'endpoints' ? first.endpoints : [];
+  for (const again of [endpoint!, second?.kind === 'endpoints' ? second.endpoints[0]! : endpoint!]) {
+    const servers: ProxyServers = { kind: 'endpoints', endpoints: [endpoint!, again] };
+    const { proxy } = await proxyFor(t, planToServers(servers));
+    await eventually('its being asked', () => twice.sockets.size > 0 || undefined);
+    assert.equal(proxy.status()[0]?.nodes.length, 1);
+    await proxy.update(planToServers(listed({ 'redis-0': other })));
+    await eventually('its being left', () => twice.sockets.size === 0 || undefined);
+  }
+});
+
 test('a transaction whose key has another server by then is told so', async (t) => {
   const queued = (words: string): string => (words.startsWith('SET') ? '+QUEUED\r\n' : '+OK\r\n');
   const [one, two] = [await serverThat(t, queued), await serverThat(t, queued)];

@@ -187,19 +187,21 @@ export class ServerList {
     // A name that does not resolve for a moment takes nothing away.
     if (addresses.length === 0) return;
     this.#isResolved = true;
-    // Each once: some systems tell one as often as their list of hosts has it.
-    const distinct = [...new Set(addresses.map(({ address }) => address))];
-    this.#use(distinct.map((address) => ({ address, port, text: addressOf(address, port) })));
+    this.#use(addresses.map(({ address }) => ({ address, port, text: addressOf(address, port) })));
   }
 
   #use(places: readonly Place[]): void {
-    const keyOf = ({ address, port, text }: Place): string => `${addressOf(address, port)} ${text}`;
-    const before = new Map(this.#known.map((known) => [`${known.node.address} ${known.text}`, known]));
-    if (places.length === before.size && places.every((place) => before.has(keyOf(place)))) return;
-    const stays = places.map((place) => take(before, keyOf(place)));
-    this.#known = places.map(
-      (place, index) => stays[index] ?? renamed(before, place) ?? this.#newServer(place),
-    );
+    const before = new Map(this.#known.map((known) => [known.node.address, known]));
+    const wanted = distinct(places);
+    const isThere = ([address, { text }]: [string, Place]): boolean => before.get(address)?.text === text;
+    if (wanted.size === before.size && [...wanted].every(isThere)) return;
+    this.#known = Array.from(wanted, ([address, place]) => {
+      const known = before.get(address) ?? this.#newServer(place);
+      before.delete(address);
+      // Placed by another text it is the same server: what is asked of it must not overtake what was.
+      known.text = place.text;
+      return known;
+    });
     // First, so that what those that are gone do not answer finds the others.
     this.#changed([...before.values()].map(({ node }) => node));
     for (const gone of before.values()) {
@@ -286,21 +288,14 @@ export class ServerList {
   }
 }
 
-function take(known: Map<string, Known>, key: string): Known | undefined {
-  const taken = known.get(key);
-  known.delete(key);
-  return taken;
-}
-
-/** The same server, placed by another text: what is asked of it must not overtake what was. */
-function renamed(before: Map<string, Known>, { address, port, text }: Place): Known | undefined {
-  for (const [key, known] of before) {
-    if (known.node.address !== addressOf(address, port)) continue;
-    before.delete(key);
-    known.text = text;
-    return known;
+/** By address, the first of each, as Envoy does it: lists of hosts may have one several times. */
+function distinct(places: readonly Place[]): ReadonlyMap<string, Place> {
+  const found = new Map<string, Place>();
+  for (const place of places) {
+    const address = addressOf(place.address, place.port);
+    if (!found.has(address)) found.set(address, place);
   }
-  return undefined;
+  return found;
 }
 
 /** Asks a server whether it lets us in, by a connection of its own: one that is there was let in before. */
