@@ -104,3 +104,21 @@ test('what a script of a transaction has read may have changed once its connecti
     { seen: () => client.got(), deadlineMs: 5_000 },
   );
 });
+
+test('a server that refuses to track, and then is silent, is left with the plan', async (t) => {
+  let tracked: Socket | undefined;
+  const refusal = '-NOPERM no permissions\r\n';
+  const server = await serverThat(t, (words, socket) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words.startsWith('CLIENT')) return refusal;
+    if (words === 'GET k') tracked = socket;
+    return words === 'GET k' ? undefined : '+PONG\r\n';
+  });
+  const { proxy, port } = await proxyFor(t, planTo(server.port));
+  const client = clientOf(t, port);
+  client.socket.write(`${TRACKING}GET k\r\n`);
+  await eventually('being asked', () => tracked);
+  await eventually('being disconnected', () => client.hasEnded || undefined);
+  await proxy.update(planTo(server.port, { upstreamPassword: new SecretText('new') }));
+  await eventually('its end', () => tracked?.destroyed || undefined);
+});

@@ -21,8 +21,8 @@ import { beginTurn, clock } from '../wire/turn.ts';
 const PING = encodeCommand('PING');
 
 const newLatency = (): Float64Array => new Float64Array(LATENCY_NUMBERS);
-/** So long there may be an answer over a connection that was not let in, once another one is. */
-const LOCKED_OUT_MS = 1_000;
+/** So long there may be an answer over a connection that is left: nobody watches any more whether its node is silent. */
+const LEFT_MS = 1_000;
 /** As a clue looks for more. */
 const NO_ANSWER = 'it does not answer';
 
@@ -92,6 +92,12 @@ export class Node implements ConnectionOwner, ReplyWatch {
   doubtful: string | undefined;
 
   #refusal: string | undefined;
+  /** Why there is no connection. */
+  #problem: string | undefined;
+  readonly #clue: Clue;
+  #isDoubted = false;
+  #isOrderWatched = false;
+  readonly #pushes: PushHearer;
 
   constructor(options: NodeOptions, owner: NodeOwner) {
     this.options = options;
@@ -143,8 +149,7 @@ export class Node implements ConnectionOwner, ReplyWatch {
   /** Over a connection that was not let in it would go on refusing everything. */
   #loginAnew(): void {
     for (const [kind, connection] of this.#connections.entries()) {
-      if (connection?.isLockedOut === true)
-        this.#leave(kind, 'another one is let in', performance.now() + LOCKED_OUT_MS);
+      if (connection?.isLockedOut === true) this.#leave(kind, 'another one is let in');
     }
   }
 
@@ -162,12 +167,12 @@ export class Node implements ConnectionOwner, ReplyWatch {
   }
 
   /** What is sent from now on goes over another one. */
-  #leave(kind: number, problem: string, until?: number): void {
+  #leave(kind: number, problem: string): void {
     const connection = this.#connections[kind];
     if (connection === null || connection === undefined) return;
     this.#connections[kind] = null;
     this.#own.add(connection);
-    endOnceAnswered(connection, problem, until);
+    endOnceAnswered(connection, problem, performance.now() + LEFT_MS);
   }
 
   /** That nothing has changed is known only over connections that are still there. */
@@ -177,13 +182,6 @@ export class Node implements ConnectionOwner, ReplyWatch {
     }
     this.#idle.ask(TRACKED, PING);
   }
-
-  /** Why there is no connection. */
-  #problem: string | undefined;
-  readonly #clue: Clue;
-  #isDoubted = false;
-  #isOrderWatched = false;
-  readonly #pushes: PushHearer;
 
   /** What it says to whoever asks it now, where it was not asked for that. */
   get refusing(): Buffer | undefined {
