@@ -15,6 +15,8 @@ import {
   REQUEST_LIMITS,
   RequestFrame,
   STRANGER_LIMITS,
+  frameOf,
+  wordsOf,
   type FrameStatus,
   type RequestLimits,
 } from '../redis/request-frame.ts';
@@ -242,9 +244,7 @@ export class CommandSession extends Session implements InputHandler {
     const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
     const since = this.cameAt;
     this.afterAnswers(() => {
-      const again = new RequestFrame();
-      again.parse(kept, kept.length, REQUEST_LIMITS);
-      this.beginLate(since, () => then(kept, again));
+      this.beginLate(since, () => then(kept, frameOf(kept)));
     });
   }
 
@@ -309,9 +309,7 @@ export class CommandSession extends Session implements InputHandler {
   }
 
   #answerLocally(bytes: Buffer, frame: RequestFrame, command: Command): void {
-    const words = Array.from({ length: frame.count }, (_, index) =>
-      bytes.toString('latin1', frame.offsets[2 * index], frame.offsets[2 * index + 1]),
-    );
+    const words = wordsOf(bytes, frame);
     if (command.name === 'command' && this.local.isAuthenticated) {
       if (!tellCommands(this, command, words.slice(1))) this.#keyless(bytes, frame, command);
       return;

@@ -6,7 +6,7 @@
  */
 export const COMPLETE = 0;
 export const INCOMPLETE = 1;
-/** A line without `*`: `lineStart` to `at` is it. */
+/** A line without `*`: `start` to `at` is it. */
 export const INLINE = 2;
 /** `problem` says what; the connection must be closed. */
 export const BROKEN = 3;
@@ -160,7 +160,21 @@ function printable(byte: number): string {
   return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
 }
 
+/** Of a command that was whole, and understood, before: `bytes[start, end)`. */
+export function frameOf(bytes: Uint8Array, start = 0, end = bytes.length): RequestFrame {
+  const frame = new RequestFrame();
+  frame.begin(start);
+  frame.parse(bytes, end, REQUEST_LIMITS);
+  return frame;
+}
+
 /** The text of an argument. */
 export function wordAt(bytes: Buffer, { offsets }: RequestFrame): (index: number) => string {
   return (index) => bytes.toString('latin1', offsets[2 * index], offsets[2 * index + 1]);
+}
+
+/** Of all. */
+export function wordsOf(bytes: Buffer, frame: RequestFrame): readonly string[] {
+  const word = wordAt(bytes, frame);
+  return Array.from({ length: frame.count }, (_, index) => word(index));
 }

@@ -4,7 +4,7 @@
  */
 import type { Command } from '../../redis/command-table.ts';
 import { keyArguments, sortPatterns } from '../../redis/keys.ts';
-import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { frameOf, wordAt, type RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES, encodeError } from '../wire/encode.ts';
 import { rewriteKeys } from './rewrite.ts';
 import { isSameWay, type Destination, type Routing } from './routing.ts';
@@ -80,8 +80,7 @@ export function locate(
     return found !== null && isSameWay(found, common.destination);
   };
   const written = rewriteKeys(bytes, frame, [...keys, ...patterns.filter(isThere)], destination.cut);
-  const again = new RequestFrame();
-  again.parse(written, written.length, REQUEST_LIMITS);
+  const again = frameOf(written);
   const [keyStart, keyEnd] = [again.offsets[2 * first]!, again.offsets[2 * first + 1]!];
   return { ...common, bytes: written, from: 0, to: written.length, keyStart, keyEnd };
 }

@@ -2,7 +2,7 @@
  * Copies of commands that may wait, which at a mirror must not: its connections are shared.
  */
 import type { Command } from '../../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { frameOf, wordsOf } from '../../redis/request-frame.ts';
 import { encodeBulk, encodeList } from '../wire/encode.ts';
 import { copyLocated } from './keyed-copies.ts';
 import type { Located } from '../client/locate.ts';
@@ -24,7 +24,7 @@ export function copyOnceAnswered(
   located: Located,
 ): void {
   if (located.destination.mirrors === null) return;
-  const words = wordsOf(located);
+  const words = wordsIn(located);
   const sink = request.sink!;
   request.sink = inFrontOf(sink, (answered, reply, start, end) => {
     if (!isNothing(reply, start)) {
@@ -41,24 +41,20 @@ export function copyOnceAnswered(
 /** With bytes of its own. `found`: the key that had something; undefined: there is nothing to copy. */
 export function withoutWaiting(
   located: Located,
-  words = wordsOf(located),
+  words = wordsIn(located),
   found?: string,
 ): Located | undefined {
   const instead = unblocked(words, found);
   if (instead === undefined) return undefined;
   const bytes = encodeList(instead.words.map((word) => encodeBulk(word)));
-  const frame = new RequestFrame();
-  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
-  const [keyStart, keyEnd] = [frame.offsets[2 * instead.key]!, frame.offsets[2 * instead.key + 1]!];
+  const { offsets } = frameOf(bytes);
+  const [keyStart, keyEnd] = [offsets[2 * instead.key]!, offsets[2 * instead.key + 1]!];
   return { ...located, bytes, from: 0, to: bytes.length, keyStart, keyEnd };
 }
 
 /** Each character a byte. */
-function wordsOf({ bytes, from, to }: Located): readonly string[] {
-  const frame = new RequestFrame();
-  frame.begin(from);
-  frame.parse(bytes, to, REQUEST_LIMITS);
-  return Array.from({ length: frame.count }, (_, index) => wordAt(bytes, frame)(index));
+function wordsIn({ bytes, from, to }: Located): readonly string[] {
+  return wordsOf(bytes, frameOf(bytes, from, to));
 }
 
 /** An error, or null in either protocol. */

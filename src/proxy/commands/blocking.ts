@@ -3,7 +3,7 @@
  * As in Redis, the client's next commands are looked at only when it has its reply.
  */
 import type { Command } from '../../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { frameOf, wordAt, type RequestFrame } from '../../redis/request-frame.ts';
 import { toAllPrimaries } from './all-primaries.ts';
 import { copyOnceAnswered } from './blocking-copies.ts';
 import { REPLIES, encodeCommand } from '../wire/encode.ts';
@@ -39,10 +39,8 @@ export function sendBlocking(session: Session, bytes: Buffer, frame: RequestFram
 
 /** By the routing of now; a Buffer: why there is none. */
 function sought(session: Session, bytes: Buffer, command: Command): Sought | Buffer {
-  const frame = new RequestFrame();
-  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
   const { routing } = session.home;
-  const location = locate(routing, bytes, frame, command, command.isRead);
+  const location = locate(routing, bytes, frameOf(bytes), command, command.isRead);
   if (location.kind === 'refused') return location.reply;
   if (location.kind === 'keyed') {
     const { upstream, place } = location;

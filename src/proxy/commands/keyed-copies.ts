@@ -3,7 +3,7 @@
  * be split goes in a part for each place that its keys have at the mirror, anything else whole.
  */
 import { KIND, type Command } from '../../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
+import { frameOf } from '../../redis/request-frame.ts';
 import type { Located } from '../client/locate.ts';
 import { isCopied } from '../client/mirroring.ts';
 import { Scratch } from './scratch.ts';
@@ -58,13 +58,11 @@ export function copyLocatedTo(
 ): void {
   const { bytes, from, to, keyStart, keyEnd } = located;
   if (command.kind === KIND.split) {
-    const frame = new RequestFrame();
-    frame.begin(from);
-    frame.parse(bytes, to, REQUEST_LIMITS);
-    const keys = (frame.count - 1) / stepOf(command);
+    const { count, offsets } = frameOf(bytes, from, to);
+    const keys = (count - 1) / stepOf(command);
     // Else Redis refuses it.
     if (Number.isInteger(keys)) {
-      copyParts(session, upstream, command, bytes, frame.offsets, Array.from({ length: keys }).keys(), 0);
+      copyParts(session, upstream, command, bytes, offsets, Array.from({ length: keys }).keys(), 0);
     }
     return;
   }

@@ -2,7 +2,7 @@
  * A command that can't be carried out yet: looked at again until it can, its client held meanwhile.
  */
 import type { Command } from '../../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
+import { frameOf, type RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES } from '../wire/encode.ts';
 import { countAbandoned, countBegun, countFailed, countLater } from '../wire/outcomes.ts';
 import { pauseMs } from '../upstream/pause.ts';
@@ -19,8 +19,7 @@ export function lookLater(
   then: (bytes: Buffer, frame: RequestFrame) => void,
 ): void {
   const kept = Buffer.from(bytes.subarray(frame.start, frame.at));
-  const again = new RequestFrame();
-  again.parse(kept, kept.length, REQUEST_LIMITS);
+  const again = frameOf(kept);
   const since = session.cameAt;
   const until = since + waitMs;
   countLater(command);

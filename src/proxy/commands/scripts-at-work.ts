@@ -9,7 +9,7 @@ import { handOn } from '../wire/reply-sink.ts';
 import type { Command } from '../../redis/command-table.ts';
 import type { RequestFrame } from '../../redis/request-frame.ts';
 import type { Node } from '../topology/node.ts';
-import { leaveAfterReply, openOwn, whyNotOpened, type OwnConnection } from '../upstream/own-connection.ts';
+import { leaveAfterReply, openOwn, whyNotOpened } from '../upstream/own-connection.ts';
 import { MergedReply, same, type Gathered, type Merge } from '../wire/merged-reply.ts';
 import type { Request } from '../wire/request.ts';
 import type { Session } from '../client/session.ts';
@@ -88,10 +88,9 @@ function alive(node: Node | undefined): Node | null {
 
 /** On a connection of its own: what it is about holds up the one that all share. */
 function ask(session: Session, { upstream, find }: Asked, part: Request, question: Buffer): void {
-  const opened = (own: OwnConnection | undefined): void => {
+  openOwn(upstream, part, find, (own) => {
     if (own === undefined) return handOn(part.sink!, part, whyNotOpened(upstream, part.place));
     leaveAfterReply(session, part, own);
     own.send(part, question);
-  };
-  openOwn(upstream, part, opened, find);
+  });
 }

@@ -2,7 +2,7 @@
  * How long a command may wait, as it says itself, and the same command for what is left of that.
  */
 import { isKeyword } from '../../redis/keys.ts';
-import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { frameOf, wordAt, type RequestFrame } from '../../redis/request-frame.ts';
 import { encodeBulk } from '../wire/encode.ts';
 
 /** In seconds, behind the keys or before them. */
@@ -40,8 +40,7 @@ export function withTimeLeft(message: Buffer, ms: number): Buffer {
 }
 
 function find(message: Buffer): Said | undefined {
-  const frame = new RequestFrame();
-  frame.parse(message, message.length, REQUEST_LIMITS);
+  const frame = frameOf(message);
   const word = wordAt(message, frame);
   const name = word(0);
   if (AT_END.test(name)) return { frame, index: frame.count - 1, unitMs: 1_000 };

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Command } from '../../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
+import { frameOf, type RequestFrame } from '../../redis/request-frame.ts';
 import { encodeError, encodeRefusal, REPLIES } from '../wire/encode.ts';
 import type { Finding } from '../upstream/foreign-commands.ts';
 import { pauseMs } from '../upstream/pause.ts';
@@ -52,8 +52,7 @@ async function learn(
   const finding = await askUntilTold(session, upstream, name, since);
   free();
   if (session.isEnding || session.isClosed) return;
-  const frame = new RequestFrame();
-  frame.parse(bytes, bytes.length, REQUEST_LIMITS);
+  const frame = frameOf(bytes);
   if (finding === 'unreachable' && isAsked(session, upstream)) answerUnknown(session, bytes, frame, finding);
   // It may go over other connections than what was asked before: meanwhile the plan may have changed.
   else session.afterAnswers(() => session.beginLate(since, () => again(bytes, frame)));

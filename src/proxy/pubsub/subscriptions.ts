@@ -4,7 +4,7 @@
  * with all that was subscribed on it; where the plan has another upstream, there.
  */
 import { KIND, type Command } from '../../redis/command-table.ts';
-import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { wordAt, wordsOf, type RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES, encodeBulk, encodeError, encodeWrongCount } from '../wire/encode.ts';
 import type { Mode } from '../client/mode.ts';
 import type { Session } from '../client/session.ts';
@@ -117,8 +117,7 @@ export class Subscriptions implements Mode {
     if (frame.at - frame.start > MAX_COMMAND_BYTES) {
       return session.answer(command, encodeError(`ERR '${command.name}' names too much at once`));
     }
-    const word = wordAt(bytes, frame);
-    const channels = Array.from({ length: frame.count - 1 }, (_, index) => word(index + 1));
+    const channels = wordsOf(bytes, frame).slice(1);
     if (channels.length === 0 && !command.name.includes('unsubscribe')) {
       return session.answer(command, encodeWrongCount(command.name));
     }

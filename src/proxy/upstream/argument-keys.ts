@@ -3,7 +3,7 @@
  */
 import { KIND, findCommand, type Command } from '../../redis/command-table.ts';
 import { keyArguments } from '../../redis/keys.ts';
-import { REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { frameOf, wordAt } from '../../redis/request-frame.ts';
 
 /** Of `bytes[start, end)`, each character a byte; undefined: it has none, or only its server knows. */
 export function argumentsThatAreKeys(
@@ -27,9 +27,7 @@ function understand(
   start: number,
   end: number,
 ): { readonly command?: Command; readonly keys?: readonly string[] } {
-  const frame = new RequestFrame();
-  frame.begin(start);
-  frame.parse(bytes, end, REQUEST_LIMITS);
+  const frame = frameOf(bytes, start, end);
   const command = findCommand(bytes, frame.offsets[0]!, frame.offsets[1]!);
   if (command === undefined) return {};
   const word = wordAt(bytes, frame);

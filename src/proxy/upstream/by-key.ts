@@ -2,7 +2,7 @@
  * MGET, MSET, DEL, EXISTS, TOUCH and UNLINK whose keys are no longer together: in parts, and one reply of all. Of a slot that
  * is half moved no node has all keys: a part for each. Of plain servers, a part for each.
  */
-import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
+import { frameOf } from '../../redis/request-frame.ts';
 import { MergedReply, interleaved, same, sum, type Merge } from '../wire/merged-reply.ts';
 import { takeRequest, type Request } from '../wire/request.ts';
 
@@ -29,10 +29,7 @@ export function sendInParts(
   send: SendPart,
 ): boolean {
   const { bytes } = request.block!;
-  const frame = new RequestFrame();
-  frame.begin(request.start);
-  frame.parse(bytes, request.end, REQUEST_LIMITS);
-  const { count, offsets } = frame;
+  const { count, offsets } = frameOf(bytes, request.start, request.end);
   const [nameStart, nameEnd] = [offsets[0]!, offsets[1]!];
   if (nameEnd - nameStart > LONGEST_NAME) return false;
   const name = bytes.toString('latin1', nameStart, nameEnd).toLowerCase();

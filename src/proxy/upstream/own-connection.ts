@@ -44,12 +44,12 @@ export class OwnConnection implements ConnectionOwner {
     this.connection = node.ownConnection(this.#kind, this);
   }
 
-  send(request: Request | null, bytes: Uint8Array, start = 0, end = bytes.length): void {
+  send(request: Request | null, bytes: Uint8Array): void {
     if (this.connection.isClosed) {
       if (request !== null) this.lost(request, false);
       return;
     }
-    this.connection.append(request, bytes, start, end);
+    this.connection.append(request, bytes, 0, bytes.length);
     if ((this.#kind & TRACKED) !== 0 && request !== null) this.#noteRead(request);
   }
 
@@ -121,12 +121,12 @@ export class OwnConnection implements ConnectionOwner {
   }
 }
 
-/** A connection of its own to the node that serves the request, once there is one that may be asked, while its client waits. */
+/** A connection of its own to the node that is found, once there is one, while its client waits. */
 export function openOwn(
   upstream: Upstream,
   request: Request,
+  find: () => Node | null,
   opened: (own: OwnConnection | undefined) => void,
-  find: () => Node | null = () => upstream.nodeFor(request),
 ): void {
   const node = find();
   if (node !== null && !upstream.isFull) {
@@ -137,7 +137,7 @@ export function openOwn(
   ) {
     opened(undefined);
   } else {
-    upstream.ownConnections.inAMoment(request, () => openOwn(upstream, request, opened, find));
+    upstream.ownConnections.inAMoment(request, () => openOwn(upstream, request, find, opened));
   }
 }
 

@@ -2,7 +2,7 @@
  * Whose word an error reply may be: a script can say what it likes, also what only Redis itself would mean.
  */
 import { findCommand } from '../../redis/command-table.ts';
-import { REQUEST_LIMITS, RequestFrame } from '../../redis/request-frame.ts';
+import { frameOf } from '../../redis/request-frame.ts';
 import type { Request } from './request.ts';
 
 const RUN_SCRIPTS = new Set(['eval', 'evalsha', 'eval_ro', 'evalsha_ro', 'fcall', 'fcall_ro']);
@@ -10,9 +10,7 @@ const RUN_SCRIPTS = new Set(['eval', 'evalsha', 'eval_ro', 'evalsha_ro', 'fcall'
 /** Read from the command's bytes: it is asked for errors only. */
 export function runsScript({ block, start, end }: Request): boolean {
   if (block === null) return false;
-  const frame = new RequestFrame();
-  frame.begin(start);
-  frame.parse(block.bytes, end, REQUEST_LIMITS);
-  const name = findCommand(block.bytes, frame.offsets[0]!, frame.offsets[1]!)?.name;
+  const { offsets } = frameOf(block.bytes, start, end);
+  const name = findCommand(block.bytes, offsets[0]!, offsets[1]!)?.name;
   return name !== undefined && RUN_SCRIPTS.has(name);
 }

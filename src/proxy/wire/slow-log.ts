@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 
 import { KIND, findCommand } from '../../redis/command-table.ts';
 import { keyArguments } from '../../redis/keys.ts';
-import { COMPLETE, REQUEST_LIMITS, RequestFrame, wordAt } from '../../redis/request-frame.ts';
+import { frameOf, wordAt } from '../../redis/request-frame.ts';
 import { isCopy } from './nobody.ts';
 import type { Request } from './request.ts';
 import { clock } from './turn.ts';
@@ -67,9 +67,8 @@ export class SlowLog {
 function describe({ block, start, end }: Request): { command: string; keys?: string } | undefined {
   if (block === null) return { command: '?' };
   const bytes = Buffer.from(block.bytes.buffer, block.bytes.byteOffset, end);
-  const frame = new RequestFrame();
-  frame.begin(start);
-  if (frame.parse(bytes, end, REQUEST_LIMITS) !== COMPLETE || frame.count === 0) return { command: '?' };
+  const frame = frameOf(bytes, start, end);
+  if (frame.count === 0) return { command: '?' };
   const [nameStart = 0, nameEnd = 0] = frame.offsets;
   const found = findCommand(bytes, nameStart, nameEnd);
   if (found?.kind === KIND.blocking) return undefined;
