@@ -7,6 +7,9 @@ import type { ConnectionOwner } from './connection-owner.ts';
 /** The last one as Redis 5 says it. */
 const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
 
+/** Who does not know HELLO or AUTH says what it was given, a password among it. */
+const GIVEN = /,? with args beginning with.*/;
+
 /** Until it is looked again whether all is answered. */
 const DRAINED_MS = 5;
 
@@ -18,6 +21,7 @@ interface Refused {
   destroy(problem: string): void;
 }
 
+/** Returns why, without what it was given. */
 export function handshakeRefused(
   connection: Refused,
   owner: ConnectionOwner,
@@ -25,7 +29,8 @@ export function handshakeRefused(
   start: number,
   end: number,
 ): string {
-  const why = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
+  const said = Buffer.from(bytes.subarray(start + 1, end - 2)).toString('latin1');
+  const why = said.replace(GIVEN, '');
   if (why.startsWith('LO')) connection.destroy('the node is loading');
   // All that is behind is refused, too, and none of it is lost.
   else if (why.startsWith('BUSY ')) endOnceAnswered(connection, 'the node was busy');
