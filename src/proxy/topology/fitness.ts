@@ -21,14 +21,16 @@ export interface Before {
   readonly primaryForMs: number;
 }
 
+/** Why it serves nobody now; of one that is busy with a script its own words: they are told to who has waited for it in vain. */
+export function judgePing(ping: unknown): string | undefined {
+  if (!(ping instanceof Error)) return undefined;
+  return /^(?:LOADING|MASTERDOWN)\b|^BUSY \w+ is busy.*/.exec(ping.message)?.[0];
+}
+
 /** undefined: fit; else why not. What can't be asked (managed services deny INFO) counts as fit. */
 export function judgeFitness(answers: Answers, before: Before): string | undefined {
-  // Of one that is busy with a script its own words: they are told to who has waited for it in vain.
-  const refused =
-    answers.ping instanceof Error
-      ? /^(?:LOADING|MASTERDOWN)\b|^BUSY \w+ is busy.*/.exec(answers.ping.message)
-      : null;
-  if (refused !== null) return refused[0];
+  const refused = judgePing(answers.ping);
+  if (refused !== undefined) return refused;
   if (before.unfit === 'CLUSTERDOWN' && String(answers.clusterInfo).includes('cluster_state:fail')) {
     return 'CLUSTERDOWN';
   }

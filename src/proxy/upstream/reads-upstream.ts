@@ -53,11 +53,11 @@ export class ReadsUpstream extends Upstream {
 
   /** Where some of its servers, listed one by one, are others. */
   override follow(plan: UpstreamPlan): boolean {
-    const { groups } = plan.mode === 'reads' ? plan : this.#plan;
-    const isAlike = sameContent(groups.map(kindsOf), this.#plan.groups.map(kindsOf));
-    if (!isAlike || !sameContent(plan, { ...this.#plan, groups })) return false;
-    this.#plan = { ...this.#plan, groups };
-    for (const [at, group] of groups.entries()) {
+    const { groups: before } = this.#plan;
+    if (plan.mode !== 'reads' || !sameContent({ ...plan, groups: before }, this.#plan)) return false;
+    if (!sameContent(plan.groups.map(kindsOf), before.map(kindsOf))) return false;
+    this.#plan = plan;
+    for (const [at, group] of plan.groups.entries()) {
       for (const [index, servers] of group.entries())
         if (servers.kind === 'endpoints') this.#groups[at]![index]!.use(servers.endpoints);
     }

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { addressOf } from '../../api/host-port.ts';
 import type { ProxyEndpoint, ProxyServers } from '../../plan/routing-plan.ts';
 import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from '../topology/conversation.ts';
-import { judgeFitness, judgeLink, judgePrimary } from '../topology/fitness.ts';
+import { judgeLink, judgePing, judgePrimary } from '../topology/fitness.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { LeavingNodes } from '../topology/leaving-nodes.ts';
 import { LoginLog } from '../topology/login-log.ts';
@@ -269,10 +269,7 @@ export class ServerList {
       judgeLink(replication, maxLagMs) ??
       judgePrimary(replication, [...(replicas?.said.values() ?? [])], maxLagMs);
     if (replication !== undefined) replicas?.said.set(node, replication);
-    const state = judgeFitness(
-      { ping, replication: undefined, clusterInfo: undefined },
-      { unfit: undefined, isProbed: true, primaryForMs: Infinity },
-    );
+    const state = judgePing(ping);
     if (maxLagMs !== undefined && replication === undefined && state === undefined) this.#tellUnbounded(node);
     // Without a maximum old data is better than none: its primary may be dead.
     const doubtful = maxLagMs === undefined ? problem : undefined;

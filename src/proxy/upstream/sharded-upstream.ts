@@ -43,7 +43,6 @@ const NO_PLAIN_PRIMARY = [
 export class ShardedUpstream extends Upstream {
   #plan: ProxyUpstream;
   readonly #list: ServerList;
-  readonly #id: string;
   readonly #log: Logger;
   readonly #untold = new Set(NO_PLAIN_PRIMARY);
   #table = maglevTable([]);
@@ -57,16 +56,15 @@ export class ShardedUpstream extends Upstream {
     super(settings, plan.maxConnections);
     this.nodeLog = new NodeLog(plan.id, log);
     this.#plan = plan;
-    this.#id = plan.id;
     this.#log = log;
+    // Within the constructor there is no list yet: the first servers have their places behind it.
     let isMade = false;
     const changed = (gone: readonly Node[]): void => {
-      // Within the constructor there is no list yet.
       if (isMade) this.#place(gone);
-      else queueMicrotask(() => this.#place(gone));
     };
     this.#list = new ServerList(plan.servers, nodeOptionsOf(plan, false), this, { changed, log });
     isMade = true;
+    this.#place([]);
   }
 
   get isReady(): boolean {
@@ -83,11 +81,11 @@ export class ShardedUpstream extends Upstream {
 
   /** What waits goes where its keys are by then, and the connections to servers that stay are kept. */
   override follow(plan: UpstreamPlan): boolean {
-    const { servers } = plan.mode === 'proxy' ? plan : this.#plan;
-    if (servers.kind !== 'endpoints' || !sameContent(plan, { ...this.#plan, servers })) return false;
-    if (this.#plan.servers.kind !== 'endpoints') return false;
-    this.#plan = { ...this.#plan, servers };
-    this.#list.use(servers.endpoints);
+    const { servers: before } = this.#plan;
+    if (plan.mode !== 'proxy' || !sameContent({ ...plan, servers: before }, this.#plan)) return false;
+    if (plan.servers.kind !== 'endpoints' || before.kind !== 'endpoints') return false;
+    this.#plan = plan;
+    this.#list.use(plan.servers.endpoints);
     return true;
   }
 
@@ -165,7 +163,7 @@ export class ShardedUpstream extends Upstream {
     for (const mistake of this.#untold) {
       if (!mistake.says.test(refusal)) continue;
       this.#untold.delete(mistake);
-      this.#log.warn(`${this.#id}: ${address} ${mistake.what}`);
+      this.#log.warn(`${this.#plan.id}: ${address} ${mistake.what}`);
     }
   }
 
