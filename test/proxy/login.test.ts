@@ -8,6 +8,7 @@ import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
+import { HALVES, clusterThat } from './scripted-cluster.ts';
 import { array, clientOf, planTo, proxyFor, serverThat, type Server } from './servers.ts';
 
 const REFUSED = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
@@ -232,4 +233,19 @@ test('a refusal that comes and goes is a warning a minute at most', async () => 
   for (let second = 0; second < 90; second++)
     log.tell(second % 2 === 0 ? 'NOAUTH' : undefined, second * 1_000);
   assert.equal(lines.filter((line) => line.includes('does not let')).length, 2);
+});
+
+test('a node of a Redis Cluster that does not let the proxy in, as others do, is told once, and that it does again', async (t) => {
+  let isLetIn = false;
+  const cluster = await clusterThat(t, 2, (_, node) =>
+    node === 1 && !isLetIn ? '-NOAUTH Authentication required.\r\n' : undefined,
+  );
+  cluster.slots = HALVES;
+  const { lines } = await proxyFor(t, cluster.plan());
+  const told = (words: string): number =>
+    lines.filter((line) => line.includes(`${cluster.addressOf(1)} ${words}`)).length;
+  await eventually('a warning', () => told('does not let the proxy in (NOAUTH ') > 0 || undefined);
+  isLetIn = true;
+  await eventually('its end', () => told('lets the proxy in again') > 0 || undefined);
+  assert.equal(told(''), 2);
 });

@@ -1,10 +1,11 @@
 /**
- * Says once that a node gets no commands, and why, and once that it gets some again; which nodes become primaries; and why
- * nobody says what the cluster looks like. A node that is away for less than a second is not told: a machine that is busy
+ * Says once that a node gets no commands, and why, and once that it gets some again; that it does not let the proxy in; which
+ * nodes become primaries; and why nobody says what the cluster looks like. A node that is away for less than a second is not told: a machine that is busy
  * has such moments.
  */
 import type { Logger } from 'pino';
 
+import { LoginLog } from './login-log.ts';
 import type { Node } from './node.ts';
 
 const PATIENCE_MS = 1_000;
@@ -20,6 +21,8 @@ export class NodeLog {
    * node where its cluster's map has left it out meanwhile, as that of a failover does.
    */
   readonly #away = new Map<string, number | 'told'>();
+  /** Of those that have refused one. */
+  readonly #logins = new WeakMap<Node, LoginLog>();
   /** undefined: there was no map yet. */
   #primaries: ReadonlySet<string> | undefined;
   /** Of the map, that were told; none while somebody says it. */
@@ -35,6 +38,7 @@ export class NodeLog {
   /** Call it often. */
   look(node: Node, now: number): void {
     const { address } = node;
+    this.#lookAtLogin(node);
     const away = this.#away.get(address);
     if (node.isUsable) {
       if (away === undefined) return;
@@ -47,6 +51,13 @@ export class NodeLog {
       this.#away.set(address, 'told');
       this.#log.warn(`${this.#upstream}: ${address} gets no commands (${node.state})`);
     }
+  }
+
+  #lookAtLogin(node: Node): void {
+    const { refusal } = node;
+    if (refusal !== undefined && !this.#logins.has(node))
+      this.#logins.set(node, new LoginLog(node.address, this.#log));
+    this.#logins.get(node)?.tell(refusal);
   }
 
   /** By the map, each time it is told. A failover is nearly always why one is new. */

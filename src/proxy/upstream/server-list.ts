@@ -13,7 +13,6 @@ import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from '../topolog
 import { judgeLink, judgePing, judgePrimary } from '../topology/fitness.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { LeavingNodes } from '../topology/leaving-nodes.ts';
-import { LoginLog } from '../topology/login-log.ts';
 import { Node, type NodeOwner } from '../topology/node.ts';
 import type { NodeOptions } from '../topology/node-options.ts';
 import { parseReplication, type ReplicationInfo } from '../topology/topology.ts';
@@ -34,7 +33,6 @@ export interface Server {
 interface Known extends Server {
   text: string;
   readonly conversation: Conversation;
-  readonly login: LoginLog;
   isBeingProbed: boolean;
   /** When it was last asked whether it lets us in. */
   triedAt: number;
@@ -103,7 +101,6 @@ export class ServerList {
       for (const known of this.#known) {
         if (isTime || isAskedSoon(known.node)) void this.#probe(known);
         if (isLoginDue(known)) void tryLogin(known);
-        known.login.tell(known.node.refusal);
       }
     }, PROBE_HURT_MS);
     const isLoginDue = ({ node, triedAt, isBeingTried, isLoginKnown }: Known): boolean =>
@@ -221,7 +218,6 @@ export class ServerList {
       node,
       // Where clients have only connections of their own to it, nothing else tells that it has gone.
       conversation: new Conversation(options, () => node.update({ isProbed: false })),
-      login: new LoginLog(addressOf(address, port), this.#log),
       isBeingProbed: false,
       triedAt: 0,
       isBeingTried: false,
