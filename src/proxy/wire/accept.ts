@@ -4,9 +4,11 @@
  *
  * Node offers that (`onread`) for sockets that connect, not for accepted ones; so the handle below an accepted one is told
  * it, and its reads pass the stream by, with what that does at each of them. Neither is documented: `canShareBuffer` tries
- * it on a connection of our own, and where it does not work 'data' events serve.
+ * it, and where it does not work 'data' events serve.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+
+import { triedOverLoopback } from './loopback-trial.ts';
 
 const READ_BYTES = 65_536;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -89,44 +91,18 @@ export function readOn(socket: Socket): void {
   if (handle.readStart() !== 0) socket.destroy();
 }
 
-/** Nothing but a Node that can't takes so long, not even on a machine with fifteen times the work that it can do. */
-const LIMIT_MS = 10_000;
-
-/** Tried once at start, on a connection of our own. */
+/** Tried once at start. */
 export async function canShareBuffer(): Promise<boolean> {
   if (lastRead === null) return false;
-  const server = createServer({ pauseOnConnect: true });
-  let limit: NodeJS.Timeout | undefined;
-  try {
-    const port = await listen(server);
-    return await new Promise<boolean>((resolve) => {
-      limit = setTimeout(() => resolve(false), LIMIT_MS);
-      server.once('connection', (accepted) => {
-        const read = (bytes: Buffer, length: number): boolean => {
+  return await triedOverLoopback(async (client, accepted) => {
+    client.end('probe');
+    return await new Promise((resolve) => {
+      adopt(accepted, true, {
+        read: (bytes, length) => {
           resolve(bytes.toString('latin1', 0, length) === 'probe');
-          accepted.destroy();
           return true;
-        };
-        try {
-          adopt(accepted, true, { read });
-        } catch {
-          resolve(false);
-        }
+        },
       });
-      const client = connect({ host: '127.0.0.1', port }, () => client.end('probe'));
-      client.on('error', () => resolve(false));
     });
-  } finally {
-    clearTimeout(limit);
-    server.close();
-  }
-}
-
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => {
-    // Exclusive: other workers try theirs at the same time.
-    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () => resolve());
   });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -3,12 +3,14 @@
  * all are, then costs neither a request object, nor a tick, nor a callback.
  *
  * Tight: one write per client and turn passes here, at pipeline 1 that is one per command, and it saves 7-12 % of
- * the CPU (`npm run bench -- proxy`). Handles are not documented: `learnToWrite` tries it once on a connection of our
- * own; where it does not work, and under TLS, the stream serves.
+ * the CPU (`npm run bench -- proxy`). Handles are not documented: `learnToWrite` tries it once; where it does not
+ * work, and under TLS, the stream serves.
  */
-import { connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
+
+import { triedOverLoopback } from './loopback-trial.ts';
 
 /** What Node 26 has below a socket. */
 interface Handle {
@@ -115,44 +117,13 @@ function handleOf(socket: Socket): Handle | null {
 
 /** True: from now on writers may go past the stream. Tried with a write that is taken at once and one that has to wait. */
 export async function learnToWrite(): Promise<boolean> {
-  const server = createServer({ pauseOnConnect: true });
-  await new Promise<void>((resolve) => {
-    // Exclusive: other workers try theirs at the same time.
-    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, resolve);
-  });
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const client = connect({ host: '127.0.0.1', port });
-  client.on('error', () => {});
-  let limit: NodeJS.Timeout | undefined;
-  try {
-    const accepted = await new Promise<Socket>((resolve, reject) => {
-      limit = setTimeout(() => reject(new Error('no connection')), LIMIT_MS);
-      let socket: Socket | undefined;
-      const both = (): void => {
-        if (socket !== undefined && !client.connecting) resolve(socket);
-      };
-      server.once('connection', (other) => {
-        socket = other;
-        both();
-      });
-      client.once('connect', both);
-    });
-    accepted.on('error', () => {});
+  canShorten = await triedOverLoopback(async (client, accepted) => {
     canShorten = givesNoRequest(client);
-    canShorten &&= await works(client, accepted);
-    accepted.destroy();
-  } catch {
-    canShorten = false;
-  } finally {
-    clearTimeout(limit);
-    client.destroy();
-    server.close();
-  }
+    return canShorten && (await works(client, accepted));
+  });
   return canShorten;
 }
 
-const LIMIT_MS = 10_000;
 /** The kernel takes it whole from whoever has nothing else on the way, however late it is with acknowledgements. */
 const SMALL = Buffer.alloc(1);
 const LARGE = Buffer.alloc(65_536);
@@ -176,16 +147,11 @@ function givesNoRequest(socket: Socket): boolean {
 
 async function works(client: Socket, accepted: Socket): Promise<boolean> {
   return await new Promise((resolve) => {
-    const limit = setTimeout(() => resolve(false), LIMIT_MS);
-    const end = (isFine: boolean): void => {
-      clearTimeout(limit);
-      resolve(isFine);
-    };
-    const writer = new SocketWriter(client, () => end(writer.waiting === 0));
+    const writer = new SocketWriter(client, () => resolve(writer.waiting === 0));
     let taken = writer.write(SMALL) ? 1 : 0;
     // What did not fit at once may have fitted a moment later: then nothing waits yet.
     while (taken > 0 && taken < MANY && (writer.write(LARGE) || writer.waiting === 0)) taken += 1;
-    if (taken === 0 || taken === MANY || writer.waiting === 0) return end(false);
+    if (taken === 0 || taken === MANY || writer.waiting === 0) return resolve(false);
     accepted.resume();
   });
 }
