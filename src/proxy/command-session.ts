@@ -31,6 +31,7 @@ import { Input, type InputHandler } from './client/input.ts';
 import { hidePasswords } from './commands/hidden-passwords.ts';
 import { copyWithoutKey } from './commands/keyless-copies.ts';
 import { answerFault } from './client/late-replies.ts';
+import { MAX_REQUEST_BYTES } from './client/limits.ts';
 import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './commands/local-commands.ts';
 import { locate } from './client/locate.ts';
 import { sendScan } from './commands/scan.ts';
@@ -50,7 +51,7 @@ export class CommandSession extends Session implements InputHandler {
 
   constructor(socket: Socket, home: SessionHome, id: number) {
     super(socket, home, id);
-    this.#input = new Input(this, home.maxRequestBytes);
+    this.#input = new Input(this, MAX_REQUEST_BYTES);
   }
 
   /** What lasts longer than a command follows the routing. */

@@ -24,7 +24,6 @@ export interface ListeningOptions {
   readonly bind: SocketAddress;
   readonly routing: Routing;
   readonly clientCount: ClientCount;
-  readonly maxRequestBytes: number;
   readonly canShareBuffer: boolean;
   /** undefined: in the clear. */
   readonly tls: ListenerTls | undefined;
@@ -33,7 +32,6 @@ export interface ListeningOptions {
 export class Listening implements SessionHome {
   #routing: Routing;
   readonly bind: SocketAddress;
-  readonly maxRequestBytes: number;
   readonly #clientCount: ClientCount;
   readonly #canShareBuffer: boolean;
   readonly sessions = new Set<Session>();
@@ -44,7 +42,6 @@ export class Listening implements SessionHome {
   private constructor(options: ListeningOptions) {
     this.#routing = options.routing;
     this.bind = options.bind;
-    this.maxRequestBytes = options.maxRequestBytes;
     this.#clientCount = options.clientCount;
     this.#canShareBuffer = options.canShareBuffer;
     this.#tls = options.tls?.open((socket) => this.#serve(socket, false));

@@ -39,7 +39,6 @@ import type { Upstream } from './upstream/upstream.ts';
 
 const TICK_MS = 50;
 const LATE_MS = 3 * TICK_MS;
-const MAX_REQUEST_BYTES = 1_073_741_824;
 
 export interface ProxyOptions extends Omit<UpstreamSettings, 'slow'>, ClientLimits {
   /** Towards clients; undefined: in the clear. */
@@ -248,7 +247,6 @@ export class Proxy {
       bind,
       routing,
       clientCount: this.clientCount,
-      maxRequestBytes: MAX_REQUEST_BYTES,
       canShareBuffer: this.#canShareBuffer,
       tls: this.#options.tls,
     });

@@ -2,6 +2,8 @@
  * How much of one client is taken in, under way, and kept for it.
  */
 
+/** A command, as a whole. */
+export const MAX_REQUEST_BYTES = 1_073_741_824;
 /**
  * A client with more commands under way is not read from until half of them are answered. It begins with few, twice as many
  * at each turn that brought replies, fewer at each that brought much: how large replies are nobody knows before, and what

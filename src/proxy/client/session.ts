@@ -25,7 +25,6 @@ import type { Upstream } from '../upstream/upstream.ts';
 /** What a session needs to know of where it was accepted; the routing may be another one from one command to the next. */
 export interface SessionHome {
   readonly routing: Routing;
-  readonly maxRequestBytes: number;
   /** All that were accepted there and have not ended. */
   readonly sessions: Iterable<Session>;
   ended(session: Session): void;

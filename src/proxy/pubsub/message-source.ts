@@ -87,11 +87,7 @@ export class MessageSource {
     }
     const refusal = kind === undefined ? parseRefusal(bytes, start, end) : undefined;
     if (refusal !== undefined && isOfAnother(refusal, waiting?.channels[0])) return false;
-    if (waiting === undefined) {
-      const { protocol } = this.#session.local;
-      if (kind !== undefined) this.#session.say(inProtocol(protocol, bytes, start, end));
-      return kind === undefined;
-    }
+    if (waiting === undefined) return kind === undefined;
     if (refusal !== undefined && (waiting.name === 'ssubscribe' || waiting.name === 'sunsubscribe')) {
       this.#waiting.take(true);
       this.#hearer.refused(waiting, refusal, Buffer.from(bytes.subarray(start, end)));
