@@ -40,3 +40,20 @@ test('once all counts anew nothing is older than that', () => {
     [5_000, 5_000],
   );
 });
+
+test('what comes little by little within a moment came with the first of it', () => {
+  const arrivals = new Arrivals();
+  for (let piece = 0; piece < 5; piece++) arrivals.note(100 + piece, 1_000 + 10 * piece);
+  arrivals.note(200, 1_050);
+  assert.deepEqual(
+    [100, 104, 200].map((end) => arrivals.of(end)),
+    [1_000, 1_000, 1_050],
+  );
+});
+
+test('of what is gone, and of another client, nothing is left', () => {
+  const [gone, other] = [new Arrivals(), new Arrivals()];
+  gone.note(100, 1_000);
+  gone.clear();
+  assert.deepEqual([gone.of(10), other.of(10)], [0, 0]);
+});

@@ -4,7 +4,12 @@ import { test } from 'node:test';
 import { Input, type InputHandler } from '../../../src/proxy/client/input.ts';
 import { clock } from '../../../src/proxy/wire/turn.ts';
 import { expireUnfinished, noteFinished, noteUnfinished } from '../../../src/proxy/client/unfinished.ts';
-import { REQUEST_LIMITS, type RequestFrame } from '../../../src/redis/request-frame.ts';
+import {
+  INLINE,
+  REQUEST_LIMITS,
+  type FrameStatus,
+  type RequestFrame,
+} from '../../../src/redis/request-frame.ts';
 
 const MAX_BYTES = 1_000;
 
@@ -129,4 +134,81 @@ test('what waits behind commands that each stop their client is moved a few time
     Array.from({ length: 2 * COUNT }, (_, index) => String(10_000 + index)),
   );
   assert.ok(buffers.size < COUNT / 10, `${buffers.size} places`);
+});
+
+/** Notes each command's first word, and since when it has waited; stops behind that one. */
+function takerThatStopsBehind(last: string) {
+  const taken: (readonly [word: string, waitedSince: number])[] = [];
+  const handler = {
+    waitedSince: 0,
+    isStopped: false,
+    limits: () => REQUEST_LIMITS,
+    dispatch: (bytes: Buffer, { start, at, offsets }: RequestFrame, status: FrameStatus) => {
+      const [from, to] = status === INLINE ? [start, at] : offsets;
+      const word = bytes.toString('latin1', from, to);
+      taken.push([word, handler.waitedSince]);
+      handler.isStopped = word === last;
+    },
+    tooBig: () => assert.fail(),
+    unfinished: () => assert.fail(),
+  };
+  const input = new Input(handler, MAX_BYTES);
+  return { handler, input, taken, feed: (text: string) => input.feed(Buffer.from(text), text.length) };
+}
+
+const array = (...words: readonly string[]): string =>
+  `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+
+test('commands are the same wherever what comes is cut', () => {
+  const all = `${array('A', 'x')}b\r\n${array('C')}${array('D', '', 'yy')}`;
+  for (let one = 0; one <= all.length; one++) {
+    for (let other = one; other <= all.length; other++) {
+      const { feed, taken } = takerThatStopsBehind('');
+      for (const piece of [all.slice(0, one), all.slice(one, other), all.slice(other)]) feed(piece);
+      assert.deepEqual(
+        taken.map(([word]) => word),
+        ['A', 'b\r\n', 'C', 'D'],
+        `${one}, ${other}`,
+      );
+    }
+  }
+});
+
+test('half a command, more of which comes while its client is stopped, is not taken for a whole one', () => {
+  const { handler, input, feed, taken } = takerThatStopsBehind('');
+  feed('*1\r\n$4\r\nP');
+  handler.isStopped = true;
+  feed('I');
+  handler.isStopped = false;
+  input.proceed();
+  assert.deepEqual(taken, []);
+  feed('NG\r\n');
+  assert.deepEqual(taken, [['PING', 0]]);
+});
+
+test('a command that has to wait has not waited for as long as what came before it', () => {
+  const begin = clock.now;
+  const { handler, input, feed, taken } = takerThatStopsBehind('A');
+  try {
+    clock.now = 1_000;
+    feed(array('A') + array('B') + array('C', 'x').slice(0, -2));
+    clock.now = 2_000;
+    handler.isStopped = false;
+    input.proceed();
+    clock.now = 3_000;
+    // It stops once more.
+    feed(`\r\n${array('A')}${array('D')}`);
+    clock.now = 4_000;
+    handler.isStopped = false;
+    input.proceed();
+    assert.deepEqual(taken, [
+      ['A', 0],
+      ['B', 1_000],
+      ['C', 0],
+      ['A', 0],
+      ['D', 3_000],
+    ]);
+  } finally {
+    clock.now = begin;
+  }
 });
