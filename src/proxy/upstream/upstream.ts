@@ -196,7 +196,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   }
 
   carriedOut(request: Request, node: Node): boolean {
-    if (request.block === null || !this.#waiting.isEarly(request, node.connection(request.connectionKind))) {
+    if (!this.#waiting.isEarly(request, node.connection(request.connectionKind))) {
       this.#noteCarriedOut(request, node);
       return false;
     }
@@ -231,9 +231,9 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
   doubted(request: Request, node: Node): boolean {
     const primary = this.primaryFor(request.place);
     const { block, start, end } = request;
-    if (primary === null || primary === node || block === null || isCopy(request)) return false;
+    if (primary === null || primary === node || isCopy(request)) return false;
     this.#events.doubted += 1;
-    primary.connection(request.connectionKind).append(request, block.bytes, start, end);
+    primary.connection(request.connectionKind).append(request, block!.bytes, start, end);
     return true;
   }
 
@@ -241,7 +241,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     if (request.sent > 0) return void this.#hedgeAnew(request, node);
     if (wasSent) request.hops += 1;
     const mayBeTwice = request.isRead && request.hops <= MAX_HOPS && !isCopy(request);
-    if (request.block === null || (wasSent && !mayBeTwice)) {
+    if (wasSent && !mayBeTwice) {
       this.#noteCarriedOut(request, node);
       this.answer(request, REPLIES.upstreamFailure);
       return;
@@ -296,7 +296,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
 
   /** Asks a second node; the first answer counts. `from`: where it waits. */
   #hedge(request: Request, from: Connection): void {
-    if (this.#hedging.isSpent || request.block === null || isCopy(request)) return;
+    if (this.#hedging.isSpent || isCopy(request)) return;
     const connection = this.nodeFor(request)?.connection(request.connectionKind);
     if (connection === undefined || connection === from) return;
     // It would not see what its client wrote before, and its first node has not said to be done.
@@ -305,7 +305,7 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     this.#hedging.spend();
     request.hedgedAs = request.generation;
     this.#events.hedged += 1;
-    connection.append(request, request.block.bytes, request.start, request.end);
+    connection.append(request, request.block!.bytes, request.start, request.end);
   }
 
   /** Another node is still at it, and may be silent: it is asked of a third, if there is one. */
@@ -338,9 +338,8 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     giveOwnBytes(request, bytes, start, end);
     request.sink!.kept?.(end - start);
     if (this.place(request)) this.#wait(request, setback);
-    else if (setback === undefined) this.#tear(request, undefined);
     // Its client may have asked for some of its keys since, where those are now.
-    else this.#giveUp({ request, reply: setback.reply });
+    else this.#giveUp({ request, reply: setback?.reply });
   }
 
   #wait(request: Request, setback: Setback | undefined): void {
@@ -360,7 +359,6 @@ export abstract class Upstream extends ServerDirectory implements NodeOwner {
     for (const node of [...this.nodes(), ...gone]) {
       for (const connection of node.connections())
         connection.overdue(Infinity, (request) => {
-          if (request.isDone) return;
           // It has several places by now, and who was asked may carry it out.
           if (!this.place(request)) this.#waiting.carriedOut(request, connection);
           else if (this.holderOf(request.place) !== node) elsewhere.push(request);

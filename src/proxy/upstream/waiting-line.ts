@@ -57,6 +57,7 @@ export interface Given {
   readonly reply: Buffer | undefined;
 }
 
+/** Nobody is at it, so that nobody answers it. */
 interface Held extends Ordered, Given {
   readonly until: number;
   readonly notBefore: number;
@@ -157,7 +158,7 @@ export class WaitingLine {
   takeAll(): { readonly older: readonly (Held | UnderWay)[]; readonly later: readonly Held[] } {
     const underWay = [...this.#underWay.values()];
     this.#underWay.clear();
-    const held = this.#held.splice(0).filter(isLive);
+    const held = this.#held.splice(0);
     const older = [...underWay.filter(isLive), ...held.filter(({ wasUnderWay }) => wasUnderWay)];
     const inOrder = older.toSorted((one, other) =>
       one.order < other.order ? -1 : Number(one.order > other.order),
@@ -167,12 +168,9 @@ export class WaitingLine {
 
   /** It was in another line: behind what is in this one. */
   takeOver(other: Held | UnderWay): void {
-    if (isHeld(other)) {
-      this.#held.push({ ...other, order: this.#nextOrder() });
-    } else {
-      const order = other.order === FIRST ? FIRST : this.#nextOrder();
-      this.#underWay.set(other.request, { ...other, order });
-    }
+    const order = this.#nextOrder();
+    if (isHeld(other)) this.#held.push({ ...other, order });
+    else this.#underWay.set(other.request, { ...other, order });
   }
 
   /** `isOpen`: it was redirected before, and is not known yet what became of those behind it. */
@@ -186,7 +184,6 @@ export class WaitingLine {
 
   /** With what is known of it, if it was noted before. */
   #noteAgain(request: Request, behind: readonly Behind[]): Ordered {
-    this.#settle();
     const before = this.#noted(request);
     return {
       request,
@@ -245,10 +242,6 @@ export class WaitingLine {
       const held = this.#held[0];
       if (held === undefined) return false;
       const { request, until } = held;
-      if (request.generation !== held.generation) {
-        this.#held.shift();
-        continue;
-      }
       // A client that has gone may have asked again elsewhere: what is sent later than that comes twice, or undoes it.
       if (held.isOvertaken || request.sink!.isGone === true) {
         this.#held.shift();
@@ -313,7 +306,7 @@ export function mayBeOvertaken({ behind, isOvertaken }: Ordered): boolean {
 }
 
 function isOver({ connection, upTo }: Behind): boolean {
-  return connection.isClosed || ((connection.answered - upTo) | 0) >= 0;
+  return ((connection.answered - upTo) | 0) >= 0;
 }
 
 /** What the connection has answered last was sent behind what was refused. */
@@ -322,7 +315,7 @@ function isAmong(behind: Behind, connection: Connection): boolean {
 }
 
 export function keysOf({ block, start, end }: Request): Keys {
-  return block === null ? 'all' : (argumentsThatAreKeys(block.bytes, start, end) ?? 'all');
+  return argumentsThatAreKeys(block!.bytes, start, end) ?? 'all';
 }
 
 function haveCommon(keys: Keys, others: Keys): boolean {

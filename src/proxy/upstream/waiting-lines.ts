@@ -161,9 +161,7 @@ export class WaitingLines {
     // Of several lines that become one, too: what was under way is older than what was not.
     for (const each of [...older, ...lines.flatMap(({ later }) => later)]) {
       const { request } = each;
-      if (!isHeld(each)) {
-        if (isOrdered(request)) this.#lineFor(request).takeOver(each);
-      } else if (place(request)) {
+      if (!isHeld(each) || place(request)) {
         this.#lineFor(request).takeOver(each);
       } else if (mayBeOvertaken(each)) {
         giveUp(each);
@@ -171,7 +169,6 @@ export class WaitingLines {
         tear(request, each.wasUnderWay ? {} : undefined);
       }
     }
-    this.#dropEmpty();
   }
 
   #dropEmpty(): void {

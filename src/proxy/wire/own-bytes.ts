@@ -6,8 +6,7 @@ import type { Request } from './request.ts';
 
 /** A node that has answered uses its block again: the command gets bytes of its own, for when the other one is lost. */
 export function keepBytes(request: Request): true {
-  const { block, start, end } = request;
-  if (block !== null) giveOwnBytes(request, block.bytes, start, end);
+  giveOwnBytes(request, request.block!.bytes, request.start, request.end);
   return true;
 }
 

@@ -9,8 +9,8 @@ const RUN_SCRIPTS = new Set(['eval', 'evalsha', 'eval_ro', 'evalsha_ro', 'fcall'
 
 /** Read from the command's bytes: it is asked for errors only. */
 export function runsScript({ block, start, end }: Request): boolean {
-  if (block === null) return false;
-  const { offsets } = frameOf(block.bytes, start, end);
-  const name = findCommand(block.bytes, offsets[0]!, offsets[1]!)?.name;
+  const { bytes } = block!;
+  const { offsets } = frameOf(bytes, start, end);
+  const name = findCommand(bytes, offsets[0]!, offsets[1]!)?.name;
   return name !== undefined && RUN_SCRIPTS.has(name);
 }
