@@ -14,6 +14,10 @@ import { planTo, proxyFor, serverThat } from '../proxy/servers.ts';
 import { needRedisPy } from './environment.ts';
 import { catchAll, servers, startListener, startServers } from './proxy-servers.ts';
 
+const INVALIDATE = '>2\r\n$10\r\ninvalidate\r\n';
+/** By then everything has been told again. */
+const AGAIN_MS = 600;
+
 async function setUp(
   t: TestContext,
 ): Promise<{ readonly port: number; readonly server: RedisNode } | undefined> {
@@ -57,7 +61,7 @@ test('node-redis', async (t) => {
 test('node-redis, of which values and their end are read together', async (t) => {
   const server = await serverThat(t, (words) => {
     if (words.startsWith('HELLO')) return '%0\r\n';
-    if (words === 'GET k') return '$1\r\nv\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n';
+    if (words === 'GET k') return `$1\r\nv\r\n${INVALIDATE}_\r\n`;
     return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
   });
   const { port } = await proxyFor(t, planTo(server.port));
@@ -66,6 +70,22 @@ test('node-redis, of which values and their end are read together', async (t) =>
     await client.get('k');
     return server.asked.filter((words) => words === 'GET k').length > 1 || undefined;
   });
+});
+
+test('node-redis, of which a value, everything and that it has changed are read together', async (t) => {
+  const server = await serverThat(t, (words, socket) => {
+    if (words.startsWith('HELLO')) return '%0\r\n';
+    if (words === 'GET first') return `$1\r\nv\r\n${INVALIDATE}_\r\n`;
+    if (words !== 'GET k') return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
+    if (server.asked.filter((each) => each === words).length > 1) return '$3\r\nnew\r\n';
+    setTimeout(() => socket.write(`$3\r\nold\r\n${INVALIDATE}*1\r\n$1\r\nk\r\n`), AGAIN_MS);
+    return undefined;
+  });
+  const { port } = await proxyFor(t, planTo(server.port), { hedgeAfterMs: 10 * AGAIN_MS });
+  const client = await nodeRedis(t, port);
+  await client.get('first');
+  assert.equal(await client.get('k'), 'old');
+  await eventually('the new value', async () => ((await client.get('k')) === 'new' ? true : undefined));
 });
 
 test('redis-py', async (t) => {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as after } from 'node:timers/promises';
 
 import { eventually } from '../../src/demo/eventually.ts';
 import { clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
@@ -18,6 +19,8 @@ const MOST_BYTES = 131_072;
 const PIECE_BYTES = 100_000;
 /** Longer than what may wait for a subscriber. */
 const LONG_VALUE = `$40000000\r\n${'v'.repeat(40_000_000)}\r\n`;
+/** What is told again has been, by then. */
+const ROUNDS_MS = 600;
 /** More than the kernel takes for a client that does not read. */
 const TOO_MUCH_BYTES = 14_000_000;
 
@@ -106,6 +109,27 @@ test('much that waits behind a reply is told as everything, twice, and no more u
   client.socket.write('GET k\r\n');
   await eventually('a value', () => client.got().endsWith(VALUE) || undefined);
   assert.equal(await toldNext(setting, client, 'k'), `${changed('k')}+PONG\r\n`);
+});
+
+test('what changes soon after everything is told twice, and what does later once', async (t) => {
+  const { other, tracked } = await setUp(t);
+  const count = (what: string): number => other.got().split(what).length - 1;
+  tracked.write(EVERYTHING);
+  await eventually('being told of everything', () => other.got().endsWith(EVERYTHING) || undefined);
+  other.socket.write('GET k\r\n');
+  await eventually('a value', () => other.got().endsWith(VALUE) || undefined);
+  tracked.write(changed('k'));
+  await eventually('being told twice', () => count(changed('k')) === 2 || undefined);
+  assert.equal(count(EVERYTHING), 2);
+  // No longer, and no more often.
+  await eventually('being told once', async () => {
+    const key = `later:${count('later:')}`;
+    tracked.write(changed(key));
+    await eventually('being told', () => count(changed(key)) > 0 || undefined);
+    await after(ROUNDS_MS);
+    return count(changed(key)) === 1 || undefined;
+  });
+  assert.deepEqual([count(EVERYTHING), count(changed('k'))], [2, 2]);
 });
 
 test('a client that does not read what it is told costs a bounded memory, and drops everything', async (t) => {

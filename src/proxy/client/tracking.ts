@@ -13,14 +13,10 @@ import {
 import { encodeBulk, encodeList } from '../wire/encode.ts';
 import { keptNames } from './kept-names.ts';
 import type { Routing } from './routing.ts';
+import { ToldAgain } from './told-again.ts';
 
 const NOTHING = Buffer.alloc(0);
 const EVERYTHING = Buffer.concat([INVALIDATE, Buffer.from('_\r\n')]);
-/**
- * So much later that is told again: what node-redis 6 reads of a socket together with it, and before it, it keeps as if that had
- * come behind.
- */
-const AGAIN_MS = 50;
 /** Of what has changed, waiting for the client: more is told as everything, once. */
 const MOST_WAITING_BYTES = 131_072;
 
@@ -44,12 +40,13 @@ export class Tracking implements KeepingClient {
   /** By which it has heard so far. */
   #routing: Routing;
   #sources: ReadonlySet<Invalidations> = new Set();
-  #again: NodeJS.Timeout | undefined;
+  readonly #again: ToldAgain;
 
   constructor(client: Client, options: TrackingOptions) {
     this.#client = client;
     this.#routing = client.home.routing;
     this.options = options;
+    this.#again = new ToldAgain(client, EVERYTHING);
     this.#follow();
   }
 
@@ -64,14 +61,7 @@ export class Tracking implements KeepingClient {
   forget(): void {
     if (!this.#client.hasAsked) return;
     this.#client.hasAsked = !this.#client.pushBehind(EVERYTHING);
-    clearTimeout(this.#again);
-    this.#again = setTimeout(() => this.#forgetAgain(), AGAIN_MS).unref();
-  }
-
-  /** Once it has read that for the first time, as far as is known. */
-  #forgetAgain(): void {
-    if (this.#client.replies.messageBytes > 0) this.#again?.refresh();
-    else this.#client.pushBehind(EVERYTHING);
+    this.#again.everything();
   }
 
   changed(change: Change): void {
@@ -83,8 +73,10 @@ export class Tracking implements KeepingClient {
       change.messages.set(routing, message);
     }
     const waiting = this.#client.replies.messageBytes + message.length;
-    if (message === EVERYTHING || waiting > MOST_WAITING_BYTES) this.forget();
-    else if (message.length > 0) this.#client.pushBehind(message);
+    if (message === EVERYTHING || waiting > MOST_WAITING_BYTES) return this.forget();
+    if (message.length === 0) return;
+    this.#client.pushBehind(message);
+    this.#again.keys(message);
   }
 
   untracked(): void {
@@ -92,7 +84,7 @@ export class Tracking implements KeepingClient {
   }
 
   close(): void {
-    clearTimeout(this.#again);
+    this.#again.close();
     this.#leave();
   }
 
