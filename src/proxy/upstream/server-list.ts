@@ -9,20 +9,17 @@ import type { Logger } from 'pino';
 
 import { addressOf } from '../../api/host-port.ts';
 import type { ProxyEndpoint, ProxyServers } from '../../plan/routing-plan.ts';
-import { Conversation, LOGIN_AGAIN_MS, refusalIn, type Answer } from '../topology/conversation.ts';
+import { Conversation, refusalIn } from '../topology/conversation.ts';
 import { judgeLink, judgePing, judgePrimary } from '../topology/fitness.ts';
 import { askingEveryMs } from '../topology/lag.ts';
 import { LeavingNodes } from '../topology/leaving-nodes.ts';
 import { Node, type NodeOwner } from '../topology/node.ts';
 import type { NodeOptions } from '../topology/node-options.ts';
 import { parseReplication, type ReplicationInfo } from '../topology/topology.ts';
+import { ServerLogin } from './server-login.ts';
 
 const RESOLVE_AGAIN_MS = 5_000;
 const PROBE_HURT_MS = 100;
-/** While it has not said whether it lets us in. */
-const ASK_AGAIN_MS = 500;
-/** Then it may be stopped, or not reachable, which is no reason to wait for it. */
-const WAITED_FOR_MS = 2_500;
 
 export interface Server {
   /** What Maglev places it by. */
@@ -33,12 +30,8 @@ export interface Server {
 interface Known extends Server {
   text: string;
   readonly conversation: Conversation;
+  readonly login: ServerLogin;
   isBeingProbed: boolean;
-  /** When it was last asked whether it lets us in. */
-  triedAt: number;
-  isBeingTried: boolean;
-  /** It has said so. */
-  isLoginKnown: boolean;
 }
 
 /** What is asked of replicas whose primary is not known here. */
@@ -75,7 +68,7 @@ export class ServerList {
   /** That the name had no address last time, and why; undefined: it had one. */
   #unresolved: string | undefined;
   /** The first servers have been asked whether they let us in. */
-  #isTried = false;
+  #areLoginsAsked = false;
   /** That a server does not say how it follows. */
   #isUnboundedTold = false;
   #timer: NodeJS.Timeout | undefined;
@@ -100,14 +93,9 @@ export class ServerList {
       if (isTime) askedAt = performance.now();
       for (const known of this.#known) {
         if (isTime || isAskedSoon(known.node)) void this.#probe(known);
-        if (isLoginDue(known)) void tryLogin(known);
+        if (known.login.isDue) void known.login.ask();
       }
     }, PROBE_HURT_MS);
-    const isLoginDue = ({ node, triedAt, isBeingTried, isLoginKnown }: Known): boolean =>
-      !isBeingTried &&
-      (node.refusal !== undefined || !isLoginKnown) &&
-      performance.now() - triedAt >= (isLoginKnown ? LOGIN_AGAIN_MS : ASK_AGAIN_MS);
-    const isAskedSoon = ({ isUsable, isProbed }: Node): boolean => !isUsable || !isProbed;
     if (servers.kind === 'dns') {
       void this.#resolve(servers.name, servers.port);
     } else {
@@ -123,7 +111,7 @@ export class ServerList {
 
   /** It is known where they are, and whether they let us in. */
   get isReady(): boolean {
-    return this.#isResolved && this.#isTried;
+    return this.#isResolved && this.#areLoginsAsked;
   }
 
   /** Why it is not known where they are, or that there are none; undefined: it is. */
@@ -134,7 +122,7 @@ export class ServerList {
 
   /** Why none of them lets us in; undefined: one may. */
   get refusal(): string | undefined {
-    const said = this.#known.filter(({ node, isLoginKnown }) => isLoginKnown || node.refusal !== undefined);
+    const said = this.#known.filter(({ login }) => login.isKnown);
     const refusals = said.map(({ node }) => node.refusal);
     return refusals.includes(undefined) ? undefined : refusals[0];
   }
@@ -206,7 +194,7 @@ export class ServerList {
       this.#leaving.leave(gone.node, () => closeServer(gone));
     }
     if (this.#replicas !== undefined) for (const known of this.#known) void this.#probe(known);
-    void this.#try(this.#known.filter(({ triedAt }) => triedAt === 0));
+    void this.#askLogins(this.#known.filter(({ login }) => login.isUnasked));
   }
 
   #newServer({ address, port, text }: Place): Known {
@@ -218,16 +206,14 @@ export class ServerList {
       node,
       // Where clients have only connections of their own to it, nothing else tells that it has gone.
       conversation: new Conversation(options, () => node.update({ isProbed: false })),
+      login: new ServerLogin(node),
       isBeingProbed: false,
-      triedAt: 0,
-      isBeingTried: false,
-      isLoginKnown: false,
     };
   }
 
-  async #try(fresh: readonly Known[]): Promise<void> {
-    await Promise.all(fresh.map(tryFirstLogin));
-    this.#isTried = true;
+  async #askLogins(fresh: readonly Known[]): Promise<void> {
+    await Promise.all(fresh.map(({ login }) => login.askFirst()));
+    this.#areLoginsAsked = true;
   }
 
   async #probe(known: Known): Promise<void> {
@@ -244,8 +230,7 @@ export class ServerList {
     replicas?.said.delete(node);
     const refusal = refusalIn(answer);
     if (refusal !== undefined) {
-      known.isLoginKnown = true;
-      node.refusal = refusal;
+      known.login.refused(refusal);
       // It is there; commands get its own answer, but from servers for reads only where no other is.
       const doubtful = replicas && refusal;
       node.update({ isDead: false, isSilent: false, isProbed: true, unfit: undefined, doubtful });
@@ -291,32 +276,8 @@ function distinct(places: readonly Place[]): ReadonlyMap<string, Place> {
   return found;
 }
 
-/** Asks a server whether it lets us in, by a connection of its own: one that is there was let in before. */
-async function tryLogin(known: Known): Promise<Answer> {
-  const { node } = known;
-  const refusalBefore = node.refusal;
-  known.triedAt = performance.now();
-  known.isBeingTried = true;
-  const trial = new Conversation(node.options);
-  const answer = await trial.ask([['PING']]);
-  trial.close();
-  known.isBeingTried = false;
-  const refusal = refusalIn(answer);
-  // What else goes wrong says nothing of it.
-  if (refusal === undefined && 'failure' in answer) return answer;
-  known.isLoginKnown = true;
-  // A newer connection may have been refused meanwhile.
-  if (refusal !== undefined || node.refusal === refusalBefore) node.refusal = refusal;
-  return answer;
-}
-
-async function tryFirstLogin(known: Known): Promise<void> {
-  const until = performance.now() + WAITED_FOR_MS;
-  for (;;) {
-    const answer = await tryLogin(known);
-    const isSilent = 'failure' in answer && answer.failure === 'silent';
-    if (!isSilent || performance.now() > until) return;
-  }
+function isAskedSoon({ isUsable, isProbed }: Node): boolean {
+  return !isUsable || !isProbed;
 }
 
 function closeServer({ node, conversation }: Known): void {
