@@ -253,3 +253,32 @@ test('what waits for a server is under way, and a failure once that has taken to
   });
   assert.deepEqual(since(), { 'transaction failed': 1, 'keyed failed': 1 });
 });
+
+for (const how of ['is ended', 'goes'] as const) {
+  test(`a command that no server has told of yet is not lost count of where its client ${how}`, async (t) => {
+    const server = await serverThat(t, (words) => (words.startsWith('COMMAND') ? undefined : '+PONG\r\n'));
+    const { client, proxy, since } = await countedBy(t, planTo(server.port));
+    client.socket.write('FOO a\r\n');
+    const isAsked = (): boolean => server.asked.some((words) => words.startsWith('COMMAND INFO'));
+    await eventually('its being asked about', () => isAsked() || undefined);
+    if (how === 'goes') client.socket.resetAndDestroy();
+    else void proxy.drain();
+    await eventually('its outcome', () => Object.keys(since()).length > 0 || undefined);
+    assert.deepEqual(since(), { [how === 'goes' ? 'foreign abandoned' : 'foreign failed']: 1 });
+    assert.equal(client.got(), how === 'goes' ? '' : '-no upstream host\r\n');
+  });
+}
+
+test('a subscription that a fault makes late is a failure where its client is ended before', async (t) => {
+  const server = await serverThat(t, () => '+PONG\r\n');
+  const fault = { type: 'DELAY', delayMs: 60_000, percentage: 100, commands: [] } as const;
+  const { client, proxy, since } = await countedBy(t, withFault(planTo(server.port), fault));
+  client.socket.write('PING\r\nSUBSCRIBE a\r\n');
+  await eventually('its being late', () => client.got() === '+PONG\r\n' || undefined);
+  void proxy.drain();
+  await eventually('the reply', () => client.got().includes('-upstream failure') || undefined);
+  await eventually('its outcome', () => 'pubsub failed' in since() || undefined, {
+    seen: () => JSON.stringify(since()),
+  });
+  assert.deepEqual(since(), { 'local ok': 1, 'pubsub failed': 1 });
+});

@@ -15,6 +15,7 @@ import { BULKY, READONLY } from '../topology/handshake.ts';
 import { leaveAfterReply, type OwnConnection } from '../upstream/own-connection.ts';
 import { PlacesOfMessages } from './places-of-messages.ts';
 import { REPLIES } from '../wire/encode.ts';
+import { countUndone } from '../wire/outcomes.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import { takeRequest, type Request } from '../wire/request.ts';
 import type { Destination, MirrorDestination, Routing } from './routing.ts';
@@ -65,13 +66,13 @@ export abstract class Session extends ClientStream {
   }
 
   /** For what Redis answers with more than one reply: not the first of them is late, but `ask`, and what its client asks next. */
-  askLate(ask: () => void): void {
+  askLate({ label }: Command, ask: () => void): void {
     const { lateBy } = this;
     this.lateBy = 0;
     if (lateBy === 0) return ask();
     const free = this.hold(REPLIES.upstreamFailure);
     later(this, lateBy, () => {
-      if (this.isClosed || this.isEnding) return;
+      if (this.isClosed || this.isEnding) return countUndone(label, this);
       free();
       ask();
     });

@@ -4,7 +4,7 @@
 import type { Command } from '../../redis/command-table.ts';
 import { frameOf, type RequestFrame } from '../../redis/request-frame.ts';
 import { REPLIES } from '../wire/encode.ts';
-import { countAbandoned, countBegun, countFailed, countLater } from '../wire/outcomes.ts';
+import { countBegun, countLater, countUndone } from '../wire/outcomes.ts';
 import { pauseMs } from '../upstream/pause.ts';
 import type { Session } from '../client/session.ts';
 
@@ -30,9 +30,7 @@ export function lookLater(
     free();
     if (session.isEnding || session.isClosed) {
       countBegun(command);
-      if (session.isClosed) countAbandoned(command.label);
-      else countFailed(command.label);
-      return;
+      return countUndone(command.label, session);
     }
     // It may go over other connections than what was asked before: meanwhile the plan may have changed.
     session.afterAnswers(() => {

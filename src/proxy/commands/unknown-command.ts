@@ -9,7 +9,7 @@ import { encodeError, encodeRefusal, REPLIES } from '../wire/encode.ts';
 import type { Finding } from '../upstream/foreign-commands.ts';
 import { pauseMs } from '../upstream/pause.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { countError, countFailed, countUnknown } from '../wire/outcomes.ts';
+import { countError, countFailed, countUndone, countUnknown } from '../wire/outcomes.ts';
 import type { Session } from '../client/session.ts';
 
 const NAME = /^[\w.:-]{1,64}$/;
@@ -51,7 +51,7 @@ async function learn(
   const since = session.cameAt;
   const finding = await askUntilTold(session, upstream, name, since);
   free();
-  if (session.isEnding || session.isClosed) return;
+  if (session.isEnding || session.isClosed) return countUndone(countUnknown(), session);
   const frame = frameOf(bytes);
   if (finding === 'unreachable' && isAsked(session, upstream)) answerUnknown(session, bytes, frame, finding);
   // It may go over other connections than what was asked before: meanwhile the plan may have changed.

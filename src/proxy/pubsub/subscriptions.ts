@@ -126,7 +126,7 @@ export class Subscriptions implements Mode {
       return session.end();
     }
     // Messages would come before a confirmation that is late.
-    session.askLate(() => this.#ask(command, channels));
+    session.askLate(command, () => this.#ask(command, channels));
   }
 
   #wouldHoldTooMuch({ start, at, count }: RequestFrame): boolean {

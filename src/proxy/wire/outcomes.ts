@@ -61,6 +61,12 @@ export function countAbandoned(label: number): void {
   abandoned[label >> 1]! += 1;
 }
 
+/** Nothing was done by the time its client was ended, which is told so, or went. */
+export function countUndone(label: number, client: { readonly isEnding: boolean }): void {
+  if (client.isEnding) countFailed(label);
+  else countAbandoned(label);
+}
+
 /** Of commands that are over. */
 export function outcomes(): readonly {
   readonly kind: string;
