@@ -23,7 +23,7 @@ import {
 import { mayWait, sendBlocking } from './commands/blocking.ts';
 import { slotAskedAbout } from './commands/cluster-emulation.ts';
 import { tellCommands } from './commands/command-command.ts';
-import { REPLIES, encodeError, encodeRefusal, encodeWrongCount, whyRefused } from './wire/encode.ts';
+import { REPLIES, encodeError, encodeWrongCount } from './wire/encode.ts';
 import { commandCounts, countBegun, countError, countLater, countUnknown } from './wire/outcomes.ts';
 import { planEverywhere, sendEverywhere } from './commands/everywhere.ts';
 import type { Faults } from './client/faults.ts';
@@ -34,6 +34,7 @@ import { answerFault } from './client/late-replies.ts';
 import { MAX_REQUEST_BYTES } from './client/limits.ts';
 import { CHANGES_CONNECTIONS, NOT_AUTHENTICATED, answerLocally } from './commands/local-commands.ts';
 import { locate } from './client/locate.ts';
+import { refusalOf } from './commands/refused-commands.ts';
 import { sendScan } from './commands/scan.ts';
 import { Session, type SessionHome } from './client/session.ts';
 import { sendSplit } from './commands/split.ts';
@@ -210,7 +211,7 @@ export class CommandSession extends Session implements InputHandler {
         if (!isCountRight(command, frame.count)) return this.#wrongCount(command);
         return sendScan(this, bytes, frame, command);
       case KIND.refused:
-        return this.answer(command, encodeRefusal(command.name, whyRefused(command.name)));
+        return this.answer(command, refusalOf(command.name));
     }
   }
 

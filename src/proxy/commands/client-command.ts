@@ -4,7 +4,6 @@
 import {
   encodeBulk,
   encodeError,
-  encodeRefusal,
   encodeInteger,
   encodeList,
   encodeStatus,
@@ -13,6 +12,7 @@ import {
   REPLIES,
 } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
+import { encodeRefusal } from './refused-commands.ts';
 import { answerCaching, redirection, trackingInfo } from './tracking-command.ts';
 import { describeClient, listClients, type Listed } from './client-list.ts';
 

@@ -4,18 +4,17 @@
 import { isKeyword } from '../../redis/keys.ts';
 import { SLOTS, slotOf } from '../../redis/slots.ts';
 import {
-  ADMINISTRATION,
   bulk,
   encodeBulk,
   encodeError,
   encodeInteger,
   encodeList,
-  encodeRefusal,
   encodeStatus,
   encodeText,
   encodeWrongCount,
 } from '../wire/encode.ts';
 import type { LocalState } from '../client/local-state.ts';
+import { ADMINISTRATION, encodeRefusal } from './refused-commands.ts';
 
 /** Any 40 hexadecimal digits will do, so long as they stay the same. */
 const NODE_ID = 'ed'.repeat(20);

@@ -5,7 +5,6 @@
 import { KIND, type Command } from '../../redis/command-table.ts';
 import { type RequestFrame, wordAt } from '../../redis/request-frame.ts';
 import { toAllPrimaries, type SendToAll } from './all-primaries.ts';
-import { ADMINISTRATION, encodeRefusal } from '../wire/encode.ts';
 import {
   MergedReply,
   allTrue,
@@ -18,6 +17,7 @@ import {
   type Merge,
 } from '../wire/merged-reply.ts';
 import { copyWithoutKey, type ForAll } from './keyless-copies.ts';
+import { ADMINISTRATION, encodeRefusal } from './refused-commands.ts';
 import { KILLING, TELLING, askScripts, type ToScripts } from './scripts-at-work.ts';
 import type { Session } from '../client/session.ts';
 import type { Node } from '../topology/node.ts';

@@ -6,7 +6,8 @@ import { wordAt, type RequestFrame } from '../../redis/request-frame.ts';
 import type { LocalState } from '../client/local-state.ts';
 import type { Session } from '../client/session.ts';
 import { Tracking } from '../client/tracking.ts';
-import { bulk, encodeError, encodeRefusal, encodeWrongCount, REPLIES } from '../wire/encode.ts';
+import { bulk, encodeError, encodeWrongCount, REPLIES } from '../wire/encode.ts';
+import { encodeRefusal } from './refused-commands.ts';
 
 const SYNTAX = encodeError('ERR syntax error');
 const NO_INTEGER = encodeError('ERR value is not an integer or out of range');

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Command } from '../../redis/command-table.ts';
 import { frameOf, type RequestFrame } from '../../redis/request-frame.ts';
-import { encodeError, encodeRefusal, REPLIES } from '../wire/encode.ts';
+import { encodeError, REPLIES } from '../wire/encode.ts';
+import { encodeRefusal } from './refused-commands.ts';
 import type { Finding } from '../upstream/foreign-commands.ts';
 import { pauseMs } from '../upstream/pause.ts';
 import type { Upstream } from '../upstream/upstream.ts';

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { addressOf } from '../../api/host-port.ts';
 import type { ClusterUpstream } from '../../plan/routing-plan.ts';
 import { Clue } from '../../sources/observations/clue.ts';
+import { REFUSED_LOGIN } from '../wire/handshake-refused.ts';
 import { ANSWER_MS, Conversation } from './conversation.ts';
 import { LOGIN_REMEDY } from './login-log.ts';
 import { nodeOptionsOf, type NodeOptions } from './node-options.ts';
@@ -17,7 +18,7 @@ const NO_SLOTS = 'no slot has an owner; form the cluster first, as redis-cli --c
 /** Of what Redis refuses to say. */
 const REMEDIES: readonly (readonly [refusal: RegExp, remedy: string])[] = [
   [/cluster support disabled/, 'give --mode proxy, or mode: PROXY in its RedisDestination'],
-  [/^(?:WRONGPASS|NOAUTH|ERR invalid password)/, LOGIN_REMEDY],
+  [REFUSED_LOGIN, LOGIN_REMEDY],
   [/^NOPERM/, 'let its user run CLUSTER SLOTS and CLUSTER INFO'],
 ];
 

@@ -28,23 +28,6 @@ export function encodeError(text: string): Buffer {
   return Buffer.from(`-${text.replaceAll(/[\r\n]/g, ' ')}\r\n`, 'latin1');
 }
 
-/** Why a command is refused that concerns the server itself. */
-export const ADMINISTRATION = 'it is for administrators, who ask a node itself';
-
-const OTHER_REASONS: ReadonlyMap<string, string> = new Map([
-  ['clusterscan', 'it is for clients that ask each node; SCAN goes through all of them here'],
-]);
-
-/** Of a command that is refused whatever its arguments are. */
-export function whyRefused(name: string): string {
-  return OTHER_REASONS.get(name) ?? ADMINISTRATION;
-}
-
-/** `name`: of a subcommand `client|kill`. */
-export function encodeRefusal(name: string, why: string): Buffer {
-  return encodeError(`ERR '${name}' is not carried out by this proxy: ${why}`);
-}
-
 /** `name`: of a subcommand `client|kill`. */
 export function encodeWrongCount(name: string): Buffer {
   return encodeError(`ERR wrong number of arguments for '${name}' command`);

@@ -5,7 +5,7 @@
 import type { ConnectionOwner } from './connection-owner.ts';
 
 /** The last one as Redis 5 says it. */
-const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
+export const REFUSED_LOGIN = /^(?:WRONGPASS|NOAUTH|ERR invalid password)/;
 
 /** Who does not know HELLO or AUTH says what it was given, a password among it. */
 const GIVEN = /,? with args beginning with.*/;
