@@ -24,7 +24,6 @@ export interface ListeningOptions {
   readonly bind: SocketAddress;
   readonly routing: Routing;
   readonly clientCount: ClientCount;
-  readonly canShareBuffer: boolean;
   /** undefined: in the clear. */
   readonly tls: ListenerTls | undefined;
 }
@@ -33,7 +32,6 @@ export class Listening implements SessionHome {
   #routing: Routing;
   readonly bind: SocketAddress;
   readonly #clientCount: ClientCount;
-  readonly #canShareBuffer: boolean;
   readonly sessions = new Set<Session>();
   readonly #server: Server;
   #address = '';
@@ -43,8 +41,7 @@ export class Listening implements SessionHome {
     this.#routing = options.routing;
     this.bind = options.bind;
     this.#clientCount = options.clientCount;
-    this.#canShareBuffer = options.canShareBuffer;
-    this.#tls = options.tls?.open((socket) => this.#serve(socket, false));
+    this.#tls = options.tls?.open((socket) => this.#serve(socket));
     this.#server = createServer(
       { pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
       (socket) => this.#accept(socket),
@@ -121,13 +118,13 @@ export class Listening implements SessionHome {
       const limit = setTimeout(() => socket.destroy(), TURNED_AWAY_MS);
       socket.once('close', () => clearTimeout(limit));
     } else {
-      this.#serve(socket, this.#canShareBuffer);
+      this.#serve(socket);
     }
   }
 
-  #serve(socket: Socket, canShareBuffer: boolean): void {
+  #serve(socket: Socket): void {
     const session = new CommandSession(socket, this, this.#clientCount.newId());
     this.sessions.add(session);
-    adopt(socket, canShareBuffer, session);
+    adopt(socket, session);
   }
 }

@@ -14,7 +14,7 @@ import type {
   UpstreamId,
 } from '../plan/routing-plan.ts';
 import { contextProblem } from '../tls/context-problem.ts';
-import { canShareBuffer } from './wire/accept.ts';
+import { learnToShare } from './wire/accept.ts';
 import { ClusterUpstream } from './upstream/cluster-upstream.ts';
 import { ClientCount, type ClientLimits } from './client/client-count.ts';
 import type { ListenerTls } from './listener-tls.ts';
@@ -79,7 +79,6 @@ interface Running {
 export class Proxy {
   readonly #options: ProxyOptions;
   readonly clientCount: ClientCount;
-  readonly #canShareBuffer: boolean;
   readonly #slow: SlowLog | undefined;
   #upstreams = new Map<UpstreamId, Running>();
   /** No longer in the plan, but not done yet. */
@@ -100,11 +99,10 @@ export class Proxy {
   /** What was said of objects, once each. */
   #said: ReadonlySet<string> = new Set();
 
-  private constructor(options: ProxyOptions, canShare: boolean) {
+  private constructor(options: ProxyOptions) {
     this.#options = options;
     const { logSlowerThanMs, log } = options;
     this.#slow = logSlowerThanMs === undefined ? undefined : new SlowLog(log, logSlowerThanMs);
-    this.#canShareBuffer = canShare;
     this.clientCount = new ClientCount(options, log);
     this.#listeners = new Listeners({
       open: (bind, routing) => this.#open(bind, routing),
@@ -116,11 +114,11 @@ export class Proxy {
   }
 
   static async create(options: ProxyOptions): Promise<Proxy> {
-    const [canShare, canShorten] = await Promise.all([canShareBuffer(), learnToWrite()]);
+    const [canShare, canShorten] = await Promise.all([learnToShare(), learnToWrite()]);
     if (!canShorten)
       options.log.warn('sockets can not be written to past their streams in this Node: slower');
     if (!canShare) options.log.warn('accepted sockets can not share a buffer in this Node: slower');
-    return new Proxy(options, canShare);
+    return new Proxy(options);
   }
 
   /**
@@ -247,7 +245,6 @@ export class Proxy {
       bind,
       routing,
       clientCount: this.clientCount,
-      canShareBuffer: this.#canShareBuffer,
       tls: this.#options.tls,
     });
   }

@@ -3,15 +3,17 @@
  * pipelined command.
  *
  * Node offers that (`onread`) for sockets that connect, not for accepted ones; so the handle below an accepted one is told
- * it, and its reads pass the stream by, with what that does at each of them. Neither is documented: `canShareBuffer` tries
- * it, and where it does not work 'data' events serve.
+ * it, and its reads pass the stream by, with what that does at each of them. Neither is documented: `learnToShare` tries
+ * it; where it does not work, and under TLS, 'data' events serve.
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 import { triedOverLoopback } from './loopback-trial.ts';
 
 const READ_BYTES = 65_536;
 const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+let canShare = false;
 
 /** Takes what comes over one connection. */
 export interface Reader {
@@ -66,19 +68,23 @@ function readPastStream(this: Handle, buffer: unknown): unknown {
 }
 
 /** Hands what comes over a socket that was accepted, and is paused, to a reader. */
-export function adopt(socket: Socket, canShare: boolean, reader: Reader): void {
-  if (canShare) {
-    const handle = Reflect.get(socket, HANDLE) as Handle;
-    handle.useUserBuffer(shared);
-    handle[READER] = reader;
-    handle[STREAM_READ] = handle.onread;
-    handle.onread = readPastStream;
+export function adopt(socket: Socket, reader: Reader): void {
+  if (canShare && !(socket instanceof TLSSocket)) {
+    share(socket, reader);
   } else {
     socket.on('data', (chunk: Buffer) => {
       if (!reader.read(chunk, chunk.length)) socket.pause();
     });
   }
   readOn(socket);
+}
+
+function share(socket: Socket, reader: Reader): void {
+  const handle = Reflect.get(socket, HANDLE) as Handle;
+  handle.useUserBuffer(shared);
+  handle[READER] = reader;
+  handle[STREAM_READ] = handle.onread;
+  handle.onread = readPastStream;
 }
 
 /** Goes on reading what a reader has stopped. */
@@ -91,18 +97,21 @@ export function readOn(socket: Socket): void {
   if (handle.readStart() !== 0) socket.destroy();
 }
 
-/** Tried once at start. */
-export async function canShareBuffer(): Promise<boolean> {
-  if (lastRead === null) return false;
-  return await triedOverLoopback(async (client, accepted) => {
-    client.end('probe');
-    return await new Promise((resolve) => {
-      adopt(accepted, true, {
-        read: (bytes, length) => {
-          resolve(bytes.toString('latin1', 0, length) === 'probe');
-          return true;
-        },
+/** True: from now on what is accepted reads into the shared buffer. */
+export async function learnToShare(): Promise<boolean> {
+  canShare =
+    lastRead !== null &&
+    (await triedOverLoopback(async (client, accepted) => {
+      client.end('probe');
+      return await new Promise((resolve) => {
+        share(accepted, {
+          read: (bytes, length) => {
+            resolve(bytes.toString('latin1', 0, length) === 'probe');
+            return true;
+          },
+        });
+        readOn(accepted);
       });
-    });
-  });
+    }));
+  return canShare;
 }
