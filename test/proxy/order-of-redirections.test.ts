@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, proxyFor, type Client } from './servers.ts';
 
@@ -15,8 +16,19 @@ const SLOT = 7629;
 const READONLY = "-READONLY You can't write against a read only replica.\r\n";
 const TRYAGAIN = '-TRYAGAIN Multiple keys request during rehashing of slot\r\n';
 
+const NOTHING = '$-1\r\n';
+const ONE = '$1\r\n1\r\n';
+
+/** X.SET, as COMMAND INFO has it. */
+const DESCRIBED = '*1\r\n*7\r\n$5\r\nx.set\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n*0\r\n';
+/** Of a slot of the second node. */
+const ELSEWHERE = Array.from({ length: 1_000 }, (_, number) => `k${number}`).find(
+  (key) => slotOf(Buffer.from(key), 0, key.length) < 1_000,
+)!;
+
 interface Scene {
   readonly client: Client;
+  readonly other: Client;
   /** Resolves when the node has been asked for so much that it has not answered. */
   readonly asks: (node: number, count: number) => Promise<unknown>;
   /** It answers the oldest of that. */
@@ -38,8 +50,8 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   const carriedOut: string[] = [];
   const cluster = await clusterThat(t, count, (words, node, socket) => {
     if (words === 'ASKING') return '+OK\r\n';
-    if (/^(?:[SG]ET|mget|DEL) \{?k/i.test(words)) waiting[node]?.push({ words, socket });
-    return undefined;
+    if (/^(?:[SG]ET|mget|DEL|X\.SET) \{?k/i.test(words)) waiting[node]?.push({ words, socket });
+    return /^COMMAND/i.test(words) ? DESCRIBED : undefined;
   });
   const own = (owner: number): void => {
     cluster.slots = [
@@ -55,9 +67,10 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   own(0);
   const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000, hedgeAfterMs: 60_000 });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
-  const client = clientOf(t, port);
+  const [client, other] = [clientOf(t, port), clientOf(t, port)];
   return {
     client,
+    other,
     carriedOut,
     asks: async (node, length) =>
       await eventually(
@@ -84,17 +97,51 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   };
 }
 
-test('a write whose redirection was taken back is not carried out behind a later one', async (t) => {
-  const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
-  client.socket.write('SET k 1\r\nSET k 2\r\n');
+for (const name of ['SET', 'X.SET']) {
+  test(`a write whose redirection was taken back is not carried out behind a later ${name}`, async (t) => {
+    const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
+    // Then it is known what X.SET is.
+    client.socket.write(`${name} k 0\r\n`);
+    await asks(0, 1);
+    say(0, '+OK\r\n');
+    await received('+OK\r\n');
+    client.socket.write(`SET k 1\r\n${name} k 2\r\n`);
+    await asks(0, 2);
+    say(0, ask(1));
+    await asks(1, 1);
+    // The slot stays after all.
+    say(0, '+OK\r\n');
+    say(1, move(0));
+    await received(`+OK\r\n${move(0)}+OK\r\n`);
+    assert.deepEqual(carriedOut, [`${name} k 0`, `${name} k 2`]);
+  });
+}
+
+test('a write that was refused is carried out all the same behind one of another key', async (t) => {
+  const { client, asks, say, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nSET {k} 2\r\n');
   await asks(0, 2);
-  say(0, ask(1));
-  await asks(1, 1);
-  // The slot stays after all.
+  say(0, READONLY);
   say(0, '+OK\r\n');
-  say(1, move(0));
-  await received(`${move(0)}+OK\r\n`);
-  assert.deepEqual(carriedOut, ['SET k 2']);
+  await asks(0, 1);
+  say(0, '+OK\r\n');
+  await received('+OK\r\n+OK\r\n');
+  assert.deepEqual(carriedOut, ['SET {k} 2', 'SET k 1']);
+});
+
+test('of several commands with keys that are half moved each goes key by key in its turn', async (t) => {
+  const { client, asks, say, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('DEL k {k}a\r\nDEL k {k}b\r\n');
+  await asks(0, 2);
+  for (let count = 2; count > 0; count--) say(0, TRYAGAIN);
+  for (let count = 2; count > 0; count--) {
+    await asks(0, 1);
+    say(0, TRYAGAIN);
+    await asks(0, 2);
+    for (const reply of [':1\r\n', ':0\r\n']) say(0, reply);
+  }
+  await received(':1\r\n:1\r\n');
+  assert.deepEqual(carriedOut, ['del k', 'del {k}a', 'del k', 'del {k}b']);
 });
 
 test('a command that goes key by key waits for older ones of its client', async (t) => {
@@ -218,9 +265,6 @@ test('redirections to one node hold up nobody', async (t) => {
   assert.deepEqual(carriedOut, ['SET k 1', 'SET k 2', 'GET k']);
 });
 
-const NOTHING = '$-1\r\n';
-const ONE = '$1\r\n1\r\n';
-
 for (const isFirst of [true, false]) {
   const when = isFirst ? 'before' : 'after';
   test(`a read that its node answers ${when} a redirected write of its client is asked again behind it`, async (t) => {
@@ -248,6 +292,25 @@ for (const isFirst of [true, false]) {
     assert.deepEqual(carriedOut.slice(2), ['GET k', 'GET {k}']);
   });
 }
+
+test('a read is asked again also long after the redirected write before it was answered', async (t) => {
+  const { client, other, asks, say, ask, received } = await setUp(t, 2);
+  client.socket.write('SET k 1\r\nGET k\r\n');
+  await asks(0, 2);
+  say(0, ask(1));
+  await asks(1, 1);
+  say(1, '+OK\r\n');
+  await received('+OK\r\n');
+  // Once what waits is tried again, whatever has waited is looked at.
+  other.socket.write(`DEL ${ELSEWHERE}\r\n`);
+  await asks(1, 1);
+  say(1, TRYAGAIN);
+  await asks(1, 1);
+  say(0, NOTHING);
+  await asks(0, 1);
+  say(0, ONE);
+  await received(`+OK\r\n${ONE}`);
+});
 
 test('a read behind a write whose redirection was taken back is asked again behind it', async (t) => {
   const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
