@@ -77,6 +77,12 @@ export class CommandSession extends Session implements InputHandler {
     this.#isModeOld = false;
   }
 
+  /** Jedis 8 sees every 30 s only that its connection has ended, and answers from its cache until then. */
+  override end(): void {
+    if (!this.isEnding) this.local.tracking?.forget();
+    super.end();
+  }
+
   protected override take(bytes: Buffer, length: number): void {
     this.#input.feed(bytes, length);
   }

@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as after } from 'node:timers/promises';
 
 import { eventually } from '../../src/demo/eventually.ts';
+import type { Proxy } from '../../src/proxy/proxy.ts';
 import { clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
 
 const TRACKING = 'HELLO 3\r\nCLIENT TRACKING ON\r\nGET k\r\n';
@@ -30,11 +31,14 @@ function changed(...keys: readonly string[]): string {
 }
 
 interface Setting {
+  readonly proxy: Proxy;
   readonly port: number;
   /** One that listens to what it is told, and has read something. */
   readonly other: Client;
   /** Over which the proxy is told what has changed. */
   readonly tracked: Socket;
+  /** How many have come. */
+  gets: number;
   /** Whether GET is answered. */
   answers: boolean;
   /** What the server was. */
@@ -46,13 +50,17 @@ async function setUp(t: TestContext): Promise<Setting> {
   const server = await serverThat(t, (words, socket) => {
     if (words.startsWith('HELLO')) return '%0\r\n';
     if (words === 'CLIENT TRACKING ON') found.tracked = socket;
-    if (words === 'GET k') return found.setting?.answers === false ? undefined : VALUE;
+    if (words === 'GET k') {
+      if (found.setting !== undefined) found.setting.gets += 1;
+      return found.setting?.answers === false ? undefined : VALUE;
+    }
     if (words === 'GET long') return LONG_VALUE;
     return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
   });
-  const { port } = await proxyFor(t, planTo(server.port));
+  const { proxy, port } = await proxyFor(t, planTo(server.port));
   const other = await reader(t, port);
-  found.setting = { port, other, tracked: found.tracked!, answers: true, asked: server.asked };
+  const { asked } = server;
+  found.setting = { proxy, port, other, tracked: found.tracked!, gets: 1, answers: true, asked };
   return found.setting;
 }
 
@@ -130,6 +138,21 @@ test('what changes soon after everything is told twice, and what does later once
     return count(changed(key)) === 1 || undefined;
   });
   assert.deepEqual([count(EVERYTHING), count(changed('k'))], [2, 2]);
+});
+
+test('before the proxy ends its clients are told that everything may change', async (t) => {
+  const setting = await setUp(t);
+  const { proxy, other, port } = setting;
+  const client = await reader(t, port);
+  setting.answers = false;
+  client.socket.write('GET k\r\n');
+  await eventually('its being asked', () => setting.gets === 3 || undefined);
+  const ended = proxy.drain();
+  await eventually('the end of one that awaits nothing', () => other.hasEnded || undefined);
+  setting.tracked.write(VALUE);
+  await ended;
+  assert.ok(other.got().endsWith(VALUE + EVERYTHING), other.got());
+  assert.ok(client.got().endsWith(VALUE + VALUE + EVERYTHING), client.got());
 });
 
 test('a client that does not read what it is told costs a bounded memory, and drops everything', async (t) => {
