@@ -16,7 +16,9 @@ test('a replica is read from on while a new map lists none for its shard', async
   const read = async (): Promise<void> => {
     asked += 1;
     client.socket.write(`GET ${asked}\r\n`);
-    await eventually('the value', () => client.got() === '+OK\r\n'.repeat(asked) || undefined);
+    await eventually('the value', () => client.got() === '+OK\r\n'.repeat(asked) || undefined, {
+      seen: () => client.got(),
+    });
   };
   await read();
   cluster.slots = [[0, 16_383, 0]];

@@ -8,6 +8,7 @@ import { Connector } from '../../sources/observations/connector.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
 import { isReply, refusalOfLogin } from '../../sources/observations/login.ts';
 import { problemOf, turnedAway } from '../../sources/observations/connection-problem.ts';
+import { patience } from '../wire/patience.ts';
 import type { NodeOptions } from './node-options.ts';
 
 /** Longer than that is no answer. */
@@ -64,7 +65,6 @@ export class Conversation {
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
       connectTimeout: connectTimeoutMs,
-      commandTimeout: ANSWER_MS,
       disableClientInfo: true,
       ...(tls === undefined ? {} : { tls: clientTlsOptions(tls) }),
     });
@@ -90,7 +90,7 @@ export class Conversation {
       const asked = commands.map(([name, ...args]) =>
         client.call(name, ...args).catch((error: unknown) => error),
       );
-      const values = await Promise.all(asked);
+      const values = await inTime(Promise.all(asked)).catch((error: unknown) => [error]);
       // The first one tells: what was asked behind it has no reply.
       const away = values[0] instanceof Error ? turnedAway(values[0].message) : undefined;
       if (away !== undefined) return { failure: 'gone', why: away };
@@ -143,7 +143,7 @@ export class Conversation {
     this.#problem = undefined;
     await this.#client.connect();
     this.#heardAt = performance.now();
-    const refusal = await refusalOfLogin(this.#client, this.#options.credentials);
+    const refusal = await inTime(refusalOfLogin(this.#client, this.#options.credentials));
     const away = refusal && turnedAway(refusal);
     if (away !== undefined) throw new Error(away);
     if (refusal !== undefined) {
@@ -159,6 +159,14 @@ export class Conversation {
     this.#client.removeAllListeners('end');
     this.#client.disconnect();
   }
+}
+
+/** Not by a limit of ioredis, which is over while we stand still ourselves. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  return await new Promise((resolve, reject) => {
+    const answered = patience(ANSWER_MS, () => reject(new Error('Command timed out')));
+    void answer.then(resolve, reject).finally(answered);
+  });
 }
 
 function failureOf(error: unknown, problem: Error | undefined): Failure {

@@ -9,6 +9,7 @@ import type { UpstreamTls } from '../../plan/routing-plan.ts';
 import { problemOf } from '../../sources/observations/connection-problem.ts';
 import { lookupOnce } from '../../sources/observations/shared-lookup.ts';
 import { clientTlsOptions } from '../../sources/observations/tls-options.ts';
+import { patience } from './patience.ts';
 
 export interface SocketOptions {
   readonly host: string;
@@ -94,12 +95,11 @@ export function followSocket(
   follower: Follower,
 ): void {
   let problem = 'closed by the node';
-  const limit = setTimeout(
-    () => follower.closed(`no connection within ${connectTimeoutMs} ms`),
-    connectTimeoutMs,
+  const connected = patience(connectTimeoutMs, () =>
+    follower.closed(`no connection within ${connectTimeoutMs} ms`),
   );
   socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
-    clearTimeout(limit);
+    connected();
     follower.opened();
   });
   socket.on('error', (error) => {
@@ -107,7 +107,7 @@ export function followSocket(
   });
   socket.on('end', () => follower.closed(problem));
   socket.on('close', () => {
-    clearTimeout(limit);
+    connected();
     follower.closed(problem);
   });
 }

@@ -6,7 +6,7 @@ import { SecretText } from '../../../src/api/secret-text.ts';
 import { freePorts } from '../../../src/demo/child-process.ts';
 import { eventually } from '../../../src/demo/eventually.ts';
 import type { Credentials } from '../../../src/plan/routing-plan.ts';
-import { Conversation } from '../../../src/proxy/topology/conversation.ts';
+import { ANSWER_MS, Conversation } from '../../../src/proxy/topology/conversation.ts';
 import { keepaliveOf } from '../../../src/proxy/wire/socket.ts';
 import { serverThat } from '../servers.ts';
 
@@ -31,6 +31,19 @@ test('a conversation that is closed makes no connection again', async (t) => {
   conversation.close();
   assert.deepEqual(await conversation.ask([['PING']]), { failure: 'gone', why: 'closed' });
   assert.deepEqual(server.asked, ['PING']);
+});
+
+test('who answers while this process stands still has answered in time', async (t) => {
+  let standsStillMs = 0;
+  const server = await serverThat(t, () => {
+    const until = performance.now() + standsStillMs;
+    while (performance.now() < until);
+    return '+PONG\r\n';
+  });
+  const conversation = conversationWith(t, server.port);
+  await eventually('an answer', async () => 'values' in (await conversation.ask([['PING']])) || undefined);
+  standsStillMs = ANSWER_MS + 300;
+  assert.deepEqual(await conversation.ask([['PING']]), { values: ['PONG'] });
 });
 
 test('a connection that was lost before it was let in is not kept for ever', async (t) => {
