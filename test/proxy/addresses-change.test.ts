@@ -179,14 +179,12 @@ function dropPackets(t: TestContext, port: number): void {
   });
 }
 
-/** Of a proxy that waits long for a connection. */
-function patientPlan(cluster: ScriptedCluster, seeds: readonly number[]): RoutingPlan {
+function planFrom(cluster: ScriptedCluster, seeds: readonly number[]): RoutingPlan {
   const plan = cluster.plan();
   const change = (upstream: Upstream): Upstream =>
     upstream.mode === 'cluster'
       ? {
           ...upstream,
-          connectTimeoutMs: 60_000,
           seeds: seeds.map((node) => ({ address: '127.0.0.1', port: cluster.nodes[node]!.port })),
         }
       : upstream;
@@ -199,7 +197,7 @@ function patientPlan(cluster: ScriptedCluster, seeds: readonly number[]): Routin
 test('a seed that can not be connected to is not waited for once another one has answered', async (t) => {
   const cluster = await clusterThat(t, 2, () => undefined);
   dropPackets(t, cluster.nodes[1]!.port);
-  const { proxy } = await proxyFor(t, patientPlan(cluster, [1, 0]));
+  const { proxy } = await proxyFor(t, planFrom(cluster, [1, 0]));
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
 });
 
@@ -209,7 +207,7 @@ test('an address where connections are neither made nor refused holds up nobody 
     [0, 0, 0],
     [1, 16_383, 1],
   ];
-  const { port, proxy } = await proxyFor(t, patientPlan(cluster, [0]), { failoverWaitMs: 15_000 });
+  const { port, proxy } = await proxyFor(t, planFrom(cluster, [0]), { failoverWaitMs: 15_000 });
   const states = (): string =>
     proxy
       .status()[0]

@@ -55,7 +55,7 @@ for (const [what, asked, wanted] of [
       [0, SLOT, 0],
       [SLOT + 1, 16_383, 1],
     ];
-    const { port, proxy } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
+    const { port, proxy } = await proxyFor(t, cluster.plan());
     await knows(proxy);
     const client = clientOf(t, port);
     client.socket.write(asked);
@@ -75,7 +75,7 @@ test('what a primary says late, once another one is in its place, counts for nob
     return undefined;
   });
   cluster.slots = [[0, 16_383, 0, 1]];
-  const { port, proxy } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
+  const { port, proxy } = await proxyFor(t, cluster.plan());
   await knows(proxy);
   const client = clientOf(t, port);
   client.socket.write('SET k 1\r\n');

@@ -6,23 +6,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
-import {
-  array,
-  clientOf,
-  planTo,
-  proxyFor,
-  serverThat,
-  withOpTimeout,
-  withPrefixRemoved,
-} from './servers.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, withPrefixRemoved } from './servers.ts';
 
 const COUNT = 200_000;
 /** Of the processor's time: a busy machine is no failure. */
 const CPU_SECONDS = 20;
 /** What is put together here may hold up its own process for longer than commands wait elsewhere. */
 const PATIENT = { failoverWaitMs: 120_000 };
-const patientPlanTo = (port: number): RoutingPlan => withOpTimeout(planTo(port), 120_000);
 
 const names = (count: number, prefix: string): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}`);
@@ -42,7 +32,7 @@ async function soon(what: string, isThere: () => boolean): Promise<void> {
 
 test('a prefix is cut off many keys', async (t) => {
   const redis = await serverThat(t, () => '+OK\r\n');
-  const { port } = await proxyFor(t, withPrefixRemoved(patientPlanTo(redis.port), 'p:'), PATIENT);
+  const { port } = await proxyFor(t, withPrefixRemoved(planTo(redis.port), 'p:'), PATIENT);
   const client = clientOf(t, port);
   client.socket.write(encode(['SUNION', ...names(2 * COUNT, 'p:')]));
   await soon('the reply', () => client.got() !== '');
@@ -52,7 +42,7 @@ test('a prefix is cut off many keys', async (t) => {
 
 test('who asks COMMAND for more names than any server has asks Redis itself', async (t) => {
   const redis = await serverThat(t, (words) => (words.startsWith('COMMAND INFO') ? '*0\r\n' : '+OK\r\n'));
-  const { port } = await proxyFor(t, patientPlanTo(redis.port), PATIENT);
+  const { port } = await proxyFor(t, planTo(redis.port), PATIENT);
   const client = clientOf(t, port);
   client.socket.write(encode(['COMMAND', 'INFO', ...names(COUNT, 'x')]));
   await soon('the reply', () => client.got() !== '');
@@ -64,7 +54,7 @@ test('many shard channels are left at once', async (t) => {
     const [kind = '', ...channels] = words.split(' ');
     return kind.endsWith('subscribe') ? channels.map((each) => array(kind, each, ':1')).join('') : '+OK\r\n';
   });
-  const { port } = await proxyFor(t, patientPlanTo(redis.port), PATIENT);
+  const { port } = await proxyFor(t, planTo(redis.port), PATIENT);
   const client = clientOf(t, port);
   const channels = names(COUNT, '{c}');
   client.socket.write(encode(['SSUBSCRIBE', ...channels]));
@@ -81,7 +71,7 @@ for (const kind of ['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE']) {
       let count = Number(channels[0]?.replace('{c}', ''));
       return channels.map((each) => array(name, each, `:${++count}`)).join('');
     });
-    const plan = withOpTimeout(planTo(redis.port), 120_000);
+    const plan = planTo(redis.port);
     const { port } = await proxyFor(t, plan, { failoverWaitMs: 60_000 });
     const client = clientOf(t, port);
     const channels = names(25_000, '{c}');

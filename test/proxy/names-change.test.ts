@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { eventually } from '../../src/demo/eventually.ts';
-import { clientOf, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import { clientOf, proxyFor, serverThat } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
 
 test('what a server was asked before its name led elsewhere it may answer, and nobody else is asked', async (t) => {
@@ -20,7 +20,7 @@ test('what a server was asked before its name led elsewhere it may answer, and n
   const { port } = old;
   const fresh = await serverThat(t, () => ':2\r\n', { host: NEW, port });
   const names = resolveTo(t, OLD);
-  const plan = withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000);
+  const plan = planToServers({ kind: 'dns', name: 'servers', port });
   // Who is silent for as long as it takes until the name is looked up again is not waited for.
   const { proxy, port: through } = await proxyFor(t, plan, { hedgeAfterMs: 60_000 });
   const client = clientOf(t, through);

@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
-import { clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 import { planToServers, resolveTo } from './several-servers.ts';
 
 const [DEAD, SILENT, OLD, NEW] = ['127.0.0.11', '127.0.0.12', '127.0.0.13', '127.0.0.14'];
@@ -56,10 +56,7 @@ test('what waits for a server that went, or was under way to it, goes to the one
   const byName = (upstream: Upstream): Upstream =>
     upstream.mode === 'proxy' ? { ...upstream, servers: { kind: 'dns', name: 'servers', port } } : upstream;
   const named: RoutingPlan = {
-    listeners: plan.listeners.map(({ bind, listener }) => ({
-      bind,
-      listener: { ...listener, opTimeoutMs: 60_000 },
-    })),
+    ...plan,
     upstreams: new Map(Array.from(plan.upstreams, ([id, upstream]) => [id, byName(upstream)])),
   };
   const { port: through, proxy } = await proxyFor(t, named, { failoverWaitMs: 30_000 });
@@ -133,7 +130,7 @@ for (const [what, behind] of [
     const names = resolveTo(t, OLD);
     const { port: through, proxy } = await proxyFor(
       t,
-      withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000),
+      planToServers({ kind: 'dns', name: 'servers', port }),
       { failoverWaitMs: 30_000 },
     );
     await eventually('its servers', () => proxy.notReady() === undefined || undefined);
@@ -155,7 +152,7 @@ for (const [what, behind] of [
 test('what is asked of the server that has a key now waits for the one that had it before', async (t) => {
   const { port, waiting, sockets, others } = await serversOfWhichOneIsSilent(t, [OLD, NEW]);
   const names = resolveTo(t, OLD);
-  const plan = withOpTimeout(planToServers({ kind: 'dns', name: 'servers', port }), 60_000);
+  const plan = planToServers({ kind: 'dns', name: 'servers', port });
   const { port: through, proxy } = await proxyFor(t, plan, { failoverWaitMs: 30_000 });
   await eventually('its server', () => proxy.notReady() === undefined || undefined);
   const key = keyOf(port, [[OLD, NEW], NEW]);

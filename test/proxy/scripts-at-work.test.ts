@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { Upstream } from '../../src/plan/routing-plan.ts';
 import { clusterThat } from './scripted-cluster.ts';
-import { clientOf, planTo, proxyFor, serverThat, withOpTimeout } from './servers.ts';
+import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 const NOT_BUSY = '-NOTBUSY No scripts in execution right now.\r\n';
 const UNKILLABLE = '-UNKILLABLE Sorry the script already executed write commands.\r\n';
@@ -87,7 +87,7 @@ test('where one has ended a script, nobody waits for a replica that is silent; e
     return undefined;
   });
   cluster.slots = [[0, 16_383, 0, 1]];
-  const { port, proxy } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
+  const { port, proxy } = await proxyFor(t, cluster.plan());
   await eventually('all nodes', () => proxy.status()[0]?.nodes.length === 2 || undefined);
   const client = clientOf(t, port);
   const kill = async (): Promise<void> => {
@@ -127,7 +127,7 @@ for (const [version, nothing] of [
       [5_001, 10_000, 1],
       [10_001, 16_383, 2],
     ];
-    const { port } = await proxyFor(t, withOpTimeout(cluster.plan(), 60_000));
+    const { port } = await proxyFor(t, cluster.plan());
     const client = clientOf(t, port);
     const others = clientOf(t, port);
     // Over the connections that all share nothing comes any more.

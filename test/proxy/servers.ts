@@ -8,7 +8,7 @@ import { pino } from 'pino';
 
 import type { Fault } from '../../src/api/objects.ts';
 import { planSingleUpstream, type SingleUpstream } from '../../src/plan/single-upstream.ts';
-import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
+import type { RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
 import { Proxy, type ProxyOptions } from '../../src/proxy/proxy.ts';
 import { COMPLETE, REQUEST_LIMITS, RequestFrame } from '../../src/redis/request-frame.ts';
 
@@ -71,9 +71,15 @@ async function listening(
   return (server.address() as AddressInfo).port;
 }
 
-/** One upstream on loopback, of one plain server; a listener on any port; no passwords. `options`: what is otherwise. */
+/** Longer than a test waits for anything. */
+const PATIENCE_MS = 120_000;
+
+/**
+ * One upstream on loopback, of one plain server; a listener on any port; no passwords. `options`: what is otherwise. No
+ * connection and no reply is late, however long a busy machine takes.
+ */
 export function planTo(port: number, options: Partial<SingleUpstream> = {}): RoutingPlan {
-  return planSingleUpstream({
+  const plan = planSingleUpstream({
     upstream: { address: '127.0.0.1', port },
     mode: 'proxy',
     readPolicy: 'MASTER',
@@ -82,6 +88,10 @@ export function planTo(port: number, options: Partial<SingleUpstream> = {}): Rou
     upstreamPassword: undefined,
     ...options,
   });
+  const patient = (upstream: Upstream): Upstream =>
+    upstream.mode === 'unavailable' ? upstream : { ...upstream, connectTimeoutMs: PATIENCE_MS };
+  const upstreams = Array.from(plan.upstreams, ([id, upstream]) => [id, patient(upstream)] as const);
+  return withOpTimeout({ ...plan, upstreams: new Map(upstreams) }, PATIENCE_MS);
 }
 
 export function withOpTimeout(plan: RoutingPlan, opTimeoutMs: number): RoutingPlan {
