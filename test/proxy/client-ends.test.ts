@@ -20,11 +20,12 @@ interface Scene {
   readonly answer: () => void;
 }
 
-/** A Redis that answers GET when it may, and no blocking command. */
+/** A Redis that answers GET when it may, the proxy's own questions, and no blocking command. */
 async function setUp(t: TestContext, options: Partial<ProxyOptions> = {}): Promise<Scene> {
   let mayAnswer = false;
   const waiting: (() => void)[] = [];
   const redis = await serverThat(t, (words, socket) => {
+    if (words === 'PING') return '+PONG\r\n';
     if (!words.startsWith('GET')) return undefined;
     if (mayAnswer) return VALUE;
     waiting.push(() => socket.write(VALUE));
