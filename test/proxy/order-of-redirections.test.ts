@@ -25,6 +25,8 @@ const DESCRIBED = '*1\r\n*7\r\n$5\r\nx.set\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\
 const ELSEWHERE = Array.from({ length: 1_000 }, (_, number) => `k${number}`).find(
   (key) => slotOf(Buffer.from(key), 0, key.length) < 1_000,
 )!;
+/** Of another client, for the first node; answered behind what that has said before. */
+const HEARD = 'SET x 1';
 
 interface Scene {
   readonly client: Client;
@@ -35,6 +37,8 @@ interface Scene {
   readonly asksTogether: (node: number, count: number) => Promise<unknown>;
   /** It answers the oldest of that. */
   readonly say: (node: number, reply: string) => void;
+  /** Resolves when what the first node has said is heard, where that has nothing left to answer. */
+  readonly isHeard: () => Promise<unknown>;
   /** The slot is that node's, for whoever asks for the topology from now on. */
   readonly own: (node: number) => void;
   readonly move: (node: number) => string;
@@ -51,7 +55,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
   );
   const carriedOut: string[] = [];
   const cluster = await clusterThat(t, count, (words, node, socket) => {
-    if (words === 'ASKING') return '+OK\r\n';
+    if (words === 'ASKING' || words === HEARD) return '+OK\r\n';
     if (/^(?:[SG]ET|mget|DEL|X\.SET) \{?k/i.test(words)) waiting[node]?.push({ words, socket });
     return /^COMMAND/i.test(words) ? DESCRIBED : undefined;
   });
@@ -98,6 +102,11 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
         if (count > 0) say(node, READONLY);
       }),
     say,
+    isHeard: async () => {
+      const other = clientOf(t, port);
+      other.socket.write(`${HEARD}\r\n`);
+      await eventually('the reply of another', () => other.got() === '+OK\r\n' || undefined);
+    },
     move: (node) => `-MOVED ${SLOT} ${cluster.addressOf(node)}\r\n`,
     own,
     ask: (node) => `-ASK ${SLOT} ${cluster.addressOf(node)}\r\n`,
@@ -324,12 +333,13 @@ test('a read is asked again also long after the redirected write before it was a
 });
 
 test('a read behind a write whose redirection was taken back is asked again behind it', async (t) => {
-  const { client, asks, say, move, ask, carriedOut, received } = await setUp(t, 2);
+  const { client, asks, say, isHeard, move, ask, carriedOut, received } = await setUp(t, 2);
   client.socket.write('SET k 1\r\nGET k\r\n');
   await asks(0, 2);
   say(0, ask(1));
   await asks(1, 1);
   say(0, NOTHING);
+  await isHeard();
   say(1, move(0));
   await asks(0, 1);
   say(0, '+OK\r\n');
