@@ -9,6 +9,7 @@ import type { Fault, ReadPolicy } from '../../src/api/objects.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import type { Proxy } from '../../src/proxy/proxy.ts';
+import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
 import { clientOf, planTo, proxyFor, serverThat, withFault, type Server } from './servers.ts';
 
@@ -194,3 +195,24 @@ for (const [how, later] of [
     assert.deepEqual(asked(), ['GET k', 'SET k 2']);
   });
 }
+
+test('a slot that moves holds up nothing that is asked of the other slots of its node', async (t) => {
+  const cluster = await clusterThat(t, 2, () => undefined);
+  cluster.slots = [[0, 16_383, 0]];
+  // It is slow, not silent.
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 60_000 });
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('SET k 1\r\nSET a 1\r\n');
+  await eventually('both', () => cluster.askedOf(0).length === 2 || undefined);
+  const slot = slotOf(Buffer.from('k'), 0, 1);
+  cluster.slots = [
+    [0, slot - 1, 0],
+    [slot, slot, 1],
+    [slot + 1, 16_383, 0],
+  ];
+  await eventually('the map', () => proxy.status()[0]?.shards?.length === 2 || undefined);
+  client.socket.write('SET k 2\r\nSET a 2\r\n');
+  await eventually('the last', () => cluster.askedOf(0).at(-1) === 'SET a 2' || undefined);
+  assert.deepEqual(cluster.askedOf(1), []);
+});

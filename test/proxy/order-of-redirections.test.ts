@@ -198,6 +198,24 @@ test('a command that has waited alone is not carried out behind those that are s
   assert.deepEqual(carriedOut, ['DEL k {k}b', 'SET k 1']);
 });
 
+test('a part of a command that is refused stays before what its client asked behind the whole', async (t) => {
+  const { client, asks, say, carriedOut, received } = await setUp(t, 2);
+  client.socket.write('DEL k {k}a\r\nSET k 1\r\n');
+  await asks(0, 2);
+  say(0, TRYAGAIN);
+  say(0, READONLY);
+  await asks(0, 1);
+  say(0, TRYAGAIN);
+  await asks(0, 2);
+  say(0, READONLY);
+  say(0, ':0\r\n');
+  await asks(0, 2);
+  say(0, ':1\r\n');
+  say(0, '+OK\r\n');
+  await received(':1\r\n+OK\r\n');
+  assert.deepEqual(carriedOut, ['del {k}a', 'del k', 'SET k 1']);
+});
+
 test('a command that goes alone waits for those that are sent before it', async (t) => {
   const { client, asks, asksTogether, say, carriedOut, received } = await setUp(t, 2);
   client.socket.write('SET k 1\r\nMGET k {k}b\r\n');

@@ -27,6 +27,7 @@ for (const word of ['MOVED', 'ASK']) {
 }
 
 for (const [what, asked, command, answer, wanted] of [
+  ['command', 'RENAME a {a}2', 'RENAME a {a}2', '+OK\r\n', '+OK\r\n'],
   ['command that waits', 'BLPOP a {a}2 0', 'BLPOP a {a}2 0', '*-1\r\n', '*-1\r\n'],
   ['transaction', 'MULTI\r\nDEL a {a}2', 'DEL a {a}2', '+QUEUED\r\n', '+OK\r\n+QUEUED\r\n'],
 ] as const) {
