@@ -137,3 +137,33 @@ test('a server that refuses to track, and then is silent, is left with the plan'
   await proxy.update(planTo(server.port, { upstreamPassword: new SecretText('new') }));
   await eventually('its end', () => tracked?.destroyed || undefined);
 });
+
+for (const [what, isSame, wanted] of [
+  ['to the same servers', true, [false, false]],
+  ['elsewhere', false, [true, false]],
+] as const) {
+  test(`of a plan that leads ${what} ${isSame ? 'nobody is told' : 'those are told that have read something'}`, async (t) => {
+    const answer = (words: string): string =>
+      words.startsWith('HELLO') ? '%0\r\n' : words === 'GET k' ? '$1\r\nv\r\n' : '+OK\r\n';
+    const [server, later] = [await serverThat(t, answer), await serverThat(t, answer)];
+    const plan = planTo(server.port);
+    const { proxy, port } = await proxyFor(t, plan);
+    const clients = [`${TRACKING}GET k\r\n`, TRACKING].map((asked) => {
+      const client = clientOf(t, port);
+      client.socket.write(`${asked}PING\r\n`);
+      return client;
+    });
+    const heard = async (pongs: number): Promise<void> => {
+      for (const client of clients)
+        await eventually('an answer', () => client.got().split('+PONG').length > pongs || undefined);
+    };
+    await heard(1);
+    await proxy.update(isSame ? { ...plan } : planTo(later.port, { listen: plan.listeners[0]!.bind }));
+    for (const { socket } of clients) socket.write('PING\r\n');
+    await heard(2);
+    assert.deepEqual(
+      clients.map((client) => client.got().includes('invalidate')),
+      wanted,
+    );
+  });
+}

@@ -8,6 +8,7 @@ import { Node } from '../../../src/proxy/topology/node.ts';
 import type { ConnectionOwner } from '../../../src/proxy/wire/connection-owner.ts';
 import type { Connection } from '../../../src/proxy/wire/connection.ts';
 import { keepaliveOf } from '../../../src/proxy/wire/socket.ts';
+import { clock } from '../../../src/proxy/wire/turn.ts';
 import { serverThat } from '../servers.ts';
 
 const OWNER: ConnectionOwner = {
@@ -21,7 +22,7 @@ const OWNER: ConnectionOwner = {
 
 /** A node with open connections that clients have, and time that passes when it is told to. */
 async function setUp(t: TestContext, count: number, kind = 0) {
-  const server = await serverThat(t, () => '+OK\r\n');
+  const server = await serverThat(t, (words) => (words === 'PING' ? undefined : '+OK\r\n'));
   const options = { host: '127.0.0.1', port: server.port, connectTimeoutMs: 5_000, credentials: undefined };
   const rest = { tls: undefined, keepalive: keepaliveOf(undefined), isClusterNode: false };
   const owner = {
@@ -39,7 +40,7 @@ async function setUp(t: TestContext, count: number, kind = 0) {
   await eventually('the connections', () => connections.every(({ isOpen }) => isOpen) || undefined);
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { invalidations } = owner;
-  return { node, connections, invalidations, pass: (ms: number) => t.mock.timers.tick(ms) };
+  return { server, node, connections, invalidations, pass: (ms: number) => t.mock.timers.tick(ms) };
 }
 
 const areClosed = (connections: readonly Connection[]): readonly boolean[] =>
@@ -94,6 +95,31 @@ test('of more than 64 the one that has waited longest is closed', async (t) => {
     areClosed(connections),
     connections.map((_, index) => index < 2),
   );
+});
+
+test('the one that was kept last is taken first, so that others grow old', async (t) => {
+  const { node, connections } = await setUp(t, 3);
+  for (const connection of connections) node.keep(connection, 0);
+  for (const connection of connections.toReversed()) assert.equal(node.ownConnection(0, OWNER), connection);
+});
+
+test('one over which its node tells what has changed is asked whether it is there, and closed if it does not answer', async (t) => {
+  const { server, node, connections } = await setUp(t, 2, TRACKED);
+  const [telling, other] = connections;
+  node.keep(telling!, TRACKED);
+  node.keep(other!, 0);
+  t.mock.timers.reset();
+  const begin = clock.now;
+  t.after(() => (clock.now = begin));
+  node.askTracked();
+  await eventually('the question', () => server.asked.includes('PING') || undefined);
+  clock.now = begin + 3_000;
+  node.askTracked();
+  assert.deepEqual(areClosed(connections), [false, false]);
+  clock.now = begin + 3_001;
+  node.askTracked();
+  assert.deepEqual(areClosed(connections), [true, false]);
+  assert.equal(server.asked.filter((words) => words === 'PING').length, 1);
 });
 
 for (const state of [{ isDead: true }, { isSilent: true }]) {

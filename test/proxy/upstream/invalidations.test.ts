@@ -30,3 +30,16 @@ for (const odd of [
     assert.deepEqual(await heard(odd), [null]);
   });
 }
+
+test('what a server pushes otherwise is told to nobody', async () => {
+  const invalidations = new Invalidations();
+  invalidations.add({ changed: () => assert.fail(), untracked: () => assert.fail() });
+  for (const push of [
+    '>2\r\n$7\r\nmessage\r\n$1\r\na\r\n',
+    '>2\r\n$10\r\ninvalidated\r\n*1\r\n$1\r\na\r\n',
+  ]) {
+    const bytes = Buffer.from(push);
+    invalidations.pushed(bytes, 0, bytes.length);
+  }
+  await new Promise(setImmediate);
+});
