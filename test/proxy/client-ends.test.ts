@@ -235,6 +235,20 @@ for (const how of ['is being ended', 'has ended its direction']) {
   });
 }
 
+test('a transaction that waits for a node is not begun when its client is being ended', async (t) => {
+  const loading = '-LOADING Redis is loading the dataset in memory\r\n';
+  const redis = await serverThat(t, () => loading);
+  const options = { failoverWaitMs: 20_000, drainMs: 10_000 };
+  const { port, proxy } = await proxyFor(t, planTo(redis.port), options);
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\n');
+  await eventually('its refusal', () => redis.asked.includes('WATCH k') || undefined);
+  await proxy.close();
+  await eventually('the end', () => client.hasEnded || undefined);
+  assert.equal(client.got(), loading);
+  assert.equal(redis.asked.filter((words) => words === 'WATCH k').length, 1);
+});
+
 for (const [what, bytes, reply] of [
   ['QUIT', '*1\r\n$4\r\nQUIT\r\n', '+OK\r\n'],
   ['a protocol error', '*1\r\n!\r\n', "-ERR Protocol error: expected '$', got '!'\r\n"],

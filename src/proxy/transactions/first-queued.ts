@@ -44,13 +44,7 @@ export class FirstQueued {
     const isRedirection = refusal.kind === 'moved' || refusal.kind === 'ask';
     const next = whereNext(this.request, refusal, this.#upstream, own.node);
     if (next === undefined) return false;
-    if (next === 'later' && this.#isLate()) {
-      if (isRedirection) return false;
-      // The same as where that is seen before it is sent once more.
-      own.close();
-      this.#beginning.giveUp(encodeError(text));
-      return true;
-    }
+    if (next === 'later' && isRedirection && this.#isLate()) return false;
     own.close();
     if (next === 'nowhere') this.#beginning.giveUp(REPLIES.tooManyRedirections);
     else if (next === 'later') this.#later(isRedirection ? REPLIES.noUpstreamHost : encodeError(text));
