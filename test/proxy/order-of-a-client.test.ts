@@ -138,19 +138,25 @@ for (const command of ['COMMAND COUNT', 'JSON.SET k 3']) {
   test(`${command} and what follows it wait for what went before it to servers of another plan`, async (t) => {
     let answerSet: (() => void) | undefined;
     let answerCommand: (() => void) | undefined;
+    let changed: Promise<void> | undefined;
     const former = await serverThat(t, (words, socket) => {
       if (words === 'SET k 1') answerSet = () => socket.write('+OK\r\n');
-      if (words.startsWith('COMMAND')) answerCommand = () => socket.write(DESCRIBED);
+      if (words.startsWith('COMMAND')) {
+        answerCommand = () => socket.write(DESCRIBED);
+        // At once: for half a second it is waited for.
+        changed ??= change();
+      }
       return words === 'PING' ? '+PONG\r\n' : undefined;
     });
     const later = await serverThat(t, (words) => (words.startsWith('COMMAND') ? DESCRIBED : '+OK\r\n'));
     const { port, proxy } = await proxyFor(t, planTo(former.port));
+    const [{ bind } = { bind: undefined }] = planTo(former.port).listeners;
+    assert.ok(bind);
+    const change = async (): Promise<void> => await proxy.update(planTo(later.port, { listen: bind }));
     const client = clientOf(t, port);
     client.socket.write(`SET k 1\r\n${command}\r\nSET k 2\r\n`);
     await eventually('both', () => (answerSet !== undefined && answerCommand !== undefined) || undefined);
-    const [{ bind } = { bind: undefined }] = planTo(former.port).listeners;
-    assert.ok(bind);
-    await proxy.update(planTo(later.port, { listen: bind }));
+    await changed;
     answerCommand?.();
     const other = clientOf(t, port);
     for (let round = 1; round <= 3; round++) {
