@@ -20,7 +20,7 @@ test('a read waits for what its client has written before, while another one is 
     waiting.push(socket);
     return undefined;
   });
-  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000, hedgeAfterMs: 200 });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
   const [writer, reader] = [clientOf(t, port), clientOf(t, port)];
   writer.socket.write('SET k 1\r\nGET k\r\n');

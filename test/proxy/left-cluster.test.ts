@@ -19,8 +19,7 @@ for (const [whose, to] of [
       [0, 8_000, 1, 3],
       [8_001, 16_383, 0, 4],
     ];
-    // What it was asked is on its way for so long that it would count as silent, and be given up for that.
-    const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 30_000 });
+    const { port, proxy } = await proxyFor(t, cluster.plan());
     await eventually('the topology', () => proxy.notReady() === undefined || undefined);
     const client = clientOf(t, port);
     client.socket.write('SET k 1\r\n');
@@ -45,7 +44,7 @@ test('a read that it leaves unanswered is answered elsewhere, also where the pla
     return node === 1 ? '' : '+OK\r\n';
   });
   cluster.slots = HALVES;
-  const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 30_000 });
+  const { port, proxy } = await proxyFor(t, cluster.plan());
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
   const client = clientOf(t, port);
   client.socket.write('GET b\r\nGET a\r\n');

@@ -22,7 +22,7 @@ async function setUp(t: TestContext, held?: string): Promise<Scene> {
     if (words === held) return undefined;
     return words === 'GET long' ? LONG : '+OK\r\n';
   });
-  const { port } = await proxyFor(t, planTo(redis.port), { hedgeAfterMs: 60_000 });
+  const { port } = await proxyFor(t, planTo(redis.port));
   return { port, asked: redis.asked, socketOf };
 }
 

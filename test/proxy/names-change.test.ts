@@ -21,8 +21,7 @@ test('what a server was asked before its name led elsewhere it may answer, and n
   const fresh = await serverThat(t, () => ':2\r\n', { host: NEW, port });
   const names = resolveTo(t, OLD);
   const plan = planToServers({ kind: 'dns', name: 'servers', port });
-  // Who is silent for as long as it takes until the name is looked up again is not waited for.
-  const { proxy, port: through } = await proxyFor(t, plan, { hedgeAfterMs: 60_000 });
+  const { proxy, port: through } = await proxyFor(t, plan);
   const client = clientOf(t, through);
   client.socket.write('INCR a\r\n');
   await eventually('the write', () => old.asked.includes('INCR a') || undefined);

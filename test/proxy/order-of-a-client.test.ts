@@ -181,8 +181,7 @@ for (const [how, later] of [
       return undefined;
     });
     cluster.slots = [[0, 16_383, 0, 2]];
-    // It is slow, not silent.
-    const { port, proxy } = await proxyFor(t, cluster.plan(), { hedgeAfterMs: 60_000 });
+    const { port, proxy } = await proxyFor(t, cluster.plan());
     await eventually('the topology', () => proxy.notReady() === undefined || undefined);
     const [client, other] = [clientOf(t, port), clientOf(t, port)];
     client.socket.write('SET k 1\r\n');

@@ -71,7 +71,7 @@ async function setUp(t: TestContext, count: number): Promise<Scene> {
     ];
   };
   own(0);
-  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000, hedgeAfterMs: 60_000 });
+  const { port, proxy } = await proxyFor(t, cluster.plan(), { failoverWaitMs: 20_000 });
   await eventually('the topology', () => proxy.notReady() === undefined || undefined);
   const [client, other] = [clientOf(t, port), clientOf(t, port)];
   const say: Scene['say'] = (node, reply) => {

@@ -142,7 +142,7 @@ test('what is under way is not counted, and then once', async (t) => {
     answer = () => void socket.write(WRONG);
     return undefined;
   });
-  const { client, since } = await countedBy(t, planTo(redis.port), { hedgeAfterMs: 60_000 });
+  const { client, since } = await countedBy(t, planTo(redis.port));
   client.socket.write('GET late\r\n');
   await eventually('it is asked', () => answer);
   assert.deepEqual(since(), {});
@@ -161,7 +161,7 @@ test('whose client goes before the reply is abandoned, also where the reply is a
     answer = () => void socket.write(WRONG);
     return undefined;
   });
-  const { client, proxy, since } = await countedBy(t, planTo(redis.port), { hedgeAfterMs: 60_000 });
+  const { client, proxy, since } = await countedBy(t, planTo(redis.port));
   client.socket.write('GET late\r\n');
   await eventually('it is asked', () => answer);
   client.socket.resetAndDestroy();

@@ -21,7 +21,7 @@ async function countedAfter(t: TestContext, delaysMs: readonly number[]): Promis
     setTimeout(() => socket.write('$1\r\nv\r\n'), due.shift());
     return undefined;
   });
-  const { port, proxy } = await proxyFor(t, planTo(redis.port), { hedgeAfterMs: 60_000 });
+  const { port, proxy } = await proxyFor(t, planTo(redis.port));
   const registry = new Registry();
   createProxyMetrics(registry, proxy);
   const client = clientOf(t, port);

@@ -57,7 +57,6 @@ async function setUp(t: TestContext): Promise<Scene> {
   };
   const { proxy, port } = await proxyFor(t, planOf(['one']), {
     failoverWaitMs: 20_000,
-    hedgeAfterMs: 60_000,
   });
   await eventually('its server', () => proxy.notReady() === undefined || undefined);
   const client = clientOf(t, port);
@@ -66,7 +65,6 @@ async function setUp(t: TestContext): Promise<Scene> {
     received: async (reply) =>
       await eventually('the replies', () => client.got() === reply || undefined, {
         seen: () => client.got(),
-        deadlineMs: 5_000,
       }),
     carriedOut,
     asked: async (count) =>
@@ -78,7 +76,6 @@ async function setUp(t: TestContext): Promise<Scene> {
         },
         {
           everyMs: 5,
-          deadlineMs: 5_000,
           seen: () => JSON.stringify([waiting.length, carriedOut, proxy.status()[0]?.events]),
         },
       ),

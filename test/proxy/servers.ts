@@ -119,6 +119,7 @@ export function withFault(plan: RoutingPlan, fault: Fault): RoutingPlan {
   return { ...plan, listeners };
 }
 
+/** It waits long for replies, but not for nodes that can't be asked, unless `options` say otherwise. */
 export async function proxyFor(
   t: TestContext,
   plan: RoutingPlan,
@@ -127,7 +128,7 @@ export async function proxyFor(
   const lines: string[] = [];
   const log = pino({ base: null }, { write: (line) => void lines.push(line) });
   const proxy = await Proxy.create({
-    hedgeAfterMs: 200,
+    hedgeAfterMs: PATIENCE_MS,
     failoverWaitMs: 1_000,
     maxClients: 100,
     drainMs: 2_000,

@@ -59,7 +59,7 @@ test('what a server tells in the middle of a reply is told behind it', async (t)
     if (words === 'MGET k l') return `*2\r\n${told}_\r\n$1\r\nv\r\n`;
     return words.startsWith('GET') ? `+${words}\r\n` : '+OK\r\n';
   });
-  const { port } = await proxyFor(t, planTo(server.port), { hedgeAfterMs: 60_000 });
+  const { port } = await proxyFor(t, planTo(server.port));
   const client = clientOf(t, port);
   client.socket.write(`${TRACKING}MGET k l\r\nGET a\r\n`);
   await eventually('being told', () => client.got().endsWith(told) || undefined, {

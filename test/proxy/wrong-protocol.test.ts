@@ -91,7 +91,7 @@ for (const mode of ['proxy', 'cluster'] as const) {
 
 test('that a server speaks no TLS is told long before a connection is given up', async (t) => {
   const plan = planWith(await plainServer(t), 'proxy', UNVERIFIED, 300_000);
-  const { proxy, port } = await proxyFor(t, plan);
+  const { proxy, port } = await proxyFor(t, plan, { hedgeAfterMs: 200 });
   clientOf(t, port).socket.write('GET key\r\n');
   const state = (): string => proxy.status()[0]?.nodes[0]?.state ?? '';
   await eventually('the reason', () => state().startsWith('it speaks no TLS; give the port') || undefined, {

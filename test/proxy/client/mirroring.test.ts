@@ -119,7 +119,7 @@ test('a copy that is not answered is not asked elsewhere', async (t) => {
     bind,
     listener: { ...listener, readPolicy: 'ANY' as const },
   }));
-  const { port, proxy } = await proxyFor(t, { ...plan, listeners });
+  const { port, proxy } = await proxyFor(t, { ...plan, listeners }, { hedgeAfterMs: 200 });
   const nodes = () => proxy.status().flatMap((status) => status.nodes);
   await eventually(
     'a mirror of two',
