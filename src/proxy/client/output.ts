@@ -11,8 +11,9 @@ export class Output {
   /** Full ones before it. */
   #full: Block[] | null = null;
   #fullBytes = 0;
-  /** Of messages that nobody has asked for, and that the kernel has not taken. */
-  messageBytes = 0;
+  /** Of messages that nobody has asked for: of those that wait here, and of those that the kernel did not take at once. */
+  #messagesHere = 0;
+  #messagesBehind = 0;
 
   get isEmpty(): boolean {
     return this.#block === null;
@@ -21,6 +22,11 @@ export class Output {
   /** How many bytes. */
   get length(): number {
     return this.#block === null ? 0 : this.#fullBytes + this.#block.end;
+  }
+
+  /** Of messages that nobody has asked for, and that the kernel has not taken. */
+  get messageBytes(): number {
+    return this.#messagesHere + this.#messagesBehind;
   }
 
   /** Some reply fills a block of its own. */
@@ -45,10 +51,11 @@ export class Output {
   }
 
   appendMessage(message: Uint8Array): void {
-    this.messageBytes += message.length;
+    this.#messagesHere += message.length;
     this.append(message, 0, message.length);
   }
 
+  /** Once what was flushed before is taken. */
   flush(writer: SocketWriter): void {
     const block = this.#block;
     this.#block = null;
@@ -58,7 +65,8 @@ export class Output {
       this.#fullBytes = 0;
     }
     if (block !== null) write(block, writer);
-    if (!writer.isBehind) this.messageBytes = 0;
+    this.#messagesBehind = writer.isBehind ? this.#messagesHere : 0;
+    this.#messagesHere = 0;
   }
 
   drop(): void {

@@ -20,6 +20,3 @@ export function isApart(bytes: Buffer, frame: RequestFrame, command: Command): b
 export function isNeverQueued({ kind, name }: Command): boolean {
   return kind === KIND.pubsub || kind === KIND.refused || APART.has(name);
 }
-
-/** Of commands without a key before the first that has one. */
-export const MAX_EARLY_BYTES = 1_048_576;

@@ -12,11 +12,12 @@ import { encodeCommand } from '../wire/encode.ts';
 import { handOn, inFrontOf } from '../wire/reply-sink.ts';
 import type { ReplySink, Request } from '../wire/request.ts';
 import { FirstQueued } from './first-queued.ts';
-import { MAX_EARLY_BYTES } from './transaction-commands.ts';
 import { isHeard } from './transaction-messages.ts';
 import { LOST, MOVED_AWAY, UNKNOWN } from './transaction-replies.ts';
 
 const MULTI = encodeCommand('MULTI');
+/** Of commands without a key before the first that has one. */
+const MAX_EARLY_BYTES = 1_048_576;
 
 /** Where it goes. */
 export interface Goal {
