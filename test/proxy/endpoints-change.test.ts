@@ -100,12 +100,36 @@ test('a server that is listed twice is one, and left once it is listed no more',
   }
 });
 
+/** Of two servers it is at that one. */
+function keyOf(server: 'one' | 'two'): string | undefined {
+  const table = maglevTable(['one', 'two'].map((text) => ({ text, weight: 1 })));
+  const keys = Array.from({ length: 100 }, (_, number) => `key:${number}`);
+  return keys.find((each) => maglevHost(table, Buffer.from(each), false) === Number(server === 'two'));
+}
+
+test('a server that comes holds up nothing that is asked of another one whose keys stay', async (t) => {
+  const answer = (words: string): string | undefined => (words === 'PING' ? '+PONG\r\n' : undefined);
+  const [one, two] = [await serverThat(t, answer), await serverThat(t, answer)];
+  const key = keyOf('one');
+  // It is slow, not silent.
+  const plan = planToServers(listed({ one }));
+  const { proxy, port } = await proxyFor(t, plan, { hedgeAfterMs: 60_000 });
+  const client = clientOf(t, port);
+  client.socket.write(`SET ${key} 1\r\n`);
+  await eventually('the first', () => one.asked.includes(`SET ${key} 1`) || undefined);
+  await proxy.update({ ...plan, upstreams: planToServers(listed({ one, two })).upstreams });
+  client.socket.write(`SET ${key} 2\r\n`);
+  // Before the first one's time is up.
+  await eventually('the second', () => one.asked.includes(`SET ${key} 2`) || undefined, {
+    seen: () => client.got(),
+  });
+  assert.equal(client.got(), '');
+});
+
 test('a transaction whose key has another server by then is told so', async (t) => {
   const queued = (words: string): string => (words.startsWith('SET') ? '+QUEUED\r\n' : '+OK\r\n');
   const [one, two] = [await serverThat(t, queued), await serverThat(t, queued)];
-  const table = maglevTable(['one', 'two'].map((text) => ({ text, weight: 1 })));
-  const keys = Array.from({ length: 100 }, (_, number) => `key:${number}`);
-  const key = keys.find((each) => maglevHost(table, Buffer.from(each), false) === 1);
+  const key = keyOf('two');
   const { proxy, port } = await proxyFor(t, planToServers(listed({ one })));
   const client = clientOf(t, port);
   client.socket.write(`MULTI\r\nSET ${key} 1\r\n`);
