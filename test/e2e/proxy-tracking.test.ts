@@ -287,7 +287,7 @@ for (const [name, read] of [
       if (words === 'GET k') return '$1\r\nv\r\n';
       return words === 'PING' ? '+PONG\r\n' : '+OK\r\n';
     });
-    const { port } = await proxyFor(t, planTo(server.port));
+    const { port } = await proxyFor(t, planTo(server.port), { hedgeAfterMs: 200 });
     const client = await CachingClient.start(t, port);
     await read(client);
     assert.equal(client.cache.get('k'), 'v');
