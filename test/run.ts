@@ -10,7 +10,7 @@ import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
 import { findEnvoy, findRedis } from '../src/demo/binaries.ts';
-import { temporaryFolder } from '../src/demo/child-process.ts';
+import { portRange, temporaryFolder } from '../src/demo/child-process.ts';
 import { REQUIREMENTS, unknownRequirements } from './e2e/environment.ts';
 
 /** The reporter's, of each file; ours stand at the end. */
@@ -27,10 +27,6 @@ const FILE_LIMIT_MS = 600_000;
 
 /** More would wait for each other: these wait for their servers and for time to pass, two thirds of the processors' time. */
 const FILES_AT_A_TIME = 4;
-
-/** Each file at a time has its own: what one calls free another may be about to take. */
-const FIRST_PORT = 12_000;
-const PORTS_OF_A_FILE = 5_000;
 
 /** Begun first, in this order: begun last, one of these would be all that still runs. */
 const LONGEST = [
@@ -100,8 +96,11 @@ async function fetchBinaries(): Promise<void> {
 
 /** What one file says is printed in one piece: several run at a time. */
 async function takeFromQueue(index: number): Promise<void> {
-  const first = FIRST_PORT + index * PORTS_OF_A_FILE;
-  const env = { REDPILOT_PORTS: `${first}-${first + PORTS_OF_A_FILE - 1}` };
+  // Each file at a time has its own: what one calls free another may be about to take.
+  const all = portRange();
+  const count = Math.floor((all.last + 1 - all.first) / FILES_AT_A_TIME);
+  const first = all.first + index * count;
+  const env = { REDPILOT_PORTS: `${first}-${first + count - 1}` };
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     const startedMs = performance.now();
     const said = await runFile(file, env);

@@ -136,7 +136,7 @@ export async function freePorts(count: number): Promise<number[]> {
 let nextPort: number | undefined;
 
 /** REDPILOT_PORTS=FIRST-LAST gives processes that run side by side their own: what is free may be what another is about to take. */
-function portRange(): { readonly first: number; readonly last: number } {
+export function portRange(): { readonly first: number; readonly last: number } {
   const [first = 12_000, last = 31_999] = (process.env['REDPILOT_PORTS']?.split('-') ?? []).map(Number);
   return { first, last };
 }
