@@ -69,6 +69,9 @@ export async function soakProxy(args: readonly string[]): Promise<void> {
   };
   const parts = { idle: soakIdle, pipeline: soakPipeline, hostile: soakHostile, mirror: soakMirror };
   const only = given('--only')?.split(',') ?? Object.keys(parts);
+  const unknown = only.filter((name) => !(name in parts));
+  if (unknown.length > 0)
+    throw new Error(`--only knows no ${unknown.join(', ')}; there is ${Object.keys(parts).join(', ')}`);
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const redis = await findRedis({ progress: say });
   const cluster = await RedisCluster.start({ redis, replicas: 1 });
