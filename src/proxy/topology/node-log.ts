@@ -1,7 +1,7 @@
 /**
  * Says once that a node gets no commands, and why, and once that it gets some again; that it does not let the proxy in; which
- * nodes become primaries; and why nobody says what the cluster looks like. A node that is away for less than a second is not told: a machine that is busy
- * has such moments.
+ * nodes become primaries; and why nobody says what the cluster looks like. A node that is away for less than a second is not
+ * told: a machine that is busy has such moments.
  */
 import type { Logger } from 'pino';
 
