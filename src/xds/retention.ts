@@ -5,8 +5,9 @@
  *
  * Envoy 1.40 takes the removal of a cluster that is in use without a word and answers its commands with "no upstream
  * host"; connections of a replaced listener go on using it for the whole drain time. Listeners that are never
- * acknowledged keep the cluster. Where only its name is known (a client that reconnected to a fresh server) nothing can
- * be sent, but its removal is withheld; in the state of the world, where absence is removal, it goes at once.
+ * acknowledged keep the cluster; who asks for none is given the drain time alone. Where only its name is known (a client
+ * that reconnected to a fresh server) nothing can be sent, but its removal is withheld; in the state of the world, where
+ * absence is removal, it goes at once.
  *
  * Endpoints are taken to bear the name of their cluster.
  */
@@ -72,6 +73,11 @@ export class Retention {
         drainedMs: undefined,
       });
     }
+  }
+
+  /** The client has begun to ask for listeners: what it uses depends on these from now on. */
+  listenersAskedFor(): void {
+    for (const kept of this.#kept.values()) kept.drainedMs = undefined;
   }
 
   /** Lets go of what is drained; returns whether it did. `confirmed` is the newest snapshot whose listeners were taken. */

@@ -1,8 +1,8 @@
 /**
  * One stream: the subscriptions of a client and the order between them.
  *
- * Clusters, then their endpoints, then the listeners that route to them; clusters are removed last (`retention.ts`). On a
- * stream of one type nothing is known of the others, so clusters there are removed a drain time after they are gone.
+ * Clusters, then their endpoints, then the listeners that route to them; clusters are removed last (`retention.ts`). Where
+ * nothing is known of the listeners, as on a stream of one type, clusters are removed a drain time after they are gone.
  * Pure: times are arguments, and responses are handed out one by one for as long as the caller can write.
  */
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
@@ -58,6 +58,7 @@ export class XdsStream {
       if (known !== undefined) return known.request(request, nowMs);
       const isUnasked = !this.#mustAsk && !this.#subscriptions.has(CLUSTER_TYPE);
       if (isUnasked && hasClusters(request)) this.#unaskedSinceMs ??= nowMs;
+      if (typeUrl === LISTENER_TYPE) this.#retention.listenersAskedFor();
       return this.#open(typeUrl).request(request, nowMs);
     }
     if (known !== undefined && !this.#isPresumed) return known.request(request, nowMs);
@@ -179,9 +180,10 @@ export class XdsStream {
     return subscription.isBehind(this.#servedOf(type));
   }
 
+  /** All where the client has asked for none: so it does on a stream of clusters, or where its listeners come from elsewhere. */
   #confirmedListeners(): number {
-    if (this.#kind.only === CLUSTER_TYPE) return this.#sequence;
-    return this.#subscriptions.get(LISTENER_TYPE)?.confirmedSequence(this.#servedOf(LISTENER_TYPE)) ?? -1;
+    const listeners = this.#subscriptions.get(LISTENER_TYPE);
+    return listeners?.confirmedSequence(this.#servedOf(LISTENER_TYPE)) ?? this.#sequence;
   }
 
   #serve(snapshot: Snapshot): void {

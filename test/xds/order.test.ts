@@ -178,6 +178,14 @@ for (const variant of BOTH) {
       assert.deepEqual(talk.ack('CDS'), [...lines(variant, ['CDS -a'], ['CDS b@2']), 'LDS l@2']);
     });
 
+    test('of a client that asks for clusters alone a cluster goes when the drain time is over', () => {
+      const talk = new Talk(variant, { snapshot: { CDS: 'a@1 b@1', LDS: 'l@1' } });
+      talk.settle(talk.ask('CDS', { version: 'of before', known: { a: '1' } }));
+      assert.deepEqual(talk.serve({ CDS: 'b@1', LDS: 'l@1' }), []);
+      assert.deepEqual(talk.pass(9_999), []);
+      assert.deepEqual(talk.settle(talk.pass(1)), lines(variant, ['CDS -a'], ['CDS b@1']));
+    });
+
     test('another cluster changes while one is kept: the kept one stays', () => {
       const talk = settled(variant, { CDS: 'a@1 b@1', LDS: 'l@1' });
       talk.serve({ CDS: 'b@1', LDS: 'l@1' });
@@ -234,7 +242,8 @@ test('delta: a reconnecting client loses a cluster only after its listeners are 
   assert.deepEqual(talk.ask('CDS', { known: { a: '1', b: '1' } }), []);
   assert.deepEqual(talk.ask('EDS', { known: { a: '1', b: '1' }, subscribe: ['a', 'b'] }), ['EDS b@1']);
   talk.ack('EDS');
-  assert.deepEqual(talk.pass(60_000), []);
+  // It does not ask for listeners, or not yet.
+  assert.deepEqual(talk.pass(9_999), []);
   assert.deepEqual(talk.ask('LDS', { known: { l: '1', m: '1' } }), ['LDS -l']);
   assert.deepEqual(talk.pass(60_000), []);
   talk.ack('LDS');

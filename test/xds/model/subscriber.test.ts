@@ -46,10 +46,6 @@ class Subscriber implements Scene {
     this.#isAggregated = isAggregated;
     this.#streams = this.#open();
     this.#parts = { CDS: newPart(), EDS: newPart(), LDS: newPart() };
-    // Listeners are always subscribed: they say when clusters may go.
-    this.#parts.LDS.isWildcard = true;
-    this.#parts.LDS.isSubscribed = true;
-    this.#first('LDS');
   }
 
   step(step: Step): void {
@@ -155,8 +151,7 @@ class Subscriber implements Scene {
 
   #change(type: ShortType, isSubscribe: boolean, given: readonly string[]): void {
     const part = this.#parts[type];
-    // Endpoints have no wildcard, and all listeners are wanted always.
-    const names = type === 'CDS' ? given : given.filter((name) => name !== '*');
+    const names = type === 'EDS' ? given.filter((name) => name !== '*') : given;
     for (const name of names) {
       if (name === '*') part.isWildcard = isSubscribe;
       else if (isSubscribe) part.names.add(name);
