@@ -67,17 +67,9 @@ function count(found: Map<string, Counted>, streams: readonly ProxyStream[]): vo
         if (outcome === undefined) continue;
         isKnown = true;
         if (outcome.kind === 'pending') counted.isPending = true;
-        if (outcome.kind === 'rejected')
-          counted.rejections.push({ node: id, message: wordsOn(resource.name, outcome.message) });
+        if (outcome.kind === 'rejected') counted.rejections.push({ node: id, message: outcome.message });
       }
       if (!isKnown) counted.isPending = true;
     }
   }
-}
-
-/** Envoy lists what it refuses as `NAME: text`, the first after a prefix; of the others' text nothing is wanted here. */
-function wordsOn(name: string, message: string): string {
-  const lines = message.split('\n').map((line) => line.replace(/^Error adding\/updating \S+ /, ''));
-  const own = lines.find((line) => line.startsWith(`${name}: `));
-  return (own?.slice(name.length + 2) ?? message).trim();
 }

@@ -7,6 +7,7 @@ import type { DeltaDiscoveryRequest } from '../envoy/protos/envoy/service/discov
 import type { DiscoveryRequest } from '../envoy/protos/envoy/service/discovery/v3/DiscoveryRequest.ts';
 import { TYPE_URLS, type TypeUrl } from '../envoy/resource.ts';
 import { nodeOf } from './node.ts';
+import { TRUNCATED } from './rejection.ts';
 import type { DeltaRequest, StreamKind, WorldRequest, XdsRequest } from './requests.ts';
 import type { XdsNode } from './snapshot-source.ts';
 
@@ -116,5 +117,12 @@ function reply(
   typeUrl: TypeUrl,
   { response_nonce: nonce = '', error_detail: error }: DiscoveryRequest | DeltaDiscoveryRequest,
 ): Pick<XdsRequest, 'typeUrl' | 'nonce' | 'error'> {
-  return { typeUrl, nonce, error: error ? (error.message ?? '') : undefined };
+  return { typeUrl, nonce, error: error ? cutOff(error.message ?? '') : undefined };
+}
+
+/** Envoy's own limit is 4 KiB; the proxy has words for each resource. They are kept and logged, whoever speaks. */
+const MOST_CHARACTERS = 64 * 1024;
+
+function cutOff(message: string): string {
+  return message.length <= MOST_CHARACTERS ? message : `${message.slice(0, MOST_CHARACTERS)}${TRUNCATED}`;
 }

@@ -8,13 +8,15 @@
  */
 import type { Served } from './served.ts';
 import type { SentResponse } from './outstanding.ts';
-import { blamedNames, withoutContents } from './rejection.ts';
+import { blamedNames, withoutContents, wordsByName } from './rejection.ts';
 
 export const FIRST_RETRY_MS = 5_000;
 export const LAST_RETRY_MS = 300_000;
 
 interface Refusal {
   readonly message: string;
+  /** What of it is about each, where it says so. */
+  readonly words: ReadonlyMap<string, string>;
   /** Version by name of what the client blamed. */
   readonly versions: Map<string, string>;
   /** What the refused response removed: it may all be there still, so it is removed again with the next change. */
@@ -56,7 +58,8 @@ export class Refusals {
 
   /** The client's words for that version, from its refusal until its next answer; undefined: it refused no such. */
   wordsFor(name: string, version: string): string | undefined {
-    return this.#refusals.find(({ versions }) => versions.get(name) === version)?.message;
+    const refusal = this.#refusals.find(({ versions }) => versions.get(name) === version);
+    return refusal?.words.get(name) ?? refusal?.message;
   }
 
   add(
@@ -66,14 +69,12 @@ export class Refusals {
     client: { isHeld(name: string): boolean; isWanted(name: string): boolean },
   ): void {
     const { content } = response;
-    const blamed = blamedNames(
-      message,
-      content.resources.map(({ name }) => name),
-    );
-    const names = new Set(blamed);
+    const names = content.resources.map(({ name }) => name);
+    const blamed = new Set(blamedNames(message, names));
+    const shown = withoutContents(message);
     const versions = new Map(
       content.resources
-        .filter(({ name }) => names.has(name) && client.isHeld(name))
+        .filter(({ name }) => blamed.has(name) && client.isHeld(name))
         .map(({ name, version }) => [name, version]),
     );
     const removed = new Set(response.removed.filter((name) => client.isWanted(name)));
@@ -84,7 +85,8 @@ export class Refusals {
     );
     const tries = 1 + Math.max(0, ...earlier.map((refusal) => refusal.tries));
     const waitMs = Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LAST_RETRY_MS);
-    const refusal = { message: withoutContents(message), versions, removed, tries, isRetried: false };
+    const words = wordsByName(shown, names);
+    const refusal = { message: shown, words, versions, removed, tries, isRetried: false };
     this.settle(response, (name) => client.isHeld(name));
     this.#refusals = [...this.#refusals, { ...refusal, retryAtMs: nowMs + waitMs }];
     this.#dropEmpty();

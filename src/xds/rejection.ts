@@ -3,20 +3,53 @@
  */
 
 /** Where Envoy 1.40 cuts its message off: names may be missing from then on. */
-const TRUNCATED = '...(truncated)';
+export const TRUNCATED = '...(truncated)';
 
 /**
  * The names that the message lays the blame on; all of them where it is silent on that, because then nothing of the
  * response was applied (Envoy 1.40: failed decoding, a limit violated at the top level of a cluster).
- *
- * Listeners are blamed one per line as `NAME: text`, the first after `Error adding/updating listener(s) `; the texts may
- * hold line ends themselves. So it is the names that are searched for, not the lines that are split.
  */
 export function blamedNames(message: string, names: readonly string[]): readonly string[] {
   if (message.endsWith(TRUNCATED)) return names;
-  const starts = message.split('\n').map((line) => line.replace(/^Error adding\/updating \S+ /, ''));
-  const blamed = names.filter((name) => starts.some((start) => start.startsWith(`${name}: `)));
-  return blamed.length > 0 ? blamed : names;
+  const blamed = new Set(entriesOf(message, names).map(({ name }) => name));
+  return blamed.size > 0 ? names.filter((name) => blamed.has(name)) : names;
+}
+
+/** What it says of each that it names. */
+export function wordsByName(message: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const entries = entriesOf(message, names);
+  return new Map(
+    entries.map(({ name, textStart }, at) => [name, message.slice(textStart, entries[at + 1]?.start).trim()]),
+  );
+}
+
+interface Entry {
+  readonly name: string;
+  /** Of the entry, with what stands before its name. */
+  readonly start: number;
+  readonly textStart: number;
+}
+
+/** What stands before the names. */
+const BEFORE_NAME = /^(?:Error adding\/updating \S+ )?|, /gm;
+
+/**
+ * Envoy 1.40 lists listeners as lines `NAME: text`, clusters as `NAME: text, NAME: text`; the texts may hold line ends and
+ * commas themselves. So it is the names that are searched for, in one pass: a client may say anything, at any length.
+ */
+function entriesOf(message: string, names: readonly string[]): readonly Entry[] {
+  const entries: Entry[] = [];
+  const known = new Set(names);
+  const longest = names.reduce((most, { length }) => Math.max(most, length), 0);
+  let colon = message.indexOf(': ');
+  for (const { index: start, 0: before } of message.matchAll(BEFORE_NAME)) {
+    const nameStart = start + before.length;
+    if (colon < nameStart) colon = message.indexOf(': ', nameStart);
+    if (colon === -1) break;
+    const name = message.slice(nameStart, Math.min(colon, nameStart + longest + 1));
+    if (known.delete(name)) entries.push({ name, start, textStart: colon + 2 });
+  }
+  return entries;
 }
 
 /**

@@ -31,7 +31,7 @@ export interface SnapshotSource {
 export type ResourceOutcome =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'pending' }
-  /** The node's own words. */
+  /** The node's own words: on that resource, where it says which it means. */
   | { readonly kind: 'rejected'; readonly message: string };
 
 /** One stream of a node. */

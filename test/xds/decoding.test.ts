@@ -48,3 +48,13 @@ for (const variant of ['delta', 'state of the world'] as const) {
     }
   });
 }
+
+test('of the words of a refusal no more is taken than anybody who means well has', () => {
+  const bytes = encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
+    type_url: CLUSTER_TYPE,
+    error_detail: { message: 'no '.repeat(1_000_000) },
+  });
+  const decoded = decodeRequest({ variant: 'delta', only: undefined }, bytes);
+  assert.equal(decoded.kind, 'request');
+  assert.match(decoded.request.error ?? '', /^(?:no ){21845}n\.\.\.\(truncated\)$/);
+});

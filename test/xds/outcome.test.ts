@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { LISTENER_TYPE } from '../../src/envoy/resource.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE } from '../../src/envoy/resource.ts';
 import { Talk } from './talk.ts';
 
 /** More versions than responses are remembered that one client leaves without an answer. */
@@ -37,6 +37,20 @@ for (const variant of ['state of the world', 'delta'] as const) {
       talk.nack('LDS', 'Error adding/updating listener(s) bad: cannot bind\n');
       assert.equal(outcomeOf(talk, 'good', '1'), 'accepted');
       assert.match(outcomeOf(talk, 'bad', '1') ?? '', /cannot bind/);
+    });
+
+    test('of several refused clusters, which Envoy names in one line, each is refused', () => {
+      const talk = new Talk(variant, { snapshot: { CDS: 'a@1 b@1 c@1' } });
+      talk.ask('CDS');
+      talk.nack('CDS', 'Error adding/updating cluster(s) a: no seeds, no life., c: no policy');
+      const outcomes = ['a', 'b', 'c'].map((name) => talk.stream.outcomeOf(CLUSTER_TYPE, name, '1'));
+      assert.deepEqual(outcomes, [
+        { kind: 'rejected', message: 'no seeds, no life.' },
+        { kind: 'accepted' },
+        { kind: 'rejected', message: 'no policy' },
+      ]);
+      const again = variant === 'delta' ? 'CDS a@1 c@1' : 'CDS a@1 b@1 c@1';
+      assert.deepEqual(talk.pass(5_000), [again]);
     });
 
     test('a refusal lasts until its retry is accepted', () => {
@@ -83,10 +97,7 @@ test('delta: a refusal counts however many responses came after it', () => {
   }
   const [first] = talk.responses;
   talk.ask('LDS', { nonce: first?.nonce ?? '', error: 'bad: cannot bind' });
-  assert.equal(outcomeOf(talk, 'bad', '1'), 'bad: cannot bind');
+  assert.equal(outcomeOf(talk, 'bad', '1'), 'cannot bind');
   talk.ack('LDS');
-  assert.deepEqual(
-    [outcomeOf(talk, 'bad', '1'), outcomeOf(talk, 'b', '20')],
-    ['bad: cannot bind', 'accepted'],
-  );
+  assert.deepEqual([outcomeOf(talk, 'bad', '1'), outcomeOf(talk, 'b', '20')], ['cannot bind', 'accepted']);
 });

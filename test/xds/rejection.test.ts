@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { blamedNames, withoutContents } from '../../src/xds/rejection.ts';
+import { blamedNames, withoutContents, wordsByName } from '../../src/xds/rejection.ts';
 
 const blames: [message: string, names: string[], expected: string[]][] = [
   [
@@ -11,6 +11,11 @@ const blames: [message: string, names: string[], expected: string[]][] = [
   ],
   ['Error adding/updating listener(s) a: one\nmore of it\nc: two\n', ['a', 'b', 'c'], ['a', 'c']],
   ['Error adding/updating cluster(s) c1: duplicate cluster c1 found', ['c1', 'c2'], ['c1']],
+  [
+    "Error adding/updating cluster(s) a:1: cluster 'a:1' did not provide one. Check it., c:1: no, not so",
+    ['a:1', 'b:1', 'c:1'],
+    ['a:1', 'c:1'],
+  ],
   [
     'bad3: goo.gle/debugproto name: "bad3"\n: Proto constraint validation failed (x)\n',
     ['bad', 'bad3'],
@@ -27,6 +32,43 @@ for (const [message, names, expected] of blames) {
     assert.deepEqual(blamedNames(message, names), expected);
   });
 }
+
+const words: [message: string, names: string[], expected: [string, string][]][] = [
+  [
+    "Error adding/updating listener(s) other: bad value\nl: cannot bind '127.0.0.1:6379': Address already in use\n",
+    ['l', 'other'],
+    [
+      ['l', "cannot bind '127.0.0.1:6379': Address already in use"],
+      ['other', 'bad value'],
+    ],
+  ],
+  [
+    'Error adding/updating cluster(s) a: no, not so., b: neither: no',
+    ['a', 'b', 'c'],
+    [
+      ['a', 'no, not so.'],
+      ['b', 'neither: no'],
+    ],
+  ],
+  ['unable to decode', ['a'], []],
+];
+
+for (const [message, names, expected] of words) {
+  test(`${JSON.stringify(message.slice(0, 40))} says ${expected.length} things of ${names.join()}`, () => {
+    assert.deepEqual(wordsByName(message, names), new Map(expected));
+  });
+}
+
+test('a message that is nothing but beginnings of lines, or of what may be names, is read in one pass', () => {
+  const names = Array.from({ length: 2_000 }, (_, index) => `cache-${index}`);
+  for (const part of ['\n', ', ', ', : ', 'a: \n']) {
+    const startedMs = performance.now();
+    assert.deepEqual(blamedNames(part.repeat(1_000_000 / part.length), names), names);
+    const tookMs = performance.now() - startedMs;
+    // Name by name and line by line it would be minutes.
+    assert.ok(tookMs < 5_000, `${JSON.stringify(part)} took ${tookMs} ms`);
+  }
+});
 
 const FAILED =
   'Proto constraint validation failed (ClusterValidationError.ConnectTimeout: value must be greater than 0s)';
