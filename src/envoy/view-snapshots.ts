@@ -110,6 +110,8 @@ export class ViewSnapshots {
   #madeForOthers({ isOnlooker = false, ...view }: NodeView): Made | undefined {
     const there = isOnlooker ? this.#made.get(keyOf(view)) : undefined;
     if (there === undefined) return undefined;
+    // Its own from before would gather changes that nobody asks for.
+    this.#made.delete(keyOf({ ...view, isOnlooker }));
     const { isAskedFor } = there;
     const made = this.#make(there.view);
     made.isAskedFor = isAskedFor;

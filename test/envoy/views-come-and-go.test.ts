@@ -107,3 +107,13 @@ test('a thousand views that came and went leave nothing, neither listeners nor c
     { seen: () => `${before} -> ${after} bytes`, deadlineMs: 20_000 },
   );
 });
+
+test('what was made for someone who only looks goes when a node comes that sees the same', () => {
+  const looker = { ...boundTo(0), isOnlooker: true };
+  const views = viewsOfMany(() => [looker, boundTo(0)]);
+  const before = views.snapshotFor(looker);
+  const ofNode = views.snapshotFor(boundTo(0));
+  assert.equal(views.snapshotFor(looker), ofNode);
+  assert.deepEqual(views.views(), [boundTo(0)]);
+  assert.deepEqual(before, ofNode);
+});
