@@ -28,7 +28,7 @@ export interface ReportsOptions {
 
 const LABEL = 'redpilot.dev/report';
 /** Keeps a ConfigMap below the 1 MiB that it may have, whatever nodes call themselves and ask for. */
-const MOST_CHARACTERS = { views: 300_000, exceptions: 400_000, generations: 100_000 };
+const MOST_BYTES = { views: 300_000, exceptions: 400_000, generations: 100_000 };
 const LONGEST_WORDS = 300;
 const LONGEST_NAME = 253;
 const MOST_REJECTIONS = 4;
@@ -187,15 +187,15 @@ function bounded({ views, exceptions, generations }: Report): Report {
     });
   const byHost = Object.entries(generations).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    views: withRoom(byLength, MOST_CHARACTERS.views),
-    exceptions: Object.fromEntries(withRoom(byGravity, MOST_CHARACTERS.exceptions)),
-    generations: Object.fromEntries(withRoom(byHost, MOST_CHARACTERS.generations)),
+    views: withRoom(byLength, MOST_BYTES.views),
+    exceptions: Object.fromEntries(withRoom(byGravity, MOST_BYTES.exceptions)),
+    generations: Object.fromEntries(withRoom(byHost, MOST_BYTES.generations)),
   };
 }
 
-function withRoom<T>(items: readonly T[], mostCharacters: number): readonly T[] {
-  let characters = 0;
-  const end = items.findIndex((item) => (characters += JSON.stringify(item).length) > mostCharacters);
+function withRoom<T>(items: readonly T[], mostBytes: number): readonly T[] {
+  let bytes = 0;
+  const end = items.findIndex((item) => (bytes += Buffer.byteLength(JSON.stringify(item)) + 1) > mostBytes);
   return end === -1 ? items : items.slice(0, end);
 }
 

@@ -10,7 +10,7 @@ import type { RawObject } from './reflector.ts';
 
 const MEMORY = 'redpilot-memory';
 /** A ConfigMap may have 1 MiB. */
-const MOST_CHARACTERS = { objects: 600_000, modes: 250_000, generations: 50_000 };
+const MOST_BYTES = { objects: 600_000, modes: 250_000, generations: 50_000 };
 
 const MODES: readonly ObservedMode[] = ['cluster', 'standalone', 'sentinel'];
 
@@ -68,9 +68,9 @@ export async function writeMemory(
 /** As much of each as has room. */
 export function memoryTexts({ objects, modes, generations }: Remembered): MemoryTexts {
   return {
-    objects: bounded(objects, MOST_CHARACTERS.objects),
-    modes: bounded([...modes].sort(byHost), MOST_CHARACTERS.modes),
-    generations: bounded([...generations].sort(byHost), MOST_CHARACTERS.generations),
+    objects: bounded(objects, MOST_BYTES.objects),
+    modes: bounded([...modes].sort(byHost), MOST_BYTES.modes),
+    generations: bounded([...generations].sort(byHost), MOST_BYTES.generations),
   };
 }
 
@@ -94,13 +94,13 @@ export function parseMemory(data: Partial<MemoryTexts>): Remembered {
 
 const byHost = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
-function bounded(items: readonly unknown[], mostCharacters: number): string {
+function bounded(items: readonly unknown[], mostBytes: number): string {
   const texts: string[] = [];
   let length = 2;
   for (const item of items) {
     const text = JSON.stringify(item);
-    length += text.length + 1;
-    if (length > mostCharacters) break;
+    length += Buffer.byteLength(text) + 1;
+    if (length > mostBytes) break;
     texts.push(text);
   }
   return `[${texts.join(',')}]`;
