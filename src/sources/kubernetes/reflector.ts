@@ -104,6 +104,12 @@ export class Reflector {
     this.#waiting.abort();
   }
 
+  /** Now, and the answer is told also where it is the same. */
+  askAgain(): void {
+    this.#state = undefined;
+    this.hurry();
+  }
+
   async #list(): Promise<void> {
     const objects: RawObject[] = [];
     let continuation: string | undefined;

@@ -63,6 +63,8 @@ interface Collection {
   state: ReflectorState | 'unasked';
   why: string;
   wasListed: boolean;
+  /** What was said last of its being away; empty: that it is there, or nothing yet. */
+  warned: string;
 }
 
 /** A change waits so long for Secrets that it names; they come within milliseconds. */
@@ -203,6 +205,7 @@ class Source implements KubernetesSource {
       state: 'unasked',
       why: '',
       wasListed: false,
+      warned: '',
     };
     return collection;
   }
@@ -215,12 +218,24 @@ class Source implements KubernetesSource {
     const ofKind = this.#collections.filter(({ what }) => what.kind === kind);
     this.#upGauge?.set({ kind }, ofKind.every(({ state }) => state === 'following') ? 1 : 0);
     const line = lineFor(collection, why, this.#isComplete);
-    if (state !== 'following') this.#options.log.warn(line);
-    else if (before !== 'unasked') this.#options.log.info(line);
+    const { log } = this.#options;
+    if (state !== 'following' && line !== collection.warned) log.warn(line);
+    else if (state === 'following' && collection.warned !== '') log.info(line);
+    collection.warned = state === 'following' ? '' : line;
     if (state === 'following' && isAway(before)) {
       for (const other of this.#collections) if (isAway(other.state)) other.reflector.hurry();
     }
+    if (state === 'following' && isDecisive(collection) && !this.#isComplete) this.#askRefused();
     this.#schedule();
+  }
+
+  /** What was forbidden before a server had begun to allow anything may be allowed by now. */
+  #askRefused(): void {
+    for (const collection of this.#collections) {
+      if (collection.state !== 'forbidden') continue;
+      collection.state = 'unasked';
+      collection.reflector.askAgain();
+    }
   }
 
   /**
@@ -245,12 +260,14 @@ class Source implements KubernetesSource {
     const { memoryNamespace, log } = this.#options;
     const backoff = new Backoff();
     while (!this.#stopped.signal.aborted) {
+      // Before, it may be one of a server that has just started.
+      const isRefusalMeant = this.#collections.filter(isDecisive).every(isKnown);
       try {
         this.#remembered =
           memoryNamespace === undefined ? NOTHING : await readMemory(this.api, memoryNamespace);
         break;
       } catch (error) {
-        if (isRefusal(error)) {
+        if (isRefusal(error) && isRefusalMeant) {
           log.warn(`what was good before a restart can't be read (${reasonOf(error)})`);
           this.#remembered = NOTHING;
           break;
@@ -320,9 +337,11 @@ class Source implements KubernetesSource {
  * take every listener away.
  */
 function isKnown({ state, what }: Collection): boolean {
-  return (
-    state === 'following' || state === 'absent' || (state === 'forbidden' && what.kind !== 'RedisService')
-  );
+  return state === 'following' || state === 'absent' || (state === 'forbidden' && !isDecisive({ what }));
+}
+
+function isDecisive({ what }: Pick<Collection, 'what'>): boolean {
+  return what.kind === 'RedisService';
 }
 
 /** A server that has just started forbids everything for a moment. */

@@ -15,6 +15,10 @@ export interface ApiStandIn {
   give(secret: { readonly metadata: { readonly name: string } }): void;
   /** The next request for it is answered so, and with the demand to wait that long. */
   refuse(plural: string, retryAfterS: number): void;
+  /** Forbids everything, like one that has just started, until it is asked for that the second time. */
+  forbidUntil(plural: string): void;
+  /** What a list of it has. */
+  list(plural: string, items: readonly object[]): void;
   /** Resets the connections of those who watch it. */
   cut(plural: string): void;
 }
@@ -25,11 +29,17 @@ export async function startApiStandIn(t: TestContext): Promise<ApiStandIn> {
   const waiting: { readonly name: string; readonly response: ServerResponse }[] = [];
   const asked: string[] = [];
   const refused = new Map<string, number>();
+  const lists = new Map<string, readonly object[]>();
+  let opensWith: string | undefined;
+  let knocked = 0;
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://api');
     const last = pathname.split('/').at(-1) ?? '';
     const retryAfterS = refused.get(last);
-    if (retryAfterS !== undefined) {
+    if (last === opensWith && (knocked += 1) > 1) opensWith = undefined;
+    if (opensWith !== undefined) {
+      response.writeHead(403).end('{}');
+    } else if (retryAfterS !== undefined) {
       refused.delete(last);
       response.writeHead(503, { 'retry-after': String(retryAfterS) }).end('{}');
     } else if (pathname.includes('/secrets/')) {
@@ -41,7 +51,7 @@ export async function startApiStandIn(t: TestContext): Promise<ApiStandIn> {
       watches.set(last, response);
       response.flushHeaders();
     } else {
-      response.end(JSON.stringify({ items: [], metadata: { resourceVersion: '1' } }));
+      response.end(JSON.stringify({ items: lists.get(last) ?? [], metadata: { resourceVersion: '1' } }));
     }
   });
   await new Promise<void>((resolve) => {
@@ -72,6 +82,10 @@ export async function startApiStandIn(t: TestContext): Promise<ApiStandIn> {
       }
     },
     refuse: (plural, retryAfterS) => refused.set(plural, retryAfterS),
+    forbidUntil: (plural) => {
+      opensWith = plural;
+    },
+    list: (plural, items) => lists.set(plural, items),
     cut: (plural) => {
       watches.get(plural)?.socket?.resetAndDestroy();
       watches.delete(plural);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 
 import { eventually } from '../../../src/demo/eventually.ts';
+import type { Remembered } from '../../../src/sources/kubernetes/memory.ts';
 import { watchKubernetes, type KubernetesSource } from '../../../src/sources/kubernetes/watch.ts';
 import type { ObjectChanges } from '../../../src/world/world.ts';
 import { startApiStandIn, type ApiStandIn } from './api-stand-in.ts';
@@ -14,7 +15,11 @@ interface Followed {
   readonly lines: readonly string[];
 }
 
-async function follow(t: TestContext, prepare: (api: ApiStandIn) => void = () => {}): Promise<Followed> {
+async function follow(
+  t: TestContext,
+  prepare: (api: ApiStandIn) => void = () => {},
+  onRemembered: (remembered: Remembered) => void = () => {},
+): Promise<Followed> {
   const api = await startApiStandIn(t);
   prepare(api);
   const changes: string[] = [];
@@ -23,7 +28,8 @@ async function follow(t: TestContext, prepare: (api: ApiStandIn) => void = () =>
   const source = watchKubernetes({
     config: api.config,
     namespaces: [],
-    memoryNamespace: undefined,
+    memoryNamespace: 'redpilot',
+    onRemembered,
     onChange: ({ set }: ObjectChanges) => {
       if (set.length > 0) changes.push(set.map(({ kind, name }) => `${kind} ${name}`).join(', '));
     },
@@ -57,6 +63,22 @@ test('of an API server that does not answer at the start it is said that nothing
     /can't be followed; nothing is served until they can be \(.*503.*\); look whether .* KUBECONFIG/,
   );
   assert.deepEqual(others, ['redisservices are followed again']);
+});
+
+test('what a server forbids that has just started is asked for again before anything is served', async (t) => {
+  const remembered: Remembered[] = [];
+  const { source, lines } = await follow(
+    t,
+    (api) => {
+      api.list('configmaps', [{ data: { modes: '[["cache.redis:6379","cluster"]]' } }]);
+      api.forbidUntil('redisservices');
+    },
+    (what) => remembered.push(what),
+  );
+  for (const kind of ['RedisDestination', 'Service', 'EndpointSlice'] as const)
+    assert.equal(source.guessed(kind, undefined), undefined);
+  assert.deepEqual([...(remembered[0]?.modes ?? [])], [['cache.redis:6379', 'cluster']]);
+  assert.equal(new Set(lines).size, lines.length, lines.join('\n'));
 });
 
 test('an object that names a Secret which was not read yet comes together with it', async (t) => {
