@@ -71,16 +71,19 @@ test('both replicas restarted at once: what was in force is, and the status is r
   const edited = await place('edited', seeds);
   const orphan = await place('orphan', seeds);
   const annotated = await place('annotated', seeds);
+  const renamed = await place('renamed', seeds);
   const described = await place('described', seeds);
   await kube.apply(
     documents(redisService(edited.namespace, 'cache', { redis: [{ route: { host: 'not-there' } }] })),
   );
   await kube.kubectl(['delete', 'service', 'cache', '-n', orphan.namespace]);
   await kube.kubectl(['annotate', 'rsvc', 'cache', '-n', annotated.namespace, 'redpilot.dev/listen=nowhere']);
+  const ports = ['http', 'https'].map((name, index) => ({ name, port: 7_000 + index }));
+  await kube.apply(documents({ ...service(renamed.namespace, 'cache', 0), spec: { ports } }));
   // Nothing but white space for JavaScript, which the definition's language does not know as such.
   const auth = { plain: { password: '\ufeff' } };
   await kube.apply(documents(destination(described.namespace, 'cache', { auth })));
-  const bad = [edited, orphan, annotated, described];
+  const bad = [edited, orphan, annotated, renamed, described];
   for (const { namespace } of bad)
     await eventually(`${namespace} is stored`, async () =>
       (await memory()).includes(namespace) ? true : undefined,

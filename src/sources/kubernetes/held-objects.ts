@@ -134,7 +134,8 @@ export class HeldObjects {
       const key = `${kind}/${namespace}/${name}`;
       const held = this.#held.get(key);
       const isOurs = kind === 'RedisService' || kind === 'RedisDestination';
-      if (!isOurs) return held === undefined ? [object] : [];
+      // Also where there is another one of its name by now: what was good may not be with that.
+      if (!isOurs) return [object];
       // Another object of the same name is no later version of the first.
       if (held === undefined || held.uid !== (raw.metadata as OwnMetadata).uid) return [];
       remember(object, raw);

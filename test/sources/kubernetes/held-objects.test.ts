@@ -112,6 +112,24 @@ test('what was remembered of an object that is gone, or another one now, is noth
   assert.deepEqual(policyOf(held), []);
 });
 
+test('a Service that an object was good with is recalled, whatever has its name now', () => {
+  const held = new HeldObjects();
+  const named = (name: string): RawObject => {
+    const spec = { ports: [{ name, port: 7_000 }] };
+    return {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'cache', namespace: 'redis' },
+      spec,
+    } as RawObject;
+  };
+  held.set('Service', named('http'));
+  const [recalled] = held.recall([named('redis')]);
+  assert.deepEqual(recalled?.kind === 'Service' && recalled.ports.map(({ name }) => name), ['redis']);
+  const inForce = held.inForce({ kind: 'Service', namespace: 'redis', name: 'cache' });
+  assert.deepEqual(inForce?.kind === 'Service' && inForce.ports.map(({ name }) => name), ['http']);
+});
+
 test('a RedisDestination that was never good stands in for itself where it asks for TLS, until it is mended', () => {
   const held = new HeldObjects();
   const destination = (generation: number, mode: string): RawObject =>
