@@ -305,3 +305,13 @@ test('a script that speaks of another slot as Redis would costs no watch', async
   client.socket.write('WATCH k\r\nEVAL x 1 k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
   await replies(client, `${OK}${moved}${OK}${QUEUED}*1\r\n+OK\r\n`);
 });
+
+test("a redirection of a plain server is the client's, also while it watches, and costs no watch", async (t) => {
+  const moved = '-MOVED 1 127.0.0.1:1\r\n';
+  const others: Readonly<Record<string, string>> = { PING: '+PONG\r\n', 'EVAL x 1 k': moved };
+  const redis = await serverThat(t, (words) => others[words] ?? answers[words] ?? OK);
+  const { port } = await proxyFor(t, planTo(redis.port));
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\nEVAL x 1 k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await replies(client, `${OK}${moved}${OK}${QUEUED}*1\r\n+OK\r\n`);
+});

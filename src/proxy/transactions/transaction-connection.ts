@@ -133,8 +133,8 @@ export class TransactionConnection {
       const isFollowed = this.#isMulti || !text.startsWith('ASK ');
       if (isFollowed && this.#first?.request === request && this.#first.refused(own, text)) return true;
       const [, word, slot] = /^(MOVED|ASK) (\d+)/.exec(text) ?? [];
-      // Redis speaks of the slot that all keys here are of; of another one only a script would, which was carried out.
-      if (word === undefined || (upstream.checksSlots && Number(slot) !== this.#place)) {
+      // A cluster speaks of the slot that all keys here are of; of another one only a script would, which was carried out.
+      if (word === undefined || !upstream.checksSlots || Number(slot) !== this.#place) {
         // What Redis refuses to queue makes it refuse the EXEC by itself.
         return false;
       }
