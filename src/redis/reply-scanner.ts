@@ -51,7 +51,7 @@ export class ReplyScanner {
       const type = bytes[at];
       let line = at + 1;
       let value = 0;
-      // All digits' bits. Another character has more than four, or is negative; none leads backwards.
+      // All digits' bits. Another character has more than four, by itself or six further, or is negative; none leads backwards.
       let bits = 0;
       if (type === 0x24 || type === 0x3a || type === 0x2a) {
         // `$` `:` `*`: the line is short, and two of three need its number.
@@ -60,7 +60,7 @@ export class ReplyScanner {
           if (byte === CR) break;
           const digit = byte - 0x30;
           value = value * 10 + digit;
-          bits |= digit;
+          bits |= digit | (digit + 6);
         }
       } else {
         if (line < lineFrom) line = lineFrom;

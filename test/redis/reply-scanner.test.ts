@@ -60,6 +60,12 @@ for (const reply of [
   '=x\r\n',
   '$3x\r\nabc\r\n',
   '*x\r\n',
+  // Next to the digits; with the last of them the specification begins what comes in pieces, as no server sends it.
+  '*/\r\n',
+  '*1:\r\n',
+  '$?\r\n;1\r\na\r\n;0\r\n',
+  '*?\r\n:1\r\n.\r\n',
+  '%?\r\n+a\r\n:1\r\n.\r\n',
   // A length that would lead back to where it stands, and before.
   '*9\r\n$*\r\n',
   '+OK\r\n+OK\r\n$%%\r\n',
