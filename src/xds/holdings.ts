@@ -53,6 +53,15 @@ export class Holdings {
     return this.#held(name) !== undefined;
   }
 
+  /** Those of which it has no version; all of them for a client that has nothing, as most that start. */
+  lacking(resources: readonly Resource[]): readonly Resource[] {
+    if (this.#base.size + this.#apart.size === 0) return resources;
+    return resources.filter(({ name }) => {
+      const version = this.#held(name);
+      return version === undefined || this.#refusals?.isLacked(name, version) === true;
+    });
+  }
+
   /** Whether the client was sent that version; and the words with which it refused it, if it did. */
   outcomeOf(
     name: string,
@@ -175,6 +184,11 @@ export class Holdings {
   /** The client's words for what it refuses now; undefined while it refuses nothing. */
   get rejection(): string | undefined {
     return this.#refusals?.message;
+  }
+
+  /** Of something that it refuses now it may have an older version. */
+  get mayKeepOlder(): boolean {
+    return this.#refusals?.mayKeepOlder === true;
   }
 
   #held(name: string): string | undefined {

@@ -15,6 +15,8 @@ export interface SentResponse {
   readonly removed: readonly string[];
   /** Resources of the content that were new to the client, in the order of their names. */
   readonly fresh: readonly Resource[];
+  /** Of these, the ones of which it had no version at all. */
+  readonly novel: readonly Resource[];
   readonly sentMs: number;
   /** Number of the snapshot it was made from. */
   readonly sequence: number;
@@ -31,7 +33,7 @@ const MANY = 16;
  */
 const MOST_KEPT = 256;
 
-function isAmong(resources: readonly Resource[], name: string): boolean {
+export function isAmong(resources: readonly Resource[], name: string): boolean {
   let low = 0;
   let high = resources.length;
   while (low < high) {

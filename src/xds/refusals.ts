@@ -7,7 +7,7 @@
  * answer each refusal at once drive their clients round in a circle.
  */
 import type { Served } from './served.ts';
-import type { SentResponse } from './outstanding.ts';
+import { isAmong, type SentResponse } from './outstanding.ts';
 import { blamedNames, withoutContents, wordsByName } from './rejection.ts';
 
 export const FIRST_RETRY_MS = 5_000;
@@ -19,6 +19,8 @@ interface Refusal {
   readonly words: ReadonlyMap<string, string>;
   /** Version by name of what the client blamed. */
   readonly versions: Map<string, string>;
+  /** Of these, what it had no version of before, and so has none now. */
+  readonly novel: ReadonlySet<string>;
   /** What the refused response removed: it may all be there still, so it is removed again with the next change. */
   readonly removed: Set<string>;
   /** How often it has been refused without a change. */
@@ -44,6 +46,19 @@ export class Refusals {
   /** The client's words for what it refuses now; undefined while it refuses nothing. */
   get message(): string | undefined {
     return this.#refusals.at(-1)?.message;
+  }
+
+  /** It refused that version, and has no other. */
+  isLacked(name: string, version: string): boolean {
+    return this.#refusals.some(({ versions, novel }) => novel.has(name) && versions.get(name) === version);
+  }
+
+  /** Something that is refused may still be there as it was: a change of it, or, where nobody is blamed, a removal. */
+  get mayKeepOlder(): boolean {
+    return this.#refusals.some(
+      ({ versions, novel, removed, words }) =>
+        [...versions.keys()].some((name) => !novel.has(name)) || (words.size === 0 && removed.size > 0),
+    );
   }
 
   /** Names whose removal was refused. */
@@ -86,7 +101,10 @@ export class Refusals {
     const tries = 1 + Math.max(0, ...earlier.map((refusal) => refusal.tries));
     const waitMs = Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LAST_RETRY_MS);
     const words = wordsByName(shown, names);
-    const refusal = { message: shown, words, versions, removed, tries, isRetried: false };
+    const isNovel = ([name, version]: readonly [string, string]): boolean =>
+      isAmong(response.novel, name) || this.isLacked(name, version);
+    const novel = new Set([...versions].filter(isNovel).map(([name]) => name));
+    const refusal = { message: shown, words, versions, novel, removed, tries, isRetried: false };
     this.settle(response, (name) => client.isHeld(name));
     this.#refusals = [...this.#refusals, { ...refusal, retryAtMs: nowMs + waitMs }];
     this.#dropEmpty();

@@ -4,10 +4,11 @@
  *   gone ──> listeners of that moment acknowledged ──> node has drained ──> released: the next response is without it
  *
  * Envoy 1.40 takes the removal of a cluster that is in use without a word and answers its commands with "no upstream
- * host"; connections of a replaced listener go on using it for the whole drain time. Listeners that are never
- * acknowledged keep the cluster; who asks for none is given the drain time alone. Where only its name is known (a client
- * that reconnected to a fresh server) nothing can be sent, but its removal is withheld; in the state of the world, where
- * absence is removal, it goes at once.
+ * host"; connections of a replaced listener go on using it for the whole drain time. Listeners whose change is refused, or
+ * never acknowledged, keep the cluster; one that was refused from the first uses none, or a port that stays taken would keep
+ * every cluster to come. Who asks for no listeners is given the drain time alone. Where only the cluster's name is known (a
+ * client that reconnected to a fresh server) nothing can be sent, but its removal is withheld; in the state of the world,
+ * where absence is removal, it goes at once.
  *
  * Endpoints are taken to bear the name of their cluster.
  */

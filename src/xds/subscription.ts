@@ -10,7 +10,7 @@
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import { ResourceSet, type Transition } from '../envoy/resource-set.ts';
 import { Holdings } from './holdings.ts';
-import type { Difference, Served } from './served.ts';
+import { type Difference, NO_RESOURCES, type Served } from './served.ts';
 import { NO_INITIAL_FORM, type InitialForm } from './initial-form.ts';
 import { covers, Interest } from './interest.ts';
 import { Outstanding, type SentResponse } from './outstanding.ts';
@@ -88,12 +88,13 @@ export abstract class Subscription {
     const difference = this.compose(served);
     this.mayLack = false;
     if (difference !== undefined) this.initialForm = this.#formAfter(difference);
+    const novel = this.isUnknown ? NO_RESOURCES : this.holdings.lacking(difference?.fresh ?? NO_RESOURCES);
     this.isUnknown = false;
     this.holdings.sent(served, this.interest.scope);
     if (difference === undefined) return undefined;
     const { content, fresh, retried, removed } = difference;
     const initialForm = this.initialForm.within(content);
-    this.outstanding.add({ nonce, content, fresh, removed, sentMs: nowMs, sequence: served.sequence });
+    this.outstanding.add({ nonce, content, fresh, novel, removed, sentMs: nowMs, sequence: served.sequence });
     this.#sentVersion = content.version;
     this.afterSending();
     return { typeUrl: this.typeUrl, nonce, content, removed, fresh, retried, initialForm };
@@ -144,10 +145,9 @@ export abstract class Subscription {
     return this.mayLack ? this.outstanding.blockedUntil(nowMs) : this.holdings.retryAt();
   }
 
-  /** Number of the newest snapshot that the client is known to have taken, whole. */
+  /** Number of the newest snapshot since which the client is known to have nothing older. */
   confirmedSequence(served: Served): number {
-    const isIdle =
-      this.outstanding.isEmpty && this.holdings.rejection === undefined && !this.isBehind(served);
+    const isIdle = this.outstanding.isEmpty && !this.holdings.mayKeepOlder && !this.isBehind(served);
     if (isIdle) this.#confirmedSequence = served.sequence;
     return this.#confirmedSequence;
   }
@@ -177,7 +177,7 @@ export abstract class Subscription {
     }
     this.accepted(response);
     this.#acknowledgedVersion = content.version;
-    if (this.holdings.rejection === undefined) {
+    if (!this.holdings.mayKeepOlder) {
       this.#confirmedSequence = Math.max(this.#confirmedSequence, sequence);
     }
     return { outcome: 'accepted', content, message: '' };

@@ -130,6 +130,40 @@ for (const variant of BOTH) {
       assert.deepEqual(talk.pass(1), cdsGone);
     });
 
+    test('a listener that is refused from the first keeps no cluster, nor does a change of it', () => {
+      const talk = settled(variant, before);
+      const refusal = 'Error adding/updating listener(s) new: cannot bind\n';
+      talk.serve({ ...before, LDS: 'l@1 m@1 new@1' });
+      talk.nack('LDS', refusal);
+      talk.serve({ ...before, LDS: 'l@1 m@1 new@2' });
+      talk.nack('LDS', refusal);
+      talk.serve({ ...without, LDS: 'm@1 new@2' });
+      // Only a full set has it again.
+      if (variant === 'delta') talk.ack('LDS');
+      else talk.nack('LDS', refusal);
+      assert.equal(talk.rejection('LDS'), refusal.trim());
+      assert.deepEqual(
+        talk.pass(10_000).filter((line) => line.startsWith('CDS')),
+        cdsGone.filter((line) => line.startsWith('CDS')),
+      );
+    });
+
+    test('a listener that was taken once and is refused keeps the cluster, also if it was new while that was unsaid', () => {
+      const talk = settled(variant, before);
+      const refusal = 'Error adding/updating listener(s) new: cannot bind\n';
+      talk.serve({ ...before, LDS: 'l@1 m@1 new@1' });
+      talk.nack('LDS', refusal);
+      talk.serve({ ...before, LDS: 'l@1 m@1 new@2' });
+      // What it made of that one is never heard.
+      talk.pass(1_500);
+      talk.serve({ ...without, LDS: 'm@1 new@3' });
+      talk.nack('LDS', refusal);
+      assert.deepEqual(
+        talk.pass(60_000).filter((line) => line.startsWith('CDS')),
+        [],
+      );
+    });
+
     test('an acknowledgement of listeners older than the change does not start the drain time', () => {
       const talk = settled(variant, before);
       talk.serve({ ...before, LDS: 'l@2 m@1' });

@@ -17,7 +17,7 @@ function response(nonce: number, brings: readonly string[], removed: readonly st
     bytes: Buffer.alloc(0),
   }));
   const content = { version: '1', resources, removed };
-  return { nonce: String(nonce), content, removed, fresh: resources, sentMs: 0, sequence: nonce };
+  return { nonce: String(nonce), content, removed, fresh: resources, novel: [], sentMs: 0, sequence: nonce };
 }
 
 test('of names that come and go no more responses are remembered than a bound', () => {
