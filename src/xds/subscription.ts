@@ -41,6 +41,8 @@ export interface SubscriptionState {
   readonly typeUrl: TypeUrl;
   readonly sentVersion: string | undefined;
   readonly acknowledgedVersion: string | undefined;
+  /** The client has said what it makes of the newest response. */
+  readonly isAnswered: boolean;
   readonly rejection: string | undefined;
 }
 
@@ -164,6 +166,7 @@ export abstract class Subscription {
       typeUrl: this.typeUrl,
       sentVersion: this.#sentVersion,
       acknowledgedVersion: this.#acknowledgedVersion,
+      isAnswered: this.outstanding.isEmpty,
       rejection: this.holdings.rejection,
     };
   }

@@ -7,8 +7,9 @@ import { typeWord } from './metrics.ts';
 import type { SubscriptionState } from './subscription.ts';
 
 /**
- * SYNCED: the node has acknowledged everything. STALE: it has not answered the newest response yet (Envoy withholds its
- * answer while a Redis that it does not reach keeps a cluster warming). REJECTED: it refused something, which is still so.
+ * SYNCED: the node has answered everything, and refuses nothing that is still served. STALE: it has not answered the newest
+ * response yet (Envoy withholds its answer while a Redis that it does not reach keeps a cluster warming). REJECTED: it
+ * refused something, which is still so.
  */
 export type SyncState = 'SYNCED' | 'STALE' | 'REJECTED';
 
@@ -50,9 +51,10 @@ export function syncStatus(states: readonly StreamState[]): readonly NodeStatus[
   return [...nodes.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
 
-function typeStatus({ typeUrl, sentVersion, acknowledgedVersion, rejection }: SubscriptionState): TypeStatus {
+function typeStatus(subscription: SubscriptionState): TypeStatus {
+  const { typeUrl, sentVersion, acknowledgedVersion, isAnswered, rejection } = subscription;
   const versions = { sent: sentVersion ?? null, acknowledged: acknowledgedVersion ?? null };
   const type = typeWord(typeUrl);
   if (rejection !== undefined) return { type, state: 'REJECTED', ...versions, reason: rejection };
-  return { type, state: sentVersion === acknowledgedVersion ? 'SYNCED' : 'STALE', ...versions };
+  return { type, state: isAnswered ? 'SYNCED' : 'STALE', ...versions };
 }

@@ -85,6 +85,7 @@ for (const variant of ['state of the world', 'delta'] as const) {
           typeUrl: typeOf('LDS'),
           sentVersion: first.version,
           acknowledgedVersion: first.version,
+          isAnswered: true,
           rejection: undefined,
         },
       ]);

@@ -307,3 +307,17 @@ test('state of the world: a client that starts anew changes nothing for who hold
   other.stream.setSnapshot(after);
   assert.deepEqual(other.said(), ['CDS a@1! b@2']);
 });
+
+test('state of the world: of refused endpoints that have gone no answer is awaited', () => {
+  const talk = new Talk('state of the world', { snapshot: { EDS: 'a@1' } });
+  talk.settle(talk.ask('EDS', { names: ['a'] }));
+  talk.serve({ EDS: 'a@2' });
+  talk.nack('EDS', 'no');
+  assert.equal(talk.rejection('EDS'), 'no');
+  assert.deepEqual(talk.serve({}), []);
+  assert.equal(talk.rejection('EDS'), undefined);
+  assert.deepEqual(
+    talk.stream.states().map(({ isAnswered }) => isAnswered),
+    [true],
+  );
+});

@@ -17,6 +17,7 @@ function state(type: ShortType, more: Partial<StreamState> = {}): StreamState {
     typeUrl: typeOf(type),
     sentVersion: '1',
     acknowledgedVersion: '1',
+    isAnswered: true,
     rejection: undefined,
     ...more,
   };
@@ -29,8 +30,10 @@ const states: [what: string, state: Partial<StreamState>, expected: string][] = 
     { sentVersion: undefined, acknowledgedVersion: undefined },
     'SYNCED',
   ],
-  ['has not answered yet', { acknowledgedVersion: undefined }, 'STALE'],
-  ['has answered an earlier response only', { sentVersion: '2' }, 'STALE'],
+  ['has not answered yet', { acknowledgedVersion: undefined, isAnswered: false }, 'STALE'],
+  ['has answered an earlier response only', { sentVersion: '2', isAnswered: false }, 'STALE'],
+  ['has not answered what it was sent a second time', { isAnswered: false }, 'STALE'],
+  ['refused what has gone since', { sentVersion: '2' }, 'SYNCED'],
   ['refused it', { sentVersion: '2', rejection: 'no' }, 'REJECTED'],
 ];
 for (const [what, more, expected] of states) {
@@ -60,7 +63,7 @@ test('the table has a row a node, and a line a refusal', () => {
   const status = syncStatus([
     state('CDS'),
     state('LDS', { rejection: 'address in use\n\u001B[2J' }),
-    state('LDS', { node: 'b', namespace: undefined, version: undefined, acknowledgedVersion: undefined }),
+    state('LDS', { node: 'b', namespace: undefined, version: undefined, isAnswered: false }),
   ]);
   assert.equal(
     syncTable(status),
