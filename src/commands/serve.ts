@@ -87,7 +87,7 @@ export function serveCommand(): Command {
     .option(
       '--max-connection-age <duration>',
       'end connections when they are about this old, so that Envoys spread over the servers (default: never)',
-      parseAge,
+      (text: string) => parseAge(text, LEAST_CONNECTION_AGE_S),
     )
     .option(
       '--bind <address|auto>',
@@ -136,7 +136,7 @@ export function serveCommand(): Command {
         '--istio-drain <duration>',
         "how long clusters stay that nothing routes to: longer than sidecars drain connections (Istio's drainDuration)",
       )
-        .argParser(parseAge)
+        .argParser((text: string) => parseAge(text, 1))
         .default(ISTIO_DEFAULTS.drainMs, '60s'),
     )
     .optionsGroup('Who may connect, and as whom:')
@@ -182,10 +182,13 @@ export function serveCommand(): Command {
   });
 }
 
-function parseAge(text: string): number {
+/** An Envoy that comes back while a cluster is warming is given its clusters after a while (`UNASKED_LIMIT_MS`), or never. */
+const LEAST_CONNECTION_AGE_S = 10;
+
+function parseAge(text: string, leastSeconds: number): number {
   const { value, problem } = parseDuration(text);
   if (problem !== undefined) throw new InvalidArgumentError(problem);
-  if (value < 1_000) throw new InvalidArgumentError('write at least "1s"');
+  if (value < 1_000 * leastSeconds) throw new InvalidArgumentError(`write at least "${leastSeconds}s"`);
   return value;
 }
 

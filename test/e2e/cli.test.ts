@@ -131,6 +131,7 @@ const usage: [what: string, args: string[], stderr: RegExp][] = [
     /with TLS the bootstrap is three files: say where with --file/,
   ],
   ['an age that is no duration', ['serve', '--config', SAMPLE, '--max-connection-age', '30'], /example 30s/],
+  ['an age of too little', ['serve', '--config', SAMPLE, '--max-connection-age', '9s'], /at least "10s"/],
   [
     'a namespace of certificates that can be none',
     ['certs', '--out', 'x', '--namespace', 'A'],
