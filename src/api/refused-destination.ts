@@ -16,7 +16,7 @@ export function refusedDestination(
   const { spec } = value;
   if (!isMap(spec) || !mayAskForSecurity(spec)) return undefined;
   const { host, hosts } = spec;
-  const [first, ...others] = [host ?? hosts].flat().flatMap(meantHost);
+  const [first, ...others] = [host, hosts].flat().flatMap(meantHost);
   if (first === undefined) return undefined;
   return {
     kind: 'RedisDestination',

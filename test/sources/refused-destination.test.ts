@@ -53,6 +53,9 @@ async function planOf(
   return { modes, said: [...ofFiles, ...diagnostics].map(({ reason, message }) => `${reason} ${message}`) };
 }
 
+const PROXY = '{connectionPool: {redis: {mode: PROXY}}}';
+const OTHER = destination(PROXY, { host: 'host: other.localhost' });
+
 const closing: [what: string, text: string][] = [
   ['TLS, and a wrong value elsewhere', destination(`{${TLS}, ${MISTAKE}}`)],
   ['TLS with a mode that is none', destination('{tls: {mode: MUTAUL}}')],
@@ -66,7 +69,9 @@ const closing: [what: string, text: string][] = [
   ['a URL for its host', destination(`{${TLS}}`, { host: 'host: rediss://me:pw@redis.localhost:99999/0' })],
   ['a password with a slash', destination(`{${TLS}}`, { host: 'host: rediss://me:p/w@redis.localhost/0' })],
   ['an @ behind it', destination(`{${TLS}}`, { host: 'host: rediss://redis.localhost:1/0?by=me@here' })],
+  ['what is no text among its hosts', destination(`{${TLS}}`, { host: 'host: [3, redis.localhost]' })],
   ['hosts for host', destination(`{${TLS}}`, { host: 'hosts: [redis.localhost]' })],
+  ['hosts beside an empty host', destination(`{${TLS}}`, { host: "host: ''\n  hosts: [redis.localhost]" })],
   ['no name', destination(`{${TLS}}`, { name: '' })],
   [
     'another version',
@@ -78,14 +83,12 @@ const closing: [what: string, text: string][] = [
   ],
   ['a mistake of YAML', `${destination(`{${TLS}}`)}  host: redis.localhost\n`],
   ['a template in it', destination(`{${TLS}, connectionPool: {tcp: {connectTimeout: "{{ .Values.t }}"}}}`)],
+  ['the name of another', `${OTHER}---\n${destination(`{${TLS}}`)}`],
   [
-    'the name of another',
-    `${destination('{connectionPool: {redis: {mode: PROXY}}}', { host: 'host: other.localhost' })}---\n${destination(`{${TLS}}`)}`,
+    'the name of another, and a password',
+    `${OTHER}---\n${destination("{connectionPool: {redis: {auth: {plain: {password: 'x'}}}}}")}`,
   ],
-  [
-    'the name of another, and a mistake',
-    `${destination('{connectionPool: {redis: {mode: PROXY}}}', { host: 'host: other.localhost' })}---\n${destination(`{${TLS}, ${MISTAKE}}`)}`,
-  ],
+  ['the name of another, and a mistake', `${OTHER}---\n${destination(`{${TLS}, ${MISTAKE}}`)}`],
 ];
 
 for (const [what, text] of closing) {
@@ -104,6 +107,10 @@ for (const [what, text] of closing) {
 const open: [what: string, text: string][] = [
   ['a mistake alone', destination(`{${MISTAKE}}`)],
   ['TLS that is off, and a mistake', destination(`{tls: {mode: DISABLE}, ${MISTAKE}}`)],
+  ['TLS that is off by its number, and a mistake', destination(`{tls: {mode: 0}, ${MISTAKE}}`)],
+  ['TLS that is left out, and a mistake', destination(`{tls: null, ${MISTAKE}}`)],
+  ['TLS, and no host', destination(`{${TLS}}`, { host: 'port: 6379' })],
+  ['the name of another', `${OTHER}---\n${destination(PROXY)}`],
 ];
 
 for (const [what, text] of open) {
