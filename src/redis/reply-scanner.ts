@@ -128,7 +128,7 @@ export class ReplyScanner {
           break;
         case undefined:
         default:
-          return at >= end ? this.#stop(missing, at - start) : BROKEN;
+          return BROKEN;
       }
       if (Number.isNaN(missing + at)) return BROKEN;
     }

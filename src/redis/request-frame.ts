@@ -69,7 +69,6 @@ export class RequestFrame {
 
   parse(bytes: Uint8Array, end: number, limits: RequestLimits): FrameStatus {
     if (this.#expected < 0) {
-      if (this.at === end) return INCOMPLETE;
       if (bytes[this.at] !== STAR) return this.#inline(bytes, end);
       const next = this.#number(bytes, this.at + 1, end);
       if (next <= 0) return next === 0 ? INCOMPLETE : this.#broken('invalid multibulk length');

@@ -13,6 +13,11 @@ const REPLIES = [
   '*-1\r\n',
   '*0\r\n',
   '*3\r\n$1\r\na\r\n$-1\r\n*2\r\n:1\r\n*1\r\n+x\r\n',
+  '*3\r\n*-1\r\n*0\r\n*1\r\n*-1\r\n',
+  '*3\r\n!5\r\nERR x\r\n=19\r\ntxt:of one sentence\r\n%0\r\n',
+  // All bits of digits.
+  `$78\r\n${'x'.repeat(78)}\r\n`,
+  `*69\r\n${':1\r\n'.repeat(69)}`,
   '_\r\n',
   '#t\r\n',
   ',1.5\r\n',
@@ -47,9 +52,23 @@ for (const reply of [...REPLIES, ...WITH_PUSHES]) {
       assert.ok(scanner.missingBytes(cut - 2) <= end - cut, `more is said to be missing than is at ${cut}`);
       // The rest is looked at where the reply was moved to.
       const moved = Buffer.concat([Buffer.from('yyyyy'), bytes.subarray(2)]);
-      assert.equal(scanner.scan(moved, 5, moved.length), sign * (5 + reply.length), `cut at ${cut}`);
-      assert.equal(scanner.scan(moved, 5 + reply.length, moved.length), moved.length);
+      const begin = 5 + reply.length;
+      assert.equal(scanner.scan(moved, 5, moved.length), sign * begin, `cut at ${cut}`);
+      assert.equal(scanner.scan(moved, begin, moved.length - 1), 0);
+      assert.equal(scanner.scan(moved, begin, moved.length), moved.length);
     }
+  });
+}
+
+for (const [begin, missing] of [
+  ['$100\r\nabc', 99],
+  ['*2\r\n:1\r\n=100\r\ntxt', 99],
+  ['!100\r\n', 102],
+] as const) {
+  test(`of the string of ${JSON.stringify(begin)} it is known how much is missing`, () => {
+    const scanner = new ReplyScanner();
+    assert.equal(scanner.scan(Buffer.from(`xx${begin}`), 2, 2 + begin.length), 0);
+    assert.equal(scanner.missingBytes(begin.length), missing);
   });
 }
 
@@ -63,6 +82,7 @@ for (const reply of [
   // Next to the digits; with the last of them the specification begins what comes in pieces, as no server sends it.
   '*/\r\n',
   '*1:\r\n',
+  '~1:\r\n',
   '$?\r\n;1\r\na\r\n;0\r\n',
   '*?\r\n:1\r\n.\r\n',
   '%?\r\n+a\r\n:1\r\n.\r\n',

@@ -149,6 +149,7 @@ test('a line without a star is an inline command, once it is complete', () => {
   assert.equal(frame.parse(line, line.length, REQUEST_LIMITS), INLINE);
   const begin = frame.at;
   assert.equal(begin, 65_537);
+  assert.deepEqual([parsed('\n').status, parsed('\n').at], [INLINE, 1]);
   frame.begin(begin);
   assert.equal(frame.parse(line, begin + 10, REQUEST_LIMITS), INCOMPLETE);
   assert.equal(frame.parse(line, line.length, REQUEST_LIMITS), INLINE);
