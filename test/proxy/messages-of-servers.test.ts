@@ -69,6 +69,18 @@ test('what a transaction publishes is heard where everybody subscribes, wherever
   assert.deepEqual(published(second), ['there', 'never']);
 });
 
+test('a transaction that does nothing but publish does so where everybody subscribes', async (t) => {
+  const { first, second } = await setUp(t, { PUBLISH: '+QUEUED\r\n', EXEC: '*1\r\n:1\r\n' });
+  const endpoints = [SECOND, FIRST].map((address) => ({ address, port: first.port, hashKey: address }));
+  const { port, proxy } = await proxyFor(t, planToServers({ kind: 'endpoints', endpoints }));
+  await eventually('its servers', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('MULTI\r\nPUBLISH news hi\r\nEXEC\r\n'.repeat(10));
+  const replies = '+OK\r\n+QUEUED\r\n*1\r\n:1\r\n'.repeat(10);
+  await eventually('the replies', () => client.got() === replies || undefined, { seen: () => client.got() });
+  assert.deepEqual([count(first, 'PUBLISH news hi'), count(second, 'PUBLISH news hi')], [10, 0]);
+});
+
 test('what a transaction publishes is heard once, whichever name its server has in the next plan', async (t) => {
   const server = await serverThat(
     t,

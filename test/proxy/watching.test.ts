@@ -7,7 +7,7 @@ import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { slotOf } from '../../src/redis/slots.ts';
 import { clusterThat } from './scripted-cluster.ts';
-import { array, clientOf, planTo, proxyFor, serverThat, type Client } from './servers.ts';
+import { array, clientOf, planTo, proxyFor, serverThat, withFault, type Client } from './servers.ts';
 
 const OK = '+OK\r\n';
 const QUEUED = '+QUEUED\r\n';
@@ -60,6 +60,15 @@ test('who subscribes goes on watching, and leaves its connection to the next tra
   assert.equal(new Set(connectionsOf('EXEC')).size, 1);
 });
 
+test('UNWATCH leaves its connection to the next one who watches, and is answered where nobody does', async (t) => {
+  const { client, connectionsOf } = await setUp(t);
+  client.socket.write('UNWATCH\r\nWATCH k\r\nUNWATCH\r\nUNWATCH\r\nWATCH k\r\n');
+  await replies(client, OK.repeat(5));
+  const [first, second] = connectionsOf('WATCH k');
+  assert.equal(second, first);
+  assert.equal(connectionsOf('UNWATCH').length, 1);
+});
+
 test('RESET behind commands of one who watches leaves them their replies', async (t) => {
   const { client } = await setUp(t);
   client.socket.write('WATCH k\r\nGET k\r\nRESET\r\n');
@@ -71,20 +80,23 @@ for (const [commands, asked, wanted] of [
   [['exec'], 'MULTI\r\nSET k 1\r\nEXEC\r\nGET k\r\n', `${OK}${QUEUED}${ABORTED}${VALUE}`],
 ] as const) {
   test(`a fault of ${commands[0]} has the transaction refused as a whole, and ends it`, async (t) => {
-    const fault: Fault = { type: 'ERROR', percentage: 100, delayMs: undefined, commands: [...commands] };
-    const withFault = (plan: RoutingPlan): RoutingPlan => ({
-      ...plan,
-      listeners: plan.listeners.map(({ bind, listener }) => ({
-        bind,
-        listener: { ...listener, faults: [fault] },
-      })),
-    });
-    const { client, redis } = await setUp(t, withFault);
+    const { client, redis } = await setUp(t, (plan) => withFault(plan, faultOf(commands)));
     client.socket.write(asked);
     await replies(client, wanted);
     assert.ok(!redis.asked.includes('EXEC'));
   });
 }
+
+function faultOf(commands: readonly string[]): Fault {
+  return { type: 'ERROR', percentage: 100, delayMs: undefined, commands: [...commands] };
+}
+
+test('a fault of what is asked between WATCH and MULTI is none of the transaction', async (t) => {
+  const { client } = await setUp(t, (plan) => withFault(plan, faultOf(['get'])));
+  client.socket.write('WATCH k\r\nGET k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n');
+  await eventually('the end', () => client.got().split('\r\n').length > 6 || undefined);
+  assert.match(client.got(), /^\+OK\r\n-[^\r]*\r\n\+OK\r\n\+QUEUED\r\n\*1\r\n\+OK\r\n$/);
+});
 
 const SLOT = slotOf(Buffer.from('k'), 0, 1);
 
@@ -291,6 +303,22 @@ test('who watches and subscribes in RESP2 may ask nothing but what a subscriber 
   await replies(client, left);
   client.socket.write('MULTI\r\nSET k 1\r\nEXEC\r\n');
   await replies(client, `${left}${OK}${QUEUED}*1\r\n+OK\r\n`);
+});
+
+test('keys of one slot are watched together, those of another one neither with them nor within the transaction', async (t) => {
+  const cluster = await clusterThat(
+    t,
+    1,
+    (words) => answers[words] ?? (/^(?:WATCH|MULTI)/.test(words) ? OK : undefined),
+  );
+  const { port, proxy } = await proxyFor(t, cluster.plan());
+  await eventually('the topology', () => proxy.notReady() === undefined || undefined);
+  const client = clientOf(t, port);
+  client.socket.write('WATCH k\r\nWATCH {k}2\r\nWATCH other\r\nMULTI\r\nWATCH other\r\nSET k 1\r\nEXEC\r\n');
+  const apart = "-CROSSSLOT Keys in request don't hash to the same slot\r\n";
+  const inside = '-ERR WATCH inside MULTI is not allowed\r\n';
+  await replies(client, `${OK}${OK}${apart}${OK}${inside}${QUEUED}*1\r\n+OK\r\n`);
+  assert.deepEqual(cluster.askedOf(0), ['WATCH k', 'WATCH {k}2', 'MULTI', 'SET k 1', 'EXEC']);
 });
 
 test('a script that speaks of another slot as Redis would costs no watch', async (t) => {

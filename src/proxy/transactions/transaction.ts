@@ -154,7 +154,7 @@ export class Transaction implements Mode {
       return true;
     }
     if (location.kind !== 'keyed') return false;
-    if (this.#connection.own !== undefined) copyLocated(this.#session, command, location);
+    copyLocated(this.#session, command, location);
     this.#forward(command, location.bytes, location.from, location.to);
     return true;
   }

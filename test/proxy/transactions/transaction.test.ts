@@ -63,6 +63,64 @@ test('another database than 0 can not be selected in a transaction, which is ref
   assert.deepEqual([redis.asked.includes('SELECT 1'), redis.asked.includes('EXEC')], [false, false]);
 });
 
+const wrongCount = (name: string): string => `-ERR wrong number of arguments for '${name}' command\r\n`;
+const NO_EXEC =
+  "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n";
+const NO_MULTI = '-ERR EXEC without MULTI\r\n';
+const ABORTED = '-EXECABORT Transaction discarded because of previous errors.\r\n';
+
+for (const [asked, replies, carriedOut] of [
+  [['MULTI', 'SET a 1', 'EXEC x', 'EXEC'], ['+OK\r\n', '+QUEUED\r\n', NO_EXEC, NO_MULTI], false],
+  [['MULTI', 'EXEC x', 'EXEC'], ['+OK\r\n', NO_EXEC, NO_MULTI], false],
+  [['WATCH a', 'EXEC x', 'EXEC'], ['+OK\r\n', NO_EXEC, NO_MULTI], false],
+  [['EXEC x', 'WATCH', 'EXEC'], [NO_EXEC, wrongCount('watch'), NO_MULTI], false],
+  [
+    ['MULTI', 'SET a 1', 'DISCARD x', 'EXEC'],
+    ['+OK\r\n', '+QUEUED\r\n', wrongCount('discard'), ABORTED],
+    false,
+  ],
+  [
+    ['WATCH a', 'WATCH', 'UNWATCH x', 'MULTI x', 'MULTI', 'SET a 1', 'EXEC'],
+    ['+OK\r\n', ...['watch', 'unwatch', 'multi'].map(wrongCount), '+OK\r\n', '+QUEUED\r\n', '*1\r\n+OK\r\n'],
+    true,
+  ],
+] as const) {
+  test(`${asked.join(', ')}: ${carriedOut ? 'is carried out' : 'nothing is carried out'}, as by Redis`, async (t) => {
+    const { redis, client, recover } = await setUp(t, 20_000);
+    recover();
+    client.socket.write([...asked, 'SET b 1', ''].join('\r\n'));
+    const wanted = `${replies.join('')}+OK\r\n`;
+    await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), wanted);
+    assert.equal(redis.asked.includes('EXEC'), carriedOut);
+  });
+}
+
+for (const command of [
+  'SUBSCRIBE c',
+  'CLIENT ID',
+  'CONFIG GET *',
+  'HELLO 3',
+  'AUTH x',
+  'SHUTDOWN',
+  'SCRIPT DEBUG YES',
+]) {
+  test(`a transaction with ${command}, which would be about another connection, is refused as a whole`, async (t) => {
+    const { redis, client, recover } = await setUp(t, 20_000);
+    recover();
+    client.socket.write(`MULTI\r\nSET a 1\r\n${command}\r\nEXEC\r\nSET b 1\r\n`);
+    const name = command.split(' ')[0]!.toLowerCase();
+    const wanted = `+OK\r\n+QUEUED\r\n-ERR Command '${name}' not allowed inside a transaction\r\n${ABORTED}+OK\r\n`;
+    await eventually('the replies', () => client.got().length >= wanted.length || undefined, {
+      seen: () => client.got(),
+    });
+    assert.equal(client.got(), wanted);
+    assert.deepEqual([redis.asked.includes(command), redis.asked.includes('EXEC')], [false, false]);
+  });
+}
+
 test('RESET with an argument leaves no transaction, but has it refused', async (t) => {
   const redis = await serverThat(t, (words) => (words === 'SET a 1' ? '+QUEUED\r\n' : '+OK\r\n'));
   const { port } = await proxyFor(t, planTo(redis.port));
@@ -81,6 +139,15 @@ test('a transaction waits for a node no longer than any command, and is then ref
   });
   assert.match(client.got(), /^\+OK\r\n(?:-no upstream host\r\n){2}-EXECABORT [^\r]*\r\n$/);
   assert.ok(!redis.asked.includes('EXEC'));
+});
+
+test('a transaction that will be refused waits for no node', async (t) => {
+  const { redis, client } = await setUp(t, 60_000);
+  client.socket.write('MULTI\r\nSET\r\nSET a 1\r\nEXEC\r\n');
+  await eventually('the end', () => client.got().includes('EXECABORT') || undefined, {
+    seen: () => client.got(),
+  });
+  assert.ok(!redis.asked.includes('SET a 1'));
 });
 
 test('what has waited to be asked where it goes, and is refused there, waits no longer for that', async (t) => {
@@ -201,7 +268,7 @@ test('a transaction whose connection is lost before EXEC is refused as a whole, 
     seen: () => client.got(),
   });
   client.socket.write('SET a 3\r\nEXEC\r\nMULTI\r\nSET a 4\r\nEXEC\r\n');
-  const rest = `${LOST}-EXECABORT Transaction discarded because of previous errors.\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n`;
+  const rest = `${LOST}${ABORTED}+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n`;
   await eventually('the rest', () => client.got().endsWith(rest) || undefined, { seen: () => client.got() });
   assert.equal(redis.asked.filter((words) => words === 'EXEC').length, 1);
 });
