@@ -39,3 +39,24 @@ test('what a server was asked before its name led elsewhere it may answer, and n
   );
   await eventually('the end of the connections', () => old.sockets.size === 0 || undefined);
 });
+
+const RESOLVED = { deadlineMs: 60_000 };
+
+test('a name has its IPv4 addresses where it has both kinds, as through Envoy, and keeps them while it has none', async (t) => {
+  const names = resolveTo(t, '::1');
+  const { proxy, lines } = await proxyFor(t, planToServers({ kind: 'dns', name: 'servers', port: 1 }));
+  const addresses = (): string => (proxy.status()[0]?.nodes ?? []).map(({ address }) => address).join();
+  const become = (wanted: string): Promise<unknown> =>
+    eventually(wanted, () => addresses() === wanted || undefined, { ...RESOLVED, seen: addresses });
+  await become('[::1]:1');
+  names.addresses = ['::1', '127.0.0.41'];
+  await become('127.0.0.41:1');
+  names.addresses = [];
+  const told = (): readonly string[] => lines.filter((line) => line.includes('no address'));
+  await eventually('a warning', () => told().length > 0 || undefined, RESOLVED);
+  assert.match(told().join(), /servers has no address \(ENOTFOUND\); those before stay/);
+  assert.equal(addresses(), '127.0.0.41:1');
+  names.addresses = ['127.0.0.42', '127.0.0.41'];
+  await become('127.0.0.42:1,127.0.0.41:1');
+  assert.equal(told().length, 1);
+});

@@ -6,6 +6,7 @@ import { eventually } from '../../src/demo/eventually.ts';
 import type { RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { mirrored } from './mirrored.ts';
 import { clusterThat } from './scripted-cluster.ts';
+import { planToServers } from './several-servers.ts';
 import { clientOf, planTo, proxyFor, serverThat } from './servers.ts';
 
 test('without a topology the proxy is not ready, and says who was asked and why nobody told', async (t) => {
@@ -41,6 +42,29 @@ test('a plain server that is down leaves the proxy ready', async (t) => {
   await eventually('ready', () => proxy.notReady() === undefined || undefined);
   await eventually('it is seen to be down', () => proxy.status()[0]?.nodes[0]?.isUp === false || undefined);
   assert.equal(proxy.notReady(), undefined);
+});
+
+test('a server that has not said yet whether it lets the proxy in is what the proxy waits for', async (t) => {
+  let say = (): void => {};
+  const redis = await serverThat(t, (_, socket) => {
+    say = () => void socket.write('+PONG\r\n');
+    return undefined;
+  });
+  const { proxy } = await proxyFor(t, planTo(redis.port));
+  await eventually('the question', () => redis.asked.includes('PING') || undefined);
+  assert.notEqual(proxy.notReady(), undefined);
+  say();
+  await eventually('ready', () => proxy.notReady() === undefined || undefined);
+});
+
+test('a list of servers that is empty is what the proxy waits for', async (t) => {
+  const { proxy } = await proxyFor(t, planToServers({ kind: 'endpoints', endpoints: [] }));
+  assert.match(proxy.notReady() ?? '', /^the topology of \S+ is not known yet: it has no servers$/);
+  const redis = await serverThat(t, () => '+PONG\r\n');
+  const endpoints = [{ address: '127.0.0.1', port: redis.port, hashKey: 'one' }];
+  await proxy.update(planToServers({ kind: 'endpoints', endpoints }));
+  await eventually('ready', () => proxy.notReady() === undefined || undefined);
+  assert.equal(proxy.status()[0]?.problem, undefined);
 });
 
 test('a name without an address is what the proxy waits for', async (t) => {

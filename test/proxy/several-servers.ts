@@ -3,6 +3,7 @@
  */
 import dns from 'node:dns/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { isIP } from 'node:net';
 import type { TestContext } from 'node:test';
 
 import type { ProxyServers, RoutingPlan, Upstream } from '../../src/plan/routing-plan.ts';
@@ -18,11 +19,15 @@ export function planToServers(servers: ProxyServers): RoutingPlan {
   };
 }
 
-/** Until the test ends every name has these addresses, and those that are set later. */
+/** Until the test ends every name has these addresses, and those that are set later; none: it is not found. */
 export function resolveTo(t: TestContext, ...addresses: string[]): { addresses: string[] } {
   const names = { addresses };
   const { lookup } = dns;
-  const instead = async () => names.addresses.map((address) => ({ address, family: 4 }));
+  const instead = async (name: string) => {
+    if (names.addresses.length === 0)
+      throw Object.assign(new Error(`${name} is not found`), { code: 'ENOTFOUND' });
+    return names.addresses.map((address) => ({ address, family: isIP(address) }));
+  };
   dns.lookup = instead as unknown as typeof lookup;
   syncBuiltinESMExports();
   t.after(() => {
