@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { SecretText } from '../../src/api/secret-text.ts';
 import { eventually } from '../../src/demo/eventually.ts';
 import type { ProxyServers, RoutingPlan } from '../../src/plan/routing-plan.ts';
 import { maglevHost, maglevTable } from '../../src/redis/maglev.ts';
@@ -106,6 +107,81 @@ function keyOf(server: 'one' | 'two'): string | undefined {
   const keys = Array.from({ length: 100 }, (_, number) => `key:${number}`);
   return keys.find((each) => maglevHost(table, Buffer.from(each), false) === Number(server === 'two'));
 }
+
+test('servers that stay are told the password of the next plan', async (t) => {
+  const redis = await serverThat(t, () => '+OK\r\n');
+  const withPassword = (password: string): RoutingPlan => {
+    const upstreamPassword = new SecretText(password);
+    const { upstreams, ...plan } = planTo(redis.port, { upstreamPassword });
+    const withServers = Array.from(upstreams, ([id, upstream]) => {
+      return [
+        id,
+        upstream.mode === 'proxy' ? { ...upstream, servers: listed({ redis }) } : upstream,
+      ] as const;
+    });
+    return { ...plan, upstreams: new Map(withServers) };
+  };
+  const { proxy, port } = await proxyFor(t, withPassword('first'));
+  const client = clientOf(t, port);
+  for (const password of ['first', 'second']) {
+    await proxy.update(withPassword(password));
+    client.socket.write(`SET ${password} 1\r\n`);
+    await eventually('the command', () => redis.asked.includes(`SET ${password} 1`) || undefined);
+    assert.ok(redis.asked.some((words) => words.startsWith('AUTH') && words.endsWith(password)));
+  }
+});
+
+test('what has no key is asked of all servers that can be asked, and of no other', async (t) => {
+  const answer = (words: string): string => (words === 'PING' ? '+PONG\r\n' : ':1\r\n');
+  const [one, two] = [await serverThat(t, answer), await serverThat(t, answer)];
+  const { proxy, port } = await proxyFor(t, planToServers(listed({ one, two })), PATIENT);
+  const client = clientOf(t, port);
+  client.socket.write('TIME\r\n'.repeat(50));
+  await eventually('both', () => [one, two].every(({ asked }) => asked.includes('TIME')) || undefined);
+  await proxy.update(planToServers(listed({ one, 'redis-0': GONE })));
+  const isSeen = (): boolean => proxy.status()[0]?.nodes[1]?.isUp === false;
+  await eventually('one that is gone', () => isSeen() || undefined);
+  client.socket.write('TIME\r\n'.repeat(50));
+  await eventually('all replies', () => client.got() === ':1\r\n'.repeat(100) || undefined, LATE);
+});
+
+test('keys go to the server that has its name by then', async (t) => {
+  const [one, two] = [await serverThat(t, () => '+OK\r\n'), await serverThat(t, () => '+OK\r\n')];
+  const key = keyOf('two');
+  const { proxy, port } = await proxyFor(t, planToServers(listed({ one, two })));
+  const client = clientOf(t, port);
+  for (const [servers, at] of [
+    [{ one, two }, two],
+    [{ one: two, two: one }, one],
+    [{ two, one }, two],
+  ] as const) {
+    await proxy.update(planToServers(listed(servers)));
+    const before = at.asked.length;
+    client.socket.write(`SET ${key} 1\r\n`);
+    await eventually('the command', () => at.asked.lastIndexOf(`SET ${key} 1`) >= before || undefined);
+  }
+});
+
+test('what a replica has said of its primary counts no more once it is listed no more', async (t) => {
+  const says = (role: string, id: string) => (words: string) => {
+    const info = `role:${role}\r\nmaster_replid:${id}\r\nmaster_link_status:up\r\n`;
+    return words.startsWith('INFO') ? `$${info.length}\r\n${info}\r\n` : '+PONG\r\n';
+  };
+  const other = await serverThat(t, says('master', 'a'));
+  const replica = await serverThat(t, says('slave', 'b'));
+  const { proxy } = await proxyFor(t, readingFrom(listed({ other, replica })));
+  const states = (): string =>
+    proxy
+      .status()
+      .filter(({ id }) => id.startsWith('reads'))
+      .flatMap(({ nodes }) => nodes.map(({ address, state }) => `${address.split(':')[1]}: ${state}`))
+      .join();
+  const become = (wanted: RegExp): Promise<unknown> =>
+    eventually(String(wanted), () => wanted.test(states()) || undefined, { ...LATE, seen: states });
+  await become(new RegExp(`${other.port}: .*the others do not follow`));
+  await proxy.update(readingFrom(listed({ other })));
+  await become(new RegExp(`^${other.port}: fit$`));
+});
 
 test('a server that comes holds up nothing that is asked of another one whose keys stay', async (t) => {
   const answer = (words: string): string | undefined => (words === 'PING' ? '+PONG\r\n' : undefined);
