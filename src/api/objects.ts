@@ -17,6 +17,8 @@ export interface ObjectHeader {
   readonly name: string;
   /** metadata.creationTimestamp, milliseconds since 1970; Infinity where it is absent (files): never the older one. */
   readonly createdMs: number;
+  /** metadata.uid, which another object of the same name does not have; absent: files say none. */
+  readonly uid?: string | undefined;
   /** Where a field stands in its file; undefined where the object did not come from a file. */
   readonly locate: (path: FieldPath) => Position | undefined;
 }

@@ -163,11 +163,12 @@ function parseMetadata(root: Fields, ref: ObjectRef, locate: Locate, report: Rep
       `"${created}" is not a time; write it as 2026-01-31T12:00:00Z, or remove it`,
     );
   }
+  const uid = metadata.text('uid');
   const labels = metadata.map('labels');
   const annotations = metadata.map('annotations');
   if (ref.kind !== 'RedisService') warnOfAnnotations(annotations, ref.kind, report);
   return {
-    header: { namespace: ref.namespace, name: ref.name, createdMs, locate },
+    header: { namespace: ref.namespace, name: ref.name, createdMs, uid, locate },
     annotations,
     labels: new Map(
       (labels?.names ?? []).flatMap((name) => {

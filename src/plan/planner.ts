@@ -111,6 +111,8 @@ export class Planner {
     }
     const asked = new Set<LookupKey>([objectKey('RedisService', object.namespace, object.name)]);
     const upstreamIds = new Set<string>();
+    // Another object of the same name is no later version of the first.
+    const previous = before?.plan.service.uid === object.uid ? before?.plan : undefined;
     const byHost = this.#byHost(before?.upstreamIds ?? []);
     const plan = planService(
       new WorldReader(world, asked),
@@ -122,7 +124,7 @@ export class Planner {
         for (const question of cell.asked) asked.add(question);
         return cell.planned;
       },
-      before?.plan,
+      previous,
     );
     // What a kept plan uses is still in force, and so is what is remembered of it.
     if (plan.isLastGood) for (const { id } of plan.upstreams) upstreamIds.add(id);

@@ -338,3 +338,15 @@ test('of an object that was never good nothing is kept, however often it is plan
   desk.put(slice(['10.0.0.2']), service());
   assert.deepEqual(desk.reasons(), ['error PortNotFound']);
 });
+
+test('of an object that another one of its name has replaced at once nothing is kept', () => {
+  const desk = new Desk({ completeNamespaces: 'all' });
+  desk.put(service(), redisService({ uid: 'first' }));
+  assert.notEqual(desk.listener(), undefined);
+  const broken = { hosts: ['redis-cluster', 'nowhere'] };
+  desk.put(redisService({ uid: 'first', ...broken }));
+  assert.notEqual(desk.listener(), undefined);
+  desk.put(redisService({ uid: 'second', ...broken }));
+  assert.equal(desk.listener(), undefined);
+  assert.ok(!desk.reasons().includes('warning LastGoodKept'));
+});
