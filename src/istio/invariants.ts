@@ -154,8 +154,8 @@ const CHECKS: readonly Check[] = [
   {
     name: 'it is small enough to be stored',
     find: ({ body }) => {
-      const size = JSON.stringify(body).length;
-      return size > LARGEST_BYTES ? [`${size} characters are too many for one object`] : [];
+      const size = Buffer.byteLength(JSON.stringify(body));
+      return size > LARGEST_BYTES ? [`${size} bytes are too many for one object`] : [];
     },
   },
 ];

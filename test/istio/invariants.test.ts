@@ -285,12 +285,12 @@ const CASES: readonly [
     /redpilot_\S+ would listen on a port of istio-proxy's own \(15000 to 15090\); write another into redpilot\.dev\/listen/,
   ]),
   [
-    'more than an object may hold',
+    'more than an object may hold, in whatever language',
     'cluster-ip',
     'CLUSTER',
     `${VALUE}/alt_stat_name`,
-    'x'.repeat(1_000_000),
-    /are too many for one object/,
+    '界'.repeat(400_000),
+    /bytes are too many for one object/,
   ],
 ];
 for (const [what, name, applyTo, path, value, expected] of CASES) {
