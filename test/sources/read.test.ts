@@ -26,6 +26,15 @@ test('several documents of one file are several objects', () => {
   ]);
 });
 
+test('files that begin with a byte order mark can be joined', () => {
+  const texts = [service('a'), `---\n${service('b')}`, `---\n${service('c')}`];
+  assert.deepEqual(objectsOf(texts.map((text) => `\ufeff${text}`).join('')), [
+    'Service/default/a',
+    'Service/default/b',
+    'Service/default/c',
+  ]);
+});
+
 test('a List is the objects in it', () => {
   const items = [service('a'), service('b')]
     .map((text) => `  - ${text.trim().replaceAll('\n', '\n    ')}\n`)

@@ -25,7 +25,9 @@ export interface ParsedFile {
 }
 
 /** Documents of `before` that are still the same keep their objects. */
-export function parseFile(file: string, text: string, before: ParsedFile | undefined): ParsedFile {
+export function parseFile(file: string, content: string, before: ParsedFile | undefined): ParsedFile {
+  // Of byte order marks the library takes the first only; files that were joined have one at each of their beginnings.
+  const text = content.replaceAll(/^\ufeff/gm, '');
   const known = new Map(before?.documents.map((document) => [document.key, document]));
   // Objects that stay ask the new text where they stand: else each of them would keep the text it was read from.
   const source = before?.source ?? { file, text };
