@@ -35,6 +35,13 @@ test('files that begin with a byte order mark can be joined', () => {
   ]);
 });
 
+for (const stray of [']', '}', '] ', '}}']) {
+  test(`what stands at the beginning of a document by mistake costs none but that: ${stray}`, () => {
+    const text = `${service('a')}---\n${stray}${service('b')}---\n${service('c')}`;
+    assert.deepEqual(objectsOf(text), ['Service/default/a', 'Service/default/c']);
+  });
+}
+
 test('a List is the objects in it', () => {
   const items = [service('a'), service('b')]
     .map((text) => `  - ${text.trim().replaceAll('\n', '\n    ')}\n`)

@@ -40,11 +40,23 @@ export function parseYaml(text: string): YamlText {
   // Merge keys (<<) as kubectl reads them. No log: a library must not print on its own.
   const options = { lineCounter: lines, prettyErrors: false, merge: true, logLevel: 'error' } as const;
   const parsed = { documents: [...parseAllDocuments(text, options)], lines };
+  moveErrorsHome(parsed.documents);
   if (recent.size === 0) setImmediate(() => recent.clear()).unref();
   const [oldest] = recent.keys();
   if (recent.size >= RECENT && oldest !== undefined) recent.delete(oldest);
   recent.set(text, parsed);
   return parsed;
+}
+
+/** What stands before the value of a document (`]`) the library counts among the errors of the one before it (yaml 2.9). */
+function moveErrorsHome(documents: readonly Document.Parsed[]): void {
+  for (const [index, { errors }] of documents.entries()) {
+    const next = documents[index + 1];
+    const strays = errors.filter(({ pos: [at] }) => next !== undefined && at > next.range[0]);
+    if (strays.length === 0) continue;
+    errors.splice(0, errors.length, ...errors.filter((error) => !strays.includes(error)));
+    next?.errors.unshift(...strays);
+  }
 }
 
 export function positionAt(file: string, { lines }: YamlText, offset: number): Position {
