@@ -91,9 +91,18 @@ export class Planner {
       }
     }
     const left = new Set<string>();
-    for (const key of affected) {
-      for (const id of this.#services.get(key)?.upstreamIds ?? []) left.add(id);
-      this.#updateService(world, key);
+    // What one holds only younger ones ask for, so that this ends.
+    for (let round: ReadonlySet<LookupKey> = affected; round.size > 0;) {
+      const concerned = new Set<LookupKey>();
+      for (const key of round) {
+        const before = this.#services.get(key);
+        for (const id of before?.upstreamIds ?? []) left.add(id);
+        this.#updateService(world, key);
+        if (heldBy(before?.plan) === heldBy(this.#services.get(key)?.plan)) continue;
+        for (const asker of this.#askers.get(holdingKey(key)) ?? []) concerned.add(asker);
+      }
+      for (const key of concerned) affected.add(key);
+      round = concerned;
     }
     // Behind all of them: what one leaves and another takes up at once (an object under a new name) is not forgotten.
     for (const id of left) if (!this.#users.has(id)) this.#forget(id);
@@ -123,6 +132,12 @@ export class Planner {
         putFirst(byHost, cell);
         for (const question of cell.asked) asked.add(question);
         return cell.planned;
+      },
+      (claim, id) => {
+        const claimant = objectKey('RedisService', claim.namespace, claim.name);
+        asked.add(holdingKey(claimant));
+        const held = heldBy(this.#services.get(claimant)?.plan);
+        return held === 'all' || held.split(' ').includes(id);
       },
       previous,
     );
@@ -181,6 +196,17 @@ export class Planner {
     moveMember(this.#upstreamAskers, id, cell?.asked, undefined);
     this.#upstreams.delete(id);
   }
+}
+
+/** What a RedisService holds of the listeners that it claims. */
+function holdingKey(key: LookupKey): LookupKey {
+  return `holding/${key}`;
+}
+
+/** `all` that it claims, or the names of some. Of what is not planned yet as well: it is asked for again if that was wrong. */
+function heldBy(plan: ServicePlan | undefined): string {
+  if (plan === undefined || !(plan.isLastGood || plan.isOutOfForce)) return 'all';
+  return plan.listeners.map(({ id }) => id).join(' ');
 }
 
 function putFirst(byHost: Map<string, readonly UpstreamCell[]>, cell: UpstreamCell): void {

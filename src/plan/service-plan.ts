@@ -31,16 +31,22 @@ export interface ServicePlan {
   readonly diagnostics: readonly Diagnostic[];
   /** The object can't be put in force as it is now: listeners and upstreams are those of its last good plan. */
   readonly isLastGood: boolean;
+  /** The object can't be put in force, and never could be: it has no listeners, and none that it takes from others. */
+  readonly isOutOfForce: boolean;
   readonly knownClientAuth: KnownCredentials | undefined;
 }
+
+/** Whether an older object has the listener of that name, which it claims. */
+export type Holding = (claim: RedisService, id: ListenerId) => boolean;
 
 export function planService(
   world: WorldReader,
   service: RedisService,
   planUpstream: UpstreamPlanner,
+  isHeldBy: Holding,
   previous: ServicePlan | undefined,
 ): ServicePlan {
-  return new ServicePlanning(world, service, planUpstream, previous).plan();
+  return new ServicePlanning(world, service, planUpstream, isHeldBy, previous).plan();
 }
 
 interface ListenerPlace extends Place {
@@ -51,6 +57,7 @@ interface ListenerPlace extends Place {
 class ServicePlanning {
   readonly #world: WorldReader;
   readonly #service: RedisService;
+  readonly #isHeldBy: Holding;
   readonly #previous: ServicePlan | undefined;
   readonly #problems = new Problems();
   readonly #targets: Targets;
@@ -61,10 +68,12 @@ class ServicePlanning {
     world: WorldReader,
     service: RedisService,
     planUpstream: UpstreamPlanner,
+    isHeldBy: Holding,
     previous: ServicePlan | undefined,
   ) {
     this.#world = world;
     this.#service = service;
+    this.#isHeldBy = isHeldBy;
     this.#previous = previous;
     this.#targets = new Targets(world, service, planUpstream, this.#problems);
   }
@@ -100,6 +109,7 @@ class ServicePlanning {
         upstreams: [],
         diagnostics: problems.found,
         isLastGood: false,
+        isOutOfForce: true,
         knownClientAuth: known,
       };
     }
@@ -117,6 +127,7 @@ class ServicePlanning {
       upstreams: used.map(({ upstream }) => upstream),
       diagnostics: problems.found,
       isLastGood: false,
+      isOutOfForce: false,
       knownClientAuth: known,
     };
   }
@@ -148,6 +159,7 @@ class ServicePlanning {
       upstreams: previous.upstreams.map((upstream) => current.get(upstream.id) ?? upstream),
       diagnostics: this.#problems.found,
       isLastGood: true,
+      isOutOfForce: false,
       knownClientAuth: isSameSecret ? known : previous.knownClientAuth,
     };
   }
@@ -235,7 +247,8 @@ class ServicePlanning {
       if (claim.namespace !== service.namespace || compareAge(claim, service) >= 0) return false;
       const keyOf = (name: string): string => hostKey(name, claim.namespace, this.#world.clusterDomain);
       const ports = listenerPorts(host, claim, keyOf);
-      return 'ports' in ports && ports.ports.includes(port);
+      const isClaimed = 'ports' in ports && ports.ports.includes(port);
+      return isClaimed && this.#isHeldBy(claim, placeName({ host, port }));
     });
   }
 }
