@@ -3,6 +3,8 @@
  */
 import { isIP } from 'node:net';
 
+import { inOneForm } from './host-port.ts';
+
 export interface ServiceName {
   readonly name: string;
   readonly namespace: string;
@@ -13,13 +15,18 @@ export interface ServiceName {
  * labels, an IP address) stays as it is, in lower case and without a final dot.
  */
 export function hostKey(text: string, namespace: string, clusterDomain: string): string {
-  const host = text.toLowerCase().replace(/\.$/, '');
+  const host = plainName(text);
   if (isIP(host) !== 0) return host;
   const labels = host.split('.');
   if (labels.length === 1) return `${host}.${namespace}.svc.${clusterDomain}`;
   if (labels.length === 2) return `${host}.svc.${clusterDomain}`;
   if (labels.length === 3 && labels[2] === 'svc') return `${host}.${clusterDomain}`;
   return host;
+}
+
+/** In lower case and without a final dot, as all that is one host is written. */
+export function plainName(text: string): string {
+  return inOneForm(text.toLowerCase().replace(/\.$/, ''));
 }
 
 /** The Service that a host in that form names; undefined for a name outside the cluster. */

@@ -41,6 +41,13 @@ function addressProblem(text: string): string | undefined {
   return undefined;
 }
 
+/** An IPv6 address in the one form of RFC 5952, so that two ways to write it are one place; all else as it is. */
+export function inOneForm(text: string): string {
+  // A node may name any host, also one with a zone, which no object can have.
+  if (isIP(text) !== 6 || text.includes('%')) return text;
+  return new URL(`http://[${text}]`).hostname.slice(1, -1);
+}
+
 /** `host:port`, `[v6]:port`: as a place is shown, and told apart from others, everywhere. */
 export function addressOf(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
@@ -50,7 +57,7 @@ export function addressOf(host: string, port: number): string {
 export function parseHostPort(text: string): Parsed<HostPort> {
   if (isIP(text) === 6) {
     const problem = addressProblem(text);
-    return problem === undefined ? { value: { host: text, port: undefined } } : { problem };
+    return problem === undefined ? { value: { host: inOneForm(text), port: undefined } } : { problem };
   }
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
@@ -70,7 +77,7 @@ export function parseHostPort(text: string): Parsed<HostPort> {
       problem: `${quoted(text)} has no port after the colon; write a whole number from 1 to 65535 there`,
     };
   }
-  return { value: { host, port } };
+  return { value: { host: inOneForm(host), port } };
 }
 
 /** A listener for both kinds of addresses sees IPv4 ones as IPv6 (`::ffff:127.0.0.1`), which a client may not be able to use. */

@@ -3,7 +3,7 @@
  */
 import { isIP } from 'node:net';
 
-import { hostKey, serviceOfHostKey } from '../api/host-name.ts';
+import { hostKey, plainName, serviceOfHostKey } from '../api/host-name.ts';
 import type { RedisService, Service, ServiceEntry } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
 import { oldest } from './age.ts';
@@ -67,7 +67,7 @@ export function resolveHost(world: WorldReader, text: string, namespace: string)
 
 /** The DNS name as it is written, and the normal form: a ServiceEntry may have either. */
 export function namesOf(text: string, namespace: string, clusterDomain: string): readonly [string, string] {
-  return [text.toLowerCase().replace(/\.$/, ''), hostKey(text, namespace, clusterDomain)];
+  return [plainName(text), hostKey(text, namespace, clusterDomain)];
 }
 
 /** Of those that a namespace sees, its own come first; the older wins, as in Istio. */

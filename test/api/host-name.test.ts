@@ -16,6 +16,9 @@ const keys: [text: string, domain: string, key: string][] = [
   ['10.0.0.1', 'cluster.local', '10.0.0.1'],
   ['::1', 'cluster.local', '::1'],
   ['FE80::A', 'cluster.local', 'fe80::a'],
+  ['0:0:0:0:0:0:0:1', 'cluster.local', '::1'],
+  ['2001:DB8:0:0::0001', 'cluster.local', '2001:db8::1'],
+  ['fe80::1%eth0', 'cluster.local', 'fe80::1%eth0'],
 ];
 
 for (const [text, domain, key] of keys) {

@@ -12,6 +12,7 @@ const places: [text: string, expected: string | RegExp][] = [
   ['::1', '::1 '],
   ['[::1]', '::1 '],
   ['[::1]:65535', '::1 65535'],
+  ['[0:0:0:0:0:0:0:1]:65535', '::1 65535'],
   ['redis:', /has no port after the colon/],
   ['redis:0', /has no port after the colon/],
   ['redis:65536', /has no port after the colon/],
