@@ -99,12 +99,22 @@ function parseAddresses(
   addressType: EndpointSlice['addressType'] | undefined,
   report: Report,
 ): readonly string[] {
-  const version = { IPv4: 4, IPv6: 6, FQDN: undefined }[addressType ?? 'FQDN'];
   return fields.texts('addresses').map(({ text, path }) => {
-    const problem = `"${text}" is not an ${addressType} address; write one, or correct addressType`;
-    if (version !== undefined && isIP(text) !== version) report.invalid(path, problem);
+    const problem = addressProblem(text, addressType);
+    if (problem !== undefined) report.invalid(path, problem);
     return text;
   });
+}
+
+function addressProblem(
+  text: string,
+  addressType: EndpointSlice['addressType'] | undefined,
+): string | undefined {
+  const version = { IPv4: 4, IPv6: 6, FQDN: undefined }[addressType ?? 'FQDN'];
+  if (version === undefined) return hostProblem(text);
+  return isIP(text) === version
+    ? undefined
+    : `"${text}" is not an ${addressType} address; write one, or correct addressType`;
 }
 
 /** Istio has checked it; what is not as expected is passed over there, too. */
