@@ -112,6 +112,7 @@ export class Listening implements SessionHome {
       this.#tls.take(socket);
     } else if (isFull) {
       socket.on('error', () => {});
+      if (!this.#clientCount.mayLinger(socket)) return void socket.end(TOO_MANY, () => socket.destroy());
       socket.end(TOO_MANY);
       // Read from, to see that it goes; who does not is put out, whatever it sends.
       socket.resume();

@@ -9,6 +9,8 @@ import { eventually } from '../../src/demo/eventually.ts';
 import { serverThat } from '../proxy/servers.ts';
 import { CLI } from './command-line.ts';
 
+const CLIENTS = 250;
+
 test('clients that are more than the files that may be open leave some for Redis and the admin', async (t) => {
   const redis = await serverThat(t, (words) => (words === 'PING' ? '+PONG\r\n' : '$1\r\nv\r\n'));
   const [port = 0, adminPort = 0] = await freePorts(2);
@@ -28,8 +30,10 @@ test('clients that are more than the files that may be open leave some for Redis
   await eventually('readiness', isReady, { deadlineMs: 60_000 });
 
   const said: string[] = [];
-  for (let count = 0; count < 150; count++) {
-    const socket = connect(port, '127.0.0.1', () => socket.write('GET a\r\n'));
+  for (let count = 0; count < CLIENTS; count++) {
+    // Who is turned away stays as long as it may.
+    const there = { port, host: '127.0.0.1', allowHalfOpen: true };
+    const socket = connect(there, () => socket.write('GET a\r\n'));
     t.after(() => socket.destroy());
     socket.on('error', () => {});
     // Who is turned away may find its connection closed before it has read why.
@@ -38,9 +42,12 @@ test('clients that are more than the files that may be open leave some for Redis
       () => said.push('gone'),
     );
   }
-  await eventually('a word for each', () => said.length === 150 || undefined, {
+  await eventually('a word for each', () => said.length === CLIENTS || undefined, {
     seen: () => String(said.length),
   });
   assert.equal(said.filter((each) => each === '$1\r\nv\r\n').length, 75);
   await eventually('readiness', isReady);
+  // Without a file for each of them the system would have closed connections that the proxy never saw.
+  const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  assert.match(metrics, /^redpilot_proxy_clients_refused_total 175$/m);
 });

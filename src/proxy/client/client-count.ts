@@ -30,6 +30,8 @@ export class ClientCount {
   readonly #told = new OnceAMinute();
   #nextId: number;
   #count = 0;
+  /** Who was turned away and has not gone yet. */
+  #leaving = 0;
   /** Clients of other workers. */
   others = 0;
   /** Those that were turned away so far. */
@@ -70,6 +72,16 @@ export class ClientCount {
   leave(): void {
     this.#count -= 1;
     this.onChange(this.#count);
+  }
+
+  /** Of one that was turned away: false where it can't stay until it has read why, since it would have a file that Redis needs. */
+  mayLinger(socket: Pick<Socket, 'once'>): boolean {
+    if (this.#count + this.#leaving >= this.#maxOwn) return false;
+    this.#leaving += 1;
+    socket.once('close', () => {
+      this.#leaving -= 1;
+    });
+    return true;
   }
 
   #tellRefused({ remoteAddress = 'gone' }: Pick<Socket, 'remoteAddress'>): void {
