@@ -15,6 +15,7 @@ import { clusterHost, documents, redisService, secret, service } from './kube-ob
 import { startKubeSetting } from './kube-setting.ts';
 import { awaitStatus, conditionsOf, messageOf } from './kube-status.ts';
 import { connectEnvoy } from './sidecar.ts';
+import { startTroubledWire } from './troubled-wire.ts';
 
 const eventually = <T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> =>
   within(what, look, { deadlineMs: 60_000, everyMs: 100 });
@@ -170,6 +171,74 @@ test('the status of objects', async (t) => {
       'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies',
     );
     assert.match(messageOf(conditions, 'Accepted'), /spec\.settings\.readpolicy: .*write readPolicy/);
+  });
+
+  await t.test('a text that YAML reads otherwise than JSON is told as it is, and stored', async () => {
+    const namespace = await kube.newNamespace('text');
+    const prefix = 'a\u007f\u0085\u009f\u2028\u2029\ufeff\uffff';
+    const annotations = { 'redpilot.dev/listen': prefix };
+    const spec = { redis: [{ match: { key: { prefix } }, route: { host: 'cache' } }] };
+    const { metadata, ...rest } = redisService(namespace, 'cache', spec) as { readonly metadata: object };
+    await kube.put(service(namespace, 'cache', 6379), { ...rest, metadata });
+    await awaitStatus(kube, { namespace }, 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies');
+    await kube.put({ ...rest, metadata: { ...metadata, annotations } });
+    const conditions = await awaitStatus(
+      kube,
+      { namespace },
+      'Accepted=False/InvalidValue ResolvedRefs=True Programmed=False/LastGoodKept',
+    );
+    assert.ok(messageOf(conditions, 'Accepted').includes(`"${prefix}"`), JSON.stringify(conditions));
+    await eventually('what was good is stored as it is', async () => {
+      const path = '/api/v1/namespaces/redpilot/configmaps/redpilot-memory';
+      const { data } = (await kube.request(path)) as { readonly data: { readonly objects: string } };
+      return data.objects.includes(JSON.stringify(prefix)) ? true : undefined;
+    });
+  });
+
+  await t.test(
+    'what somebody else has written too goes with its cause, and what is theirs stays',
+    async () => {
+      const { namespace } = await place();
+      await kube.put(redisService(namespace, 'cache'));
+      const good = 'Accepted=True ResolvedRefs=True Programmed=Unknown/NoProxies';
+      const [accepted] = await awaitStatus(kube, { namespace }, good);
+      const path = `/apis/redis.aeraki.io/v1alpha1/namespaces/${namespace}/redisservices/cache`;
+      // As a backup brings it back.
+      const restored = ['Conflicted', 'BackedUp'].map((type) => ({ ...accepted, type }));
+      await kube.request(`${path}/status`, {
+        method: 'PATCH',
+        query: { fieldManager: 'backup', force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        body: { ...redisService(namespace, 'cache'), spec: undefined, status: { conditions: restored } },
+      });
+      await eventually('the withdrawal', async () => {
+        const found = (await conditionsOf(kube, { namespace })).map(({ type }) => type);
+        return found.includes('BackedUp') && !found.includes('Conflicted') ? true : undefined;
+      });
+    },
+  );
+
+  await t.test('a proxy that goes from one replica to the other leaves its objects programmed', async (t) => {
+    const { namespace } = await place();
+    await kube.put(redisService(namespace, 'cache'));
+    const portOf = ({ xdsAddress }: ObservedControlPlane): number => Number(xdsAddress.split(':')[1]);
+    const wire = await startTroubledWire(t, portOf(follower));
+    const xdsAddress = `127.0.0.1:${wire.port}`;
+    await connectEnvoy(t, { envoy, xdsAddress, namespace, nodeId: `moves-${namespace}` });
+    const programmed = 'Accepted=True ResolvedRefs=True Programmed=True';
+    const before = await awaitStatus(kube, { namespace }, programmed);
+    const isAt = async (replica: ObservedControlPlane): Promise<boolean> => {
+      const said = await (await fetch(`http://${replica.adminAddress}/debug/syncz`)).text();
+      return said.includes(`moves-${namespace}`);
+    };
+    wire.break();
+    // Longer than the leader takes to hear of it, and to write.
+    await eventually('it being gone', async () => ((await isAt(follower)) ? undefined : true));
+    await sleep(3_000);
+    wire.leadTo(portOf(leader));
+    wire.mend();
+    await eventually('it being back', async () => ((await isAt(leader)) ? true : undefined));
+    assert.deepEqual(await awaitStatus(kube, { namespace }, programmed), before);
   });
 
   await t.test('what the API server can not see is explained, and disturbs nothing else', async (t) => {

@@ -10,6 +10,7 @@ import { Agent as HttpsAgent, request as requestHttps, type RequestOptions } fro
 import type { KubeConfig } from '@kubernetes/client-node';
 
 import { ApiError } from './api-error.ts';
+import { jsonAsYaml } from './json-as-yaml.ts';
 
 export type Query = Readonly<Record<string, string | undefined>>;
 
@@ -42,6 +43,7 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
 const MOST_CONNECTIONS = 10;
 const USER_AGENT = 'redpilot';
+const APPLY = 'application/apply-patch+yaml';
 
 export class ApiServer {
   readonly #config: KubeConfig;
@@ -125,7 +127,8 @@ export class ApiServer {
     const credentials: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(credentials);
     const isProxied = this.#config.getCurrentCluster()?.proxyUrl !== undefined;
-    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const write = contentType === APPLY ? jsonAsYaml : JSON.stringify;
+    const bytes = body === undefined ? undefined : Buffer.from(write(body));
     const headers = {
       ...(credentials.headers as Readonly<Record<string, string>> | undefined),
       accept: 'application/json',
