@@ -94,10 +94,18 @@ export function conditionsOf(
   });
 }
 
-/** Whether two say the same; when they changed does not count. */
+const TYPES: readonly string[] = ['Accepted', 'ResolvedRefs', 'Programmed', 'Conflicted'];
+
+/** Others may have conditions of their own. */
+export function isOurs({ type }: Condition): boolean {
+  return TYPES.includes(type);
+}
+
+/** Whether two say the same; when they changed does not count, nor what others say. */
 export function sameConditions(a: readonly Condition[], b: readonly Condition[]): boolean {
   const said = (conditions: readonly Condition[]): string =>
     conditions
+      .filter(isOurs)
       .map(({ type, status, reason, message, observedGeneration }) =>
         JSON.stringify([type, status, reason, message, observedGeneration]),
       )
@@ -212,6 +220,7 @@ function line({ path, message }: Diagnostic): string {
   return path.length === 0 ? message : `${formatPath(path)}: ${message}`;
 }
 
+/** Half a character would come back from the API server as another one, and be written again for ever. */
 function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  return Buffer.from(text.length <= length ? text : `${text.slice(0, length - 1)}…`).toString();
 }

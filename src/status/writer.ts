@@ -7,7 +7,8 @@ import { ApiError, reasonOf } from '../sources/kubernetes/api-error.ts';
 import type { ApiServer } from '../sources/kubernetes/api-server.ts';
 import type { KnownObject } from '../sources/kubernetes/held-objects.ts';
 import { collectionPath, WATCHED_KINDS } from '../sources/kubernetes/kinds.ts';
-import { sameConditions, type Condition } from './conditions.ts';
+import type { RawObject } from '../sources/kubernetes/reflector.ts';
+import { isOurs, sameConditions, type Condition } from './conditions.ts';
 
 export interface WriterOptions {
   readonly api: Pick<ApiServer, 'request'>;
@@ -101,7 +102,7 @@ export class StatusWriter {
     const path = `${collectionPath(what.apiVersion, what.plural, namespace)}/${name}/status`;
     try {
       this.#writes?.inc();
-      await this.#options.api.request(path, {
+      const answer = await this.#options.api.request(path, {
         method: 'PATCH',
         query: { fieldManager: 'redpilot', force: 'true' },
         contentType: 'application/apply-patch+yaml',
@@ -112,6 +113,7 @@ export class StatusWriter {
           status: { conditions },
         },
       });
+      await this.#withdraw(path, answer, conditions);
       this.#written.delete(uid);
       this.#written.set(uid, { conditions, atMs: performance.now() });
       this.#options.onWritten(object, before, conditions);
@@ -125,6 +127,24 @@ export class StatusWriter {
       this.#problem = why;
       this.#options.onFailure();
     }
+  }
+
+  /** Applying takes away only what nobody else has written too: a backup that brought the status back, or a person. */
+  async #withdraw(path: string, answer: unknown, conditions: readonly Condition[]): Promise<void> {
+    const { metadata, status } = (answer ?? {}) as Partial<RawObject> & { readonly status?: unknown };
+    const there = conditionsIn(status);
+    const isWanted = (condition: Condition): boolean =>
+      !isOurs(condition) || conditions.some(({ type }) => type === condition.type);
+    if (there.every(isWanted)) return;
+    const { uid, resourceVersion } = (metadata ?? {}) as {
+      readonly [key in 'uid' | 'resourceVersion']?: string;
+    };
+    await this.#options.api.request(path, {
+      method: 'PATCH',
+      query: { fieldManager: 'redpilot' },
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid, resourceVersion }, status: { conditions: there.filter(isWanted) } },
+    });
   }
 }
 

@@ -186,6 +186,16 @@ test('hints stand beside the good news', () => {
   assert.deepEqual([accepted?.status, accepted?.message], ['True', 'spec.host[0]: has no catch-all']);
 });
 
+test('no message ends within a character, which would come back as another one', () => {
+  for (const length of [3_980, 3_981, 3_982, 3_983]) {
+    const [accepted] = conditions([
+      diagnostic('warning', 'NoCatchAll', 'a'.repeat(length) + '😀'.repeat(50)),
+    ]);
+    assert.match(accepted?.message ?? '', /…$/);
+    assert.equal(accepted?.message, Buffer.from(accepted?.message ?? '').toString());
+  }
+});
+
 test('a time moves with the status only', () => {
   const before = conditions([]).map((condition) => ({ ...condition, lastTransitionTime: 'before' }));
   const times = conditions([diagnostic('error', 'InvalidValue')], {}, before).map(
