@@ -49,7 +49,7 @@ const GATHER_MS = 700;
 const LEAST_MS = 1_000;
 /** Shows the other replicas that this one lives, and tries again what failed. */
 const BEAT_MS = 10_000;
-/** After a start: so long may Envoys take to come back. */
+/** So long may proxies take to come back: to a replica that has just started, or from one to another. */
 const RETURN_MS = 40_000;
 
 /** So long may it take to tell an API server that we go, which may not answer; it finds out by itself. */
@@ -72,7 +72,10 @@ export class StatusKeeper {
   #telling: Promise<void> | undefined;
   /** What is not done, and why. */
   readonly #said = new Map<string, string>();
-  readonly #startedMs = performance.now();
+  /** undefined: it does not lead. */
+  #leadsSinceMs: number | undefined;
+  /** When some proxy was seen last that gets it, by `namespace/name`. */
+  readonly #servedMs = new Map<string, number>();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -130,6 +133,8 @@ export class StatusKeeper {
       else {
         this.#memory = undefined;
         this.#viewsOfOthers = [];
+        this.#leadsSinceMs = undefined;
+        this.#servedMs.clear();
       }
       this.#news = {
         views: inputs.views(),
@@ -186,10 +191,11 @@ export class StatusKeeper {
     const progress = merged(own, others, inputs);
     this.#viewsOfOthers = others.flatMap(({ views }) => views);
     const diagnostics = byObject(inputs.diagnostics());
-    const isReturning = performance.now() - this.#startedMs < RETURN_MS;
+    const mayReturn = this.#whatMayReturn(progress.keys());
     const nowIso = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     for (const object of inputs.objects()) {
       const { kind, namespace, name, generation } = object;
+      const isReturning = mayReturn(`${namespace}/${name}`);
       const before = writer.current(object);
       const judged = {
         kind,
@@ -207,6 +213,18 @@ export class StatusKeeper {
         ),
       );
     }
+  }
+
+  /** Whether the proxies of an object may be on their way. `served`: the objects that some proxy gets now. */
+  #whatMayReturn(served: Iterable<string>): (object: string) => boolean {
+    const nowMs = performance.now();
+    this.#leadsSinceMs ??= nowMs;
+    for (const object of served) this.#servedMs.set(object, nowMs);
+    for (const [object, ms] of this.#servedMs) {
+      if (nowMs - ms >= RETURN_MS) this.#servedMs.delete(object);
+    }
+    const isNew = nowMs - this.#leadsSinceMs < RETURN_MS;
+    return (object) => isNew || this.#servedMs.has(object);
   }
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../src/demo/eventually.ts';
 import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
 import { NOTHING } from '../../src/sources/kubernetes/memory.ts';
+import type { Condition } from '../../src/status/conditions.ts';
 import { StatusKeeper, type KeeperOptions } from '../../src/status/keeper.ts';
 
 const INPUTS: KeeperOptions['inputs'] = {
@@ -186,6 +187,42 @@ test('who leads has use for the views of other replicas, and nobody else', async
   isHeld = false;
   await look();
   assert.deepEqual(keeper.viewsOfOthers, []);
+});
+
+test('an object whose proxies are on their way to another replica stays programmed for a while', async (t) => {
+  let aheadMs = 0;
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + aheadMs);
+  const cache = { kind: 'RedisService', namespace: 'redis', name: 'cache', uid: '1', generation: 2 } as const;
+  const object = { ...cache, status: undefined, isLastGood: false, object: undefined };
+  let served: readonly string[] = ['redis/cache'];
+  let conditions: readonly Condition[] = [];
+  let looks = 0;
+  const keeper = keeperOf(t, {
+    inputs: {
+      ...INPUTS,
+      inMesh: () => () => undefined,
+      objects: () => [object],
+      progress: () =>
+        new Map(served.map((key) => [key, { isServed: true, isPending: false, rejections: [] }])),
+    },
+    reports: { ...REPORTS, publish: async () => void (looks += 1) },
+    writer: { current: () => conditions, write: (_object, now) => void (conditions = now) },
+  });
+  const programmed = async (): Promise<string | undefined> => {
+    const before = looks;
+    keeper.wake();
+    await eventually('a look', () => (looks > before ? true : undefined), { deadlineMs: 30_000 });
+    return conditions.find(({ type }) => type === 'Programmed')?.reason;
+  };
+  assert.equal(await programmed(), 'Programmed');
+  // By now it leads for long.
+  aheadMs += 60_000;
+  assert.equal(await programmed(), 'Programmed');
+  served = [];
+  assert.equal(await programmed(), 'Programmed');
+  aheadMs += 60_000;
+  assert.equal(await programmed(), 'NoProxies');
 });
 
 test('an API server that does not answer does not keep it from ending', async (t) => {
