@@ -57,8 +57,6 @@ const LONGEST_WATCH_S = 600;
 const TOO_SHORT_MS = 1_000;
 /** One that lived that long shows that all is well again. */
 const HEALTHY_MS = 5_000;
-/** A list that is too old so soon again may be so for ever. */
-const EXPIRED_AGAIN_MS = 60_000;
 /** A CRD is installed by somebody who waits for it. */
 const ABSENT_MS = 2_000;
 
@@ -72,7 +70,10 @@ export class Reflector {
   /** Of the last list, event or bookmark; undefined: list first. Opaque: only passed back. */
   #version: string | undefined;
   #state: ReflectorState | undefined;
-  #expiredAt = Number.NEGATIVE_INFINITY;
+  /** The list after a version was too old: where no watch has gone on from that either, it may be so for ever. */
+  #isOnTrial = false;
+  /** Apart from other failures: those before say nothing of a server that answers. */
+  readonly #expiries: Backoff;
   /** The watch that ended last had lived long enough to show that all is well. */
   #wasHealthy = false;
 
@@ -80,6 +81,7 @@ export class Reflector {
     this.#options = options;
     this.#random = options.random ?? Math.random;
     this.#backoff = new Backoff(this.#random);
+    this.#expiries = new Backoff(this.#random);
   }
 
   /** Resolves after `stop`. */
@@ -154,7 +156,10 @@ export class Reflector {
       });
     } finally {
       this.#wasHealthy = performance.now() - started > HEALTHY_MS;
-      if (this.#wasHealthy) this.#backoff.reset();
+      if (this.#wasHealthy) {
+        this.#backoff.reset();
+        this.#prove();
+      }
     }
     if (events === 0 && performance.now() - started < TOO_SHORT_MS) {
       throw new ApiError(0, 'Short', 'the watch ended at once');
@@ -182,6 +187,13 @@ export class Reflector {
         return;
     }
     this.#version = (object as RawObject).metadata.resourceVersion ?? this.#version;
+    this.#prove();
+  }
+
+  /** Versions are good for something. */
+  #prove(): void {
+    this.#isOnTrial = false;
+    this.#expiries.reset();
   }
 
   async #recover(error: unknown): Promise<void> {
@@ -189,10 +201,11 @@ export class Reflector {
     if (status === 410) {
       // What was missed is not kept any more; the list tells it, deletions too. Every restart of the server brings that.
       this.#version = undefined;
-      const now = performance.now();
-      const isAgain = now - this.#expiredAt < EXPIRED_AGAIN_MS;
-      this.#expiredAt = now;
-      if (isAgain) await this.#sleep(this.#backoff.next());
+      const isAgain = this.#isOnTrial;
+      this.#isOnTrial = true;
+      if (!isAgain) return;
+      this.#tell('unreachable', reasonOf(error));
+      await this.#sleep(this.#expiries.next());
       return;
     }
     const why = reasonOf(error);

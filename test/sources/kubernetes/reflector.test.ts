@@ -115,11 +115,26 @@ test('a version that is too old is listed anew at once, and only after a wait if
     for (const version of ['7', '21', '22']) api.willList([raw('a')], version);
   };
   // Waits are longer than any test.
-  const { watch, lists } = follow(t, script, () => 1_000);
+  const { watch, lists, states } = follow(t, script, () => 1_000);
   (await watch(0)).event('ERROR', tooOld);
   (await watch(1)).event('ERROR', tooOld);
   for (let turn = 0; turn < 100; turn += 1) await setImmediate();
   assert.equal(lists.length, 2);
+  assert.deepEqual(states, ['following', 'unreachable']);
+});
+
+test('a server that is restarted twice is listed anew at once each time, when a watch went on in between', async (t) => {
+  const tooOld = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' };
+  const script = (api: ScriptedApi): void => {
+    for (const version of ['7', '21', '22']) api.willList([raw('a')], version);
+  };
+  const { watch, lists } = follow(t, script, () => 1_000);
+  (await watch(0)).event('ERROR', tooOld);
+  const second = await watch(1);
+  second.event('BOOKMARK', { metadata: { resourceVersion: '21' } });
+  second.event('ERROR', tooOld);
+  await watch(2);
+  assert.equal(lists.length, 3);
 });
 
 test('a connection that is cut is taken up again where it was, and nothing is forgotten', async (t) => {
