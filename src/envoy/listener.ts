@@ -7,7 +7,8 @@ import type { Fault, ReadPolicy } from '../api/objects.ts';
 import type { BoundListener, ClientAuth, Listener as PlannedListener, Route } from '../plan/routing-plan.ts';
 import { duration, socketAddress } from './address.ts';
 import { any } from './codec.ts';
-import { guardMetadata, guardsOf, type Guard } from './guards.ts';
+import { guardsOf, type Guard } from './guards.ts';
+import { listenerMetadata } from './listener-metadata.ts';
 import type { RuntimeFractionalPercent } from './protos/envoy/config/core/v3/RuntimeFractionalPercent.ts';
 import type { Filter } from './protos/envoy/config/listener/v3/Filter.ts';
 import type { Listener } from './protos/envoy/config/listener/v3/Listener.ts';
@@ -26,12 +27,13 @@ export const REDIS_PROXY = 'envoy.filters.network.redis_proxy';
 const DNS_CACHE = { name: 'redpilot', dns_lookup_family: 'V4_PREFERRED' } as const;
 
 export function listenerMessage({ listener, bind }: BoundListener, secrets: PlaceSecret): Listener {
-  const guards = guardsOf(listener);
+  const { zoneAffinity, readPolicy: policy } = listener;
+  const metadata = listenerMetadata(guardsOf(listener), zoneAffinity && WITH_ZONES[policy] === undefined);
   return {
     name: listener.id,
     address: socketAddress(bind.address, bind.port),
     filter_chains: [{ filters: [redisProxyFilter(listener, secrets)] }],
-    ...(guards.length === 0 ? {} : { metadata: guardMetadata(guards) }),
+    ...(metadata === undefined ? {} : { metadata }),
   };
 }
 

@@ -45,7 +45,8 @@ export function planListener(
     clientAuth,
     // On plain servers the policy would only add a READONLY to each connection (Envoy 1.40).
     readPolicy: planning.hasShards ? service.readPolicy : 'MASTER',
-    zoneAffinity: planning.hasShards && annotations.zoneAffinity,
+    // With MASTER there is nothing to choose.
+    zoneAffinity: planning.hasShards && annotations.zoneAffinity && service.readPolicy !== 'MASTER',
     routes,
     faults: service.faults,
     opTimeoutMs: service.opTimeoutMs,

@@ -13,7 +13,7 @@ import type {
   Route,
   UpstreamId,
 } from '../../plan/routing-plan.ts';
-import { guardedCommands } from '../guards.ts';
+import { toldBy } from '../listener-metadata.ts';
 import type { Listener } from '../protos/envoy/config/listener/v3/Listener.ts';
 import type {
   RedisProxy,
@@ -38,7 +38,8 @@ export function listenerFromEnvoy(message: Listener): BoundListener | undefined 
   if (proxy === undefined) return undefined;
   const id = message.name ?? '';
   const bind = socketAddressOf(message.address, 'it');
-  const guarded = guardedCommands(message.metadata);
+  const { guards: guarded, zoneAffinity } = toldBy(message.metadata);
+  const ofProxy = settings(proxy.settings ?? refuse('its redis_proxy has no settings'));
   return {
     bind,
     listener: {
@@ -46,7 +47,8 @@ export function listenerFromEnvoy(message: Listener): BoundListener | undefined 
       ...placeOf(id, bind.port),
       protocol: proxy.protocol_version === 'RESP3' ? 'RESP3' : 'RESP2',
       clientAuth: clientAuth(proxy),
-      ...settings(proxy.settings ?? refuse('its redis_proxy has no settings')),
+      ...ofProxy,
+      zoneAffinity: zoneAffinity || ofProxy.zoneAffinity,
       routes: routes(proxy),
       faults: withoutGuard(proxy.faults ?? [], guarded).map(fault),
       isUnguarded: guarded.length === 0,

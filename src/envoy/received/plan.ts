@@ -147,9 +147,6 @@ function withUpstreams(listener: Listener, upstreams: ReadonlyMap<UpstreamId, Up
   const used = routesOf(listener).flatMap(({ upstream }) => upstreams.get(upstream) ?? []);
   return {
     ...listener,
-    // Envoy has no policy of zones for each of ours; nodes are asked for their zone only where it is wished for.
-    zoneAffinity:
-      listener.zoneAffinity || used.some((upstream) => upstream.mode === 'cluster' && upstream.discoverZones),
     leadsToPlainServers: used.some(({ mode }) => mode === 'proxy'),
   };
 }
