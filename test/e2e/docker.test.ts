@@ -7,28 +7,38 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 
 import { removeFolder, startProcess, temporaryFolder, type Running } from '../../src/demo/child-process.ts';
 import { eventually } from '../../src/demo/eventually.ts';
-import { addressOf, compose, copiesOf, root, service, stages } from '../container-files.ts';
+import { addressOf, compose, copiesOf, root, service, stages, type Stage } from '../container-files.ts';
 import { needEnvoy, needRedisTools } from './environment.ts';
 
 const run = promisify(execFile);
 
-/** The image's folder /redpilot, as the Dockerfile's last stage fills it. */
+/** The image's folder /redpilot, built and filled by the stages of the Dockerfile: dist/ of the checkout is others' too. */
 async function imageFolder(folder: string): Promise<void> {
-  await run(process.execPath, [join(root, 'tooling/build.ts')]);
-  const [last = assert.fail('no stage')] = stages.slice(-1);
-  for (const { sources, target } of copiesOf(last).filter((copy) => !copy.target.startsWith('/'))) {
+  const [first, last] = [stages[0], stages.at(-1)];
+  assert.ok(first !== undefined && last !== undefined);
+  const built = `${folder}-built`;
+  mkdirSync(built);
+  symlinkSync(join(root, 'node_modules'), join(built, 'node_modules'));
+  fill(built, first);
+  await run(process.execPath, [join(built, 'tooling/build.ts')]);
+  fill(folder, last, built);
+}
+
+/** With what the stage copies, of the checkout and of the stage that was built. */
+function fill(folder: string, stage: Stage, built = root): void {
+  for (const { from, sources, target } of copiesOf(stage).filter((copy) => !copy.target.startsWith('/'))) {
     for (const source of sources) {
-      const from = join(root, source.replace('/redpilot/', ''));
-      const to = join(folder, target, target === './' ? source : '');
+      const path = join(from === undefined ? root : built, source.replace('/redpilot/', ''));
+      const to = join(folder, target, target.endsWith('/') ? basename(source) : '');
       mkdirSync(dirname(to), { recursive: true });
-      if (source.endsWith('node_modules')) symlinkSync(from, to);
-      else cpSync(from, to, { recursive: true });
+      if (source.endsWith('node_modules')) symlinkSync(path, to);
+      else cpSync(path, to, { recursive: true });
     }
   }
 }
