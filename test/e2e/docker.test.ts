@@ -163,7 +163,8 @@ test('compose: our own command lines of it show what the demo shows', async (t) 
     for (const node of redis) assert.ok(said.includes(`${node.own}:6379`), said);
     assert.match(
       said,
-      /reads: 0 on primaries, [1-9]\d{2,} on replicas; writes: [1-9]\d+ on primaries, 0 on replicas/,
+      // How many they are in three seconds is the machine's matter; of ten by another policy some were on primaries.
+      /reads: 0 on primaries, [1-9]\d+ on replicas; writes: [1-9]\d* on primaries, 0 on replicas/,
     );
   }
 });
