@@ -204,7 +204,9 @@ export class Proxy {
         if (known?.plan === upstreamPlan) return [id, known];
         if (known?.upstream.follow(upstreamPlan) === true)
           return [id, { plan: upstreamPlan, upstream: known.upstream }];
-        return [id, { plan: upstreamPlan, upstream: this.#createUpstream(upstreamPlan) }];
+        const upstream = this.#createUpstream(upstreamPlan);
+        if (known !== undefined) upstream.succeed(known.upstream);
+        return [id, { plan: upstreamPlan, upstream }];
       }),
     );
     const needReplicas = onlyReplicas(plan);

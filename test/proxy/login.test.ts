@@ -14,11 +14,11 @@ import { array, clientOf, planTo, proxyFor, serverThat, type Server } from './se
 const REFUSED = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
 const PASSWORD = 'sesame';
 
-function planWithPassword({ port }: Server, reads?: Server): RoutingPlan {
+function planWithPassword({ port }: Server, reads?: Server, password = PASSWORD): RoutingPlan {
   return planTo(port, {
     ...(reads === undefined ? {} : { reads: { address: '127.0.0.1', port: reads.port } }),
     readPolicy: reads === undefined ? 'MASTER' : 'REPLICA',
-    upstreamPassword: new SecretText(PASSWORD),
+    upstreamPassword: new SecretText(password),
   });
 }
 
@@ -149,6 +149,22 @@ test('a server that does not answer at first is asked again whether it lets the 
 function clusterPlanTo({ port }: Server): RoutingPlan {
   return planTo(port, { mode: 'cluster', upstreamPassword: new SecretText(PASSWORD) });
 }
+
+test('that a server lets the proxy in is told where another plan has brought its password', async (t) => {
+  const server = await redis(t, { password: 'another' });
+  const plan = planWithPassword(server);
+  const { proxy, lines } = await proxyFor(t, plan);
+  const said = (words: string): Promise<true> =>
+    eventually(words, () => lines.some((line) => line.includes(words)) || undefined, {
+      deadlineMs: 30_000,
+      seen: () => lines.join('\n'),
+    });
+  await said('does not let the proxy in');
+  const { upstreams } = planWithPassword(server, undefined, 'another');
+  await proxy.update({ ...plan, upstreams });
+  await said('lets the proxy in again');
+  await ready(proxy);
+});
 
 /** One node that has all slots. */
 async function cluster(t: TestContext, wanted: { password: string }): Promise<Server> {

@@ -11,7 +11,11 @@ import type { Node } from './node.ts';
 const PATIENCE_MS = 1_000;
 
 /** Of those that never come back, as pods do, the oldest is forgotten. */
-const MOST_AWAY = 1_000;
+const MOST = 1_000;
+
+function forgetOldest(byAddress: Map<string, unknown>): void {
+  if (byAddress.size > MOST) byAddress.delete(byAddress.keys().next().value!);
+}
 
 export class NodeLog {
   readonly #upstream: string;
@@ -21,8 +25,10 @@ export class NodeLog {
    * node where its cluster's map has left it out meanwhile, as that of a failover does.
    */
   readonly #away = new Map<string, number | 'told'>();
-  /** Of those that have refused one. */
-  readonly #logins = new WeakMap<Node, LoginLog>();
+  /** Of those that have refused one, by address. */
+  readonly #logins = new Map<string, LoginLog>();
+  /** Another one tells of the same servers from now on. */
+  #isOver = false;
   /** undefined: there was no map yet. */
   #primaries: ReadonlySet<string> | undefined;
   /** Of the map, that were told; none while somebody says it. */
@@ -35,18 +41,27 @@ export class NodeLog {
     this.#log = log;
   }
 
+  /** Takes over what `former` has told of the upstream whose place this one has, whose settings were mended maybe: its end is to be told. */
+  succeed(former: NodeLog): void {
+    for (const [address, away] of former.#away) if (away === 'told') this.#away.set(address, away);
+    for (const [address, login] of former.#logins) this.#logins.set(address, login);
+    former.#isOver = true;
+  }
+
   /** Call it often. */
   look(node: Node, now: number): void {
+    if (this.#isOver) return;
     const { address } = node;
     this.#lookAtLogin(node);
     const away = this.#away.get(address);
     if (node.isUsable) {
-      if (away === undefined) return;
+      // One that is new here passes for usable before anybody has asked it.
+      if (away === undefined || (away === 'told' && !node.isProbed)) return;
       this.#away.delete(address);
       if (away === 'told') this.#log.info(`${this.#upstream}: ${address} gets commands again`);
     } else if (away === undefined) {
       this.#away.set(address, now);
-      if (this.#away.size > MOST_AWAY) this.#away.delete(this.#away.keys().next().value!);
+      forgetOldest(this.#away);
     } else if (away !== 'told' && now - away >= PATIENCE_MS) {
       this.#away.set(address, 'told');
       this.#log.warn(`${this.#upstream}: ${address} gets no commands (${node.state})`);
@@ -54,10 +69,12 @@ export class NodeLog {
   }
 
   #lookAtLogin(node: Node): void {
-    const { refusal } = node;
-    if (refusal !== undefined && !this.#logins.has(node))
-      this.#logins.set(node, new LoginLog(node.address, this.#log));
-    this.#logins.get(node)?.tell(refusal);
+    const { address, refusal } = node;
+    if (refusal !== undefined && !this.#logins.has(address)) {
+      this.#logins.set(address, new LoginLog(address, this.#log));
+      forgetOldest(this.#logins);
+    }
+    if (refusal !== undefined || node.isProbed) this.#logins.get(address)?.tell(refusal);
   }
 
   /** By the map, each time it is told. A failover is nearly always why one is new. */

@@ -24,6 +24,11 @@ export abstract class ServerDirectory {
   protected nodeLog: NodeLog | undefined;
   readonly #onePlace: readonly number[] = [0];
 
+  /** Has the place of `former` from now on: with other settings, of the same servers maybe. */
+  succeed({ nodeLog }: ServerDirectory): void {
+    if (nodeLog !== undefined) this.nodeLog?.succeed(nodeLog);
+  }
+
   /** Of the key `bytes[start, end)`: its slot, or its server, for which the hash tag counts only if asked for. */
   abstract placeOf(bytes: Uint8Array, start: number, end: number, hashTags: boolean): number;
   /** Of any primary, for what has no key; for messages of one that publishers and subscribers have in common. */

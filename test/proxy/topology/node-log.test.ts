@@ -7,7 +7,12 @@ import { NodeLog } from '../../../src/proxy/topology/node-log.ts';
 function scene() {
   const lines: string[] = [];
   const log = { info: (line: string) => lines.push(line), warn: (line: string) => lines.push(line) };
-  const node = { address: '10.0.0.1:6379', isUsable: true, state: 'no connection: ECONNREFUSED' };
+  const node = {
+    address: '10.0.0.1:6379',
+    isUsable: true,
+    isProbed: true,
+    state: 'no connection: ECONNREFUSED',
+  };
   const nodeLog = new NodeLog('redis/cache', log as never);
   return { lines, node, nodeLog, look: (now: number) => nodeLog.look(node as Node, now) };
 }
@@ -45,6 +50,10 @@ test('a server that its cluster has left out of the map meanwhile is told to be 
   node.isUsable = false;
   for (let now = 0; now < 2_000; now += 50) look(now);
   assert.equal(lines.length, 1);
-  nodeLog.look({ ...node, isUsable: true } as Node, 20_000);
+  const returned = { ...node, isUsable: true, isProbed: false };
+  nodeLog.look(returned as Node, 20_000);
+  assert.equal(lines.length, 1, 'not before it has been asked');
+  returned.isProbed = true;
+  nodeLog.look(returned as Node, 20_050);
   assert.deepEqual(lines.slice(1), ['redis/cache: 10.0.0.1:6379 gets commands again']);
 });
