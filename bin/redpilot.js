@@ -27,6 +27,8 @@ if (isCurrent) {
       child.kill(signal === 'SIGINT' ? 'SIGTERM' : signal);
     });
   }
+  // Ours would open this Node's debugger, or end us alone.
+  for (const signal of ['SIGUSR1', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
   const child = spawn(ownNode, [sources, ...process.argv.slice(2)], { stdio: 'inherit' });
   child.on('error', (error) => {
     process.stderr.write(`redpilot: ${ownNode} can't be started: ${error.message}\n`);

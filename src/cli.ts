@@ -10,6 +10,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { inEnvironment } from './commands/environment.ts';
 import { LOG_LEVELS } from './commands/log.ts';
 import { endAsFirstProcess } from './commands/stop-asked.ts';
+import { withoutUserSignals } from './commands/user-signals.ts';
 
 type CreateCommand = () => Command;
 
@@ -124,6 +125,7 @@ export async function run(args: readonly string[]): Promise<void> {
   // Heeded where it comes before the first work for them.
   process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
   endAsFirstProcess();
+  withoutUserSignals();
   process.on('unhandledRejection', (error) => {
     process.stderr.write(`redpilot: ${messageOf(error)}\n`);
     process.exit(1);

@@ -37,6 +37,7 @@ import {
   listenerFiles,
   type ListenerTlsArguments,
 } from './tls-arguments.ts';
+import { tellUserSignals } from './user-signals.ts';
 import { workerNumber } from './workers.ts';
 
 interface ProxyCommandOptions extends SourceOptions, ListenerTlsArguments {
@@ -237,6 +238,7 @@ export function proxyCommand(): Command {
   const bare = bareDurations(command, 'failover-wait', 'hedge-after', 'log-slower-than');
   return command.optionsGroup('Options:').action(async (options: ProxyCommandOptions, command: Command) => {
     const log = createLog(String(command.opts()['logLevel']));
+    tellUserSignals(log);
     const { adminAddress, workers } = options;
     // First of all: what is missing may be what they were meant for.
     if (workerNumber() === undefined) for (const line of misspeltVariables(command)) log.warn(line);

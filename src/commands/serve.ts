@@ -29,6 +29,7 @@ import { startControlPlane, type ControlPlaneOptions } from './control-plane.ts'
 import { createLog } from './log.ts';
 import { addTlsOptions, tlsFiles, type TlsArguments } from './tls-arguments.ts';
 import { endWithoutReader, stopAsked } from './stop-asked.ts';
+import { tellUserSignals } from './user-signals.ts';
 
 interface ServeOptions extends TlsArguments {
   readonly config?: readonly string[];
@@ -153,6 +154,7 @@ export function serveCommand(): Command {
   addTlsOptions(command, 'this server; read again when it changes', 'Envoys');
   return command.optionsGroup('Options:').action(async (options: ServeOptions, command: Command) => {
     const log = createLog(String(command.opts()['logLevel']));
+    tellUserSignals(log);
     const tls = tlsFiles(command, options);
     for (const { reason, message } of tellNewer(options.istioEnvoyVersion)) log.warn({ reason }, message);
     if (options.adminTls && tls === undefined)

@@ -17,7 +17,7 @@ const PROGRAM = fileURLToPath(new URL('../../bin/redpilot.js', import.meta.url))
 
 /** A program that says which signal it got. */
 const ENDS_BY_ITSELF = `
-for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM'])
+for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'])
   process.on(signal, () => { console.log(signal); process.exit(7); });
 setInterval(() => {}, 1000);
 console.log('ready');
@@ -31,6 +31,8 @@ const cases: [program: string, sent: NodeJS.Signals, said: string, ended: [numbe
     [ENDS_BY_ITSELF, 'SIGTERM', 'SIGTERM\n', [7, null]],
     [ENDS_BY_ITSELF, 'SIGHUP', 'SIGHUP\n', [7, null]],
     [ENDS_BY_ITSELF, 'SIGQUIT', 'SIGQUIT\n', [7, null]],
+    [ENDS_BY_ITSELF, 'SIGUSR1', 'SIGUSR1\n', [7, null]],
+    [ENDS_BY_ITSELF, 'SIGUSR2', 'SIGUSR2\n', [7, null]],
     [ENDED_BY_SIGNALS, 'SIGINT', '', [null, 'SIGINT']],
     [ENDED_BY_SIGNALS, 'SIGTERM', '', [null, 'SIGTERM']],
     [ENDED_BY_SIGNALS, 'SIGHUP', '', [null, 'SIGHUP']],
