@@ -95,7 +95,7 @@ async function firstResponse(asking: XdsClient): Promise<void> {
 const DISBELIEF = [
   [
     'misnamed',
-    /is not for 127\.0\.0\.1\b.*; ask it by a name of its certificate, or .*\(redpilot certs --force --server-name 127\.0\.0\.1\)$/,
+    /is not for 127\.0\.0\.1(?:, but for [\w.:]+)?; ask it by a name of its certificate, or .*\(redpilot certs --force --server-name 127\.0\.0\.1\)$/,
   ],
   ['foreign', /: its certificate is from an authority that is not in --tls-ca; give the ca\.crt/],
   ['expired', /: its certificate has ended; renew it$/],

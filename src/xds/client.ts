@@ -148,8 +148,9 @@ interface Asked {
 
 function reasonOf(error: unknown, { host, hasTls, isConnected }: Asked): string {
   if (!(error instanceof Error)) return String(error);
-  const { code, details } = error as { readonly code?: status; readonly details?: string };
-  if (code === undefined || details === undefined) return error.message;
+  const { code, details: said } = error as { readonly code?: status; readonly details?: string };
+  if (code === undefined || said === undefined) return error.message;
+  const details = said.replace(/ ?Resolution note: $/, '');
   const isUnavailable = status[code] === 'UNAVAILABLE';
   if (isUnavailable) {
     // In the library's words, which say what went wrong and not what to do.
@@ -168,7 +169,7 @@ function reasonOf(error: unknown, { host, hasTls, isConnected }: Asked): string 
         ? 'the connection was closed; give the certificate of a client, and see in the log of serve why it was refused'
         : `the connection was closed; ${TLS_HINT}`;
   }
-  const [first = ''] = details.replace(/ ?Resolution note: $/, '').split('\n');
+  const [first = ''] = details.split('\n');
   // Who has had an answer knows how to connect.
   const hint = isUnavailable && !hasTls && !isConnected ? `; ${TLS_HINT}` : '';
   return `${status[code] ?? code}: ${first}${hint}`;
