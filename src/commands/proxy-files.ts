@@ -10,12 +10,14 @@ export async function followFiles(
   proxy: Proxy,
   paths: readonly string[],
   options: PlanningOptions,
-): Promise<{ close(): Promise<void> }> {
+): Promise<{ waitingFor(): string | undefined; close(): Promise<void> }> {
   const { log } = options;
   const planning = new ProxyPlanning(proxy, options);
   const files = await watchFiles(paths, { onChange: (...change) => planning.follow(...change), log });
   await planning.begin();
   return {
+    // Instead of proxies that still carry out what was there before, ones that carry out nothing would get their clients.
+    waitingFor: () => planning.whyNothing(),
     close: async () => {
       await files.close();
       await planning.close();

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 
 import { createDiagnosticsGauge } from '../admin/build-metrics.ts';
-import type { Diagnostic } from '../api/diagnostic.ts';
+import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
 import { HOSTS, NAMESPACE, viewOfNode } from '../envoy/node-view.ts';
 import { Planner } from '../plan/planner.ts';
 import { planForView, type View } from '../plan/view.ts';
@@ -48,6 +48,8 @@ export class ProxyPlanning {
   #ofSource: readonly Diagnostic[] = [];
   #ofView: readonly Diagnostic[] = [];
   #isComplete = false;
+  /** Some plan had a listener. */
+  #hasListened = false;
   /** What was told of listeners that do not listen. */
   #missing: ReadonlySet<string> = new Set();
   /** One plan after the other. */
@@ -61,11 +63,7 @@ export class ProxyPlanning {
     const node = { [NAMESPACE]: namespace, [HOSTS]: hosts };
     this.#view = viewOfNode(node, { bindAddress: bind, clusterDomain });
     const { completeNamespaces, probe, metrics } = options;
-    createDiagnosticsGauge(metrics, () => [
-      ...this.#ofSource,
-      ...this.#planner.diagnostics(),
-      ...this.#ofView,
-    ]);
+    createDiagnosticsGauge(metrics, () => this.#diagnostics());
     this.#world = World.empty({
       allowBind,
       clusterDomain,
@@ -105,13 +103,25 @@ export class ProxyPlanning {
     await this.#updates;
   }
 
+  /** A mistake for which nothing listens; undefined: something does, or did once, or nothing is wrong. */
+  whyNothing(): string | undefined {
+    if (this.#hasListened) return undefined;
+    const error = this.#diagnostics().find(({ severity }) => severity === 'error');
+    return error && `nothing listens: ${formatDiagnosticLine(error)}`;
+  }
+
   async close(): Promise<void> {
     await this.#observer?.close();
+  }
+
+  #diagnostics(): readonly Diagnostic[] {
+    return [...this.#ofSource, ...this.#planner.diagnostics(), ...this.#ofView];
   }
 
   #carryOut(): void {
     const { plan, diagnostics } = planForView(this.#planner.plans(), this.#view);
     this.#ofView = diagnostics;
+    this.#hasListened ||= plan.listeners.length > 0;
     this.#news.set('view', diagnostics);
     this.#news.tell();
     this.#updates = this.#updates

@@ -37,6 +37,7 @@ spec:
 
 interface Scene {
   readonly proxy: Proxy;
+  readonly waitingFor: () => string | undefined;
   readonly metrics: Registry;
   readonly lines: readonly string[];
   readonly write: (text: string) => Promise<void>;
@@ -61,7 +62,7 @@ async function follow(t: TestContext, text: string): Promise<Scene> {
   const metrics = new Registry();
   const followed = await followFiles(proxy, [folder], { namespace: 'shop', probe: false, log, metrics });
   t.after(() => followed.close());
-  return { proxy, metrics, lines, write };
+  return { proxy, waitingFor: () => followed.waitingFor(), metrics, lines, write };
 }
 
 test('a listener whose address is taken is told once, by name and with the remedy, however often the objects change', async (t) => {
@@ -94,4 +95,32 @@ test('what is wrong with the objects is counted, while their last good version i
   await write(objects(port, 'NEAREST'));
   await eventually('an error', async () => (await errors()) === 1 || undefined, { deadlineMs: 20_000 });
   assert.equal(proxy.listeners()[0]?.readPolicy, 'ANY');
+});
+
+test('a proxy for which nothing listens since its objects are wrong waits for them to be mended, and never again', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { proxy, waitingFor, lines, write } = await follow(t, objects(port, 'NEAREST'));
+  assert.match(
+    waitingFor() ?? '',
+    /^nothing listens: \S+objects\.yaml:17:14: error InvalidValue: RedisService shop\/redis: spec\.settings\.readPolicy: /,
+  );
+  await write(`{`);
+  await eventually('the mistake of now', () => waitingFor()?.includes('error SyntaxError') || undefined, {
+    seen: () => String(waitingFor()),
+  });
+  await write(objects(port, 'ANY'));
+  await eventually('readiness', () => waitingFor() === undefined || undefined, {
+    seen: () => String(waitingFor()),
+  });
+  await write('');
+  await eventually('no listener', () => proxy.listeners().length === 0 || undefined);
+  await write(`{`);
+  const told = (): number => lines.filter((line) => line.includes('"reason":"SyntaxError"')).length;
+  await eventually('an error', () => told() === 2 || undefined, { seen: () => lines.join('') });
+  assert.equal(waitingFor(), undefined);
+});
+
+test('a proxy without objects does not wait for any', async (t) => {
+  const { waitingFor } = await follow(t, '');
+  assert.equal(waitingFor(), undefined);
 });
