@@ -2,7 +2,7 @@
  * Which replicas of a Redis Cluster are too far behind to be read from.
  */
 import { judgeLag } from './fitness.ts';
-import { PrimaryOffsets, askingEveryMs } from './lag.ts';
+import { PrimaryOffsets, askingEveryMs, withoutLag } from './lag.ts';
 import type { Node } from './node.ts';
 import type { ReplicationInfo } from './topology.ts';
 
@@ -21,8 +21,7 @@ export class LagJudge {
   /** What `node` said, asked at `askedAt`; its primary is to be judged before. undefined: it may be read from. */
   judge(node: Node, primary: Node, said: ReplicationInfo | undefined, askedAt: number): string | undefined {
     if (said === undefined) {
-      if (!this.#isTold)
-        this.#warn(`${node.address} does not answer INFO replication: no maximum lag holds there`);
+      if (!this.#isTold) this.#warn(withoutLag(node.address));
       this.#isTold = true;
       return undefined;
     }

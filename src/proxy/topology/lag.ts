@@ -12,6 +12,11 @@ interface Sample {
 const LONGEST_MS = 1_000;
 const SHORTEST_MS = 100;
 
+/** Told once of an upstream: its nodes are mostly alike in that. */
+export function withoutLag(address: string): string {
+  return `${address} does not answer INFO replication, so --max-lag does not hold there, nor at others that do not; let its user run INFO`;
+}
+
 /** How often nodes are asked: what a replica is judged by grows as old as that before it is judged again. */
 export function askingEveryMs(maxLagMs: number | undefined): number {
   return maxLagMs === undefined ? LONGEST_MS : Math.max(SHORTEST_MS, Math.min(LONGEST_MS, maxLagMs / 4));

@@ -11,7 +11,7 @@ import { addressOf } from '../../api/host-port.ts';
 import type { ProxyEndpoint, ProxyServers } from '../../plan/routing-plan.ts';
 import { Conversation, refusalIn } from '../topology/conversation.ts';
 import { judgeLink, judgePing, judgePrimary } from '../topology/fitness.ts';
-import { askingEveryMs } from '../topology/lag.ts';
+import { askingEveryMs, withoutLag } from '../topology/lag.ts';
 import { LeavingNodes } from '../topology/leaving-nodes.ts';
 import { Node, type NodeOwner } from '../topology/node.ts';
 import type { NodeOptions } from '../topology/node-options.ts';
@@ -260,8 +260,7 @@ export class ServerList {
 
   /** Once. */
   #tellUnbounded({ address }: Node): void {
-    if (!this.#isUnboundedTold)
-      this.#log.warn(`${address} does not answer INFO replication: no maximum lag holds there`);
+    if (!this.#isUnboundedTold) this.#log.warn(withoutLag(address));
     this.#isUnboundedTold = true;
   }
 }
