@@ -5,10 +5,13 @@
  * of them is planned again, and all else stays the same object.
  */
 import { formatDiagnosticLine, type Diagnostic } from '../api/diagnostic.ts';
+import type { RedisService } from '../api/objects.ts';
 import type { MemberChanges, Members, ModeQuestion, QuestionChanges } from '../world/observation.ts';
 import { WorldReader } from '../world/world-reader.ts';
 import { objectKey, type LookupKey, type World } from '../world/world.ts';
+import { compareAge, oldest } from './age.ts';
 import type { Host } from './hosts.ts';
+import type { ListenerId } from './routing-plan.ts';
 import { reuse } from './same-content.ts';
 import { planService, type ServicePlan } from './service-plan.ts';
 import { planUpstream, type PlannedUpstream, type UpstreamSource } from './upstream.ts';
@@ -38,6 +41,8 @@ export class Planner {
   /** Which RedisServices asked for a key, and which use an upstream. */
   readonly #askers = new Map<LookupKey, Set<LookupKey>>();
   readonly #users = new Map<string, Set<LookupKey>>();
+  /** Which have a listener: several where one can't be put in force as it is, and keeps what it had. */
+  readonly #holding = new Map<LookupKey, Set<LookupKey>>();
   /** Which upstreams asked for a key. */
   readonly #upstreamAskers = new Map<LookupKey, Set<string>>();
   #changes = new Map<LookupKey, PlanChange>();
@@ -83,7 +88,10 @@ export class Planner {
   update(world: World, changed: ReadonlySet<LookupKey>): ReadonlySet<LookupKey> {
     const affected = new Set<LookupKey>();
     for (const key of changed) {
-      if (key.startsWith('RedisService/')) affected.add(key);
+      if (key.startsWith('RedisService/')) {
+        affected.add(key);
+        for (const asker of this.#gaveWay(world, key)) affected.add(asker);
+      }
       for (const asker of this.#askers.get(key) ?? []) affected.add(asker);
       for (const id of this.#upstreamAskers.get(key) ?? []) {
         const cell = this.#upstreams.get(id);
@@ -91,18 +99,18 @@ export class Planner {
       }
     }
     const left = new Set<string>();
-    // What one holds only younger ones ask for, so that this ends.
-    for (let round: ReadonlySet<LookupKey> = affected; round.size > 0;) {
-      const concerned = new Set<LookupKey>();
-      for (const key of round) {
-        const before = this.#services.get(key);
-        for (const id of before?.upstreamIds ?? []) left.add(id);
-        this.#updateService(world, key);
-        if (heldBy(before?.plan) === heldBy(this.#services.get(key)?.plan)) continue;
-        for (const asker of this.#askers.get(holdingKey(key)) ?? []) concerned.add(asker);
-      }
-      for (const key of concerned) affected.add(key);
-      round = concerned;
+    // The oldest first: what one holds concerns younger ones only, so each is planned once.
+    let waiting = youngestFirst(world, affected);
+    for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
+      const before = this.#services.get(key);
+      for (const id of before?.upstreamIds ?? []) left.add(id);
+      this.#updateService(world, key);
+      const concerned = this.#concerned(before?.plan, this.#services.get(key)?.plan).filter(
+        (asker) => !affected.has(asker),
+      );
+      if (concerned.length === 0) continue;
+      for (const asker of concerned) affected.add(asker);
+      waiting = youngestFirst(world, [...waiting, ...concerned]);
     }
     // Behind all of them: what one leaves and another takes up at once (an object under a new name) is not forgotten.
     for (const id of left) if (!this.#users.has(id)) this.#forget(id);
@@ -133,11 +141,11 @@ export class Planner {
         for (const question of cell.asked) asked.add(question);
         return cell.planned;
       },
-      (claim, id) => {
-        const claimant = objectKey('RedisService', claim.namespace, claim.name);
-        asked.add(holdingKey(claimant));
-        const held = heldBy(this.#services.get(claimant)?.plan);
-        return held === 'all' || held.split(' ').includes(id);
+      (id) => {
+        const key = holdingKey(object.namespace, id);
+        asked.add(key);
+        const holder = oldest(this.#holders(world, key));
+        return holder !== undefined && compareAge(holder, object) < 0 ? holder : undefined;
       },
       previous,
     );
@@ -147,6 +155,27 @@ export class Planner {
     this.#services.set(key, cell);
     this.#note(key, before?.plan, plan);
     this.#reindex(key, before, cell);
+  }
+
+  /** Who asked for what a RedisService held that is gone, or is of another age now: also those that were younger than it. */
+  #gaveWay(world: World, key: LookupKey): readonly LookupKey[] {
+    const plan = this.#services.get(key)?.plan;
+    const object = world.object(key);
+    if (object?.kind === 'RedisService' && object.createdMs === plan?.service.createdMs) return [];
+    return this.#concerned(plan, undefined);
+  }
+
+  /** Who asked for a listener that one of the plans holds and the other does not. */
+  #concerned(before: ServicePlan | undefined, after: ServicePlan | undefined): readonly LookupKey[] {
+    const [old, next] = [heldBy(before), heldBy(after)];
+    const changed = [...old, ...next].filter((key) => !(old.has(key) && next.has(key)));
+    return changed.flatMap((key) => [...(this.#askers.get(key) ?? [])]);
+  }
+
+  #holders(world: World, key: LookupKey): readonly RedisService[] {
+    return Array.from(this.#holding.get(key) ?? [], (holder) => world.object(holder)).filter(
+      (holder) => holder?.kind === 'RedisService',
+    );
   }
 
   /** Two changes of one plan between two looks are one. */
@@ -187,6 +216,7 @@ export class Planner {
   #reindex(key: LookupKey, before: ServiceCell | undefined, after: ServiceCell | undefined): void {
     moveMember(this.#askers, key, before?.asked, after?.asked);
     moveMember(this.#users, key, before?.upstreamIds, after?.upstreamIds);
+    moveMember(this.#holding, key, heldBy(before?.plan), heldBy(after?.plan));
   }
 
   #forget(id: string): void {
@@ -198,15 +228,20 @@ export class Planner {
   }
 }
 
-/** What a RedisService holds of the listeners that it claims. */
-function holdingKey(key: LookupKey): LookupKey {
-  return `holding/${key}`;
+/** RedisServices of one namespace compete for a listener. */
+function holdingKey(namespace: string, id: ListenerId): LookupKey {
+  return `holding/${namespace}/${id}`;
 }
 
-/** `all` that it claims, or the names of some. Of what is not planned yet as well: it is asked for again if that was wrong. */
-function heldBy(plan: ServicePlan | undefined): string {
-  if (plan === undefined || !(plan.isLastGood || plan.isOutOfForce)) return 'all';
-  return plan.listeners.map(({ id }) => id).join(' ');
+function heldBy(plan: ServicePlan | undefined): ReadonlySet<LookupKey> {
+  return new Set(plan?.listeners.map(({ id }) => holdingKey(plan.origin.namespace, id)));
+}
+
+/** Those that are gone last. */
+function youngestFirst(world: World, keys: Iterable<LookupKey>): LookupKey[] {
+  const gone = { createdMs: Number.NEGATIVE_INFINITY, namespace: '' };
+  const aged = Array.from(keys, (key) => ({ key, age: world.object(key) ?? { ...gone, name: key } }));
+  return aged.sort((a, b) => compareAge(b.age, a.age)).map(({ key }) => key);
 }
 
 function putFirst(byHost: Map<string, readonly UpstreamCell[]>, cell: UpstreamCell): void {

@@ -6,10 +6,10 @@ import { hostKey } from '../api/host-name.ts';
 import { addressOf } from '../api/host-port.ts';
 import type { RedisDestination, RedisService } from '../api/objects.ts';
 import type { WorldReader } from '../world/world-reader.ts';
-import { compareAge, precedence } from './age.ts';
+import { precedence } from './age.ts';
 import { listenAddresses } from './binding.ts';
 import { readCredentials, type KnownCredentials } from './credentials.ts';
-import { addressesOf, resolveHost, type Host, type HostAddresses } from './hosts.ts';
+import { addressesOf, resolveHost, type HostAddresses } from './hosts.ts';
 import { planListener } from './listener-plan.ts';
 import { listenerPorts } from './ports.ts';
 import { Problems } from './problems.ts';
@@ -31,22 +31,20 @@ export interface ServicePlan {
   readonly diagnostics: readonly Diagnostic[];
   /** The object can't be put in force as it is now: listeners and upstreams are those of its last good plan. */
   readonly isLastGood: boolean;
-  /** The object can't be put in force, and never could be: it has no listeners, and none that it takes from others. */
-  readonly isOutOfForce: boolean;
   readonly knownClientAuth: KnownCredentials | undefined;
 }
 
-/** Whether an older object has the listener of that name, which it claims. */
-export type Holding = (claim: RedisService, id: ListenerId) => boolean;
+/** The older object, of the same namespace, that has the listener of that name. */
+export type OlderHolder = (id: ListenerId) => RedisService | undefined;
 
 export function planService(
   world: WorldReader,
   service: RedisService,
   planUpstream: UpstreamPlanner,
-  isHeldBy: Holding,
+  olderHolder: OlderHolder,
   previous: ServicePlan | undefined,
 ): ServicePlan {
-  return new ServicePlanning(world, service, planUpstream, isHeldBy, previous).plan();
+  return new ServicePlanning(world, service, planUpstream, olderHolder, previous).plan();
 }
 
 interface ListenerPlace extends Place {
@@ -57,7 +55,7 @@ interface ListenerPlace extends Place {
 class ServicePlanning {
   readonly #world: WorldReader;
   readonly #service: RedisService;
-  readonly #isHeldBy: Holding;
+  readonly #olderHolder: OlderHolder;
   readonly #previous: ServicePlan | undefined;
   readonly #problems = new Problems();
   readonly #targets: Targets;
@@ -68,12 +66,12 @@ class ServicePlanning {
     world: WorldReader,
     service: RedisService,
     planUpstream: UpstreamPlanner,
-    isHeldBy: Holding,
+    olderHolder: OlderHolder,
     previous: ServicePlan | undefined,
   ) {
     this.#world = world;
     this.#service = service;
-    this.#isHeldBy = isHeldBy;
+    this.#olderHolder = olderHolder;
     this.#previous = previous;
     this.#targets = new Targets(world, service, planUpstream, this.#problems);
   }
@@ -109,7 +107,6 @@ class ServicePlanning {
         upstreams: [],
         diagnostics: problems.found,
         isLastGood: false,
-        isOutOfForce: true,
         knownClientAuth: known,
       };
     }
@@ -127,7 +124,6 @@ class ServicePlanning {
       upstreams: used.map(({ upstream }) => upstream),
       diagnostics: problems.found,
       isLastGood: false,
-      isOutOfForce: false,
       knownClientAuth: known,
     };
   }
@@ -159,7 +155,6 @@ class ServicePlanning {
       upstreams: previous.upstreams.map((upstream) => current.get(upstream.id) ?? upstream),
       diagnostics: this.#problems.found,
       isLastGood: true,
-      isOutOfForce: false,
       knownClientAuth: isSameSecret ? known : previous.knownClientAuth,
     };
   }
@@ -224,7 +219,7 @@ class ServicePlanning {
         continue;
       }
       for (const port of found.ports) {
-        const older = this.#olderClaim(host, port);
+        const older = this.#olderHolder(placeName({ host, port }));
         if (older === undefined) {
           places.push({ host, port, hostIndex });
         } else {
@@ -237,18 +232,5 @@ class ServicePlanning {
       }
     }
     return places;
-  }
-
-  /** Objects in the host's own namespace compete with each other, and so do those of any other namespace. */
-  #olderClaim(host: Host, port: number): RedisService | undefined {
-    const service = this.#service;
-    // Ends at the first: of thousands that claim one host each would look at all.
-    return this.#world.claims(host.key).find((claim) => {
-      if (claim.namespace !== service.namespace || compareAge(claim, service) >= 0) return false;
-      const keyOf = (name: string): string => hostKey(name, claim.namespace, this.#world.clusterDomain);
-      const ports = listenerPorts(host, claim, keyOf);
-      const isClaimed = 'ports' in ports && ports.ports.includes(port);
-      return isClaimed && this.#isHeldBy(claim, placeName({ host, port }));
-    });
   }
 }

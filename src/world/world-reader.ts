@@ -14,7 +14,6 @@ import type {
 } from '../api/objects.ts';
 import type { ObservedMode } from './observation.ts';
 import {
-  claimsKey,
   destinationsKey,
   generationKey,
   entriesKey,
@@ -62,11 +61,6 @@ export class WorldReader {
 
   secret(namespace: string, name: string): Secret | undefined {
     return this.#object('Secret', namespace, name);
-  }
-
-  /** RedisServices that name this host in spec.host. */
-  claims(host: string): readonly RedisService[] {
-    return this.#list('RedisService', claimsKey(host));
   }
 
   /** RedisServices that route to this host. */

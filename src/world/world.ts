@@ -188,7 +188,6 @@ export class World {
     const keys = new Set<LookupKey>();
     switch (object.kind) {
       case 'RedisService':
-        for (const host of object.hosts) keys.add(claimsKey(keyOf(host)));
         for (const rule of object.rules) keys.add(routersKey(keyOf(rule.host)));
         if (object.rules.length === 0) {
           for (const host of object.hosts) keys.add(routersKey(keyOf(host)));
@@ -218,11 +217,6 @@ export function objectKey(kind: Kind, namespace: string, name: string): LookupKe
 
 export function namespaceKey(namespace: string): LookupKey {
   return `namespace/${namespace}`;
-}
-
-/** The RedisServices that name this host in spec.host. */
-export function claimsKey(host: string): LookupKey {
-  return `claims/${host}`;
 }
 
 /** The RedisServices that route to this host. */

@@ -202,43 +202,6 @@ test('what an object under a new name takes up at once is not forgotten', () => 
   );
 });
 
-test('the older of two objects for one host governs it, and the younger takes over when it goes', () => {
-  const older = redisService({ name: 'older', createdMs: 1, readPolicy: 'ANY' });
-  const younger = redisService({ name: 'younger', createdMs: 2, readPolicy: 'REPLICA' });
-  const desk = deskWith(older, younger, service(), slice(['10.0.0.1']), cluster);
-  assert.equal(desk.listener('younger'), undefined);
-  assert.ok(desk.reasons().includes('error HostConflict'));
-  desk.remove(older);
-  assert.equal(desk.listener('younger')?.readPolicy, 'REPLICA');
-  assert.ok(!desk.reasons().includes('error HostConflict'));
-});
-
-test('an object that was never in force takes no host from a younger one, until it is mended', () => {
-  const toItself = { host: 'redis-cluster', port: undefined, percentage: 100, excludeReadCommands: false };
-  const older = redisService({ name: 'older', createdMs: 1, readPolicy: 'ANY' });
-  const broken = { ...older, rules: [rule({ mirrors: [toItself] })] };
-  const younger = redisService({ name: 'younger', createdMs: 2, readPolicy: 'REPLICA' });
-  for (const order of [
-    [older, younger],
-    [younger, older],
-  ]) {
-    const desk = deskWith(service(), slice(['10.0.0.1']), cluster, younger);
-    desk.put(...order.map((object) => (object === older ? broken : object)));
-    assert.equal(desk.listener('older'), undefined);
-    assert.equal(desk.listener('younger')?.readPolicy, 'REPLICA');
-    assert.ok(!desk.reasons().includes('error HostConflict'));
-
-    desk.put(...order);
-    assert.equal(desk.listener('older')?.readPolicy, 'ANY');
-    assert.equal(desk.listener('younger'), undefined);
-    assert.ok(desk.reasons().includes('error HostConflict'));
-
-    desk.put(broken);
-    assert.equal(desk.listener('older')?.readPolicy, 'ANY', 'its last good version has the host');
-    assert.equal(desk.listener('younger'), undefined);
-  }
-});
-
 test('an edit of what reads prefer, or a wish for zones, drops no password whose Secret is gone', () => {
   const reads = { host: 'replicas', port: undefined };
   const rules = [rule({ reads })];

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { PersistentMap } from '../../src/world/persistent-map.ts';
-import { World, claimsKey, objectKey, slicesKey } from '../../src/world/world.ts';
-import { redisService, service, slice } from '../plan/objects.ts';
+import { World, objectKey, routersKey, slicesKey } from '../../src/world/world.ts';
+import { redisService, rule, service, slice } from '../plan/objects.ts';
 
 const empty = World.empty({ clusterDomain: 'cluster.local' });
 
@@ -15,13 +15,15 @@ test('a change leaves the World it was made from as it was', () => {
 });
 
 test('a change names the object and every index that lists it', () => {
-  const { changed } = empty.apply({ set: [redisService({ hosts: ['a', 'b.shop'] })], deleted: [] });
+  const { changed } = empty.apply({
+    set: [redisService({ rules: [rule({ host: 'a' }), rule({ host: 'b.shop' })] })],
+    deleted: [],
+  });
   assert.deepEqual([...changed].sort(), [
     'RedisService/redis/redis-cluster',
-    'claims/a.redis.svc.cluster.local',
-    'claims/b.shop.svc.cluster.local',
     'namespace/redis',
     'routers/a.redis.svc.cluster.local',
+    'routers/b.shop.svc.cluster.local',
   ]);
 });
 
@@ -34,8 +36,8 @@ test('setting the object that is there already changes nothing', () => {
 test('an object that names another host is listed there and no longer at the old one', () => {
   const { world } = empty.apply({ set: [redisService({ hosts: ['a'] })], deleted: [] });
   const moved = world.apply({ set: [redisService({ hosts: ['b'] })], deleted: [] }).world;
-  assert.equal(moved.list(claimsKey('a.redis.svc.cluster.local')).length, 0);
-  assert.equal(moved.list(claimsKey('b.redis.svc.cluster.local')).length, 1);
+  assert.equal(moved.list(routersKey('a.redis.svc.cluster.local')).length, 0);
+  assert.equal(moved.list(routersKey('b.redis.svc.cluster.local')).length, 1);
 });
 
 test('lists stand in the order of names, whoever came first', () => {
@@ -56,7 +58,7 @@ test('of several namespaces they stand in the order of these', () => {
     [b!, a!],
   ]) {
     const { world } = empty.apply({ set, deleted: [] });
-    assert.deepEqual(world.list(claimsKey('x.shop.svc.cluster.local')), [a, b]);
+    assert.deepEqual(world.list(routersKey('x.shop.svc.cluster.local')), [a, b]);
   }
 });
 
@@ -66,8 +68,8 @@ test('what goes and comes in one change is there, and so is its namespace', () =
   const after = world.apply({ set: [next], deleted: [next] });
   assert.equal(after.world.hasNamespace('redis'), true);
   assert.equal(after.changed.has('namespace/redis'), false);
-  assert.deepEqual(after.world.list(claimsKey('a.redis.svc.cluster.local')), []);
-  assert.deepEqual(after.world.list(claimsKey('b.redis.svc.cluster.local')), [next]);
+  assert.deepEqual(after.world.list(routersKey('a.redis.svc.cluster.local')), []);
+  assert.deepEqual(after.world.list(routersKey('b.redis.svc.cluster.local')), [next]);
 });
 
 test('the same count of replacements again changes nothing, none where there was none neither', () => {
