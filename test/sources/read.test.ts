@@ -42,6 +42,11 @@ for (const stray of [']', '}', '] ', '}}']) {
   });
 }
 
+test('however much stands there, it costs none but that', () => {
+  const text = `${service('a')}---\n${']'.repeat(150_000)}${service('b')}---\n${service('c')}`;
+  assert.deepEqual(objectsOf(text), ['Service/default/a', 'Service/default/c']);
+});
+
 test('a List is the objects in it', () => {
   const items = [service('a'), service('b')]
     .map((text) => `  - ${text.trim().replaceAll('\n', '\n    ')}\n`)

@@ -10,6 +10,7 @@ import {
   parseAllDocuments,
   type Document,
   type Node,
+  type YAMLError,
 } from 'yaml';
 
 import type { FieldPath, Position } from '../../api/diagnostic.ts';
@@ -50,12 +51,13 @@ export function parseYaml(text: string): YamlText {
 
 /** What stands before the value of a document (`]`) the library counts among the errors of the one before it (yaml 2.9). */
 function moveErrorsHome(documents: readonly Document.Parsed[]): void {
-  for (const [index, { errors }] of documents.entries()) {
+  for (const [index, document] of documents.entries()) {
     const next = documents[index + 1];
-    const strays = errors.filter(({ pos: [at] }) => next !== undefined && at > next.range[0]);
-    if (strays.length === 0) continue;
-    errors.splice(0, errors.length, ...errors.filter((error) => !strays.includes(error)));
-    next?.errors.unshift(...strays);
+    if (next === undefined) return;
+    const isStray = ({ pos: [at] }: YAMLError): boolean => at > next.range[0];
+    // There may be too many for the arguments of one call.
+    next.errors = [...document.errors.filter(isStray), ...next.errors];
+    document.errors = document.errors.filter((error) => !isStray(error));
   }
 }
 
