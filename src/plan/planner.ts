@@ -234,7 +234,7 @@ function holdingKey(namespace: string, id: ListenerId): LookupKey {
 }
 
 function heldBy(plan: ServicePlan | undefined): ReadonlySet<LookupKey> {
-  return new Set(plan?.listeners.map(({ id }) => holdingKey(plan.origin.namespace, id)));
+  return new Set(plan?.holds.map((id) => holdingKey(plan.origin.namespace, id)));
 }
 
 /** Those that are gone last. */

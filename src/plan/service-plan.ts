@@ -31,6 +31,8 @@ export interface ServicePlan {
   readonly diagnostics: readonly Diagnostic[];
   /** The object can't be put in force as it is now: listeners and upstreams are those of its last good plan. */
   readonly isLastGood: boolean;
+  /** What no younger object gets: without listeners, too, where clients were to say a password that another may not ask for. */
+  readonly holds: readonly ListenerId[];
   readonly knownClientAuth: KnownCredentials | undefined;
 }
 
@@ -107,6 +109,7 @@ class ServicePlanning {
         upstreams: [],
         diagnostics: problems.found,
         isLastGood: false,
+        holds: service.auth === undefined ? [] : places.map(placeName),
         knownClientAuth: known,
       };
     }
@@ -124,6 +127,7 @@ class ServicePlanning {
       upstreams: used.map(({ upstream }) => upstream),
       diagnostics: problems.found,
       isLastGood: false,
+      holds: places.map(placeName),
       knownClientAuth: known,
     };
   }

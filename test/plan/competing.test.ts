@@ -43,6 +43,24 @@ test('an object that was never in force takes no host from a younger one, until 
   }
 });
 
+test('an object with a password that was never in force leaves its host to nobody who asks for none', () => {
+  const auth = {
+    kind: 'secret',
+    name: 'password',
+    passwordField: undefined,
+    usernameField: undefined,
+  } as const;
+  const toItself = { host: 'redis-cluster', port: undefined, percentage: 100, excludeReadCommands: false };
+  const older = redisService({ name: 'older', createdMs: 1, auth, rules: [rule({ mirrors: [toItself] })] });
+  const younger = redisService({ name: 'younger', createdMs: 2 });
+  const desk = deskWith(service(), slice(['10.0.0.1']), cluster, younger, older);
+  assert.equal(desk.listener('younger'), undefined);
+  assert.ok(desk.reasons().includes('error HostConflict'));
+
+  desk.put({ ...older, auth: undefined });
+  assert.notEqual(desk.listener('younger'), undefined);
+});
+
 test('an object made anew under its name is the younger one, and gives its host to who waited', () => {
   const first = redisService({ name: 'first', createdMs: 1, readPolicy: 'ANY' });
   const second = redisService({ name: 'second', createdMs: 2, readPolicy: 'REPLICA' });
