@@ -81,6 +81,14 @@ export class Outstanding {
     return this.#responses.some(({ fresh }) => isAmong(fresh, name));
   }
 
+  /** Those of which none of them has any version: what it has, the client may have taken by now, refused before or not. */
+  without(resources: readonly Resource[]): readonly Resource[] {
+    if (this.isEmpty) return resources;
+    return resources.filter(
+      ({ name }) => !this.#responses.some(({ content }) => isAmong(content.resources, name)),
+    );
+  }
+
   add(response: SentResponse): void {
     const responses = [...this.#responses, response];
     const overtaken =

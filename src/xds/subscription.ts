@@ -90,7 +90,8 @@ export abstract class Subscription {
     const difference = this.compose(served);
     this.mayLack = false;
     if (difference !== undefined) this.initialForm = this.#formAfter(difference);
-    const novel = this.isUnknown ? NO_RESOURCES : this.holdings.lacking(difference?.fresh ?? NO_RESOURCES);
+    const lacking = this.isUnknown ? NO_RESOURCES : this.holdings.lacking(difference?.fresh ?? NO_RESOURCES);
+    const novel = this.outstanding.without(lacking);
     this.isUnknown = false;
     this.holdings.sent(served, this.interest.scope);
     if (difference === undefined) return undefined;

@@ -164,6 +164,23 @@ for (const variant of BOTH) {
       );
     });
 
+    test('a listener that was refused and may have been taken when it was tried again keeps the cluster', () => {
+      const talk = settled(variant, before);
+      const refusal = 'Error adding/updating listener(s) new: cannot bind\n';
+      talk.serve({ ...before, LDS: 'l@1 m@1 new@1' });
+      talk.nack('LDS', refusal);
+      // It is tried again; what became of that is not heard in time.
+      const again = variant === 'delta' ? 'LDS new@1' : 'LDS l@1 m@1 new@1';
+      assert.deepEqual(talk.pass(5_000), [again]);
+      talk.pass(1_500);
+      talk.serve({ ...without, LDS: 'm@1 new@2' });
+      talk.nack('LDS', refusal);
+      assert.deepEqual(
+        talk.pass(60_000).filter((line) => line.startsWith('CDS')),
+        [],
+      );
+    });
+
     test('an acknowledgement of listeners older than the change does not start the drain time', () => {
       const talk = settled(variant, before);
       talk.serve({ ...before, LDS: 'l@2 m@1' });
