@@ -41,7 +41,7 @@ export class Planner {
   /** Which RedisServices asked for a key, and which use an upstream. */
   readonly #askers = new Map<LookupKey, Set<LookupKey>>();
   readonly #users = new Map<string, Set<LookupKey>>();
-  /** Which have a listener: several where one can't be put in force as it is, and keeps what it had. */
+  /** Which hold a listener (`ServicePlan.holds`): several where one can't be put in force as it is, and keeps what it had. */
   readonly #holding = new Map<LookupKey, Set<LookupKey>>();
   /** Which upstreams asked for a key. */
   readonly #upstreamAskers = new Map<LookupKey, Set<string>>();
